@@ -1,0 +1,39 @@
+"""What the trainer asks of a task."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+from clu.metrics import Metric
+
+Batch = dict[str, Any]
+"""{"inputs": {modality: array}, "label": {head: array}, "mask": [B]}; in evaluation every input
+has an axis of views behind the batch axis."""
+
+Variables = dict[str, Any]
+"""Flax collections: {"params": ..., "batch_stats": ...}."""
+
+
+class Output(NamedTuple):
+    """What one batch gave.
+
+    `loss` is a mean over `weight` examples (or tokens), so that micro-batches of uneven weight
+    add up exactly: sum(loss * weight) / sum(weight). `model_state` holds the collections other
+    than params as the model left them. `predictions` are per example, [B, ...].
+    """
+
+    loss: jax.Array
+    weight: jax.Array
+    metrics: dict[str, Metric]
+    model_state: Variables
+    predictions: Mapping[str, jax.Array]
+
+
+class Task(Protocol):
+    """A model and what it is trained for."""
+
+    def init(self, rng: jax.Array, batch: Batch) -> Variables: ...
+
+    def __call__(
+        self, variables: Variables, batch: Batch, *, rng: jax.Array, train: bool
+    ) -> Output: ...

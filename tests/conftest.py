@@ -1,0 +1,12 @@
+"""Makes JAX strict before any test imports it, and checks shapes of annotated functions."""
+
+import os
+
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
+
+import jax  # noqa: E402
+from jaxtyping import install_import_hook  # noqa: E402
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+install_import_hook(["scenic_video", "projects"], "beartype.beartype")
