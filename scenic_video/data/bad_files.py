@@ -1,0 +1,86 @@
+"""Which videos could not be read, and how many of them a run accepts."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from scenic_video.data.examples import Example
+
+
+@dataclasses.dataclass(frozen=True)
+class BadFile:
+    """An example whose video could not be read: `error` holds the decoder's words.
+
+    `file` is None where the video came as bytes. `index` is the example's position in its split.
+    """
+
+    id: str
+    file: str | None
+    error: str
+    index: int
+
+    @classmethod
+    def of(cls, example: Example, *, index: int, error: Exception) -> "BadFile":
+        file = example.video if isinstance(example.video, str) else None
+        return cls(id=example.id, file=file, error=str(error), index=index)
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.file or 'encoded bytes'}): {self.error}"
+
+
+class TooManyBadFiles(ValueError):
+    """More examples of the split could not be read than the run accepts."""
+
+
+class BadFiles:
+    """Counts the distinct examples that training could not read, and lists them in a file.
+
+    `path` gets one JSON line for each: id, file, error, index, and the step that met it first.
+    A resumed run goes on from what the file holds. `max_share` is the share of the split's
+    `num_examples` that a run accepts; one more raises `TooManyBadFiles`. Several processes need
+    a path each.
+    """
+
+    def __init__(self, path: str | Path, *, num_examples: int, max_share: float = 0.01):
+        self._path = Path(path)
+        self._num_examples = num_examples
+        self._max_share = max_share
+        self._lines = _read_lines(self._path)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def record(self, bad_file: BadFile, *, step: int) -> None:
+        """Notes that `bad_file` was met in the batch of `step`, unless it is known already."""
+        if bad_file.id in self._lines:
+            return
+        line = dataclasses.asdict(bad_file) | {"step": step}
+        self._lines[bad_file.id] = line
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self._check_share()
+
+    def _check_share(self) -> None:
+        if len(self) <= self._max_share * self._num_examples:
+            return
+        first = [f"  {line['id']}: {line['error']}" for line in list(self._lines.values())[:5]]
+        raise TooManyBadFiles(
+            f"{len(self)} of {self._num_examples} examples ({len(self) / self._num_examples:.1%}) "
+            f"could not be read; the run accepts {self._max_share:.1%}. The first:\n"
+            + "\n".join(first)
+            + f"\nAll are listed in {self._path}. Repair these files or leave them out of the "
+            "dataset; to train without them all the same, raise the accepted share."
+        )
+
+
+def _read_lines(path: Path) -> dict[str, dict]:
+    """The recorded examples by id. A last line that a killed run left half written is removed."""
+    if not path.exists():
+        return {}
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        path.write_text(whole, encoding="utf-8")
+    lines = map(json.loads, whole.splitlines())
+    return {line["id"]: line for line in lines}

@@ -1,0 +1,60 @@
+"""Puts host batches on the devices ahead of the step that needs them."""
+
+import collections
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+
+class Feed(Iterator[Any]):
+    """An iterator over `put(batch)`, with the next `depth` batches on their way to the devices.
+
+    `put` sends a host batch off without waiting for its arrival, as JAX's transfers do. All
+    happens in the caller's thread: one that touched devices in the background could outlive
+    them. `close` closes `batches` too.
+    """
+
+    def __init__(self, batches: Iterator[Any], put: Callable[[Any], Any], *, depth: int = 2):
+        self._batches = batches
+        self._put = put
+        self._depth = depth
+        self._ahead: collections.deque[Any] = collections.deque()
+        self._exhausted = False
+        self._wait_seconds = 0.0
+
+    def __next__(self) -> Any:
+        while not self._exhausted and len(self._ahead) <= self._depth:
+            self._fetch()
+        if not self._ahead:
+            raise StopIteration
+        return self._ahead.popleft()
+
+    def wait_seconds(self) -> float:
+        """Seconds that the caller waited for host batches since it last asked."""
+        seconds, self._wait_seconds = self._wait_seconds, 0.0
+        return seconds
+
+    def close(self) -> None:
+        """Drops what was put ahead and closes the source, if it can be closed."""
+        self._exhausted = True
+        self._ahead.clear()
+        close = getattr(self._batches, "close", None)
+        if close is not None:
+            close()
+
+    def __enter__(self) -> "Feed":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _fetch(self) -> None:
+        start = time.perf_counter()
+        try:
+            batch = next(self._batches)
+        except StopIteration:
+            self._exhausted = True
+            return
+        finally:
+            self._wait_seconds += time.perf_counter() - start
+        self._ahead.append(self._put(batch))
