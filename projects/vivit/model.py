@@ -1,0 +1,213 @@
+"""ViViT: A Video Vision Transformer (Arnab et al., ICCV 2021): its four models, the baseline that
+averages frames, and the image transformer that they start from.
+
+Axes: b examples, t time, h rows, w columns, n tokens, d width, c classes. Parameters carry the
+names of the public checkpoints.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+from einops import rearrange
+from jaxtyping import Array, Float
+
+from scenic_video.layers.embeddings import (
+    PatchEmbedding,
+    kernel_initializer,
+    uniform_frame_indices,
+)
+from scenic_video.layers.factorised import FactorisedSelfAttentionBlock, factorised_attention
+from scenic_video.layers.pooling import CLASSIFIERS, MAPHead, pool
+from scenic_video.layers.vision_transformer import VisionTransformer
+
+
+class ViT(VisionTransformer, kw_only=True):
+    """The image transformer (Dosovitskiy et al., ICLR 2021), over patches of `patch_size` (h, w).
+
+    Takes images [b, h, w, 3] or videos of one frame. `classifier` "map" is attention pooling.
+    """
+
+    patch_size: Sequence[int] = (16, 16)
+
+    known_classifiers = CLASSIFIERS
+
+    @nn.compact
+    def __call__(
+        self, *, rgb: Float[Array, "b *one_frame h w 3"], train: bool = False
+    ) -> Float[Array, "b c"]:
+        if rgb.ndim == 5 and rgb.shape[1] != 1:
+            raise ValueError(f"ViT sees single images; got clips of {rgb.shape[1]} frames.")
+        images = rgb.reshape(rgb.shape[0], *rgb.shape[-3:])
+        tokens = PatchEmbedding(
+            self.hidden_size, self.patch_size, dtype=self.dtype, name="embedding"
+        )(images)
+        grid = tokens.shape[1:3]
+        tokens = rearrange(tokens, "b h w d -> b (h w) d")
+        tokens = self._encode(tokens, grid=grid, block=self._block(), train=train)
+        if self.classifier == "map":
+            head = MAPHead(self.mlp_dim, self.num_heads, dtype=self.dtype, name="MAPHead_0")
+            return self._classify(head(tokens))
+        return self._classify(pool(tokens, self.classifier))
+
+
+class _VideoTransformer(VisionTransformer, kw_only=True):
+    """A transformer over clips [b, t, h, w, 3], cut into tubelets of `tubelet_size` (t, h, w).
+
+    `tubelet_start` draws the kernel at "random" over the whole tubelet, or by "central_frame" or
+    "filter_inflation" from an image kernel. `uniform_frames` embeds that many evenly spaced
+    frames one by one instead (section 3.2); tubelet_size is then (1, h, w).
+    """
+
+    tubelet_size: Sequence[int] = (2, 16, 16)
+    tubelet_start: str = "random"
+    uniform_frames: int | None = None
+
+    def _tokenize(self, rgb: Float[Array, "b t h w 3"]) -> Float[Array, "b s r q d"]:
+        patch, kernel_init = tuple(self.tubelet_size), kernel_initializer(self.tubelet_start)
+        if self.uniform_frames is not None:
+            if patch[0] != 1:
+                raise ValueError(f"uniform_frames needs tubelets of one frame; got {patch}.")
+            rgb = rgb[:, uniform_frame_indices(rgb.shape[1], self.uniform_frames)]
+            patch, kernel_init = patch[1:], kernel_initializer("random")
+        elif rgb.shape[1] % patch[0]:
+            raise ValueError(
+                f"A clip of {rgb.shape[1]} frames does not divide into tubelets of {patch[0]}. "
+                "Change num_frames or tubelet_size."
+            )
+        return PatchEmbedding(
+            self.hidden_size, patch, kernel_init=kernel_init, dtype=self.dtype, name="embedding"
+        )(rgb)
+
+
+class SpatioTemporalAttention(_VideoTransformer, kw_only=True):
+    """Model 1: every tubelet attends to every other; attention costs (t h w)^2."""
+
+    @nn.compact
+    def __call__(
+        self, *, rgb: Float[Array, "b t h w 3"], train: bool = False
+    ) -> Float[Array, "b c"]:
+        tokens = self._tokenize(rgb)
+        grid = tokens.shape[1:4]
+        block = self._block_over(num_frames=grid[0])
+        tokens = rearrange(tokens, "b t h w d -> b (t h w) d")
+        tokens = self._encode(tokens, grid=grid, block=block, train=train)
+        return self._classify(pool(tokens, self.classifier))
+
+    def _block_over(self, num_frames: int) -> Callable[..., Any]:
+        """Makes one block over sequences of `num_frames` flattened frames."""
+        return self._block()
+
+
+class _FrameTransformer(_VideoTransformer, kw_only=True):
+    """A transformer over every frame (of tubelets) on its own, weights shared."""
+
+    def _encode_frames(
+        self, rgb: Float[Array, "b t h w 3"], *, train: bool
+    ) -> Float[Array, "b s d"]:
+        tokens = self._tokenize(rgb)
+        grid = tokens.shape[2:4]
+        frames = self._encode(
+            rearrange(tokens, "b t h w d -> b t (h w) d"),
+            grid=grid,
+            block=self._block(),
+            train=train,
+            name="SpatialTransformer",
+            class_token="cls_SpatialTransformer",
+        )
+        return pool(frames, self.classifier)
+
+
+class FrameAverage(_FrameTransformer, kw_only=True):
+    """The baseline without a temporal model ("average pool" in table 2): mean of the frames."""
+
+    @nn.compact
+    def __call__(
+        self, *, rgb: Float[Array, "b t h w 3"], train: bool = False
+    ) -> Float[Array, "b c"]:
+        return self._classify(self._encode_frames(rgb, train=train).mean(axis=1))
+
+
+class FactorisedEncoder(_FrameTransformer, kw_only=True):
+    """Model 2: a transformer over every frame, then one over the frames' vectors.
+
+    Attention costs t (h w)^2 + t^2. The temporal transformer has `temporal_num_layers`, and the
+    mlp_dim and num_heads of the spatial one unless given its own.
+    """
+
+    temporal_num_layers: int = 4
+    temporal_mlp_dim: int | None = None
+    temporal_num_heads: int | None = None
+
+    @nn.compact
+    def __call__(
+        self, *, rgb: Float[Array, "b t h w 3"], train: bool = False
+    ) -> Float[Array, "b c"]:
+        frames = self._encode_frames(rgb, train=train)
+        block = self._block(
+            mlp_dim=self.temporal_mlp_dim or self.mlp_dim,
+            num_heads=self.temporal_num_heads or self.num_heads,
+        )
+        tokens = self._encode(
+            frames,
+            grid=frames.shape[1:2],
+            block=block,
+            train=train,
+            num_layers=self.temporal_num_layers,
+            name="TemporalTransformer",
+            class_token="cls_TemporalTransformer",
+        )
+        return self._classify(pool(tokens, self.classifier))
+
+
+class FactorisedSelfAttention(SpatioTemporalAttention, kw_only=True):
+    """Model 3: in every block, attention over time and over space one after the other.
+
+    Attention costs t (h w)^2 + h w t^2. `attention_order` is "time_space" or "space_time".
+    `time_attention_start` "zero" zeroes the output kernel of attention over time, so that blocks
+    start as those of an image model; "xavier" draws it. There is no class token.
+    """
+
+    classifier: str = "gap"
+    attention_order: str = "time_space"
+    time_attention_start: str = "zero"
+
+    known_classifiers = ("gap", "gmp", "gsp")
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._require("attention_order", ("time_space", "space_time"))
+        self._require("time_attention_start", ("zero", "xavier"))
+
+    def _block_over(self, num_frames: int) -> Callable[..., Any]:
+        zero = self.time_attention_start == "zero"
+        return self._block(
+            FactorisedSelfAttentionBlock,
+            num_frames=num_frames,
+            order=tuple(self.attention_order.split("_")),
+            time_out_kernel_init=nn.initializers.zeros
+            if zero
+            else nn.initializers.xavier_uniform(),
+        )
+
+
+class FactorisedDotProduct(SpatioTemporalAttention, kw_only=True):
+    """Model 4: in every layer, half the heads attend over time and half over space.
+
+    Attention costs half of (t (h w)^2 + h w t^2), with the parameters of model 1. There is no
+    class token.
+    """
+
+    classifier: str = "gap"
+
+    known_classifiers = ("gap", "gmp", "gsp")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.num_heads % 2:
+            raise ValueError(f"FactorisedDotProduct halves its heads; num_heads={self.num_heads}.")
+
+    def _block_over(self, num_frames: int) -> Callable[..., Any]:
+        fields = {"num_frames": num_frames, "implementation": self.attention_implementation}
+        return self._block(attention=functools.partial(factorised_attention, **fields))

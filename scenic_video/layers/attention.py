@@ -1,0 +1,166 @@
+"""Dot-product attention: one function over every kernel, and the multi-head module around it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Key
+
+
+def attention(
+    query: Float[Array, "*batch q heads depth"],
+    key: Float[Array, "*batch k heads depth"],
+    value: Float[Array, "*batch k heads depth"],
+    *,
+    implementation: str = "auto",
+    dropout_rate: float = 0.0,
+    dropout_rng: Key[Array, ""] | None = None,
+) -> Float[Array, "*batch q heads depth"]:
+    """softmax(query key^T / sqrt(depth)) value, with the softmax in float32.
+
+    `implementation` is "xla", "cudnn" or "auto", which takes cuDNN's fused kernel wherever
+    `why_not` has nothing against it. Naming one that cannot run here is a `ValueError`.
+    `dropout_rate` drops probabilities, and needs `dropout_rng`.
+    """
+    facts = {"dtype": query.dtype, "depth": query.shape[-1], "dropout_rate": dropout_rate}
+    facts |= _device_facts()
+    if implementation == "auto":
+        implementation = "xla" if why_not("cudnn", **facts) else "cudnn"
+    elif reason := why_not(implementation, **facts):
+        raise ValueError(f"Attention cannot use {implementation!r}: {reason} Use 'auto' or 'xla'.")
+    if implementation == "cudnn":
+        return _cudnn_attention(query, key, value)
+    return _xla_attention(query, key, value, dropout_rate=dropout_rate, dropout_rng=dropout_rng)
+
+
+def why_not(
+    implementation: str,
+    *,
+    platform: str,
+    dtype: DTypeLike,
+    depth: int,
+    dropout_rate: float = 0.0,
+    compute_capability: float = 0.0,
+    token_shards: int = 1,
+) -> str | None:
+    """What forbids an implementation under these facts, as a sentence; None if it may run.
+
+    `platform` is "cpu", "cuda", "rocm" or "tpu"; `depth` is the width of one head;
+    `token_shards` is over how many devices the tokens of one example are spread.
+    """
+    if implementation == "xla":
+        return None
+    if implementation != "cudnn":
+        return "there is no such implementation; known are 'auto', 'xla' and 'cudnn'."
+    if platform != "cuda":
+        return f"cuDNN needs an NVIDIA GPU and this process runs on {platform}."
+    if jnp.dtype(dtype) not in (jnp.bfloat16, jnp.float16):
+        return f"cuDNN attends in bfloat16 or float16, not in {jnp.dtype(dtype).name}."
+    limit = 256 if compute_capability >= 9 else 128
+    if depth % 8 or depth > limit:
+        return f"cuDNN needs heads as wide as a multiple of 8 up to {limit}; these have {depth}."
+    if dropout_rate:
+        return "cuDNN is not used with dropout on the probabilities."
+    if token_shards > 1:
+        return f"cuDNN needs whole sequences and the tokens lie over {token_shards} devices."
+    return None
+
+
+class MultiHeadDotProductAttention(nn.Module):
+    """Multi-head attention of `queries` over `keys_values` (themselves if not given).
+
+    Parameters are `query`, `key`, `value` [width, heads, depth] and `out` [heads, depth, width].
+    `attention` is the function that mixes values, called as the one of this module is; leading
+    axes reach it as they come, so that it may attend along any of them.
+    """
+
+    num_heads: int
+    dropout_rate: float = 0.0
+    kernel_init: Callable[..., Array] = nn.initializers.xavier_uniform()
+    out_kernel_init: Callable[..., Array] = nn.initializers.xavier_uniform()
+    attention: Callable[..., Any] = attention
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        queries: Float[Array, "*batch q d"],
+        keys_values: Float[Array, "*batch k e"] | None = None,
+        *,
+        train: bool = False,
+    ) -> Float[Array, "*batch q d"]:
+        keys_values = queries if keys_values is None else keys_values
+        query = self._project("query", queries, width=queries.shape[-1])
+        key = self._project("key", keys_values, width=queries.shape[-1])
+        value = self._project("value", keys_values, width=queries.shape[-1])
+        dropout_rate = self.dropout_rate if train else 0.0
+        mixed = self.attention(
+            query,
+            key,
+            value,
+            dropout_rate=dropout_rate,
+            dropout_rng=self.make_rng("dropout") if dropout_rate else None,
+        )
+        return nn.DenseGeneral(
+            queries.shape[-1],
+            axis=(-2, -1),
+            kernel_init=self.out_kernel_init,
+            dtype=self.dtype,
+            name="out",
+        )(mixed)
+
+    def _project(self, name: str, tokens: Array, *, width: int) -> Array:
+        if width % self.num_heads:
+            raise ValueError(
+                f"A width of {width} does not divide into {self.num_heads} heads. "
+                "Set hidden_size to a multiple of num_heads."
+            )
+        return nn.DenseGeneral(
+            (self.num_heads, width // self.num_heads),
+            kernel_init=self.kernel_init,
+            dtype=self.dtype,
+            name=name,
+        )(tokens)
+
+
+def _xla_attention(
+    query: Array, key: Array, value: Array, *, dropout_rate: float, dropout_rng: Array | None
+) -> Array:
+    # Accumulating in float32 would otherwise pull the products of the backward pass up to float32
+    # as well (jax#24047).
+    precision = jax.lax.DotAlgorithmPreset.BF16_BF16_F32 if query.dtype == jnp.bfloat16 else None
+    query = query * jnp.asarray(query.shape[-1] ** -0.5, query.dtype)
+    logits = jnp.einsum(
+        "...qhd,...khd->...hqk",
+        query,
+        key,
+        precision=precision,
+        preferred_element_type=jnp.float32,
+    )
+    weights = jax.nn.softmax(logits, axis=-1)
+    if dropout_rate:
+        if dropout_rng is None:
+            raise ValueError("Dropout in attention needs a dropout_rng.")
+        kept = jax.random.bernoulli(dropout_rng, 1 - dropout_rate, weights.shape)
+        weights = jnp.where(kept, weights / (1 - dropout_rate), 0.0)
+    return jnp.einsum("...hqk,...khd->...qhd", weights.astype(value.dtype), value)
+
+
+def _cudnn_attention(query: Array, key: Array, value: Array) -> Array:
+    folded = [x.reshape(-1, *x.shape[-3:]) for x in (query, key, value)]
+    return jax.nn.dot_product_attention(*folded, implementation="cudnn").reshape(query.shape)
+
+
+def _device_facts() -> dict[str, Any]:
+    device = jax.devices()[0]
+    platform = device.platform
+    if platform == "gpu":
+        platform = "cuda" if "cuda" in device.client.platform_version else "rocm"
+    return {
+        "platform": platform,
+        "compute_capability": float(device.compute_capability) if platform == "cuda" else 0.0,
+        "token_shards": jax.sharding.get_abstract_mesh().shape.get("seq", 1),
+    }

@@ -1,0 +1,83 @@
+"""From tokens to one feature vector an example, and from there to logits."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from scenic_video.layers.attention import MultiHeadDotProductAttention
+from scenic_video.layers.transformer import MlpBlock
+
+CLASSIFIERS = ("token", "0", "gap", "gmp", "gsp", "map")
+
+
+def prepend_class_token(
+    tokens: Float[Array, "*batch n d"], token: Float[Array | np.ndarray, "1 1 d"]
+) -> Float[Array, "*batch n+1 d"]:
+    """Puts one learned token in front of every sequence."""
+    shape = (*tokens.shape[:-2], 1, tokens.shape[-1])
+    token = jnp.broadcast_to(jnp.asarray(token[0], tokens.dtype), shape)
+    return jnp.concatenate([token, tokens], axis=-2)
+
+
+def pool(tokens: Float[Array, "*batch n d"], classifier: str) -> Float[Array, "*batch d"]:
+    """One vector for every sequence.
+
+    "token" and "0" take the first token (a class token, or simply the first patch); "gap", "gmp"
+    and "gsp" the mean, maximum and sum over all tokens. "map" has parameters: see `MAPHead`.
+    """
+    match classifier:
+        case "token" | "0":
+            return tokens[..., 0, :]
+        case "gap":
+            return tokens.mean(axis=-2)
+        case "gmp":
+            return tokens.max(axis=-2)
+        case "gsp":
+            return tokens.sum(axis=-2)
+    raise ValueError(f"classifier is {classifier!r}; known are {CLASSIFIERS}.")
+
+
+class MAPHead(nn.Module):
+    """Multi-head attention pooling: one learned probe attends over the tokens, then an MLP.
+
+    Zhai et al., Scaling Vision Transformers, appendix; Lee et al., Set Transformer, eq. 11.
+    """
+
+    mlp_dim: int
+    num_heads: int
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, tokens: Float[Array, "b n d"]) -> Float[Array, "b d"]:
+        batch, _, width = tokens.shape
+        probe = self.param("probe", nn.initializers.xavier_uniform(), (1, 1, width))
+        pooled = MultiHeadDotProductAttention(
+            self.num_heads, dtype=self.dtype, name="MultiHeadDotProductAttention_0"
+        )(jnp.broadcast_to(probe, (batch, 1, width)), tokens)
+        branch = nn.LayerNorm(dtype=self.dtype, name="LayerNorm_0")(pooled)
+        branch = MlpBlock(self.mlp_dim, dtype=self.dtype, name="MlpBlock_0")(branch)
+        return (pooled + branch)[:, 0].astype(jnp.float32)
+
+
+def classify(
+    features: Float[Array, "b d"],
+    num_classes: int,
+    *,
+    representation_size: int | None = None,
+    bias_init: float = 0.0,
+) -> Float[Array, "b c"]:
+    """Float32 logits from an `output_projection` that starts at zero, with bias `bias_init`.
+
+    `representation_size` puts a tanh layer `pre_logits` in front. To be called inside a compact
+    module, which then owns the layers.
+    """
+    if representation_size is not None:
+        features = nn.tanh(nn.Dense(representation_size, name="pre_logits")(features))
+    return nn.Dense(
+        num_classes,
+        kernel_init=nn.initializers.zeros,
+        bias_init=nn.initializers.constant(bias_init),
+        name="output_projection",
+    )(features)

@@ -1,0 +1,163 @@
+"""The pre-norm transformer encoder that every model here is made of."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
+from scenic_video.layers.embeddings import LearnedPositions, add_sinusoidal_positions
+
+
+class StochasticDepth(nn.Module):
+    """Drops a residual branch for whole examples (axis 0) with probability `rate` in training.
+
+    Kept branches are divided by 1 - rate, so that the expectation is that of evaluation;
+    `rescale=False` leaves them as they are, which is how the public ViViT and MBT were trained.
+    Huang et al., Deep Networks with Stochastic Depth, eq. 2.
+    """
+
+    rate: float
+    rescale: bool = True
+
+    @nn.compact
+    def __call__(self, branch: Float[Array, "b ..."], *, train: bool = False) -> Array:
+        if not train or not self.rate:
+            return branch
+        if not 0 <= self.rate < 1:
+            raise ValueError(f"A stochastic depth rate lies in [0, 1); got {self.rate}.")
+        one_per_example = (branch.shape[0],) + (1,) * (branch.ndim - 1)
+        kept = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.rate, one_per_example)
+        scale = 1 / (1 - self.rate) if self.rescale else 1.0
+        return branch * (kept * scale).astype(branch.dtype)
+
+
+class MlpBlock(nn.Module):
+    """Dense to `mlp_dim`, GELU (tanh approximation), Dense back, with dropout after each."""
+
+    mlp_dim: int
+    dropout_rate: float = 0.0
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, tokens: Float[Array, "*batch d"], *, train: bool = False
+    ) -> Float[Array, "*batch d"]:
+        hidden = self._dense(self.mlp_dim, "Dense_0")(tokens)
+        hidden = nn.gelu(hidden, approximate=True)
+        hidden = nn.Dropout(self.dropout_rate, deterministic=not train)(hidden)
+        output = self._dense(tokens.shape[-1], "Dense_1")(hidden)
+        return nn.Dropout(self.dropout_rate, deterministic=not train)(output)
+
+    def _dense(self, features: int, name: str) -> nn.Dense:
+        return nn.Dense(
+            features,
+            kernel_init=nn.initializers.xavier_uniform(),
+            bias_init=nn.initializers.normal(1e-6),
+            dtype=self.dtype,
+            name=name,
+        )
+
+
+class EncoderBlock(nn.Module):
+    """Self-attention over the last token axis and an MLP, each behind a LayerNorm, residual.
+
+    Dosovitskiy et al., An Image is Worth 16x16 Words, eq. 2 and 3.
+    """
+
+    mlp_dim: int
+    num_heads: int
+    dropout_rate: float = 0.0
+    attention_dropout_rate: float = 0.0
+    stochastic_depth_rate: float = 0.0
+    rescale_kept_branches: bool = True
+    attention: Callable[..., Any] = attention
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, tokens: Float[Array, "b *frames n d"], *, train: bool = False
+    ) -> Float[Array, "b *frames n d"]:
+        tokens = self._attend(
+            tokens, norm="LayerNorm_0", name="MultiHeadDotProductAttention_0", train=train
+        )
+        return self._transform(tokens, norm="LayerNorm_1", name="MlpBlock_0", train=train)
+
+    def _attend(self, tokens: Array, *, norm: str, name: str, train: bool, **fields: Any) -> Array:
+        """tokens + attention(LayerNorm(tokens)), under the given parameter names."""
+        branch = nn.LayerNorm(dtype=self.dtype, name=norm)(tokens)
+        branch = MultiHeadDotProductAttention(
+            self.num_heads,
+            dropout_rate=self.attention_dropout_rate,
+            attention=self.attention,
+            dtype=self.dtype,
+            name=name,
+            **fields,
+        )(branch, train=train)
+        branch = nn.Dropout(self.dropout_rate, deterministic=not train)(branch)
+        return tokens + self._drop_for_whole_examples(branch, train=train)
+
+    def _transform(self, tokens: Array, *, norm: str, name: str, train: bool) -> Array:
+        """tokens + MLP(LayerNorm(tokens)), under the given parameter names."""
+        branch = nn.LayerNorm(dtype=self.dtype, name=norm)(tokens)
+        mlp = MlpBlock(self.mlp_dim, dropout_rate=self.dropout_rate, dtype=self.dtype, name=name)
+        return tokens + self._drop_for_whole_examples(mlp(branch, train=train), train=train)
+
+    def _drop_for_whole_examples(self, branch: Array, *, train: bool) -> Array:
+        drop = StochasticDepth(self.stochastic_depth_rate, self.rescale_kept_branches)
+        return drop(branch, train=train)
+
+
+class Encoder(nn.Module):
+    """Positions, dropout, `num_layers` blocks and a LayerNorm, over tokens [b, ..., n, d].
+
+    `block` makes one block from keywords `stochastic_depth_rate` and `name`, for instance
+    `functools.partial(EncoderBlock, mlp_dim=3072, num_heads=12)`. Its rate grows linearly from 0
+    at the first block to `stochastic_depth_rate` at the last. `positions` is "learned",
+    "sinusoidal_1d" or "none". The residual stream, and what is returned, is float32 whatever the
+    blocks compute in. `remat` recomputes each block in the backward pass instead of keeping its
+    activations; parameters and results stay the same.
+    """
+
+    num_layers: int
+    block: Callable[..., nn.Module]
+    positions: str = "learned"
+    dropout_rate: float = 0.0
+    stochastic_depth_rate: float = 0.0
+    remat: bool = False
+
+    @nn.compact
+    def __call__(
+        self, tokens: Float[Array, "b *frames n d"], *, train: bool = False
+    ) -> Float[Array, "b *frames n d"]:
+        tokens = self._add_positions(tokens.astype(jnp.float32))
+        tokens = nn.Dropout(self.dropout_rate, deterministic=not train)(tokens)
+
+        def run(block: nn.Module, tokens: Array) -> Array:
+            return block(tokens, train=train)  # pyright: ignore[reportCallIssue]
+
+        run = nn.remat(run) if self.remat else run
+        for layer, rate in enumerate(self._stochastic_depth_rates()):
+            block = self.block(stochastic_depth_rate=rate, name=f"encoderblock_{layer}")
+            tokens = run(block, tokens)
+        return nn.LayerNorm(name="encoder_norm")(tokens)
+
+    def _add_positions(self, tokens: Array) -> Array:
+        match self.positions:
+            case "learned":
+                return LearnedPositions(name="posembed_input")(tokens)
+            case "sinusoidal_1d":
+                return add_sinusoidal_positions(tokens, tokens.shape[-2:-1])
+            case "none":
+                return tokens
+        raise ValueError(
+            f"positions is {self.positions!r}; an encoder knows 'learned', 'sinusoidal_1d', 'none'."
+        )
+
+    def _stochastic_depth_rates(self) -> list[float]:
+        last = max(self.num_layers - 1, 1)
+        return [self.stochastic_depth_rate * layer / last for layer in range(self.num_layers)]

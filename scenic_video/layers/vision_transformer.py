@@ -1,0 +1,109 @@
+"""What vision transformers have in common: their fields, the way into the encoder, and the head."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from scenic_video.layers.attention import attention
+from scenic_video.layers.embeddings import add_sinusoidal_positions
+from scenic_video.layers.pooling import CLASSIFIERS, classify, prepend_class_token
+from scenic_video.layers.transformer import Encoder, EncoderBlock
+
+
+class VisionTransformer(nn.Module, kw_only=True):
+    """The base of a model that embeds patches, encodes them, and classifies.
+
+    `classifier` says what the head sees: "token" a class token, "0" the first patch, "gap", "gmp"
+    or "gsp" the mean, maximum or sum over tokens. `positions` are "learned", "sinusoidal" (over
+    the axes of the grid, the class token has none), "sinusoidal_1d" (over the sequence) or "none".
+    `representation_size` is the width of a tanh layer before the head. Rates are probabilities;
+    that of stochastic depth grows linearly with the layer. `dtype` ("float32" or "bfloat16") is
+    what matrix products run in; parameters, the residual stream, softmax and head stay float32.
+    `remat` computes each block a second time in the backward pass, to keep less in memory.
+    """
+
+    num_classes: int
+    hidden_size: int
+    mlp_dim: int
+    num_layers: int
+    num_heads: int
+    classifier: str = "token"
+    positions: str = "learned"
+    representation_size: int | None = None
+    dropout_rate: float = 0.0
+    attention_dropout_rate: float = 0.0
+    stochastic_depth_rate: float = 0.0
+    rescale_kept_branches: bool = True
+    head_bias_init: float = 0.0
+    attention_implementation: str = "auto"
+    dtype: DTypeLike = "float32"
+    remat: bool = False
+
+    known_classifiers = CLASSIFIERS[:-1]
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._require("classifier", self.known_classifiers)
+        self._require("positions", ("learned", "sinusoidal", "sinusoidal_1d", "none"))
+        self._require("dtype", ("float32", "bfloat16"))
+
+    def _require(self, field: str, known: tuple[str, ...]) -> None:
+        value = getattr(self, field)
+        value = jnp.dtype(value).name if field == "dtype" else value
+        if value not in known:
+            raise ValueError(f"{type(self).__name__}: {field} is {value!r}, not one of {known}.")
+
+    def _block(self, block: type[nn.Module] = EncoderBlock, **fields: Any) -> Callable[..., Any]:
+        defaults = {
+            "mlp_dim": self.mlp_dim,
+            "num_heads": self.num_heads,
+            "dropout_rate": self.dropout_rate,
+            "attention_dropout_rate": self.attention_dropout_rate,
+            "rescale_kept_branches": self.rescale_kept_branches,
+            "attention": functools.partial(attention, implementation=self.attention_implementation),
+            "dtype": self.dtype,
+        }
+        return functools.partial(block, **(defaults | fields))
+
+    def _encode(
+        self,
+        tokens: Float[Array, "b *frames n d"],
+        *,
+        grid: tuple[int, ...],
+        block: Callable[..., Any],
+        train: bool,
+        num_layers: int | None = None,
+        name: str = "Transformer",
+        class_token: str = "cls",
+    ) -> Float[Array, "b *frames m d"]:
+        """Class token, positions and encoder over sequences that are a flattened `grid`."""
+        positions = self.positions
+        if positions == "sinusoidal":
+            tokens, positions = add_sinusoidal_positions(tokens, grid), "none"
+        if self.classifier == "token":
+            token = self.param(class_token, nn.initializers.zeros, (1, 1, self.hidden_size))
+            tokens = prepend_class_token(tokens, token)
+        encoder = Encoder(
+            num_layers=self.num_layers if num_layers is None else num_layers,
+            block=block,
+            positions=positions,
+            dropout_rate=self.dropout_rate,
+            stochastic_depth_rate=self.stochastic_depth_rate,
+            remat=self.remat,
+            name=name,
+        )
+        return encoder(tokens, train=train)
+
+    def _classify(self, features: Float[Array, "b d"]) -> Float[Array, "b c"]:
+        self.sow("intermediates", "features", features)
+        return classify(
+            features,
+            self.num_classes,
+            representation_size=self.representation_size,
+            bias_init=self.head_bias_init,
+        )
