@@ -1,0 +1,81 @@
+"""Random colours for whole clips: one draw a clip, the same change in every frame."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32
+
+Pixels = Float32[Array, "t h w 3"]
+Scalar = Float32[Array, ""]
+
+MAX_BRIGHTNESS_CHANGE = 32 / 255
+MAX_HUE_TURN = 0.2
+SCALES = (0.6, 1.4)
+LUMA = (0.2989, 0.5870, 0.1140)
+
+
+def random_color(
+    pixels: Pixels, rng: jax.Array, *, jitter: int | float, drop: int | float
+) -> Pixels:
+    """Jitters the colours of a clip with probability `jitter`, then drops them with `drop`.
+
+    Pixels lie in [0, 1]. The jitter is, in this order: brightness + U(-32/255, 32/255),
+    saturation * U(0.6, 1.4), contrast * U(0.6, 1.4), hue + U(-0.2, 0.2) turns, clip to [0, 1].
+    """
+    jitter_rng, jitter_coin, drop_coin = jax.random.split(rng, 3)
+    is_jittered = jax.random.bernoulli(jitter_coin, float(jitter))
+    pixels = jnp.where(is_jittered, color_jitter(pixels, jitter_rng), pixels)
+    return jnp.where(jax.random.bernoulli(drop_coin, float(drop)), grayscale(pixels), pixels)
+
+
+def color_jitter(pixels: Pixels, rng: jax.Array) -> Pixels:
+    """Brightness, saturation, contrast and hue, each drawn once for the clip."""
+    rngs = jax.random.split(rng, 4)
+    change = jax.random.uniform(
+        rngs[0], minval=-MAX_BRIGHTNESS_CHANGE, maxval=MAX_BRIGHTNESS_CHANGE
+    )
+    saturation, contrast = (jax.random.uniform(r, (), jnp.float32, *SCALES) for r in rngs[1:3])
+    turn = jax.random.uniform(rngs[3], minval=-MAX_HUE_TURN, maxval=MAX_HUE_TURN)
+    pixels = adjust_saturation(pixels + change, saturation)
+    pixels = adjust_contrast(pixels, contrast)
+    return jnp.clip(adjust_hue(pixels, turn), 0.0, 1.0)
+
+
+def adjust_saturation(pixels: Pixels, factor: Scalar) -> Pixels:
+    """Scales the saturation of HSV, which ends at 1; hue and value stay."""
+    value = jnp.max(pixels, axis=-1, keepdims=True)
+    chroma = value - jnp.min(pixels, axis=-1, keepdims=True)
+    # New over old saturation, where saturation = chroma / value. Below black there is no colour.
+    limit = jnp.maximum(value, 0.0) / jnp.where(chroma > 0, chroma, 1.0)
+    return value - (value - pixels) * jnp.minimum(factor, limit)
+
+
+def adjust_contrast(pixels: Pixels, factor: Scalar) -> Pixels:
+    """Scales the distance from the mean colour of the clip."""
+    mean = jnp.mean(pixels, axis=(0, 1, 2), keepdims=True)
+    return mean + factor * (pixels - mean)
+
+
+def adjust_hue(pixels: Pixels, turn: Scalar) -> Pixels:
+    """Turns the hue of HSV by `turn` (1 is once around); saturation and value stay."""
+    red, green, blue = jnp.moveaxis(pixels, -1, 0)
+    value = jnp.maximum(jnp.maximum(red, green), blue)
+    chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
+    scale = 1.0 / jnp.where(chroma > 0, chroma, 1.0)
+    # Comparing with `value` instead would fail wherever the compiler rounds it in another way.
+    sextant = jnp.where(
+        (red >= green) & (red >= blue),
+        (green - blue) * scale,
+        jnp.where(green >= blue, 2.0 + (blue - red) * scale, 4.0 + (red - green) * scale),
+    )
+    # Each channel falls from the value by chroma * a trapezoid of its distance from the hue.
+    distances = [(offset + sextant + 6.0 * turn) % 6.0 for offset in (5.0, 3.0, 1.0)]
+    falls = [jnp.clip(jnp.minimum(d, 4.0 - d), 0.0, 1.0) for d in distances]
+    return jnp.stack([value - chroma * fall for fall in falls], axis=-1)
+
+
+def grayscale(pixels: Pixels) -> Pixels:
+    """The luma in all three channels."""
+    weights = np.asarray(LUMA, np.float32).reshape(1, 1, 1, 3)
+    luma = jnp.sum(pixels * weights, axis=-1, keepdims=True)
+    return jnp.broadcast_to(luma, pixels.shape)

@@ -1,0 +1,202 @@
+"""RandAugment of whole clips: each operation sees a clip as one tall picture.
+
+RandAugment (Cubuk et al., 2020, https://arxiv.org/abs/1909.13719) in the form in which the public
+video recipes use it: the frames of a clip are stacked along the height, and an operation is drawn
+and applied once for the stack. Statistics (contrast limits, histograms) are therefore those of the
+clip, and a colour keeps meaning the same from frame to frame. The level of an operation is
+magnitude / 10.
+
+A clip is uint8 [T, H, W, 3], and so is what an operation makes of it. Results do not depend on the
+hardware: products are rounded before they are added (see `_product`).
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from einops import rearrange
+from jaxtyping import Array, Float32, UInt8
+
+Clip = UInt8[Array, "t h w 3"]
+Operation = Callable[[Clip, int | float, jax.Array], Clip]
+
+MAX_MAGNITUDE = 20
+"""The magnitude at which Posterize keeps all 8 bits."""
+
+CUTOUT_HALF_SIDE = 40
+"""Pixels from the middle of Cutout's square to its edge."""
+
+
+def randaugment(clip: Clip, rng: jax.Array, *, num_layers: int, magnitude: int | float) -> Clip:
+    """`num_layers` operations of `OPERATIONS`, drawn evenly with replacement, one after another.
+
+    Call it on one clip at a time (`jax.lax.map` over a batch): under `vmap` the switch would
+    compute all operations for all clips.
+    """
+    branches = [functools.partial(_apply, operation, magnitude) for operation in OPERATIONS]
+
+    def add_layer(layer: jax.Array, clip: Clip) -> Clip:
+        choice_rng, operation_rng = jax.random.split(jax.random.fold_in(rng, layer))
+        choice = jax.random.randint(choice_rng, (), 0, len(OPERATIONS))
+        return jax.lax.switch(choice, branches, clip, operation_rng)
+
+    return jax.lax.fori_loop(0, num_layers, add_layer, clip)
+
+
+def identity(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
+    """The clip as it is."""
+    return clip
+
+
+def auto_contrast(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
+    """Stretches each channel so that the clip's darkest value is 0 and its brightest 255."""
+    pixels = clip.astype(jnp.float32)
+    low = jnp.min(pixels, axis=(0, 1, 2), keepdims=True)
+    high = jnp.max(pixels, axis=(0, 1, 2), keepdims=True)
+    scale = 255.0 / jnp.maximum(high - low, 1.0)
+    stretched = _product(pixels, scale) - _product(low, scale)
+    return jnp.where(high > low, _to_uint8(stretched), clip)
+
+
+def equalize(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
+    """Flattens the histogram that each channel has over the clip."""
+
+    def of_channel(channel):
+        histogram = jnp.bincount(channel, length=256)
+        brightest = histogram[jnp.max(channel)]
+        step = (channel.size - brightest) // 255
+        ranks = (jnp.cumsum(histogram) + step // 2) // jnp.maximum(step, 1)
+        table = jnp.clip(jnp.concatenate([jnp.zeros_like(ranks[:1]), ranks[:-1]]), 0, 255)
+        return jnp.where(step > 0, table.astype(jnp.uint8)[channel], channel)
+
+    channels = [of_channel(clip[..., index].reshape(-1)) for index in range(clip.shape[-1])]
+    return jnp.stack(channels, axis=-1).reshape(clip.shape)
+
+
+def invert(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
+    """The negative."""
+    return 255 - clip
+
+
+def posterize(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
+    """Keeps the upper bits of each value: 4 at magnitude 10, all 8 at magnitude 20."""
+    kept_bits = int(magnitude / 10 * 4)
+    return clip & np.uint8(256 - 2 ** (8 - kept_bits))
+
+
+def solarize(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
+    """Inverts the values from a threshold on.
+
+    The threshold is 256 * level modulo 256, for in the public recipes it is an 8-bit number that
+    wraps round: 128 at magnitude 15, but 0 at magnitudes 10 and 20, which inverts everything.
+    """
+    threshold = int(magnitude / 10 * 256) % 256
+    return jnp.where(clip < threshold, clip, 255 - clip)
+
+
+def solarize_add(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
+    """Adds 110 * level to the values below 128."""
+    brightened = jnp.minimum(clip.astype(jnp.int32) + int(magnitude / 10 * 110), 255)
+    return jnp.where(clip < 128, brightened.astype(jnp.uint8), clip)
+
+
+def color(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
+    """Leads the colours away from (or, below level 0.5, towards) grey."""
+    return _blend(_grayscale(clip), clip, magnitude)
+
+
+def contrast(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
+    """Leads the values away from an even grey.
+
+    That grey is the number of pixels of the clip over 256, at most 255, and not their mean: the
+    public recipes were trained with this, and for a clip of usual size it means white.
+    """
+    gray = min(clip[..., 0].size // 256, 255)
+    return _blend(jnp.full_like(clip, gray), clip, magnitude)
+
+
+def brightness(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
+    """Leads the values away from black."""
+    return _blend(jnp.zeros_like(clip), clip, magnitude)
+
+
+def sharpness(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
+    """Leads the clip away from a 3x3 smoothing of itself; frames touch as in the stack."""
+    stack = rearrange(clip, "t h w c -> (t h) w c")
+    pixels = stack.astype(jnp.float32)
+    light, heavy = (_product(pixels, np.float32(weight / 13)) for weight in (1, 5))
+    height, width, _ = stack.shape
+    smooth = jnp.zeros_like(pixels[1:-1, 1:-1])
+    for row in range(3):
+        for column in range(3):
+            part = heavy if row == column == 1 else light
+            smooth += part[row : height - 2 + row, column : width - 2 + column]
+    blurred = stack.at[1:-1, 1:-1].set(_to_uint8(smooth))
+    return _blend(blurred.reshape(clip.shape), clip, magnitude)
+
+
+def cutout(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
+    """Blackens a square around a random pixel, the same square in every frame."""
+
+    def near(middle, size):
+        positions = jnp.arange(size)
+        return (positions >= middle - CUTOUT_HALF_SIDE) & (positions < middle + CUTOUT_HALF_SIDE)
+
+    _, height, width, _ = clip.shape
+    row_rng, column_rng = jax.random.split(rng)
+    rows = near(jax.random.randint(row_rng, (), 0, height), height)
+    columns = near(jax.random.randint(column_rng, (), 0, width), width)
+    hole = (rows[:, None] & columns[None, :])[None, :, :, None]
+    return jnp.where(hole, jnp.uint8(0), clip)
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    identity,
+    auto_contrast,
+    equalize,
+    invert,
+    posterize,
+    solarize,
+    color,
+    contrast,
+    brightness,
+    sharpness,
+    cutout,
+    solarize_add,
+)
+
+
+def _apply(operation: Operation, magnitude: int | float, clip: Clip, rng: jax.Array) -> Clip:
+    return operation(clip, magnitude, rng)
+
+
+def _blend(start: Clip, clip: Clip, magnitude: int | float) -> Clip:
+    """`start` and `clip` mixed by 0.1 + 1.8 * level: 0 is `start`, 1 the clip, more goes beyond."""
+    factor = np.float32(magnitude / 10 * 1.8 + 0.1)
+    origin = start.astype(jnp.float32)
+    return _to_uint8(origin + _product(clip.astype(jnp.float32) - origin, factor))
+
+
+def _grayscale(clip: Clip) -> Clip:
+    """Luma of ITU-R BT.601 in four digits, rounded half up; in integers, hence exact."""
+    luma = jnp.sum(clip.astype(jnp.int32) * np.asarray([[[[2989, 5870, 1140]]]], np.int32), axis=-1)
+    gray = (luma * 511 // (2 * 255 * 10_000)).astype(jnp.uint8)
+    return jnp.broadcast_to(gray[..., None], clip.shape)
+
+
+def _product(a: Float32[Array, "..."], b: Float32[Array, "..."] | np.float32) -> Array:
+    """a * b, rounded before anything is added to it.
+
+    Compilers like to fuse a product with a sum that follows, skipping one rounding. Values are
+    cut to integers later, so one fused rounding can change a pixel, and each kind of hardware
+    fuses in other places. A selection between the two keeps them apart.
+    """
+    product = a * b
+    return jnp.where(product != 0, product, 0.0)
+
+
+def _to_uint8(pixels: Float32[Array, "..."]) -> UInt8[Array, "..."]:
+    """Clips to 0...255 and drops the fraction."""
+    return jnp.clip(pixels, 0.0, 255.0).astype(jnp.uint8)
