@@ -1,0 +1,15 @@
+"""Train, fine-tune and evaluate video transformers in JAX, from plain video files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scenic_video.commands.trained import TrainedModel
+
+
+def load(workdir: str | Path) -> "TrainedModel":
+    """The model trained in `workdir`, with its class names and preprocessing bound to it."""
+    # Imported on call, so that `import scenic_video` stays light for worker processes.
+    from scenic_video.commands.trained import load
+
+    return load(workdir)

@@ -1,0 +1,123 @@
+"""Reads `--config=FILE[:VARIANT] --config.field=value ...` into a ConfigDict."""
+
+import ast
+import inspect
+import runpy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from scenic_video.config import ConfigError, near, resolve
+
+IMPLIED_TARGETS = {
+    "input": "scenic_video.commands.experiment:InputOptions",
+    "mesh": "scenic_video.sharding:make_mesh",
+    "trainer": "scenic_video.trainer:TrainerOptions",
+    "evaluation": "scenic_video.commands.experiment:EvaluationOptions",
+    "preprocessing": "scenic_video.data.preprocessing:Preprocessing",
+    "transform": "scenic_video.data.transforms:VideoTransform",
+    "task": "scenic_video.tasks.classification:Classification",
+}
+REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")
+OPTIONAL = ("seed", "transform", "input", "task", "mesh", "evaluation", "init")
+
+
+def load_config(arguments: Sequence[str]) -> ConfigDict:
+    """The config that `arguments` name, with overrides applied and implied targets filled in.
+
+    An override may set any field of a node's constructor, written in the config or not. Errors:
+    ConfigError for a missing file, a misspelt field or a value of the wrong type.
+    """
+    pairs = _pairs(arguments)
+    paths = [value for name, value in pairs if name == "--config"]
+    if len(paths) != 1:
+        raise ConfigError("Give one config: --config=FILE, such as configs/quickstart.py.")
+    config = complete(_run(paths[0]))
+    for name, value in pairs:
+        if name != "--config":
+            _override(config, name, value)
+    return config.lock()
+
+
+def complete(config: ConfigDict) -> ConfigDict:
+    """`config` with all its nodes, each naming its target; an unknown or missing one is an error."""
+    known = [*REQUIRED, *OPTIONAL]
+    for name in config:
+        if name not in known:
+            raise ConfigError(f"A config has no node {name!r}{near(name, known)}")
+    missing = [name for name in REQUIRED if name not in config]
+    if missing:
+        raise ConfigError(f"The config lacks {', '.join(missing)}.")
+    config = ConfigDict({"seed": 0, "init": None} | config.to_dict())
+    for name, target in IMPLIED_TARGETS.items():
+        config[name] = ConfigDict({"target": target} | config.get(name, ConfigDict()).to_dict())
+    return config
+
+
+def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
+    """Both `--config.a=1` and `--config.a 1`, as (name, value)."""
+    pairs: list[tuple[str, str]] = []
+    remaining = list(arguments)
+    while remaining:
+        name, equals, value = remaining.pop(0).partition("=")
+        if not equals:
+            if not remaining:
+                raise ConfigError(f"{name} lacks a value.")
+            value = remaining.pop(0)
+        pairs.append((name, value))
+    return pairs
+
+
+def _run(path_and_variant: str) -> ConfigDict:
+    path, _, variant = path_and_variant.partition(":")
+    if not Path(path).is_file():
+        siblings = [str(p) for p in Path(path).parent.glob("*.py") if p.stem != "__init__"]
+        raise ConfigError(f"There is no config file {path!r}{near(path, siblings)}")
+    get_config = runpy.run_path(path).get("get_config")
+    if get_config is None:
+        raise ConfigError(f"{path} must define get_config(), which returns a ConfigDict.")
+    return get_config(variant) if variant else get_config()
+
+
+def _override(config: ConfigDict, name: str, text: str) -> None:
+    *parents, field = name.removeprefix("--config.").split(".")
+    node: Any = config
+    for parent in parents:
+        if not isinstance(node, ConfigDict) or parent not in node:
+            raise ConfigError(f"{name}: there is no {parent!r}{near(parent, _fields(node))}")
+        node = node[parent]
+    if not isinstance(node, ConfigDict) or field not in _fields(node):
+        raise ConfigError(f"{name}: there is no field {field!r}{near(field, _fields(node))}")
+    node[field] = _parse(name, text, node.get(field))
+
+
+def _fields(node: Any) -> list[str]:
+    """The fields that a node has or could have."""
+    if not isinstance(node, ConfigDict):
+        return []
+    parameters = inspect.signature(resolve(node.target)).parameters if "target" in node else ()
+    return list(dict.fromkeys([*node, *parameters]))
+
+
+def _parse(name: str, text: str, old: Any) -> Any:
+    if isinstance(old, str):
+        return text
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = {"true": True, "false": False, "none": None}.get(text.lower(), text)
+    if isinstance(old, float) and type(value) is int:
+        value = float(value)
+    if isinstance(old, tuple) and isinstance(value, list):
+        value = tuple(value)
+    if old is not None and value is not None and type(value) is not type(old):
+        raise ConfigError(
+            f"{name} is {_kind(old)} ({old!r}); {text!r} is {_kind(value)}. Give another {_kind(old)}."
+        )
+    return value
+
+
+def _kind(value: Any) -> str:
+    return "node" if isinstance(value, ConfigDict) else type(value).__name__

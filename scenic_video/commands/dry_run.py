@@ -1,0 +1,48 @@
+"""`--dry-run`: everything that can be said of a run without starting it."""
+
+import json
+
+import jax
+from clu import parameter_overview
+
+from scenic_video import console, flops
+from scenic_video.commands.experiment import Experiment, example_batch
+
+
+def show(experiment: Experiment) -> None:
+    """Prints the resolved config, the model's table, shapes, steps and rates."""
+    print(json.dumps(experiment.config, indent=2, default=str))
+    batch = example_batch(experiment.preprocessing, experiment.dataset.labels)
+    rng = jax.eval_shape(lambda: jax.random.key(0))
+    params = jax.eval_shape(experiment.task.init, rng, batch)["params"]
+    print(parameter_overview.get_parameter_overview(params, include_stats=False))
+    console.table("Run", ("what", "value"), rows(experiment, params))
+
+
+def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
+    """The rows of the closing table."""
+    options, cadence = experiment.input, experiment.cadence
+    batch = example_batch(experiment.preprocessing, experiment.dataset.labels)
+    shapes = {name: x.shape[1:] for name, x in batch["inputs"].items()}
+    model = experiment.task.model  # pyright: ignore[reportAttributeAccessIssue]
+    gflops = flops.forward_gflops(model, **shapes)
+    views = experiment.views
+    peak = max(float(experiment.learning_rate(s)) for s in range(cadence.num_steps))
+    return [
+        ("parameters", f"{sum(x.size for x in jax.tree.leaves(params)):,}"),
+        ("GFLOPs a view (the papers' convention)", f"{gflops:,.2f}"),
+        ("views at the end", f"{views} = {gflops * views.num_clips * views.num_crops:,.1f} GFLOPs"),
+        *(
+            (f"input {name}", f"{options.batch_size} x {list(shape)} uint8")
+            for name, shape in shapes.items()
+        ),
+        *(
+            (f"head {head}", f"{count} classes")
+            for head, count in experiment.dataset.labels.num_classes.items()
+        ),
+        ("training clips", f"{len(experiment.train_split):,}"),
+        ("steps", f"{cadence.num_steps:,} ({experiment.steps_per_epoch:,.1f} an epoch)"),
+        ("epochs", f"{cadence.num_steps / experiment.steps_per_epoch:.2f}"),
+        ("learning rate", f"peak {peak:g} at a global batch of {options.batch_size}"),
+        ("mesh", " x ".join(f"{axis} {n}" for axis, n in experiment.mesh.shape.items())),
+    ]

@@ -1,0 +1,93 @@
+"""scenic-video eval: a trained model on a split, with any number of views."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import jax
+import optax
+
+from scenic_video import console, trainer
+from scenic_video.commands.evaluation import Evaluation, evaluate_split
+from scenic_video.commands.experiment import build_dataset, example_batch, split_of
+from scenic_video.commands.trained import TrainedModel, aligned_labels, load
+from scenic_video.config import build
+from scenic_video.views import Views
+
+EXAMPLES = """\
+examples:
+  scenic-video eval --workdir=runs/quickstart --views=4x3
+  scenic-video eval --workdir=runs/quickstart --data=videos/test.csv --split=test
+
+Writes WORKDIR/eval/<split>_<views>.json, and the logits of every video beside it as .npz.
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the verb `eval`."""
+    parser = subparsers.add_parser(
+        "eval", help="evaluate a trained model", epilog=EXAMPLES, description=__doc__
+    )
+    parser.add_argument("--workdir", type=Path, required=True, help="folder of a trained run")
+    parser.add_argument("--views", help="clips x crops to average (default: the config's)")
+    parser.add_argument("--split", help="split to evaluate (default: the config's)")
+    parser.add_argument("--data", help="another dataset than the config's: manifest, folder, tfds")
+    parser.add_argument("--batch-size", type=int, help="videos at a time (default: the config's)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    model = load(arguments.workdir)
+    evaluation = evaluate(
+        model,
+        data=arguments.data,
+        split=arguments.split,
+        views=arguments.views,
+        batch_size=arguments.batch_size,
+    )
+    print(f"EVAL of {arguments.workdir} at step {model.meta['step']}")
+    if jax.process_index() == 0:
+        path = evaluation.write(arguments.workdir / "eval")
+        console.results(evaluation)
+        print(f"Results: {path}")
+    return 0
+
+
+def evaluate(
+    model: TrainedModel,
+    *,
+    data: str | None = None,
+    split: str | None = None,
+    views: str | None = None,
+    batch_size: int | None = None,
+) -> Evaluation:
+    """Evaluates `model` on a split of the data it was configured with, or of `data`.
+
+    Classes are matched by name, so a dataset that numbers them otherwise counts the same.
+    """
+    config = model.meta["config"]
+    overrides = {"split": split, "views": views, "batch_size": batch_size}
+    given = {name: value for name, value in overrides.items() if value is not None}
+    options = build({**config["evaluation"], **given})
+    dataset = build_dataset(data or config["dataset"])
+    examples = aligned_labels(split_of(dataset, options.split), dataset.labels, model.labels)
+    steps = trainer.compile_steps(
+        task=model.task,
+        optimizer=optax.identity(),
+        options=trainer.TrainerOptions(num_steps=1),
+        example_batch=example_batch(model.preprocessing, model.labels),
+        mesh=build(config["mesh"]),
+    )
+    state = trainer.state_of(model.variables, steps)
+    with console.Counting(f"{options.split} {options.views}") as counting:
+        return evaluate_split(
+            steps,
+            state,
+            split=options.split,
+            examples=examples,
+            labels=model.labels,
+            preprocessing=model.preprocessing,
+            options=options,
+            views=Views.parse(options.views),
+            on_batch=counting.update,
+        )

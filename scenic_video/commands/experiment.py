@@ -1,0 +1,249 @@
+"""What a config describes, built: the dataset, the task, the mesh, and how long all of it runs."""
+
+import dataclasses
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jax.sharding import Mesh
+
+from scenic_video import sharding, trainer
+from scenic_video.config import ConfigError, build
+from scenic_video.data.examples import Dataset, Example, LabelSpace
+from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.loop import Cadence
+from scenic_video.tasks.task import Batch, Task
+from scenic_video.views import Views
+
+MAY_CHANGE = ("mesh.", "evaluation.", "dataset.", "trainer.log_every", "trainer.keep_last")
+MAY_CHANGE += tuple(
+    f"input.{name}" for name in ("num_threads", "num_workers", "decode_timeout", "max_bad_share")
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class InputOptions:
+    """How training reads its split.
+
+    `batch_size` is global. `scale_jitter` draws the resized height and width apart from each
+    other, as factors from this range. `flip=None` mirrors half of the clips where the dataset
+    says that this keeps the label. Threads count per process. The run stops when more than
+    `max_bad_share` of the examples cannot be read.
+    """
+
+    batch_size: int
+    split: str = "train"
+    scale_jitter: Sequence[float] | None = None
+    flip: bool | None = None
+    num_threads: int | None = None
+    num_workers: int = 0
+    decode_timeout: float = 60.0
+    max_bad_share: float = 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationOptions:
+    """What is evaluated: while training with one view a video, at the end with `views`."""
+
+    split: str = "test"
+    views: str = "4x3"
+    batch_size: int = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A config, built. `labels` and `preprocessing` travel in its checkpoints."""
+
+    config: dict[str, Any]
+    dataset: Dataset
+    preprocessing: Preprocessing
+    task: Task
+    input: InputOptions
+    evaluation: EvaluationOptions
+    options: trainer.TrainerOptions
+    mesh: Mesh
+    cadence: Cadence
+    learning_rate: optax.Schedule
+    optimizer: optax.GradientTransformation
+
+    @property
+    def train_split(self) -> Sequence[Example]:
+        return split_of(self.dataset, self.input.split)
+
+    @property
+    def steps_per_epoch(self) -> float:
+        return len(self.train_split) / self.input.batch_size
+
+    @property
+    def flip(self) -> bool:
+        """Whether training mirrors clips; refused where that changes labels."""
+        if self.input.flip and not self.dataset.flip_safe:
+            raise ConfigError(
+                f"input.flip=True, but mirroring a clip of {self.dataset.name!r} changes its "
+                "label. Leave input.flip out, or say dataset.flip_safe=True if you know better."
+            )
+        return self.dataset.flip_safe if self.input.flip is None else self.input.flip
+
+    @property
+    def views(self) -> Views:
+        return Views.parse(self.evaluation.views)
+
+    def compile(self) -> trainer.Steps:
+        return trainer.compile_steps(
+            task=self.task,
+            optimizer=self.optimizer,
+            options=self.options,
+            example_batch=example_batch(self.preprocessing, self.dataset.labels),
+            mesh=self.mesh,
+            seed=self.config["seed"],
+        )
+
+    def checkpoint_meta(self) -> dict[str, Any]:
+        """What a checkpoint says of itself: enough to resume, to evaluate and to predict."""
+        return {
+            "config": self.config,
+            "labels": labels_to_json(self.dataset.labels),
+            "preprocessing": self.preprocessing.to_dict(),
+            "dataset": {
+                "name": self.dataset.name,
+                "fingerprint": self.dataset.fingerprint,
+                "num_examples": {name: len(s) for name, s in self.dataset.splits.items()},
+            },
+            "num_steps": self.cadence.num_steps,
+            "environment": environment(),
+        }
+
+
+def build_experiment(config: Mapping[str, Any]) -> Experiment:
+    """Builds every node of a completed config; see `scenic_video.commands.configs.complete`."""
+    config = dict(config)
+    input_options = build(config["input"])
+    dataset = build_dataset(config["dataset"])
+    steps_per_epoch = len(split_of(dataset, input_options.split)) / input_options.batch_size
+    options = build(config["trainer"])
+    cadence = Cadence.of(options, steps_per_epoch)
+    learning_rate = build(
+        config["learning_rate"], num_steps=cadence.num_steps, steps_per_epoch=steps_per_epoch
+    )
+    preprocessing = build(config["preprocessing"])
+    mesh = build(config["mesh"])
+    evaluation = build(config["evaluation"])
+    for name, size in (
+        ("input.batch_size", input_options.batch_size),
+        ("evaluation.batch_size", evaluation.batch_size),
+    ):
+        _check_divides(name, size, mesh)
+    return Experiment(
+        config=config,
+        dataset=dataset,
+        preprocessing=preprocessing,
+        task=build_task(config, dataset.labels, preprocessing),
+        input=input_options,
+        evaluation=evaluation,
+        options=options,
+        mesh=mesh,
+        cadence=cadence,
+        learning_rate=learning_rate,
+        optimizer=build(config["optimizer"], learning_rate=learning_rate),
+    )
+
+
+def build_dataset(node: Any) -> Dataset:
+    """A dataset from its config node, or from a path or catalogue name."""
+    if isinstance(node, str):
+        return build({"target": "scenic_video.data.datasets:open_dataset", "path": node})
+    return build(node)
+
+
+def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Preprocessing) -> Task:
+    """The task of a config over the heads of `labels`; the model's head is as wide as they are."""
+    model = build(config["model"], num_classes=sum(labels.num_classes.values()))
+    transform = build(config["transform"], mean=preprocessing.mean, std=preprocessing.std)
+    return build(
+        config["task"],
+        model=model,
+        heads=labels.num_classes,
+        multilabel=labels.multilabel,
+        transform=transform,
+    )
+
+
+def split_of(dataset: Dataset, name: str) -> Sequence[Example]:
+    """The split called `name`; another name is an error that lists those there are."""
+    if name not in dataset.splits:
+        raise ConfigError(
+            f"Dataset {dataset.name!r} has no split {name!r}; it has {', '.join(dataset.splits)}."
+        )
+    return dataset.splits[name]
+
+
+def example_batch(preprocessing: Preprocessing, labels: LabelSpace) -> Batch:
+    """A batch of one black clip, for its shapes."""
+    height, width = preprocessing.crop_size
+    rgb = np.zeros((1, preprocessing.num_frames, height, width, 3), np.uint8)
+    if labels.multilabel:
+        label = {head: np.zeros((1, n), np.float32) for head, n in labels.num_classes.items()}
+    else:
+        label = {head: np.zeros(1, np.int32) for head in labels.classes}
+    return {"inputs": {"rgb": rgb}, "label": label, "mask": np.ones(1, np.float32)}
+
+
+def put_on(mesh: Mesh, batch_size: int) -> Callable[[Batch], Batch]:
+    """Lays host batches over the devices of `mesh`."""
+    return lambda batch: sharding.put_batch(batch, mesh, batch_size)
+
+
+def labels_to_json(labels: LabelSpace) -> dict[str, Any]:
+    return {"classes": {h: list(c) for h, c in labels.classes.items()}} | {
+        "multilabel": labels.multilabel
+    }
+
+
+def labels_from_json(json: Mapping[str, Any]) -> LabelSpace:
+    classes = {head: tuple(names) for head, names in json["classes"].items()}
+    return LabelSpace(classes=classes, multilabel=json["multilabel"])
+
+
+def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The lines "field: old -> new" of all fields that a resumed run must not change."""
+    a, b = _flatten(old), _flatten(new)
+    return [
+        f"{name}: {a.get(name)!r} -> {b.get(name)!r}"
+        for name in sorted(a.keys() | b.keys())
+        if a.get(name) != b.get(name) and not name.startswith(MAY_CHANGE)
+    ]
+
+
+def environment() -> dict[str, Any]:
+    """Where this process runs: versions, devices, processes."""
+    packages = ("scenic_video", "jax", "flax", "optax", "orbax-checkpoint", "grain", "av", "numpy")
+    device = jax.devices()[0]
+    return {
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "devices": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
+        "processes": jax.process_count(),
+        **{name: metadata.version(name) for name in packages},
+    }
+
+
+def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, Mapping):
+        return {prefix[:-1]: list(tree) if isinstance(tree, tuple) else tree}
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat |= _flatten(value, f"{prefix}{name}.")
+    return flat
+
+
+def _check_divides(name: str, batch_size: int, mesh: Mesh) -> None:
+    ways = mesh.shape["data"] * mesh.shape["fsdp"]
+    if batch_size % ways:
+        raise ConfigError(
+            f"{name}={batch_size} does not divide over {ways} devices (mesh data="
+            f"{mesh.shape['data']} x fsdp={mesh.shape['fsdp']}). Take a multiple of {ways}."
+        )

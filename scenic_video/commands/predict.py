@@ -1,0 +1,59 @@
+"""scenic-video predict: the classes of videos that the model never saw."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from scenic_video import console
+from scenic_video.commands.trained import load
+from scenic_video.data.decoding import UnreadableVideo
+
+EXAMPLES = """\
+examples:
+  scenic-video predict --workdir=runs/quickstart clip.mp4
+  scenic-video predict --workdir=runs/quickstart --views=4x3 --top=3 --json clips/*.mp4
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the verb `predict`."""
+    parser = subparsers.add_parser(
+        "predict", help="name the classes of video files", epilog=EXAMPLES, description=__doc__
+    )
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="any file FFmpeg can decode")
+    parser.add_argument("--workdir", type=Path, required=True, help="folder of a trained run")
+    parser.add_argument("--views", default="4x3", help="clips x crops to average (default: 4x3)")
+    parser.add_argument("--top", type=int, default=5, help="classes to name (default: 5)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a video")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the predictions; exit code 1 if some video could not be read."""
+    model = load(arguments.workdir)
+    num_unreadable = 0
+    for video in arguments.videos:
+        try:
+            answers = model.predict(video, views=arguments.views, top=arguments.top)
+        except UnreadableVideo as error:
+            num_unreadable += 1
+            _show_error(video, error, as_json=arguments.json)
+            continue
+        if arguments.json:
+            print(json.dumps({"video": video, "views": arguments.views, "predictions": answers}))
+        else:
+            rows = [
+                (head, name, f"{probability:.1%}")
+                for head, classes in answers.items()
+                for name, probability in classes
+            ]
+            console.table(video, ("head", "class", "probability"), rows)
+    return 1 if num_unreadable else 0
+
+
+def _show_error(video: str, error: Exception, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"video": video, "error": str(error)}))
+    else:
+        print(f"{video}: cannot be read: {error}")

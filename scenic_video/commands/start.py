@@ -1,0 +1,93 @@
+"""How a run starts: fresh, from the weights of another run, or from its own last checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from scenic_video.checkpoints import Checkpoints, restore_params
+from scenic_video.commands.experiment import Experiment, changed_fields
+from scenic_video.config import ConfigError, build
+from scenic_video.trainer import Steps, TrainState
+
+
+def start_state(
+    experiment: Experiment, steps: Steps, checkpoints: Checkpoints, workdir: Path
+) -> tuple[TrainState, str]:
+    """The state to train from, and in a sentence where it comes from.
+
+    A workdir with a checkpoint is resumed, if its config and dataset are those of this run.
+    """
+    latest = checkpoints.latest_step()
+    if latest is not None:
+        meta = checkpoints.read_meta(latest)
+        _check_same_run(experiment, workdir, meta)
+        state, meta = checkpoints.restore(None, steps.abstract_state)
+        step = int(state.step)
+        if step > experiment.cadence.num_steps:
+            raise ConfigError(
+                f"{workdir} was trained for {step} steps, more than the {experiment.cadence.num_steps}"
+                " this config asks for. Use another --workdir, or --config.init.workdir to start "
+                "from its weights."
+            )
+        return state, f"RESUME {workdir} at step {step} of {experiment.cadence.num_steps}"
+    if experiment.config["init"]:
+        return _initialized(experiment, steps)
+    return steps.init(), f"START from random weights, seed {experiment.config['seed']}"
+
+
+def _initialized(experiment: Experiment, steps: Steps) -> tuple[TrainState, str]:
+    node = dict(experiment.config["init"])
+    source = Path(node.pop("workdir"))
+    loaded, meta = restore_params(source / "checkpoints")
+    node.setdefault("target", "scenic_video.weights.initialize:initialize")
+    state = steps.init()
+    params, load_report = build(node, source=loaded, target=jax.device_get(state.params))
+    print(load_report)
+    params = jax.device_put(params, steps.state_shardings.params)
+    ema = None if state.ema_params is None else jax.tree.map(lambda x: x.copy(), params)
+    return (
+        state.replace(params=params, ema_params=ema),
+        f"INIT from the weights of {source} (step {meta['step']}); step 0",
+    )
+
+
+def _check_same_run(experiment: Experiment, workdir: Path, meta: dict[str, Any]) -> None:
+    """Refuses to resume another run than the one that was saved."""
+    fingerprint = experiment.dataset.fingerprint
+    reasons = changed_fields(meta["config"], experiment.config)
+    if meta["dataset"]["fingerprint"] != fingerprint:
+        reasons.append(
+            f"dataset: {meta['dataset']['name']} with fingerprint {meta['dataset']['fingerprint']}"
+            f" and {meta['dataset']['num_examples']} examples -> {experiment.dataset.name} with "
+            f"{fingerprint} and "
+            f"{ {name: len(split) for name, split in experiment.dataset.splits.items()} }"
+        )
+    if reasons:
+        raise ConfigError(
+            f"{workdir} holds a checkpoint of another run, so it cannot be resumed:\n  "
+            + "\n  ".join(reasons)
+            + "\nUse another --workdir for this run, or the old values to resume."
+        )
+
+
+def banner_rows(experiment: Experiment, workdir: Path, story: str) -> list[tuple[str, str]]:
+    """What the start of a run says of itself."""
+    dataset, mesh = experiment.dataset, experiment.mesh
+    sizes = ", ".join(f"{name} {len(split)}" for name, split in dataset.splits.items())
+    heads = ", ".join(f"{head} ({n} classes)" for head, n in dataset.labels.num_classes.items())
+    used = " x ".join(f"{axis} {size}" for axis, size in mesh.shape.items() if size > 1)
+    device = jax.devices()[0]
+    return [
+        ("run", story),
+        ("workdir", str(workdir)),
+        ("model", experiment.config["model"]["target"]),
+        ("dataset", f"{dataset.name}: {sizes} clips; {heads}"),
+        ("flip", "on" if experiment.flip else "off"),
+        ("steps", f"{experiment.cadence.num_steps} of {experiment.input.batch_size} clips"),
+        (
+            "devices",
+            f"{jax.device_count()} x {device.device_kind}, {jax.process_count()} process(es), "
+            f"mesh {used or 'of one device'}",
+        ),
+    ]

@@ -1,0 +1,217 @@
+"""scenic-video train: from a config to a trained model, its evaluation and its report."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from scenic_video import console, loop
+from scenic_video.checkpoints import Checkpoints
+from scenic_video.commands import dry_run, report, start
+from scenic_video.commands.configs import load_config
+from scenic_video.commands.evaluation import Evaluation, evaluate_split
+from scenic_video.commands.experiment import (
+    Experiment,
+    build_experiment,
+    put_on,
+    split_of,
+)
+from scenic_video.config import ConfigError
+from scenic_video.data.bad_files import BadFiles
+from scenic_video.data.feed import Feed
+from scenic_video.data.pipeline import batch_examples, train_batches
+from scenic_video.preemption import StopRequest
+from scenic_video.sharding import local_rows
+from scenic_video.trainer import Steps, TrainState
+from scenic_video.views import Views
+from scenic_video.writers import MetricWriter
+
+PREEMPTED = 75
+
+EXAMPLES = """\
+examples:
+  scenic-video train --config=configs/quickstart.py --workdir=runs/quickstart
+  scenic-video train --config=configs/quickstart.py --workdir=runs/wide \\
+      --config.model.hidden_size=96 --config.trainer.num_epochs=20
+  scenic-video train --config=configs/vivit/kinetics400_base_fe.py --dry-run
+
+The same command on the same workdir resumes; SIGTERM saves and exits with code 75.
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the verb `train`."""
+    parser = subparsers.add_parser(
+        "train", help="train a model and evaluate it", epilog=EXAMPLES, description=__doc__
+    )
+    parser.add_argument("--workdir", type=Path, help="folder of the run; resumes what is there")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the resolved config, shapes, parameters, GFLOPs, steps and rates, and stop",
+    )
+    parser.usage = "%(prog)s --config=FILE --workdir=DIR [--config.FIELD=VALUE ...] [--dry-run]"
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    config = load_config(arguments.config_arguments).to_dict()
+    if not arguments.dry_run and arguments.workdir is None:
+        raise ConfigError("Where to? Give --workdir=DIR, such as runs/quickstart.")
+    experiment = build_experiment(config)
+    if arguments.dry_run:
+        dry_run.show(experiment)
+        return 0
+    return train(experiment, arguments.workdir)
+
+
+def train(experiment: Experiment, workdir: Path) -> int:
+    """Trains, evaluates with all views and writes the report; returns the exit code."""
+    steps = experiment.compile()
+    with _open_checkpoints(experiment, workdir) as checkpoints:
+        state, story = start.start_state(experiment, steps, checkpoints, workdir)
+        first_step = int(state.step)
+        console.banner(start.banner_rows(experiment, workdir, story))
+        with (
+            MetricWriter(workdir, resume_step=first_step) as writer,
+            StopRequest() as stop,
+        ):
+            state, stopped = _train(experiment, steps, state, checkpoints, writer, stop, workdir)
+        if stopped:
+            print(f"Stopped at step {int(state.step)}; saved. The same command goes on from there.")
+            return PREEMPTED
+    evaluation = evaluate(experiment, steps, state, experiment.views)
+    if jax.process_index() == 0:
+        evaluation.write(workdir / "eval")
+        console.results(evaluation)
+        path = report.write(experiment, workdir, evaluation)
+        print(f"Report: {path}")
+    return 0
+
+
+def _train(
+    experiment: Experiment,
+    steps: Steps,
+    state: TrainState,
+    checkpoints: Checkpoints,
+    writer: MetricWriter,
+    stop: StopRequest,
+    workdir: Path,
+) -> tuple[TrainState, bool]:
+    """Trains to the end or until stopped; says which."""
+    options, cadence = experiment.options, experiment.cadence
+    batch_size = experiment.input.batch_size
+
+    def save(state: TrainState, scalars: loop.Scalars) -> None:
+        checkpoints.save(int(state.step), state, experiment.checkpoint_meta(), scalars or None)
+
+    def evaluate_one_view(state: TrainState) -> loop.Scalars:
+        evaluation = evaluate(experiment, steps, state, Views())
+        return {f"{evaluation.split}/{k}": v for k, v in evaluation.metrics.items()}
+
+    with (
+        _training_batches(experiment, steps, int(state.step), workdir) as batches,
+        Feed(batches, put_on(steps.mesh, batch_size)) as feed,
+        console.Progress(first_step=int(state.step), num_steps=cadence.num_steps) as progress,
+    ):
+        try:
+            state = loop.train(
+                state,
+                train_step=steps.train,
+                batches=feed,
+                cadence=cadence,
+                evaluate=evaluate_one_view,
+                save=save,
+                observer=_Observer(experiment, writer, progress),
+                should_stop=stop,
+                max_bad_steps=options.max_bad_steps,
+            )
+        except loop.NonFiniteLoss as error:
+            raise ValueError(f"{error}\n{_clips_of(experiment, error.steps)}") from error
+    return state, int(state.step) < cadence.num_steps
+
+
+def evaluate(experiment: Experiment, steps: Steps, state: TrainState, views: Views) -> Evaluation:
+    """Evaluates the split that the config names."""
+    split = experiment.evaluation.split
+    return evaluate_split(
+        steps,
+        state,
+        split=split,
+        examples=split_of(experiment.dataset, split),
+        labels=experiment.dataset.labels,
+        preprocessing=experiment.preprocessing,
+        options=experiment.evaluation,
+        views=views,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Observer:
+    """Passes what the loop says on to the files and to the terminal."""
+
+    experiment: Experiment
+    writer: MetricWriter
+    progress: console.Progress
+
+    def on_log(self, step: int, scalars: loop.Scalars) -> None:
+        batch_size = self.experiment.input.batch_size
+        scalars = {name if "/" in name else f"train/{name}": v for name, v in scalars.items()}
+        scalars["learning_rate"] = float(self.experiment.learning_rate(step - 1))
+        scalars["epoch"] = step / self.experiment.steps_per_epoch
+        scalars["time/clips_per_second"] = scalars["time/steps_per_second"] * batch_size
+        self.writer.write(step, scalars)
+        self.progress.update(step, scalars)
+
+    def on_evaluation(self, step: int, scalars: loop.Scalars) -> None:
+        self.writer.write(step, scalars)
+        self.progress.note(step, scalars)
+
+
+def _open_checkpoints(experiment: Experiment, workdir: Path) -> Checkpoints:
+    options = experiment.options
+    metric = options.best_metric and f"{experiment.evaluation.split}/{options.best_metric}"
+    return Checkpoints(
+        workdir / "checkpoints", keep_last=options.keep_last, best_metric=metric
+    )
+
+
+def _training_batches(experiment: Experiment, steps: Steps, start_step: int, workdir: Path):
+    options = experiment.input
+    process = f".{jax.process_index()}" if jax.process_count() > 1 else ""
+    bad_files = BadFiles(
+        workdir / f"bad_files{process}.jsonl",
+        num_examples=len(experiment.train_split),
+        max_share=options.max_bad_share,
+    )
+    return train_batches(
+        experiment.train_split,
+        experiment.dataset.labels,
+        experiment.preprocessing,
+        seed=experiment.config["seed"],
+        batch_size=options.batch_size,
+        rows=local_rows(steps.mesh, options.batch_size),
+        start_step=start_step,
+        scale_jitter=options.scale_jitter,
+        flip=experiment.flip,
+        bad_files=bad_files,
+        num_threads=options.num_threads,
+        num_workers=options.num_workers,
+        decode_timeout=options.decode_timeout,
+    )
+
+
+def _clips_of(experiment: Experiment, steps: range) -> str:
+    """The clips of the batches of `steps`, a line a step."""
+    lines = []
+    for step in steps:
+        examples = batch_examples(
+            experiment.train_split,
+            seed=experiment.config["seed"],
+            batch_size=experiment.input.batch_size,
+            step=step - 1,
+        )
+        lines.append(f"  step {step}: {', '.join(example.id for example in examples)}")
+    return "The clips of these steps:\n" + "\n".join(lines)

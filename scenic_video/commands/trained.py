@@ -1,0 +1,120 @@
+"""A trained model with its class names and preprocessing bound to it."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from scenic_video.checkpoints import restore_params
+from scenic_video.commands.experiment import build_task, example_batch, labels_from_json
+from scenic_video.config import ConfigError
+from scenic_video.data.examples import Example, LabelSpace
+from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.tasks.task import Batch, Task
+from scenic_video.views import Views
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """What a checkpoint holds: the task, its variables, and how videos become its inputs."""
+
+    task: Task
+    variables: dict[str, Any]
+    labels: LabelSpace
+    preprocessing: Preprocessing
+    meta: Mapping[str, Any]
+
+    def predict(
+        self, video: str | Path | bytes, *, views: str = "4x3", top: int = 5
+    ) -> dict[str, list[tuple[str, float]]]:
+        """Head -> its `top` most likely classes as (name, probability), the likeliest first.
+
+        `video` is a file of any size, length and codec, or its bytes. Errors: UnreadableVideo.
+        """
+        answers = {}
+        for head, probabilities in self.probabilities(video, views=views).items():
+            order = np.argsort(-probabilities)[:top]
+            names = self.labels.classes[head]
+            answers[head] = [(names[i], float(probabilities[i])) for i in order]
+        return answers
+
+    def probabilities(
+        self, video: str | Path | bytes, *, views: str = "4x3"
+    ) -> dict[str, np.ndarray]:
+        """Head -> probabilities [C]; each class on its own where labels are many."""
+        to_probabilities = jax.nn.sigmoid if self.labels.multilabel else jax.nn.softmax
+        logits = self.logits(video, views=views)
+        return {head: np.asarray(to_probabilities(x)) for head, x in logits.items()}
+
+    def logits(self, video: str | Path | bytes, *, views: str = "4x3") -> dict[str, np.ndarray]:
+        """Head -> logits [C], averaged over the views as in evaluation."""
+        parsed = Views.parse(views)
+        source = video if isinstance(video, bytes) else str(video)
+        example = Example(id="video", video=source, labels={})
+        clips = self.preprocessing.eval_views(
+            example, num_clips=parsed.num_clips, num_crops=parsed.num_crops
+        )
+        batch = example_batch(self.preprocessing, self.labels) | {"inputs": {"rgb": clips[None]}}
+        return {head: x[0] for head, x in self.apply(batch).items()}
+
+    def apply(self, batch: Batch) -> dict[str, np.ndarray]:
+        """Head -> logits [B, C] of a batch whose inputs are [B, V, ...]."""
+        return jax.device_get(self._apply(self.variables, batch))
+
+    @functools.cached_property
+    def _apply(self):
+        def predictions(variables, batch):
+            return self.task(variables, batch, rng=jax.random.key(0), train=False).predictions
+
+        return jax.jit(predictions)
+
+
+def load(workdir: str | Path) -> TrainedModel:
+    """The model that was trained in `workdir`, from its best checkpoint if it kept one.
+
+    Class names and preprocessing come from the checkpoint.
+    """
+    folder = Path(workdir) / "checkpoints"
+    if not folder.is_dir():
+        raise ConfigError(f"{workdir} holds no trained model: there is no folder {folder}.")
+    loaded, meta = restore_params(folder)
+    labels = labels_from_json(meta["labels"])
+    preprocessing = Preprocessing.from_dict(meta["preprocessing"])
+    task = build_task(meta["config"], labels, preprocessing)
+    return TrainedModel(task, loaded, labels, preprocessing, meta)
+
+
+def aligned_labels(
+    examples: Sequence[Example], labels: LabelSpace, trained: LabelSpace
+) -> Sequence[Example]:
+    """`examples` with the ids of `labels` turned into those of `trained`, class by class name.
+
+    Errors: ConfigError where a head or a class is unknown to the model.
+    """
+    if labels == trained:
+        return examples
+    tables = {}
+    for head, names in trained.classes.items():
+        if head not in labels.classes:
+            raise ConfigError(
+                f"The model predicts {head!r}, which the data does not label; it labels "
+                f"{', '.join(labels.classes)}."
+            )
+        unknown = [name for name in labels.classes[head] if name not in names]
+        if unknown:
+            raise ConfigError(
+                f"The data has {len(unknown)} classes of {head!r} that the model was not trained "
+                f"on: {', '.join(unknown[:5])}. It was trained on {', '.join(names[:5])}, ..."
+            )
+        tables[head] = [names.index(name) for name in labels.classes[head]]
+    return [
+        dataclasses.replace(
+            example,
+            labels={h: tuple(table[i] for i in example.labels[h]) for h, table in tables.items()},
+        )
+        for example in examples
+    ]

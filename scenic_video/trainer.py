@@ -1,0 +1,271 @@
+"""The trainer: the state, one pure step for training and one for evaluation, compiled for a mesh.
+
+It knows no model, loss or dataset: a `Task` stands for all three, an optax transformation for
+the optimizer, and a mesh for the devices.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from scenic_video import metrics as metrics_lib
+from scenic_video import sharding
+from scenic_video.tasks.task import Batch, Output, Task, Variables
+
+class TrainState(struct.PyTreeNode):
+    """All that training carries from step to step; keys are `fold_in(seed, step)`, so none is here.
+
+    `ema_params` is None unless an average was asked for. `bad_steps` counts the steps in a row
+    whose loss or gradient was not finite.
+    """
+
+    step: jax.Array
+    params: Any
+    opt_state: optax.OptState
+    model_state: Any
+    ema_params: Any
+    bad_steps: jax.Array
+
+    @property
+    def eval_params(self) -> Any:
+        """The parameters to evaluate: the average where there is one."""
+        return self.params if self.ema_params is None else self.ema_params
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainerOptions:
+    """How long to train, and what happens how often.
+
+    Give `num_steps` or `num_epochs`. "Every" counts steps; `eval_every=None` evaluates once an
+    epoch, and `checkpoint_every=None` saves after each evaluation. The batch is processed in
+    `micro_batches` parts, one after another, when memory is short. `ema_decay` (0.9999, say)
+    keeps an average of the parameters and evaluates that. After `max_bad_steps` steps in a row
+    without a finite loss the run stops.
+    """
+
+    num_steps: int | None = None
+    num_epochs: float | None = None
+    log_every: int = 50
+    eval_every: int | None = None
+    checkpoint_every: int | None = None
+    keep_last: int = 2
+    best_metric: str | None = None
+    micro_batches: int = 1
+    ema_decay: float | None = None
+    max_bad_steps: int = 5
+
+    def __post_init__(self):
+        if (self.num_steps is None) == (self.num_epochs is None):
+            raise ValueError(
+                "Set either trainer.num_steps or trainer.num_epochs; got "
+                f"num_steps={self.num_steps} and num_epochs={self.num_epochs}."
+            )
+        for name in ("num_steps", "log_every", "eval_every", "checkpoint_every", "micro_batches"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"trainer.{name} must be 1 or more, or left out; got {value}.")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise ValueError(f"trainer.ema_decay must lie in (0, 1); got {self.ema_decay}.")
+
+
+def init_state(
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    rng: jax.Array,
+    batch: Batch,
+    *,
+    with_ema: bool = False,
+) -> TrainState:
+    """A state at step 0. Pure, so that `jit` can give every leaf birth where it belongs."""
+    model_state = dict(task.init(rng, batch))
+    params = model_state.pop("params")
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        opt_state=optimizer.init(params),
+        model_state=model_state,
+        ema_params=jax.tree.map(jnp.copy, params) if with_ema else None,
+        bad_steps=jnp.zeros((), jnp.int32),
+    )
+
+
+def train_step(
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    rng: jax.Array,
+    options: TrainerOptions,
+    state: TrainState,
+    batch: Batch,
+) -> tuple[TrainState, dict[str, metrics_lib.Metric]]:
+    """One update. A step whose loss or gradient is not finite changes nothing but the counters."""
+    rng = jax.random.fold_in(rng, state.step)
+    gradients, output = accumulated_gradients(task, rng, options.micro_batches, state, batch)
+    norm = optax.global_norm(gradients)
+    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    new = state.replace(
+        params=params,
+        opt_state=opt_state,
+        model_state=output.model_state,
+        ema_params=_moving_average(state.ema_params, params, options.ema_decay),
+    )
+    good = jnp.isfinite(output.loss) & jnp.isfinite(norm)
+    state = jax.tree.map(functools.partial(jnp.where, good), new, state).replace(
+        step=state.step + 1, bad_steps=jnp.where(good, 0, state.bad_steps + 1)
+    )
+    norms = {"gradient_norm": metrics_lib.scalar(norm)}
+    kept = jax.tree.map(lambda x: jnp.where(good, x, jnp.zeros_like(x)), output.metrics | norms)
+    return state, kept | {"skipped_share": metrics_lib.scalar(1.0 - good)}
+
+
+def accumulated_gradients(
+    task: Task, rng: jax.Array, num_parts: int, state: TrainState, batch: Batch
+) -> tuple[Any, Output]:
+    """Gradient of the mean loss over the batch, taken in `num_parts` parts.
+
+    Sums are accumulated and divided once, so parts of uneven weight count exactly as in the
+    whole batch. Examples are dealt to the parts like cards: each part lies on all devices.
+    """
+
+    def weighted_loss(params, model_state, part, part_rng):
+        output = task({"params": params, **model_state}, part, rng=part_rng, train=True)
+        return output.loss * output.weight, output._replace(predictions={})
+
+    grad = jax.grad(weighted_loss, has_aux=True)
+    if num_parts == 1:
+        gradients, output = grad(state.params, state.model_state, batch, rng)
+        return _divide(gradients, output.weight), output
+
+    def body(carry, indexed_part):
+        index, part = indexed_part
+        part = jax.tree.map(lambda x: sharding.constrain(x, sharding.BATCH), part)
+        gradients, output = grad(
+            state.params, carry[1], part, jax.random.fold_in(rng, index)
+        )
+        total = jax.tree.map(jnp.add, carry[0], gradients)
+        kept = (output.loss * output.weight, output.weight, output.metrics)
+        return (total, output.model_state), kept
+
+    parts = jax.tree.map(lambda x: _deal(x, num_parts), batch)
+    zeros = jax.tree.map(jnp.zeros_like, state.params)
+    (gradients, model_state), (losses, weights, parts_metrics) = jax.lax.scan(
+        body, (zeros, state.model_state), (jnp.arange(num_parts), parts)
+    )
+    weight = weights.sum()
+    output = Output(
+        loss=losses.sum() / jnp.maximum(weight, 1e-8),
+        weight=weight,
+        metrics={name: metric.reduce() for name, metric in parts_metrics.items()},
+        model_state=model_state,
+        predictions={},
+    )
+    return _divide(gradients, weight), output
+
+
+def _deal(x: jax.Array, num_parts: int) -> jax.Array:
+    if x.shape[0] % num_parts:
+        raise ValueError(
+            f"A batch of {x.shape[0]} cannot be split into trainer.micro_batches={num_parts}."
+        )
+    return x.reshape(x.shape[0] // num_parts, num_parts, *x.shape[1:]).swapaxes(0, 1)
+
+
+def _divide(tree: Any, weight: jax.Array) -> Any:
+    return jax.tree.map(lambda x: x / jnp.maximum(weight, 1e-8), tree)
+
+
+def _moving_average(average: Any, params: Any, decay: float | None) -> Any:
+    if average is None or decay is None:
+        return average
+    return jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, average, params)
+
+
+def eval_step(task: Task, rng: jax.Array, state: TrainState, batch: Batch) -> Output:
+    """Metrics and predictions of one batch, by the parameters that are evaluated."""
+    output = task({"params": state.eval_params, **state.model_state}, batch, rng=rng, train=False)
+    return output._replace(model_state={})
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """The compiled functions of a run, and where its state lies on the mesh."""
+
+    mesh: Mesh
+    state_shardings: TrainState
+    abstract_state: TrainState
+    init: Callable[[], TrainState]
+    train: Callable[[TrainState, Batch], tuple[TrainState, dict[str, metrics_lib.Metric]]]
+    evaluate: Callable[[TrainState, Batch], Output]
+
+
+def compile_steps(
+    *,
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    options: TrainerOptions,
+    example_batch: Batch,
+    mesh: Mesh,
+    rules: Any = sharding.RULES,
+    seed: int = 0,
+) -> Steps:
+    """Binds the step functions to a mesh: state born sharded and donated, batch over the data axes.
+
+    `example_batch` needs the shapes of a batch of one example; its values are not used.
+    """
+    init_rng, train_rng, eval_rng = jax.random.split(jax.random.key(seed), 3)
+    init = functools.partial(
+        init_state, task, optimizer, init_rng, example_batch, with_ema=options.ema_decay is not None
+    )
+    abstract = jax.eval_shape(init)
+    shardings = sharding.state_shardings(abstract, mesh, rules)
+    over_batch = sharding.batch_sharding(mesh)
+    replicated = NamedSharding(mesh, PartitionSpec())
+    train = functools.partial(train_step, task, optimizer, train_rng, options)
+    evaluate = functools.partial(eval_step, task, eval_rng)
+
+    def on_mesh(function):
+        @functools.wraps(function)
+        def call(*args):
+            with jax.set_mesh(mesh):
+                return function(*args)
+
+        return call
+
+    return Steps(
+        mesh=mesh,
+        state_shardings=shardings,
+        abstract_state=jax.tree.map(
+            lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), abstract, shardings
+        ),
+        init=on_mesh(jax.jit(init, out_shardings=shardings)),
+        train=on_mesh(
+            jax.jit(
+                train,
+                in_shardings=(shardings, over_batch),
+                out_shardings=(shardings, replicated),
+                donate_argnums=0,
+            )
+        ),
+        evaluate=on_mesh(
+            jax.jit(evaluate, in_shardings=(shardings, over_batch), out_shardings=replicated)
+        ),
+    )
+
+
+def state_of(variables: Variables, steps: Steps) -> TrainState:
+    """The state, laid over the mesh of `steps`, that evaluates given `variables`."""
+    model_state = dict(variables)
+    state = steps.abstract_state.replace(
+        step=jnp.zeros((), jnp.int32),
+        params=model_state.pop("params"),
+        model_state=model_state,
+        bad_steps=jnp.zeros((), jnp.int32),
+    )
+    return jax.device_put(state, steps.state_shardings)

@@ -1,0 +1,99 @@
+import pytest
+
+from scenic_video.commands.configs import load_config
+from scenic_video.config import ConfigError
+
+CONFIG = """
+from ml_collections import ConfigDict
+
+def get_config(variant="plain"):
+    return ConfigDict(dict(
+        dataset="videos.csv",
+        preprocessing=dict(num_frames=8),
+        model=dict(target="projects.vivit.model:FactorisedEncoder", hidden_size=64,
+                   tubelet_size=(2, 8, 8), stochastic_depth_rate=0.0),
+        learning_rate=dict(target="scenic_video.optimizers:warmup_cosine", peak=0.1),
+        optimizer=dict(target="scenic_video.optimizers:sgd"),
+        input=dict(batch_size=8 if variant == "plain" else 16),
+        trainer=dict(num_epochs=1),
+    ))
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    path = tmp_path / "config.py"
+    path.write_text(CONFIG)
+    return path
+
+
+def load(path, *overrides):
+    return load_config([f"--config={path}", *overrides])
+
+
+def test_a_config_is_completed_with_implied_targets(config_file):
+    config = load(config_file)
+    assert config.trainer.target == "scenic_video.trainer:TrainerOptions"
+    assert config.seed == 0
+
+
+@pytest.mark.parametrize(
+    "override, node, field, value",
+    [
+        ("--config.model.hidden_size=96", "model", "hidden_size", 96),
+        ("--config.model.tubelet_size=(2, 4, 4)", "model", "tubelet_size", (2, 4, 4)),
+        ("--config.model.stochastic_depth_rate=0", "model", "stochastic_depth_rate", 0.0),
+        ("--config.model.dropout_rate=0.1", "model", "dropout_rate", 0.1),
+        ("--config.preprocessing.frame_rate=12.5", "preprocessing", "frame_rate", 12.5),
+        ("--config.task.mixup_alpha=0.3", "task", "mixup_alpha", 0.3),
+        ("--config.model.dtype=bfloat16", "model", "dtype", "bfloat16"),
+    ],
+)
+def test_any_field_of_a_constructor_can_be_overridden(config_file, override, node, field, value):
+    assert load(config_file, override)[node][field] == value
+
+
+def test_flag_and_value_may_be_two_words(config_file):
+    config = load_config(["--config", str(config_file), "--config.model.hidden_size", "96"])
+    assert config.model.hidden_size == 96
+
+
+def test_a_whole_node_given_as_text_can_be_replaced(config_file):
+    assert load(config_file, "--config.dataset=other.csv").dataset == "other.csv"
+
+
+def test_a_variant_reaches_get_config(config_file):
+    assert load(f"{config_file}:large").input.batch_size == 16
+
+
+@pytest.mark.parametrize(
+    "override, words",
+    [
+        ("--config.modle.hidden_size=96", "no 'modle'. Did you mean 'model'"),
+        ("--config.model.hiden_size=96", "no field 'hiden_size'. Did you mean 'hidden_size'"),
+        ("--config.model.dropout=0.1", "Did you mean 'dropout_rate'"),
+        ("--config.model.hidden_size=wide", "is int"),
+        ("--config.model.hidden_size=9.5", "is float"),
+        ("--config.model=3", "is node"),
+    ],
+)
+def test_a_wrong_override_is_an_error_that_helps(config_file, override, words):
+    with pytest.raises(ConfigError, match=words):
+        load(config_file, override)
+
+
+def test_a_misspelt_config_file_names_the_nearest(config_file):
+    with pytest.raises(ConfigError, match="config.py"):
+        load(config_file.with_name("confg.py"))
+
+
+def test_a_misspelt_node_names_the_nearest(config_file):
+    config_file.write_text(CONFIG.replace("optimizer=", "optimiser="))
+    with pytest.raises(ConfigError, match="no node 'optimiser'. Did you mean 'optimizer'"):
+        load(config_file)
+
+
+def test_a_missing_node_is_named(config_file):
+    config_file.write_text(CONFIG.replace("optimizer=dict(target=\"scenic_video.optimizers:sgd\"),", ""))
+    with pytest.raises(ConfigError, match="lacks optimizer"):
+        load(config_file)

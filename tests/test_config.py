@@ -1,0 +1,45 @@
+import re
+
+import pytest
+
+from scenic_video.config import ConfigError, build
+from scenic_video.data.examples import LabelSpace
+from scenic_video.views import Views
+
+VIEWS = "scenic_video.views:Views"
+LABELS = {"target": "scenic_video.data.examples:LabelSpace", "classes": {"verb": ("a", "b")}}
+
+
+def test_a_node_is_a_call():
+    assert build({"target": VIEWS, "num_clips": 3}) == Views(num_clips=3, num_crops=1)
+
+
+def test_nested_nodes_are_built_first():
+    node = {"target": "scenic_video.data.examples:Dataset", "name": "n", "splits": {}}
+    dataset = build({**node, "labels": LABELS, "fingerprint": "f"})
+    assert dataset.labels == LabelSpace(classes={"verb": ("a", "b")})
+
+
+def test_runtime_values_complete_a_node():
+    assert build({"target": LABELS["target"]}, classes={}) == LabelSpace(classes={})
+
+
+@pytest.mark.parametrize(
+    "node, words",
+    [
+        ({"target": VIEWS, "num_clip": 3}, "no field 'num_clip'. Did you mean 'num_clips'?"),
+        ({"target": LABELS["target"]}, "also needs classes"),
+        ({"num_clips": 3}, "needs a `target`"),
+        ({"target": "scenic_video.config"}, "must read 'package.module:name'"),
+        ({"target": "scenic_video.confg:build"}, "no module 'scenic_video.confg'"),
+        ({"target": "scenic_video.config:bild"}, "no 'bild'. Did you mean 'build'?"),
+    ],
+)
+def test_what_cannot_be_built_says_why(node, words):
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        build(node)
+
+
+def test_a_field_known_at_run_time_cannot_be_configured():
+    with pytest.raises(ConfigError, match="'classes' is known at run time"):
+        build(LABELS, classes={})
