@@ -1,0 +1,175 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from projects.vivit.model import FactorisedEncoder
+from scenic_video import sharding, trainer
+from scenic_video.data.transforms import VideoTransform
+from scenic_video.tasks.classification import Classification
+from scenic_video.trainer import TrainerOptions
+
+BATCH = 8
+MESHES = [
+    dict(data=8),
+    dict(data=1, fsdp=8),
+    dict(data=1, tensor=4, fsdp=2),
+    dict(data=2, fsdp=2, tensor=2),
+]
+
+
+def make_task(**fields):
+    model = FactorisedEncoder(
+        num_classes=5,
+        hidden_size=32,
+        mlp_dim=64,
+        num_layers=2,
+        num_heads=4,
+        temporal_num_layers=1,
+        tubelet_size=(2, 8, 8),
+        stochastic_depth_rate=0.2,
+    )
+    transform = VideoTransform(mean=(0.5,) * 3, std=(0.5,) * 3, color_jitter=0.5)
+    return Classification(model=model, heads={"action": 5}, transform=transform, **fields)
+
+
+def make_batch(step, size=BATCH):
+    rng = np.random.default_rng(step)
+    return {
+        "inputs": {"rgb": rng.integers(0, 256, (size, 4, 16, 16, 3)).astype(np.uint8)},
+        "label": {"action": rng.integers(0, 5, size).astype(np.int32)},
+        "mask": np.ones(size, np.float32),
+    }
+
+
+def compile_steps(mesh_axes, task=None, optimizer=None, **options):
+    devices = int(np.prod(list(mesh_axes.values())))
+    mesh = sharding.make_mesh(**{"fsdp": 1, **mesh_axes}, devices=jax.devices()[:devices])
+    return trainer.compile_steps(
+        task=task or make_task(),
+        optimizer=optimizer or optax.sgd(0.1, momentum=0.9),
+        options=TrainerOptions(num_steps=3, **options),
+        example_batch=make_batch(0, size=1),
+        mesh=mesh,
+    )
+
+
+def run(steps, num_steps=3, batch=make_batch):
+    state, losses = steps.init(), []
+    for step in range(num_steps):
+        put = sharding.put_batch(batch(step), steps.mesh, BATCH)
+        state, metrics = steps.train(state, put)
+        losses.append(float(metrics["loss"].compute()))
+    return jax.device_get(state), losses
+
+
+@functools.cache
+def one_device():
+    return run(compile_steps(dict(data=1)))
+
+
+def assert_same_params(a, b, atol):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=atol), a.params, b.params)
+
+
+@pytest.mark.parametrize("mesh", MESHES, ids=str)
+def test_eight_devices_train_as_one(mesh):
+    state, losses = run(compile_steps(mesh))
+    expected, expected_losses = one_device()
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
+    assert_same_params(state, expected, atol=1e-5)
+
+
+def test_parameters_are_spread_over_fsdp_and_tensor():
+    steps = compile_steps(dict(data=1, fsdp=2, tensor=4))
+    state = steps.init()
+    kernel = state.params["SpatialTransformer"]["encoderblock_0"]["MlpBlock_0"]["Dense_0"]["kernel"]
+    assert kernel.addressable_shards[0].data.size == kernel.size // 8
+    momentum = state.opt_state[0].trace["SpatialTransformer"]["encoderblock_0"]["MlpBlock_0"]
+    assert momentum["Dense_0"]["kernel"].sharding == kernel.sharding
+
+
+def test_nothing_recompiles():
+    steps = compile_steps(dict(data=2))
+    run(steps)
+    assert steps.train.__wrapped__._cache_size() == 1
+
+
+def plain_task():
+    """Without chance, so that parts and whole see the same."""
+    task = make_task()
+    model = task.model.clone(stochastic_depth_rate=0.0)
+    transform = VideoTransform(mean=(0.5,) * 3, std=(0.5,) * 3)
+    return Classification(model=model, heads=task.heads, transform=transform)
+
+
+def uneven_batch(step):
+    batch = make_batch(step)
+    batch["mask"][[1, 2, 6]] = 0.0
+    return batch
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_accumulated_parts_of_uneven_weight_equal_the_whole_batch(parts):
+    whole, losses = run(compile_steps(dict(data=2), plain_task()), batch=uneven_batch)
+    split, split_losses = run(
+        compile_steps(dict(data=2), plain_task(), micro_batches=parts), batch=uneven_batch
+    )
+    np.testing.assert_allclose(split_losses, losses, rtol=1e-5)
+    assert_same_params(split, whole, atol=1e-6)
+
+
+def test_parts_that_do_not_divide_are_an_error():
+    steps = compile_steps(dict(data=1), micro_batches=3)
+    with pytest.raises(ValueError, match="batch of 8 cannot be split into trainer.micro_batches=3"):
+        run(steps)
+
+
+class Poisoned(Classification):
+    """A task whose loss is not a number for batches without weight."""
+
+    def __call__(self, variables, batch, *, rng, train):
+        output = super().__call__(variables, batch, rng=rng, train=train)
+        return output._replace(loss=jnp.where(output.weight > 0, output.loss, jnp.nan))
+
+
+def test_a_step_without_a_finite_loss_changes_only_the_counters():
+    task = plain_task()
+    task = Poisoned(model=task.model, heads=task.heads, transform=task.transform)
+    steps = compile_steps(dict(data=1), task, ema_decay=0.9)
+    state = steps.init()
+    before = jax.device_get(state)
+    bad = make_batch(0)
+    bad["mask"][:] = 0.0
+    for _ in range(2):
+        state, metrics = steps.train(state, sharding.put_batch(bad, steps.mesh, BATCH))
+    after = jax.device_get(state)
+    assert (after.step, after.bad_steps) == (2, 2)
+    assert metrics["skipped_share"].compute() == 1.0
+    unchanged = before.replace(step=after.step, bad_steps=after.bad_steps)
+    jax.tree.map(np.testing.assert_array_equal, after, unchanged)
+    state, _ = steps.train(state, sharding.put_batch(make_batch(1), steps.mesh, BATCH))
+    assert (int(state.step), int(state.bad_steps)) == (3, 0)
+
+
+def test_the_average_of_parameters_is_what_is_evaluated():
+    steps = compile_steps(dict(data=1), plain_task(), ema_decay=0.5)
+    state = steps.init()
+    first = jax.device_get(state.params)
+    state, _ = steps.train(state, sharding.put_batch(make_batch(0), steps.mesh, BATCH))
+    expected = jax.tree.map(lambda a, b: (a + b) / 2, first, jax.device_get(state.params))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), state.eval_params, expected
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"num_steps": 1, "num_epochs": 1.0}, {"num_steps": 1, "log_every": 0}, {"num_steps": 0}],
+)
+def test_options_that_make_no_sense_are_errors(fields):
+    with pytest.raises(ValueError, match="trainer."):
+        TrainerOptions(**fields)
