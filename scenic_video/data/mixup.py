@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Shaped
+from jaxtyping import Array, Float32, Shaped
 
 Tree = TypeVar("Tree")
 
@@ -28,7 +28,13 @@ def mixup(
     """
     if alpha <= 0:
         raise ValueError(f"mixup needs alpha > 0; got {alpha}. To go without, do not call it.")
-    share = jax.random.beta(rng, alpha, alpha)
+    return mix_with_reversed(tree, jax.random.beta(rng, alpha, alpha), mask=mask)
+
+
+def mix_with_reversed(
+    tree: Tree, share: Float32[Array, ""], *, mask: Shaped[Array, " b"] | None = None
+) -> Tree:
+    """share * x + (1 - share) * x[::-1] for every array of `tree`; `mask` is as in `mixup`."""
 
     def mix(x: jax.Array) -> jax.Array:
         _check(x)
