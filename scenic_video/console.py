@@ -1,0 +1,197 @@
+"""What a terminal shows: the banner of a run, its progress, tables of results.
+
+On a terminal progress is a bar that stays in place. Elsewhere (a file, a pipe, a job's log) every
+log step is one plain line without control characters, so that `grep` and `tail` work on it.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from io import TextIOBase
+from typing import IO, Any, cast
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+Scalars = Mapping[str, int | float]
+
+PLAIN_WIDTH = 120
+"""Columns of a table where no terminal tells its width."""
+
+
+class Terminal:
+    """Prints to `file` (standard output unless given).
+
+    `quiet` prints nothing at all: what processes other than the first want.
+    """
+
+    def __init__(self, file: TextIOBase | None = None, *, quiet: bool = False):
+        self._console = Console(
+            file=cast(IO[str], file), quiet=quiet, highlight=False, markup=False, emoji=False
+        )
+        if not self.is_interactive:
+            self._console.width = max(self._console.width, PLAIN_WIDTH)
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person watches: progress is then a bar in place of lines."""
+        return self._console.is_terminal
+
+    def line(self, text: str) -> None:
+        """Prints one line, however long, without folding it."""
+        self._console.print(Text(text), soft_wrap=True)
+
+    def banner(self, title: str, rows: Mapping[str, Any]) -> None:
+        """What is about to happen: a title, and below it names with their values."""
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in rows.items():
+            grid.add_row(Text(name), Text(format_value(value)))
+        self._console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
+        self._console.print(grid)
+        self._console.print()
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Prints `table(title, columns, rows)`."""
+        self._console.print(table(title, columns, rows))
+
+    def results(self, title: str, scalars: Scalars) -> None:
+        """A table of named metrics."""
+        self.table(title, ("metric", "value"), list(scalars.items()))
+
+    def training(
+        self, *, num_steps: int, batch_size: int, first_step: int = 0
+    ) -> "TrainingProgress":
+        """Progress from `first_step` (0, or where a resumed run begins) to `num_steps`."""
+        return TrainingProgress(
+            self, num_steps=num_steps, batch_size=batch_size, first_step=first_step
+        )
+
+
+class TrainingProgress:
+    """Shows how training goes. It hears of it as the training loop's observer."""
+
+    def __init__(self, terminal: Terminal, *, num_steps: int, batch_size: int, first_step: int):
+        self._terminal = terminal
+        self._num_steps = num_steps
+        self._batch_size = batch_size
+        self._pace = _Pace(first_step)
+        self._bar = None
+        if terminal.is_interactive:
+            self._bar = Progress(
+                TextColumn("training"),
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[status]}", markup=False),
+                console=terminal._console,
+                expand=True,
+            )
+            self._task = self._bar.add_task(
+                "", total=num_steps, completed=first_step, status="compiling the first step"
+            )
+
+    def on_log(self, step: int, scalars: Scalars) -> None:
+        """The mean metrics of the steps since the last log, and how their time was spent."""
+        self._pace.reached(step)
+        status = _status(scalars, self._batch_size)
+        left = self._pace.seconds_per_step * (self._num_steps - step)
+        status.append(f"{format_seconds(left)} left")
+        if self._bar is None:
+            others = [f"{name} {format_value(value)}" for name, value in _others(scalars).items()]
+            self._terminal.line("  ".join([f"step {step}/{self._num_steps}", *status, *others]))
+        else:
+            self._bar.update(self._task, completed=step, status=" · ".join(status))
+
+    def on_evaluation(self, step: int, scalars: Scalars) -> None:
+        """The result of an evaluation, on a line that stays."""
+        values = [f"{name} {format_value(value)}" for name, value in scalars.items()]
+        self._terminal.line("  ".join([f"evaluation at step {step}:", *values]))
+
+    def __enter__(self) -> "TrainingProgress":
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+class _Pace:
+    """Seconds a step, leaving out the first log interval, which holds the compilation."""
+
+    def __init__(self, first_step: int):
+        self._marks = [(first_step, time.monotonic())]
+
+    def reached(self, step: int) -> None:
+        self._marks.append((step, time.monotonic()))
+
+    @property
+    def seconds_per_step(self) -> float:
+        start = self._marks[1] if len(self._marks) > 2 else self._marks[0]
+        steps, seconds = (b - a for a, b in zip(start, self._marks[-1], strict=True))
+        return seconds / max(steps, 1)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """Rows under named columns; a column of nothing but numbers is set flush right."""
+    out = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for index, name in enumerate(columns):
+        is_numeric = all(isinstance(row[index], int | float) for row in rows)
+        justify = "right" if rows and is_numeric else "left"
+        out.add_column(Text(name), justify=justify, overflow="fold")
+    for row in rows:
+        out.add_row(*(Text(format_value(value)) for value in row))
+    return out
+
+
+def format_value(value: Any) -> str:
+    """Numbers in four digits that mean something (0.0003, 12,345, 1.5e-06), the rest as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def format_seconds(seconds: int | float) -> str:
+    """42s, 3:07, 2:03:07 or 5d 2:03:07."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if not minutes:
+        return f"{second}s"
+    clock = f"{hour}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+    return f"{days}d {clock}" if days else clock
+
+
+def _status(scalars: Scalars, batch_size: int) -> list[str]:
+    """What matters most of a log step, as far as it is there."""
+    status = []
+    if (loss := _find(scalars, "loss")) is not None:
+        status.append(f"loss {format_value(loss)}")
+    if (speed := _find(scalars, "clips_per_second")) is not None:
+        status.append(f"{speed:,.1f} clips/s")
+    elif (steps := _find(scalars, "steps_per_second")) is not None:
+        status.append(f"{steps * batch_size:,.1f} clips/s")
+    if (wait := _find(scalars, "data_wait_share")) is not None:
+        status.append(f"{wait:.0%} waiting for data")
+    return status
+
+
+def _others(scalars: Scalars) -> dict[str, int | float]:
+    return {
+        name: value
+        for name, value in scalars.items()
+        if not name.startswith("time/")
+        and name.rpartition("/")[2] not in ("loss", "clips_per_second")
+    }
+
+
+def _find(scalars: Scalars, name: str) -> int | float | None:
+    """A scalar by the last part of its name: "loss" finds "train/loss"."""
+    return next((v for full, v in scalars.items() if full.rpartition("/")[2] == name), None)
