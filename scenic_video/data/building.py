@@ -1,0 +1,182 @@
+"""Writes a dataset as TFDS records that keep the encoded videos byte for byte."""
+
+import contextlib
+import io
+import math
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from scenic_video.data.examples import Dataset, Example, LabelSpace
+
+VERSION = "1.0.0"
+
+
+def build_tfds(
+    dataset: Dataset,
+    directory: str | os.PathLike,
+    *,
+    name: str | None = None,
+    num_shards: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Writes all splits of `dataset` to `directory`, which must not exist yet or be empty.
+
+    `datasets.tfds(directory)` reads it, and so does `tfds.builder_from_directory(directory)
+    .as_data_source()` without our code. Labels, class names, `flip_safe` and fingerprint travel
+    along. `num_shards` is the number of files a split (None: TFDS decides by size). `progress` is
+    called with the number of examples written and their total. The records appear in `directory`
+    when all are written; until then they lie in `<directory>.incomplete`.
+    """
+    directory = Path(directory).expanduser()
+    scratch = directory.with_name(directory.name + ".incomplete")
+    name = name or re.sub(r"\W+", "_", dataset.name.lower()).strip("_")
+    _check_names(name, dataset.labels)
+    _check_sources(dataset)
+    _check_free(directory, scratch)
+    total = sum(len(split) for split in dataset.splits.values())
+    scratch.mkdir(parents=True)
+    try:
+        with _quiet_tfds():
+            builder = _Builder(name, dataset, scratch, _count(total, progress))
+            config = tfds.download.DownloadConfig(num_shards=num_shards)
+            builder.download_and_prepare(file_format="array_record", download_config=config)
+        os.replace(builder.data_path, directory)
+    finally:
+        shutil.rmtree(scratch)
+    return directory
+
+
+class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """TFDS' side of it: which features there are, and an iterator of records a split."""
+
+    VERSION = tfds.core.Version(VERSION)
+
+    def __init__(self, name: str, dataset: Dataset, data_dir: Path, written: Callable[[], None]):
+        self.name = name  # pyright: ignore[reportAttributeAccessIssue]
+        self._dataset = dataset
+        self._written = written
+        super().__init__(data_dir=data_dir, file_format="array_record")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        dataset = self._dataset
+        notes = {
+            "fingerprint": dataset.fingerprint,
+            "flip_safe": dataset.flip_safe,
+            "splits": list(dataset.splits),
+            "heads": list(dataset.labels.classes),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description="Encoded videos with their class labels, written by scenic_video.",
+            features=_features(dataset.labels),
+            metadata=tfds.core.MetadataDict(notes),
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+        return {name: self._generate_examples(name) for name in self._dataset.splits}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        for index, example in enumerate(self._dataset.splits[split]):
+            yield index, _record(example, self._dataset.labels)
+            self._written()
+
+
+def _features(labels: LabelSpace) -> tfds.features.FeaturesDict:
+    kind = tfds.features.Sequence if labels.multilabel else lambda label: label
+    return tfds.features.FeaturesDict(
+        {
+            "video": tfds.features.Tensor(shape=(), dtype=np.bytes_),
+            "video_id": tfds.features.Text(),
+            "start": tfds.features.Scalar(np.float64),
+            "end": tfds.features.Scalar(np.float64),  # infinity: the end of the file
+            **{
+                head: kind(tfds.features.ClassLabel(names=list(names)))
+                for head, names in labels.classes.items()
+            },
+        }
+    )
+
+
+def _record(example: Example, labels: LabelSpace) -> dict[str, Any]:
+    video = example.video if isinstance(example.video, bytes) else Path(example.video).read_bytes()
+    classes = {head: list(example.labels[head]) for head in labels.classes}
+    return {
+        "video": video,
+        "video_id": example.id,
+        "start": example.start,
+        "end": math.inf if example.end is None else example.end,
+        **{head: ids if labels.multilabel else ids[0] for head, ids in classes.items()},
+    }
+
+
+def _count(total: int, progress: Callable[[int, int], None] | None) -> Callable[[], None]:
+    done = Counter()
+
+    def written() -> None:
+        done["examples"] += 1
+        if progress is not None:
+            progress(done["examples"], total)
+
+    return written
+
+
+@contextlib.contextmanager
+def _quiet_tfds() -> Iterator[None]:
+    """Keeps TFDS' own progress bars and announcements off the terminal."""
+    tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        tfds.enable_progress_bar()
+
+
+def _check_free(directory: Path, scratch: Path) -> None:
+    if scratch.exists():
+        raise ValueError(
+            f"{scratch} is left over from a build that was interrupted or is still running. "
+            "Delete it if none is."
+        )
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ValueError(f"{directory} exists already. Delete it or choose another directory.")
+
+
+def _check_names(name: str, labels: LabelSpace) -> None:
+    """TFDS makes file names of head names, and lines of class names."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError(f"{name!r} is no TFDS name; use lower-case letters, digits and '_'.")
+    for head, classes in labels.classes.items():
+        if not re.fullmatch(r"\w[\w.-]*", head) or head in ("video", "video_id", "start", "end"):
+            raise ValueError(f"The head {head!r} cannot be written; rename it (`heads`).")
+        wrong = [label for label in classes if label != label.strip() or "\n" in label]
+        if wrong:
+            raise ValueError(f"The class {wrong[0]!r} of {head!r} cannot be written.")
+
+
+def _check_sources(dataset: Dataset) -> None:
+    """All files exist, and few are cut into many clips, each of which would store it whole."""
+    for split, examples in dataset.splits.items():
+        if not isinstance(examples, tuple | list):
+            continue  # records already: the bytes are at hand
+        paths = [example.video for example in examples if isinstance(example.video, str)]
+        files = list(dict.fromkeys(paths))
+        missing = [path for path in files if not os.path.isfile(path)]
+        if missing:
+            raise ValueError(
+                f"{len(missing)} of {len(files)} videos of the split {split!r} are missing, such "
+                f"as {missing[0]}. `scenic-video data check` lists them all."
+            )
+        if len(paths) > 2 * len(files):
+            raise ValueError(
+                f"The split {split!r} cuts {len(paths)} clips from {len(files)} files, and every "
+                "record would hold a whole file. Cut them first: `scenic-video data transcode`."
+            )

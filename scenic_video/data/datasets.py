@@ -1,0 +1,185 @@
+"""Where examples come from: the functions that a config's dataset node names.
+
+manifest        CSV, TSV or JSON lines, see `scenic_video.data.manifest`
+class_folders   directory/<split>/<class>/*.mp4 or directory/<class>/*.mp4
+tfds            TFDS datasets, ours or of the catalogue, see `scenic_video.data.records`
+"""
+
+import hashlib
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scenic_video.config import build
+from scenic_video.data.examples import Dataset
+from scenic_video.data.labels import Names, fingerprint, label_space, to_examples
+from scenic_video.data.manifest import Row, read_manifest
+from scenic_video.data.records import find_records, tfds
+from scenic_video.data.tables import SUFFIXES
+
+__all__ = ["class_folders", "manifest", "open_dataset", "tfds"]
+
+SPLIT_NAMES = ("train", "validation", "val", "test")
+"""Folders of these names hold splits; in `class_folders` one of them makes all folders splits."""
+VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
+
+
+def open_dataset(source: str | os.PathLike | Mapping[str, Any]) -> Dataset:
+    """The dataset of a config node, or of a plain string, told apart by what it names:
+
+    "tfds:name"            `tfds(name)`
+    a .csv, .tsv, .jsonl   `manifest`; the file's stem names its only split
+    a folder of those      `manifest`; every file is a split (train.csv, test.csv, ...)
+    a folder of records    `tfds`
+    any other folder       `class_folders`
+    """
+    if isinstance(source, Mapping):
+        return build(source)
+    source = os.fspath(source)
+    if source.startswith("tfds:"):
+        return tfds(source.removeprefix("tfds:"))
+    path = Path(source).expanduser()
+    if path.suffix in SUFFIXES:
+        return manifest({path.stem: str(path)})
+    if not path.is_dir():
+        raise ValueError(
+            f"{source!r} is no dataset: wanted 'tfds:<name>', a manifest ({', '.join(SUFFIXES)}), "
+            "or a folder that exists."
+        )
+    if find_records(path) is not None:
+        return tfds(str(path))
+    manifests = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+    if manifests:
+        return manifest({file.stem: str(file) for file in manifests})
+    return class_folders(str(path))
+
+
+def manifest(
+    splits: Mapping[str, str],
+    *,
+    root: str | None = None,
+    heads: str | Sequence[str] | Mapping[str, str] | None = None,
+    multilabel: bool = False,
+    classes: Mapping[str, Names] | Names | None = None,
+    flip_safe: bool = True,
+    name: str | None = None,
+) -> Dataset:
+    """The dataset of one manifest a split, {"train": "train.csv", ...}.
+
+    See `read_manifest` for the files, `root`, `heads` and `multilabel`. Class names are the
+    sorted distinct labels of all splits unless `classes` gives them (by head, as a list or a file
+    with one name a line); then labels may be ids. Set `flip_safe=False` if a mirrored clip has
+    another label.
+    """
+    rows = {
+        split: read_manifest(path, root=root, heads=heads, multilabel=multilabel)
+        for split, path in splits.items()
+    }
+    if not rows:
+        raise ValueError("manifest needs at least one split: {'train': 'train.csv'}.")
+    for split, path in splits.items():
+        _expect_files(rows[split], path)
+    first = Path(next(iter(splits.values())))
+    return _dataset(
+        rows,
+        name=name or first.resolve().parent.name,
+        classes=classes,
+        multilabel=multilabel,
+        flip_safe=flip_safe,
+    )
+
+
+def class_folders(
+    directory: str,
+    *,
+    head: str = "label",
+    test_fraction: float = 0.2,
+    classes: Names | None = None,
+    flip_safe: bool = True,
+    name: str | None = None,
+) -> Dataset:
+    """The dataset of a folder of folders: directory/<split>/<class>/<video>.
+
+    If no folder is named after a split, the layout is directory/<class>/<video>, and about
+    `test_fraction` of the videos make the split "test": a hash of a video's id decides, so the
+    choice holds when videos are added. Files that are no videos, by their suffix, are left out.
+    """
+    top = Path(directory).expanduser()
+    if not top.is_dir():
+        raise ValueError(f"There is no folder {directory}.")
+    folders = _folders(top)
+    if any(folder.name in SPLIT_NAMES for folder in folders):
+        rows = {folder.name: _class_rows(folder, head) for folder in folders}
+    else:
+        rows = _hold_out(_class_rows(top, head), test_fraction)
+    for split, found in rows.items():
+        if not found:
+            raise ValueError(
+                f"The split {split!r} of {directory} has no examples: wanted "
+                f"<class>/<video> with one of the suffixes {', '.join(VIDEO_SUFFIXES)}."
+            )
+    return _dataset(rows, name=name or top.resolve().name, classes=classes, flip_safe=flip_safe)
+
+
+def _dataset(
+    rows: Mapping[str, Sequence[Row]],
+    *,
+    name: str,
+    classes: Mapping[str, Names] | Names | None,
+    flip_safe: bool,
+    multilabel: bool = False,
+) -> Dataset:
+    labels = label_space(rows, classes=classes, multilabel=multilabel)
+    examples = to_examples(rows, labels)
+    return Dataset(
+        name=name,
+        splits=examples,
+        labels=labels,
+        fingerprint=fingerprint(examples, labels),
+        flip_safe=flip_safe,
+    )
+
+
+def _expect_files(rows: Sequence[Row], path: str) -> None:
+    """A wrong root shows in the first files; `check` looks at them all."""
+    first = list(itertools.islice(rows, 20))
+    if not any(Path(row.path).exists() for row in first):
+        raise ValueError(
+            f"None of the first {len(first)} videos of {path} exists, such as {first[0].path}. "
+            "Relative paths start at the manifest's folder; set `root` to start elsewhere."
+        )
+
+
+def _folders(directory: Path) -> list[Path]:
+    return sorted(
+        path for path in directory.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
+
+
+def _class_rows(directory: Path, head: str) -> list[Row]:
+    """A row for every directory/<class>/<video>, sorted by class and name."""
+    return [
+        Row(
+            id=video.relative_to(directory).as_posix(),
+            path=str(video),
+            start=0.0,
+            end=None,
+            labels={head: (folder.name,)},
+            place=str(video),
+        )
+        for folder in _folders(directory)
+        for video in sorted(folder.iterdir())
+        if video.suffix.lower() in VIDEO_SUFFIXES
+    ]
+
+
+def _hold_out(rows: Sequence[Row], test_fraction: float) -> dict[str, list[Row]]:
+    if not 0 <= test_fraction < 1:
+        raise ValueError(f"test_fraction must lie in [0, 1); got {test_fraction}.")
+    splits: dict[str, list[Row]] = {"train": [], "test": []}
+    for row in rows:
+        draw = int.from_bytes(hashlib.sha256(row.id.encode()).digest()[:8]) / 2**64
+        splits["test" if draw < test_fraction else "train"].append(row)
+    return splits if test_fraction else {"train": splits["train"]}

@@ -1,0 +1,171 @@
+"""Reads manifests: tables (CSV, TSV, JSON lines) of clips and their labels.
+
+A row has a `path`, and may have `start` and `end` (seconds or HH:MM:SS.ss) and an `id`. Every
+other column is a head with the class of the clip; several classes in one cell are separated by
+`|` (in JSON lines: a list). Spaces around cells are dropped, empty lines skipped.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scenic_video.config import near
+from scenic_video.data.tables import Record, read_records
+
+RESERVED = ("path", "start", "end", "id")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One clip as the manifest names it; labels are still strings.
+
+    `place` says where the row stands ("train.csv, line 7"), for the errors of later checks.
+    """
+
+    id: str
+    path: str
+    start: float
+    end: float | None
+    labels: Mapping[str, tuple[str, ...]]
+    place: str
+
+
+def read_manifest(
+    path: str | Path,
+    *,
+    root: str | Path | None = None,
+    heads: str | Sequence[str] | Mapping[str, str] | None = None,
+    multilabel: bool = False,
+) -> list[Row]:
+    """The rows in the order of the file, whose suffix tells its format: .csv, .tsv or .jsonl.
+
+    Relative paths resolve against `root`, else against the manifest's folder. `heads` picks the
+    columns that hold labels, all but `RESERVED` if None; a mapping renames: {head: column}. A row
+    without `id` takes its path, and its times if it has some, for an id. Raises ValueError with
+    file, line and column.
+    """
+    path = Path(path)
+    records = read_records(path)
+    columns = list(dict.fromkeys(name for record in records for name in record.cells))
+    if "path" not in columns:
+        raise ValueError(_no_path(path, columns))
+    head_columns = _head_columns(path, columns, heads)
+    root = path.parent if root is None else Path(root).expanduser()
+    rows = [_row(record, root, head_columns, multilabel) for record in records]
+    _refuse_duplicates(rows, column="id" if "id" in columns else "path")
+    return rows
+
+
+def _no_path(path: Path, columns: list[str]) -> str:
+    hint = ""
+    if path.suffix != ".jsonl" and len(columns) == 1:
+        wanted = "tabs" if path.suffix == ".tsv" else "commas"
+        hint = f" Cells of a {path.suffix} file are separated by {wanted}."
+    return (
+        f"{path} has no column 'path', only {', '.join(map(repr, columns))}.{hint} "
+        "The first line names the columns."
+    )
+
+
+def _head_columns(
+    path: Path, columns: list[str], heads: str | Sequence[str] | Mapping[str, str] | None
+) -> dict[str, str]:
+    """Head -> column."""
+    if heads is None:
+        return {name: name for name in columns if name not in RESERVED}
+    if isinstance(heads, str):
+        heads = (heads,)
+    chosen = dict(heads) if isinstance(heads, Mapping) else {name: name for name in heads}
+    for column in chosen.values():
+        if column not in columns or column in RESERVED:
+            labels = [name for name in columns if name not in RESERVED]
+            raise ValueError(
+                f"{path} has no column of labels {column!r}; it has "
+                f"{', '.join(map(repr, labels)) or 'none'}{near(column, labels)}"
+            )
+    return chosen
+
+
+def _row(record: Record, root: Path, head_columns: dict[str, str], multilabel: bool) -> Row:
+    place, cells = record
+    path = cells.get("path")
+    if not isinstance(path, str) or not path:
+        raise ValueError(f"{place}, column 'path': wanted the path of a video, got {path!r}.")
+    start, end = (_seconds(place, column, cells.get(column)) for column in ("start", "end"))
+    if end is not None and end <= (start or 0.0):
+        raise ValueError(f"{place}, column 'end': {end:g} s is not after start={start or 0.0:g} s.")
+    identity = cells.get("id")
+    if identity in (None, ""):
+        untrimmed = start is None and end is None
+        identity = path if untrimmed else f"{path}#{_time(start)}-{_time(end)}"
+    return Row(
+        id=str(identity),
+        path=str(root / Path(path).expanduser()),
+        start=start or 0.0,
+        end=end,
+        labels={
+            head: _labels(place, column, cells.get(column), multilabel)
+            for head, column in head_columns.items()
+        },
+        place=place,
+    )
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else repr(seconds)
+
+
+def _seconds(place: str, column: str, value: Any) -> float | None:
+    """Reads 12.5, "12.5" and "00:00:12.5"; None if the cell is empty."""
+    if value is None or value == "":
+        return None
+    parts = str(value).split(":")
+    try:
+        units = [float(parts[-1]), *(int(part) for part in reversed(parts[:-1]))]
+    except ValueError:
+        units = [math.nan]
+    smaller = units[:-1]  # minutes and seconds below larger units stay below 60
+    valid = len(units) <= 3 and all(0 <= unit < 60 for unit in smaller)
+    if isinstance(value, bool) or not (valid and 0 <= units[-1] < math.inf):
+        raise ValueError(
+            f"{place}, column {column!r}: {value!r} is no time; write seconds or HH:MM:SS.ss."
+        )
+    return float(sum(unit * 60**power for power, unit in enumerate(units)))
+
+
+def _labels(place: str, column: str, value: Any, multilabel: bool) -> tuple[str, ...]:
+    labels = _split_labels(value)
+    if labels is None or "" in labels:
+        raise ValueError(f"{place}, column {column!r}: {value!r} is no label.")
+    if not multilabel and len(labels) != 1:
+        missing = "the label is missing"
+        many = f"{len(labels)} labels ({', '.join(labels)}) where one is wanted"
+        raise ValueError(
+            f"{place}, column {column!r}: {many if labels else missing}. "
+            "Set multilabel=True if a clip may have any number of them, or pick other heads."
+        )
+    return tuple(dict.fromkeys(labels))
+
+
+def _split_labels(value: Any) -> list[str] | None:
+    """The labels in one cell; None if there are things other than strings and integers."""
+    if value is None or value == "":
+        return []
+    parts = value.split("|") if isinstance(value, str) else value
+    parts = parts if isinstance(parts, list) else [parts]
+    if any(isinstance(part, bool) or not isinstance(part, str | int) for part in parts):
+        return None
+    return [str(part).strip() for part in parts]
+
+
+def _refuse_duplicates(rows: list[Row], *, column: str) -> None:
+    first: dict[str, Row] = {}
+    for row in rows:
+        earlier = first.setdefault(row.id, row)
+        if earlier is not row:
+            raise ValueError(
+                f"{row.place}, column {column!r}: the id {row.id!r} stands already in "
+                f"{earlier.place}. Ids must differ; give such clips an `id` of their own."
+            )

@@ -1,0 +1,88 @@
+"""Finds out which feature of a TFDS dataset holds the video, the id, the times and the labels."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scenic_video.config import near
+from scenic_video.data.examples import LabelSpace
+
+ID_FEATURES = ("video_id", "id", "file_name", "filename")
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Names of features. `images` must be read with SkipDecoding, so that they stay encoded."""
+
+    video: str
+    images: tuple[str, ...]
+    id: str | None
+    has_times: bool
+    labels: LabelSpace
+
+
+def find_layout(info: Any, heads: str | Sequence[str] | None) -> Layout:
+    """The layout of the dataset that a TFDS `DatasetInfo` describes.
+
+    The video is the feature `video`, else the only scalar of bytes or the only Image. Every
+    ClassLabel is a head, or those that `heads` names; a Sequence of them makes it multi-label.
+    Raises ValueError for any other layout.
+    """
+    from tensorflow_datasets import features as kinds
+
+    features = dict(info.features)
+    images = tuple(name for name, kind in features.items() if isinstance(kind, kinds.Image))
+    encoded = [*images, *(name for name, kind in features.items() if _is_bytes(kind, kinds))]
+    if "video" not in encoded and len(encoded) != 1:
+        kept = ", ".join(f"{name}: {type(kind).__name__}" for name, kind in features.items())
+        raise ValueError(
+            f"{info.name} must have one feature with encoded bytes, an Image or a scalar Tensor "
+            f"of bytes, but it has {kept}. Write video files as a dataset with "
+            "`scenic-video data build`."
+        )
+    return Layout(
+        video="video" if "video" in encoded else encoded[0],
+        images=images,
+        id=next((name for name in ID_FEATURES if isinstance(features.get(name), kinds.Text)), None),
+        has_times="start" in features and "end" in features,
+        labels=_label_space(info.name, features, heads, kinds),
+    )
+
+
+def _is_bytes(kind: Any, kinds: Any) -> bool:
+    # Text is a Tensor of bytes too, but a subclass.
+    tensor = type(kind) in (kinds.Tensor, kinds.Scalar)
+    return tensor and kind.shape == () and np.dtype(kind.np_dtype).kind == "O"
+
+
+def _label_space(
+    name: str, features: Mapping[str, Any], heads: str | Sequence[str] | None, kinds: Any
+) -> LabelSpace:
+    single = {key: kind for key, kind in features.items() if isinstance(kind, kinds.ClassLabel)}
+    several = {
+        key: kind.feature
+        for key, kind in features.items()
+        if isinstance(kind, kinds.Sequence) and isinstance(kind.feature, kinds.ClassLabel)
+    }
+    known = [*single, *several]
+    heads = (heads,) if isinstance(heads, str) else heads
+    chosen = known if heads is None else list(heads)
+    for head in chosen:
+        if head not in known:
+            raise ValueError(
+                f"{name} has no class label {head!r}; it has {', '.join(known) or 'none'}"
+                f"{near(head, known)}"
+            )
+    many = [head for head in chosen if head in several]
+    if many and len(many) != len(chosen):
+        raise ValueError(
+            f"{name}: {', '.join(many)} may have several classes, the other labels have one. "
+            "Pick labels of one sort by `heads`."
+        )
+    kinds_of_heads = {**single, **several}
+    return LabelSpace(
+        classes={head: tuple(kinds_of_heads[head].names) for head in chosen},
+        multilabel=bool(many),
+    )

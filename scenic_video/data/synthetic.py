@@ -1,0 +1,158 @@
+"""Synthetic audiovisual actions: real mp4 files for a first run, for tests and for ablations.
+
+In every clip an actor does one of ten actions, see `synthetic_scenes`, to one of four sounds. One
+directory serves several problems; pick them by `heads`:
+
+    action                10 classes; only the order of the frames tells partners apart
+    action and shape      two heads, say {"verb": "action", "noun": "shape"}
+    sound                 4 classes, to be heard only
+    event                 20 classes, motion x sound: of 20, eyes alone leave 4, ears alone 5
+    shapes                multi-label: the shapes to be seen, of the actor and the distractors
+"""
+
+import csv
+import functools
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenic_video.config import near
+from scenic_video.data import datasets
+from scenic_video.data.examples import Dataset
+from scenic_video.data.synthetic_frames import draw_frames
+from scenic_video.data.synthetic_scenes import ACTIONS, MOTIONS, SHAPES, SOUNDS, Scene, draw_scene
+from scenic_video.data.synthetic_settings import SPLITS, Settings, claim
+from scenic_video.data.synthetic_sound import draw_sound
+from scenic_video.data.synthetic_video import replacing, write_video
+
+CLASSES = {
+    "action": ACTIONS,
+    "shape": SHAPES,
+    "sound": SOUNDS,
+    "event": tuple(f"{motion}+{sound}" for motion in MOTIONS for sound in SOUNDS),
+    "shapes": SHAPES,
+}
+"""Head -> class names in the order of the ids."""
+
+
+def synthesize(
+    directory: str | os.PathLike,
+    *,
+    num_workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    **settings: Any,
+) -> Path:
+    """Writes directory/{train,test}/*.mp4 and the manifests train.csv and test.csv.
+
+    `settings` are the fields of `Settings`. Clips that exist are left alone, so an interrupted
+    call can be repeated and a second one does nothing. With `num_workers` > 1, processes share
+    the work; the caller's main module must then be importable (`if __name__ == "__main__":`).
+    `progress` is called with the number of clips that exist and their total. Raises ValueError if
+    the directory was made by other settings.
+    """
+    directory = Path(directory).expanduser()
+    chosen = Settings.of(settings)
+    claim(directory, chosen)
+    clips = [(split, index) for split, size in chosen.split_sizes.items() for index in range(size)]
+    missing = [clip for clip in clips if not clip_path(directory, *clip).exists()]
+    written = _map(functools.partial(_write_clip, directory, chosen), missing, num_workers)
+    for done, _ in enumerate(written, start=len(clips) - len(missing) + 1):
+        if progress is not None:
+            progress(done, len(clips))
+    for split, size in chosen.split_sizes.items():
+        manifest = directory / f"{split}.csv"
+        if not manifest.exists():
+            _write_manifest(manifest, chosen, split, size)
+    return directory
+
+
+def dataset(
+    directory: str,
+    *,
+    heads: str | Sequence[str] | Mapping[str, str] = ("action",),
+    num_workers: int = 1,
+    **settings: Any,
+) -> Dataset:
+    """The clips of `directory`, synthesized first where they are missing; see `synthesize`.
+
+    `heads` picks from `CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. With the
+    head `shapes` the dataset is multi-label.
+    """
+    heads = (heads,) if isinstance(heads, str) else heads
+    columns = dict(heads) if isinstance(heads, Mapping) else {head: head for head in heads}
+    for column in columns.values():
+        if column not in CLASSES:
+            raise ValueError(
+                f"Synthetic clips have no label {column!r}, but {', '.join(CLASSES)}"
+                f"{near(column, list(CLASSES))}"
+            )
+    folder = synthesize(directory, num_workers=num_workers, **settings)
+    return datasets.manifest(
+        {split: str(folder / f"{split}.csv") for split in SPLITS},
+        heads=columns,
+        multilabel="shapes" in columns.values(),
+        classes={head: CLASSES[column] for head, column in columns.items()},
+        flip_safe=False,
+        name="synthetic",
+    )
+
+
+def draw_clip(settings: Settings, split: str, index: int) -> tuple[Scene, np.random.Generator]:
+    """The scene of a clip, and the generator of its noise. Actions take turns."""
+    rng = np.random.default_rng([settings.seed, SPLITS.index(split), index])
+    scene = draw_scene(
+        rng,
+        action=index % len(ACTIONS),
+        num_frames=settings.num_frames,
+        max_distractors=settings.max_distractors,
+    )
+    return scene, rng
+
+
+def clip_path(directory: Path, split: str, index: int) -> Path:
+    return directory / split / f"{index:05d}.mp4"
+
+
+def _write_clip(directory: Path, settings: Settings, clip: tuple[str, int]) -> None:
+    scene, rng = draw_clip(settings, *clip)
+    sound = draw_sound(scene.sound, seconds=settings.seconds, rng=rng)
+    frames = draw_frames(scene, size=settings.size, noise=settings.noise, rng=rng)
+    path = clip_path(directory, *clip)
+    with replacing(path) as scratch:
+        write_video(scratch, frames, sound, frame_rate=settings.frame_rate)
+
+
+def _write_manifest(path: Path, settings: Settings, split: str, size: int) -> None:
+    with replacing(path) as scratch, scratch.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", *CLASSES])
+        for index in range(size):
+            scene, _ = draw_clip(settings, split, index)
+            video = clip_path(Path(), split, index).as_posix()
+            writer.writerow([video, *_labels(scene).values()])
+
+
+def _labels(scene: Scene) -> dict[str, str]:
+    sound = SOUNDS[scene.sound]
+    return {
+        "action": ACTIONS[scene.action],
+        "shape": SHAPES[scene.actor.shape],
+        "sound": sound,
+        "event": f"{MOTIONS[scene.action // 2]}+{sound}",
+        "shapes": "|".join(SHAPES[shape] for shape in scene.shapes),
+    }
+
+
+def _map(function: Callable, items: Sequence, num_workers: int) -> Iterator:
+    """As `map`, in this process or in spawned ones (a fork would copy JAX's threads' locks)."""
+    if num_workers <= 1 or len(items) <= 1:
+        yield from map(function, items)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
+        yield from pool.map(function, items, chunksize=4)

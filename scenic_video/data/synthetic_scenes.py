@@ -1,0 +1,180 @@
+"""What happens in a synthetic clip: ten actions that only the order of the frames tells apart.
+
+Five paths through pose space are walked forwards or backwards, which makes ten actions. A clip
+played backwards is a clip of the partner action and just as likely, so the set of its frames,
+without their order, says nothing about which of the two it was; nor does the middle frame. What
+does not act rests at a random moment of its own path, so single frames of all ten look alike.
+(The first frame, known to be the first, does give hints: what will move left stands at the right.)
+"""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+
+ACTIONS = (
+    "move_left",
+    "move_right",
+    "move_up",
+    "move_down",
+    "grow",
+    "shrink",
+    "spin_clockwise",
+    "spin_counterclockwise",
+    "flash_then_hop",
+    "hop_then_flash",
+)
+"""An even id walks its path forwards; the odd id behind it walks the same path backwards."""
+MOTIONS = ("slide", "lift", "zoom", "spin", "order")
+"""The five paths: `MOTIONS[action // 2]`."""
+SHAPES = ("disc", "square", "triangle", "cross")
+"""All have a notch or lack an arm, so that a rotation shows."""
+SOUNDS = ("rise", "fall", "high_then_low", "low_then_high")
+
+# Lengths in units of the picture's side, times in units of the clip's length.
+RADIUS = (0.16, 0.22)
+TRAVEL = (0.35, 0.5)
+ZOOM = (1.9, 2.7)
+TURNS = (0.4, 0.75)
+HOP = (0.22, 0.32)
+FLASH = (0.75, 0.95)
+OFF_CENTRE = 0.05
+DURATION = (0.55, 0.7)
+SHAKE = 0.006
+DISTRACTOR_RADIUS = (0.08, 0.12)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Thing:
+    """One object: place of its centre from the picture's centre, radius, angle, RGB in 0-255."""
+
+    shape: int
+    x: float
+    y: float
+    radius: float
+    angle: float
+    colour: Float[np.ndarray, " 3"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scene:
+    """Everything that was drawn by lot for one clip, except the pixel noise.
+
+    `onset` and `duration` say when the actor walks its path. `rest[m]` in [-1/2, 1/2] is where on
+    path m it stays if the action is another one. `shake` holds a small (x, y) a frame.
+    """
+
+    action: int
+    sound: int
+    actor: Thing
+    distractors: tuple[Thing, ...]
+    onset: float
+    duration: float
+    rest: tuple[float, ...]
+    travel: float
+    zoom: float
+    turns: float
+    hop: float
+    flash: float
+    shake: Float[np.ndarray, "t 2"]
+    background: Float[np.ndarray, " 3"]
+    texture: Float[np.ndarray, "8 8 3"]
+
+    @property
+    def shapes(self) -> tuple[int, ...]:
+        """The shapes to be seen, actor and distractors, each once."""
+        return tuple(sorted({self.actor.shape, *(thing.shape for thing in self.distractors)}))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Poses:
+    """The actor in every frame: place, radius, angle (radians, clockwise), brightness in [0, 1]."""
+
+    x: Float[np.ndarray, " t"]
+    y: Float[np.ndarray, " t"]
+    radius: Float[np.ndarray, " t"]
+    angle: Float[np.ndarray, " t"]
+    brightness: Float[np.ndarray, " t"]
+
+
+def draw_scene(
+    rng: np.random.Generator, *, action: int, num_frames: int, max_distractors: int
+) -> Scene:
+    """A scene of this action; everything else is drawn by lot."""
+    duration = rng.uniform(*DURATION)
+    sound, shape = rng.integers(len(SOUNDS)), rng.integers(len(SHAPES))
+    return Scene(
+        action=action,
+        sound=int(sound),
+        actor=Thing(
+            shape=int(shape),
+            x=rng.uniform(-OFF_CENTRE, OFF_CENTRE),
+            y=rng.uniform(-OFF_CENTRE, OFF_CENTRE),
+            radius=rng.uniform(*RADIUS),
+            angle=rng.uniform(0, 2 * np.pi),
+            colour=rng.uniform(120, 230, 3),
+        ),
+        distractors=_draw_distractors(rng, max_distractors),
+        onset=rng.uniform(0, 1 - duration),
+        duration=duration,
+        rest=tuple(_path_place(rng.uniform(), *_draw_window(rng)) for _ in MOTIONS),
+        travel=rng.uniform(*TRAVEL),
+        zoom=rng.uniform(*ZOOM),
+        turns=rng.uniform(*TURNS),
+        hop=rng.uniform(*HOP),
+        flash=rng.uniform(*FLASH),
+        shake=rng.normal(0, SHAKE, (num_frames, 2)),
+        background=rng.uniform(0, 90, 3),
+        texture=rng.normal(0, 14, (8, 8, 3)),
+    )
+
+
+def poses(scene: Scene) -> Poses:
+    """Where the actor is in every frame."""
+    time = np.linspace(0, 1, len(scene.shake))
+    forwards = 1 if scene.action % 2 == 0 else -1
+    places = [np.full(len(time), rest) for rest in scene.rest]
+    places[scene.action // 2] = forwards * _path_place(time, scene.onset, scene.duration)
+    slide, lift, zoom, spin, order = places
+    return Poses(
+        x=scene.actor.x - scene.travel * slide + scene.shake[:, 0],
+        y=scene.actor.y
+        - scene.travel * lift
+        - scene.hop * (_bump(order) - 0.5)
+        + scene.shake[:, 1],
+        radius=scene.actor.radius * scene.zoom**zoom,
+        angle=scene.actor.angle + 2 * np.pi * scene.turns * spin,
+        brightness=scene.flash * _bump(order + 0.5),
+    )
+
+
+def _path_place(time, onset: float, duration: float):
+    """From -1/2 before the onset to 1/2 after the end."""
+    return np.clip((time - onset) / duration, 0, 1) - 0.5
+
+
+def _bump(place):
+    """Rises and falls once while `place` goes from 0 to 1/2."""
+    return np.sin(2 * np.pi * np.clip(place, 0, 0.5))
+
+
+def _draw_window(rng: np.random.Generator) -> tuple[float, float]:
+    """Onset and duration; as likely as the window that time reversal makes of them."""
+    duration = rng.uniform(*DURATION)
+    return rng.uniform(0, 1 - duration), duration
+
+
+def _draw_distractors(rng: np.random.Generator, most: int) -> tuple[Thing, ...]:
+    """Up to `most` (4 at the very most) small things that stay still, each in its own corner."""
+    corners = rng.permutation([(-1, -1), (-1, 1), (1, -1), (1, 1)])[: rng.integers(most + 1)]
+    return tuple(
+        Thing(
+            shape=int(rng.integers(len(SHAPES))),
+            x=x * rng.uniform(0.3, 0.4),
+            y=y * rng.uniform(0.3, 0.4),
+            radius=rng.uniform(*DISTRACTOR_RADIUS),
+            angle=rng.uniform(0, 2 * np.pi),
+            colour=rng.uniform(120, 230, 3),
+        )
+        for x, y in corners
+    )

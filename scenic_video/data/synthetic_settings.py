@@ -1,0 +1,99 @@
+"""By which settings a directory of synthetic clips is made, and that it is made by no others."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scenic_video.config import near
+from scenic_video.data.synthetic_video import replacing
+
+SPLITS = ("train", "test")
+SETTINGS_FILE = "synthetic.json"
+GENERATOR = 1
+"""Goes up when the same settings give other clips."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the clips of a directory are made by; the same settings give the same bytes.
+
+    `num_clips` counts all of them, of which `test_fraction` are for testing. `size` is height and
+    width in pixels, even. `noise` is the standard deviation of pixel noise, of 255.
+    `max_distractors` (0 to 4) things stand still in a picture at most.
+    """
+
+    num_clips: int
+    seed: int = 0
+    size: int = 72
+    frame_rate: int = 12
+    seconds: float = 1.75
+    noise: float = 5.0
+    max_distractors: int = 2
+    test_fraction: float = 0.2
+
+    def __post_init__(self):
+        wanted = {
+            "num_clips >= 2": self.num_clips >= 2,
+            "size >= 16 and even": self.size >= 16 and self.size % 2 == 0,
+            "frame_rate >= 1": self.frame_rate >= 1,
+            "seconds long enough for 2 frames": self.num_frames >= 2,
+            "noise >= 0": self.noise >= 0,
+            "max_distractors in 0..4": 0 <= self.max_distractors <= 4,
+            "test_fraction in (0, 1)": 0 < self.test_fraction < 1,
+        }
+        for wish, holds in wanted.items():
+            if not holds:
+                raise ValueError(f"Synthetic clips need {wish}; got {self}.")
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> "Settings":
+        """Raises ValueError for a name that is no field."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in fields:
+            if name not in known:
+                raise ValueError(f"Synthetic clips have no setting {name!r}{near(name, known)}")
+        if "num_clips" not in fields:
+            raise ValueError("Synthetic clips need num_clips: how many there should be.")
+        return cls(**fields)
+
+    @property
+    def num_frames(self) -> int:
+        return round(self.seconds * self.frame_rate)
+
+    @property
+    def num_test(self) -> int:
+        return min(max(1, round(self.num_clips * self.test_fraction)), self.num_clips - 1)
+
+    @property
+    def split_sizes(self) -> dict[str, int]:
+        return {"train": self.num_clips - self.num_test, "test": self.num_test}
+
+
+def claim(directory: Path, settings: Settings) -> None:
+    """Notes the settings in the directory, or compares them with those noted there."""
+    file = directory / SETTINGS_FILE
+    wanted = dataclasses.asdict(settings) | {"generator": GENERATOR}
+    if file.exists():
+        found = json.loads(file.read_text())
+        other = [name for name in wanted if found.get(name) != wanted[name]]
+        if other:
+            difference = ", ".join(
+                f"{name}={found.get(name)} instead of {wanted[name]}" for name in other
+            )
+            raise ValueError(
+                f"{directory} holds synthetic clips of other settings: {difference}. "
+                "Ask for these settings, choose another directory, or delete it."
+            )
+        return
+    taken = [name for split in SPLITS for name in (split, f"{split}.csv")]
+    if any((directory / name).exists() for name in taken):
+        raise ValueError(
+            f"{directory} holds data that `synthesize` did not write (there is no "
+            f"{SETTINGS_FILE}). Choose another directory."
+        )
+    for split in SPLITS:
+        (directory / split).mkdir(parents=True)
+    with replacing(file) as scratch:
+        scratch.write_text(json.dumps(wanted, indent=2) + "\n")

@@ -1,0 +1,88 @@
+"""Reads tables (CSV, TSV, JSON lines) as records that remember where they stand."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+SUFFIXES = (".csv", ".tsv", ".jsonl")
+
+
+class Record(NamedTuple):
+    """One row: `place` reads "train.csv, line 7"; `cells` by column, JSON values in JSON lines."""
+
+    place: str
+    cells: dict[str, Any]
+
+
+def read_records(path: Path) -> list[Record]:
+    """All rows of a table; its suffix tells its format. Cells are stripped, empty lines skipped.
+
+    Raises ValueError with file, line and column.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path}: a table ends in one of {', '.join(SUFFIXES)}.")
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}.")
+    read = _read_json_lines if path.suffix == ".jsonl" else _read_table
+    try:
+        records = list(read(path))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text: {error}.") from error
+    if not records:
+        raise ValueError(f"{path} has no rows.")
+    return records
+
+
+def _read_table(path: Path) -> Iterator[Record]:
+    delimiter = "\t" if path.suffix == ".tsv" else ","
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+        header: list[str] = []
+        for cells in reader:
+            place = f"{path}, line {reader.line_num}"
+            if any("\n" in cell or "\r" in cell for cell in cells):
+                raise ValueError(
+                    f"{place}: a quoted cell runs over several lines; close its quote."
+                )
+            cells = [cell.strip() for cell in cells]
+            if not any(cells):
+                continue
+            if header:
+                yield Record(place, _named_cells(place, header, cells))
+            else:
+                header = _checked_header(place, cells)
+
+
+def _named_cells(place: str, header: list[str], cells: list[str]) -> dict[str, str]:
+    if len(cells) != len(header):
+        raise ValueError(
+            f"{place} has {len(cells)} cells but the header names {len(header)} columns "
+            f"({', '.join(header)}). Quote a cell that holds the delimiter."
+        )
+    return dict(zip(header, cells, strict=True))
+
+
+def _checked_header(place: str, header: list[str]) -> list[str]:
+    if "" in header:
+        raise ValueError(f"{place}: column {header.index('') + 1} of the header has no name.")
+    twice = [name for name in header if header.count(name) > 1]
+    if twice:
+        raise ValueError(f"{place}: the header names the column {twice[0]!r} twice.")
+    return header
+
+
+def _read_json_lines(path: Path) -> Iterator[Record]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            place = f"{path}, line {number}"
+            try:
+                cells = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{place}: not JSON: {error}.") from error
+            if not isinstance(cells, dict):
+                raise ValueError(f"{place}: wanted an object like {{'path': ...}}, got {cells!r}.")
+            yield Record(place, cells)
