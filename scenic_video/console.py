@@ -4,8 +4,10 @@ On a terminal progress is a bar that stays in place. Elsewhere (a file, a pipe, 
 log step is one plain line without control characters, so that `grep` and `tail` work on it.
 """
 
+import contextlib
+import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import TextIOBase
 from typing import IO, Any, cast
 
@@ -21,6 +23,9 @@ Scalars = Mapping[str, int | float]
 PLAIN_WIDTH = 120
 """Columns of a table where no terminal tells its width."""
 
+COUNT_EVERY_SECONDS = 30
+"""How often counting says where it is where there is no terminal."""
+
 
 class Terminal:
     """Prints to `file` (standard output unless given).
@@ -34,6 +39,7 @@ class Terminal:
         )
         if not self.is_interactive:
             self._console.width = max(self._console.width, PLAIN_WIDTH)
+        self._bars: Progress | None = None
 
     @property
     def is_interactive(self) -> bool:
@@ -56,69 +62,99 @@ class Terminal:
         self._console.print()
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Prints `table(title, columns, rows)`."""
-        self._console.print(table(title, columns, rows))
+        """Prints rows under named columns; columns of nothing but numbers are set flush right."""
+        self._console.print(_table(title, columns, rows))
 
     def results(self, title: str, scalars: Scalars) -> None:
         """A table of named metrics."""
         self.table(title, ("metric", "value"), list(scalars.items()))
 
+    @contextlib.contextmanager
     def training(
         self, *, num_steps: int, batch_size: int, first_step: int = 0
-    ) -> "TrainingProgress":
+    ) -> Iterator["TrainingProgress"]:
         """Progress from `first_step` (0, or where a resumed run begins) to `num_steps`."""
-        return TrainingProgress(
-            self, num_steps=num_steps, batch_size=batch_size, first_step=first_step
-        )
+        with self._bar("training", total=num_steps, completed=first_step) as update:
+            update(status="compiling the first step")
+            yield TrainingProgress(
+                self, update, num_steps=num_steps, batch_size=batch_size, first_step=first_step
+            )
+
+    @contextlib.contextmanager
+    def counting(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """Gives a function to be called with (done, total) as `what` goes on.
+
+        Where no person watches, it says a line every half minute.
+        """
+        start = said = time.monotonic()
+        with self._bar(what, total=None, completed=0) as update:
+
+            def counted(done: int, total: int) -> None:
+                nonlocal said
+                now = time.monotonic()
+                left = f"{format_seconds((now - start) / max(done, 1) * (total - done))} left"
+                update(completed=done, total=total, status=left)
+                if not self.is_interactive and now - said > COUNT_EVERY_SECONDS:
+                    said = now
+                    self.line(f"{what}: {done}/{total}  {left}")
+
+            yield counted
+
+    @contextlib.contextmanager
+    def _bar(
+        self, what: str, *, total: int | None, completed: int
+    ) -> Iterator[Callable[..., None]]:
+        """A bar below those that are open already; gives the function that moves it."""
+        if not self.is_interactive:
+            yield lambda **fields: None
+            return
+        is_first = self._bars is None
+        bars = self._bars = self._bars or _bars(self._console)
+        if is_first:
+            bars.start()
+        task = bars.add_task(what, total=total, completed=completed, status="")
+        try:
+            yield functools.partial(bars.update, task)
+        finally:
+            if is_first:
+                bars.stop()
+                self._bars = None
+            else:
+                bars.remove_task(task)
 
 
 class TrainingProgress:
     """Shows how training goes. It hears of it as the training loop's observer."""
 
-    def __init__(self, terminal: Terminal, *, num_steps: int, batch_size: int, first_step: int):
+    def __init__(
+        self,
+        terminal: Terminal,
+        update: Callable[..., None],
+        *,
+        num_steps: int,
+        batch_size: int,
+        first_step: int,
+    ):
         self._terminal = terminal
+        self._update = update
         self._num_steps = num_steps
         self._batch_size = batch_size
         self._pace = _Pace(first_step)
-        self._bar = None
-        if terminal.is_interactive:
-            self._bar = Progress(
-                TextColumn("training"),
-                BarColumn(bar_width=None),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[status]}", markup=False),
-                console=terminal._console,
-                expand=True,
-            )
-            self._task = self._bar.add_task(
-                "", total=num_steps, completed=first_step, status="compiling the first step"
-            )
 
     def on_log(self, step: int, scalars: Scalars) -> None:
         """The mean metrics of the steps since the last log, and how their time was spent."""
         self._pace.reached(step)
-        status = _status(scalars, self._batch_size)
-        left = self._pace.seconds_per_step * (self._num_steps - step)
-        status.append(f"{format_seconds(left)} left")
-        if self._bar is None:
-            others = [f"{name} {format_value(value)}" for name, value in _others(scalars).items()]
-            self._terminal.line("  ".join([f"step {step}/{self._num_steps}", *status, *others]))
-        else:
-            self._bar.update(self._task, completed=step, status=" · ".join(status))
+        left = format_seconds(self._pace.seconds_per_step * (self._num_steps - step))
+        status = [*_status(scalars, self._batch_size), f"{left} left"]
+        self._update(completed=step, status=" · ".join(status))
+        if not self._terminal.is_interactive:
+            parts = [f"step {step}/{self._num_steps}", *status, *_others(scalars)]
+            self._terminal.line("  ".join(parts))
 
     def on_evaluation(self, step: int, scalars: Scalars) -> None:
         """The result of an evaluation, on a line that stays."""
         values = [f"{name} {format_value(value)}" for name, value in scalars.items()]
         self._terminal.line("  ".join([f"evaluation at step {step}:", *values]))
-
-    def __enter__(self) -> "TrainingProgress":
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
 
 class _Pace:
@@ -135,18 +171,6 @@ class _Pace:
         start = self._marks[1] if len(self._marks) > 2 else self._marks[0]
         steps, seconds = (b - a for a, b in zip(start, self._marks[-1], strict=True))
         return seconds / max(steps, 1)
-
-
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    """Rows under named columns; a column of nothing but numbers is set flush right."""
-    out = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for index, name in enumerate(columns):
-        is_numeric = all(isinstance(row[index], int | float) for row in rows)
-        justify = "right" if rows and is_numeric else "left"
-        out.add_column(Text(name), justify=justify, overflow="fold")
-    for row in rows:
-        out.add_row(*(Text(format_value(value)) for value in row))
-    return out
 
 
 def format_value(value: Any) -> str:
@@ -169,29 +193,46 @@ def format_seconds(seconds: int | float) -> str:
     return f"{days}d {clock}" if days else clock
 
 
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    out = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for index, name in enumerate(columns):
+        is_numeric = all(isinstance(row[index], int | float) for row in rows)
+        justify = "right" if rows and is_numeric else "left"
+        out.add_column(Text(name), justify=justify, overflow="fold")
+    for row in rows:
+        out.add_row(*(Text(format_value(value)) for value in row))
+    return out
+
+
+def _bars(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[status]}", markup=False),
+        console=console,
+        expand=True,
+    )
+
+
 def _status(scalars: Scalars, batch_size: int) -> list[str]:
     """What matters most of a log step, as far as it is there."""
-    status = []
-    if (loss := _find(scalars, "loss")) is not None:
-        status.append(f"loss {format_value(loss)}")
-    if (speed := _find(scalars, "clips_per_second")) is not None:
-        status.append(f"{speed:,.1f} clips/s")
-    elif (steps := _find(scalars, "steps_per_second")) is not None:
-        status.append(f"{steps * batch_size:,.1f} clips/s")
-    if (wait := _find(scalars, "data_wait_share")) is not None:
-        status.append(f"{wait:.0%} waiting for data")
-    return status
-
-
-def _others(scalars: Scalars) -> dict[str, int | float]:
-    return {
-        name: value
-        for name, value in scalars.items()
-        if not name.startswith("time/")
-        and name.rpartition("/")[2] not in ("loss", "clips_per_second")
+    short = {name.rpartition("/")[2]: value for name, value in scalars.items()}
+    if "steps_per_second" in short:
+        short.setdefault("clips_per_second", short["steps_per_second"] * batch_size)
+    forms = {
+        "loss": "loss {:.4g}",
+        "clips_per_second": "{:,.1f} clips/s",
+        "data_wait_share": "{:.0%} waiting for data",
     }
+    return [form.format(short[name]) for name, form in forms.items() if name in short]
 
 
-def _find(scalars: Scalars, name: str) -> int | float | None:
-    """A scalar by the last part of its name: "loss" finds "train/loss"."""
-    return next((v for full, v in scalars.items() if full.rpartition("/")[2] == name), None)
+def _others(scalars: Scalars) -> list[str]:
+    """The other metrics; how the time was spent is in metrics.jsonl."""
+    named = {name.removeprefix("train/"): value for name, value in scalars.items()}
+    return [
+        f"{name} {format_value(value)}"
+        for name, value in named.items()
+        if name != "loss" and not name.startswith("time/")
+    ]

@@ -7,11 +7,12 @@ import threading
 
 import pytest
 
+from scenic_video import console
 from scenic_video.console import Terminal, format_seconds, format_value
 
 SCALARS = {
-    "loss": 1.25,
-    "accuracy": 0.5,
+    "train/loss": 1.25,
+    "train/accuracy": 0.5,
     "learning_rate": 3e-6,
     "time/steps_per_second": 2.0,
     "time/data_wait_share": 0.031,
@@ -46,6 +47,10 @@ def shown(show):
     return received.decode()
 
 
+def without_codes(output):
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output)
+
+
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch):
     for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
@@ -57,14 +62,17 @@ def plain_environment(monkeypatch):
 def train(terminal):
     with terminal.training(num_steps=200, batch_size=16) as progress:
         progress.on_log(50, SCALARS)
-        progress.on_log(100, SCALARS | {"loss": 0.75})
+        progress.on_log(100, SCALARS | {"train/loss": 0.75})
         progress.on_evaluation(100, {"validation/accuracy": 0.625})
 
 
 def test_log_step_is_one_plain_line_where_there_is_no_terminal():
     first, second, evaluation = printed(train).splitlines()
-    assert first.startswith("step 50/200  loss 1.25  32.0 clips/s  3% waiting for data  ")
-    assert "accuracy 0.5" in first and "learning_rate 3e-06" in first
+    assert re.fullmatch(
+        r"step 50/200  loss 1\.25  32\.0 clips/s  3% waiting for data  \d+s left  "
+        r"accuracy 0\.5  learning_rate 3e-06",
+        first,
+    )
     assert "loss 0.75" in second
     assert evaluation == "evaluation at step 100:  validation/accuracy 0.625"
 
@@ -72,6 +80,7 @@ def test_log_step_is_one_plain_line_where_there_is_no_terminal():
 def test_no_control_character_reaches_a_file():
     def everything(terminal):
         train(terminal)
+        count(terminal)
         terminal.banner("train", {"config": "x"})
         terminal.table("Results", ("a", "b"), [("c", 1)])
 
@@ -84,7 +93,7 @@ def test_long_line_is_not_folded():
 
 def test_terminal_shows_a_bar_with_loss_speed_waiting_and_time_left():
     output = shown(train)
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output)
+    text = without_codes(output)
     assert "\x1b[" in output and "━" in text
     assert "100/200" in text
     assert re.search(r"loss 0\.75 · 32\.0 clips/s · 3% waiting for data · \d+s left", text)
@@ -96,7 +105,41 @@ def test_bar_of_a_resumed_run_begins_where_it_resumes():
         with terminal.training(num_steps=200, batch_size=16, first_step=150):
             pass
 
-    assert "150/200" in shown(resume)
+    assert "150/200" in without_codes(shown(resume))
+
+
+def count(terminal):
+    with terminal.counting("evaluating test 4x3") as counted:
+        for done in (1, 2, 3):
+            counted(done, 3)
+
+
+def test_counting_is_a_bar_on_a_terminal():
+    text = without_codes(shown(count))
+    assert "evaluating test 4x3" in text and "3/3" in text and "0s left" in text
+
+
+def test_counting_says_where_it_is_now_and_then_where_there_is_no_terminal(monkeypatch):
+    assert printed(count) == ""
+    monkeypatch.setattr(console, "COUNT_EVERY_SECONDS", -1)
+    lines = printed(count).splitlines()
+    assert [line.rsplit("  ")[0] for line in lines] == [
+        f"evaluating test 4x3: {done}/3" for done in (1, 2, 3)
+    ]
+
+
+def test_counting_within_training_has_a_bar_of_its_own():
+    def both(terminal):
+        with terminal.training(num_steps=200, batch_size=16) as progress:
+            progress.on_log(50, SCALARS)
+            count(terminal)
+            progress.on_log(100, SCALARS)
+        terminal.line("done")
+        count(terminal)
+
+    text = without_codes(shown(both))
+    assert "evaluating test 4x3" in text and "100/200" in text
+    assert text.index("done") > text.index("100/200")
 
 
 def test_banner_names_every_value():
