@@ -19,6 +19,7 @@ from scenic_video import metrics as metrics_lib
 from scenic_video import sharding
 from scenic_video.tasks.task import Batch, Output, Task, Variables
 
+
 class TrainState(struct.PyTreeNode):
     """All that training carries from step to step; keys are `fold_in(seed, step)`, so none is here.
 
@@ -146,9 +147,7 @@ def accumulated_gradients(
     def body(carry, indexed_part):
         index, part = indexed_part
         part = jax.tree.map(lambda x: sharding.constrain(x, sharding.BATCH), part)
-        gradients, output = grad(
-            state.params, carry[1], part, jax.random.fold_in(rng, index)
-        )
+        gradients, output = grad(state.params, carry[1], part, jax.random.fold_in(rng, index))
         total = jax.tree.map(jnp.add, carry[0], gradients)
         kept = (output.loss * output.weight, output.weight, output.metrics)
         return (total, output.model_state), kept

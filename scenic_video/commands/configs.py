@@ -42,7 +42,7 @@ def load_config(arguments: Sequence[str]) -> ConfigDict:
 
 
 def complete(config: ConfigDict) -> ConfigDict:
-    """`config` with all its nodes, each naming its target; an unknown or missing one is an error."""
+    """`config` with all its nodes and their targets; an unknown or missing node is an error."""
     known = [*REQUIRED, *OPTIONAL]
     for name in config:
         if name not in known:
@@ -114,7 +114,7 @@ def _parse(name: str, text: str, old: Any) -> Any:
         value = tuple(value)
     if old is not None and value is not None and type(value) is not type(old):
         raise ConfigError(
-            f"{name} is {_kind(old)} ({old!r}); {text!r} is {_kind(value)}. Give another {_kind(old)}."
+            f"{name} is {_kind(old)} ({old!r}), but {text!r} is {_kind(value)}."
         )
     return value
 

@@ -5,8 +5,9 @@ import json
 import jax
 from clu import parameter_overview
 
-from scenic_video import console, flops
+from scenic_video import flops
 from scenic_video.commands.experiment import Experiment, example_batch
+from scenic_video.console import Terminal
 
 
 def show(experiment: Experiment) -> None:
@@ -16,7 +17,7 @@ def show(experiment: Experiment) -> None:
     rng = jax.eval_shape(lambda: jax.random.key(0))
     params = jax.eval_shape(experiment.task.init, rng, batch)["params"]
     print(parameter_overview.get_parameter_overview(params, include_stats=False))
-    console.table("Run", ("what", "value"), rows(experiment, params))
+    Terminal().table("Run", ("what", "value"), rows(experiment, params))
 
 
 def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:

@@ -7,11 +7,12 @@ from typing import Any
 import jax
 import optax
 
-from scenic_video import console, trainer
-from scenic_video.commands.evaluation import Evaluation, evaluate_split
+from scenic_video import trainer
+from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
 from scenic_video.commands.experiment import build_dataset, example_batch, split_of
 from scenic_video.commands.trained import TrainedModel, aligned_labels, load
 from scenic_video.config import build
+from scenic_video.console import Terminal
 from scenic_video.views import Views
 
 EXAMPLES = """\
@@ -37,19 +38,19 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    terminal = Terminal(quiet=jax.process_index() != 0)
     model = load(arguments.workdir)
+    terminal.line(f"EVAL {arguments.workdir} at step {model.meta['step']}")
     evaluation = evaluate(
         model,
         data=arguments.data,
         split=arguments.split,
         views=arguments.views,
         batch_size=arguments.batch_size,
+        terminal=terminal,
     )
-    print(f"EVAL of {arguments.workdir} at step {model.meta['step']}")
     if jax.process_index() == 0:
-        path = evaluation.write(arguments.workdir / "eval")
-        console.results(evaluation)
-        print(f"Results: {path}")
+        show(evaluation, evaluation.write(arguments.workdir / "eval"), terminal)
     return 0
 
 
@@ -60,6 +61,7 @@ def evaluate(
     split: str | None = None,
     views: str | None = None,
     batch_size: int | None = None,
+    terminal: Terminal | None = None,
 ) -> Evaluation:
     """Evaluates `model` on a split of the data it was configured with, or of `data`.
 
@@ -79,7 +81,8 @@ def evaluate(
         mesh=build(config["mesh"]),
     )
     state = trainer.state_of(model.variables, steps)
-    with console.Counting(f"{options.split} {options.views}") as counting:
+    terminal = terminal or Terminal(quiet=True)
+    with terminal.counting(f"evaluating {options.split} {options.views}") as counting:
         return evaluate_split(
             steps,
             state,
@@ -89,5 +92,5 @@ def evaluate(
             preprocessing=model.preprocessing,
             options=options,
             views=Views.parse(options.views),
-            on_batch=counting.update,
+            on_batch=counting,
         )

@@ -13,6 +13,7 @@ from jax.experimental import multihost_utils
 
 from scenic_video import loop, metrics
 from scenic_video.commands.experiment import EvaluationOptions, put_on
+from scenic_video.console import Terminal
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.feed import Feed
 from scenic_video.data.pipeline import eval_batches
@@ -136,3 +137,12 @@ def _readable(num_examples: int, bad: Sequence[int]) -> np.ndarray:
     if jax.process_count() > 1:
         readable = multihost_utils.process_allgather(readable).all(axis=0)
     return readable
+
+
+def show(evaluation: Evaluation, path: Path, terminal: Terminal) -> None:
+    """Prints the results, how many videos stand behind them, and which could not be read."""
+    title = f"{evaluation.split}, {evaluation.views} views, {evaluation.coverage}"
+    terminal.results(title, evaluation.metrics)
+    for video in evaluation.unreadable:
+        terminal.line(f"unreadable: {video['id']}: {video['error']}")
+    terminal.line(f"Results: {path}")

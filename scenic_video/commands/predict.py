@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scenic_video import console
 from scenic_video.commands.trained import load
+from scenic_video.console import Terminal
 from scenic_video.data.decoding import UnreadableVideo
 
 EXAMPLES = """\
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
                 for head, classes in answers.items()
                 for name, probability in classes
             ]
-            console.table(video, ("head", "class", "probability"), rows)
+            Terminal().table(video, ("head", "class", "probability"), rows)
     return 1 if num_unreadable else 0
 
 

@@ -26,9 +26,9 @@ def start_state(
         step = int(state.step)
         if step > experiment.cadence.num_steps:
             raise ConfigError(
-                f"{workdir} was trained for {step} steps, more than the {experiment.cadence.num_steps}"
-                " this config asks for. Use another --workdir, or --config.init.workdir to start "
-                "from its weights."
+                f"{workdir} was trained for {step} steps; this config asks for only "
+                f"{experiment.cadence.num_steps}. Use another --workdir, or --config.init to "
+                "start from its weights."
             )
         return state, f"RESUME {workdir} at step {step} of {experiment.cadence.num_steps}"
     if experiment.config["init"]:
@@ -71,23 +71,18 @@ def _check_same_run(experiment: Experiment, workdir: Path, meta: dict[str, Any])
         )
 
 
-def banner_rows(experiment: Experiment, workdir: Path, story: str) -> list[tuple[str, str]]:
+def banner(experiment: Experiment, workdir: Path) -> dict[str, str]:
     """What the start of a run says of itself."""
     dataset, mesh = experiment.dataset, experiment.mesh
     sizes = ", ".join(f"{name} {len(split)}" for name, split in dataset.splits.items())
     heads = ", ".join(f"{head} ({n} classes)" for head, n in dataset.labels.num_classes.items())
     used = " x ".join(f"{axis} {size}" for axis, size in mesh.shape.items() if size > 1)
-    device = jax.devices()[0]
-    return [
-        ("run", story),
-        ("workdir", str(workdir)),
-        ("model", experiment.config["model"]["target"]),
-        ("dataset", f"{dataset.name}: {sizes} clips; {heads}"),
-        ("flip", "on" if experiment.flip else "off"),
-        ("steps", f"{experiment.cadence.num_steps} of {experiment.input.batch_size} clips"),
-        (
-            "devices",
-            f"{jax.device_count()} x {device.device_kind}, {jax.process_count()} process(es), "
-            f"mesh {used or 'of one device'}",
-        ),
-    ]
+    devices = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
+    return {
+        "workdir": str(workdir),
+        "model": experiment.config["model"]["target"],
+        "dataset": f"{dataset.name}: {sizes} clips; {heads}",
+        "flip": "on" if experiment.flip else "off",
+        "steps": f"{experiment.cadence.num_steps} of {experiment.input.batch_size} clips",
+        "devices": f"{devices}, {jax.process_count()} process(es), mesh {used or 'of one device'}",
+    }

@@ -7,11 +7,11 @@ from typing import Any
 
 import jax
 
-from scenic_video import console, loop
+from scenic_video import loop
 from scenic_video.checkpoints import Checkpoints
 from scenic_video.commands import dry_run, report, start
 from scenic_video.commands.configs import load_config
-from scenic_video.commands.evaluation import Evaluation, evaluate_split
+from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
 from scenic_video.commands.experiment import (
     Experiment,
     build_experiment,
@@ -19,6 +19,7 @@ from scenic_video.commands.experiment import (
     split_of,
 )
 from scenic_video.config import ConfigError
+from scenic_video.console import Terminal, TrainingProgress
 from scenic_video.data.bad_files import BadFiles
 from scenic_video.data.feed import Feed
 from scenic_video.data.pipeline import batch_examples, train_batches
@@ -69,25 +70,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 def train(experiment: Experiment, workdir: Path) -> int:
     """Trains, evaluates with all views and writes the report; returns the exit code."""
+    terminal = Terminal(quiet=jax.process_index() != 0)
     steps = experiment.compile()
     with _open_checkpoints(experiment, workdir) as checkpoints:
         state, story = start.start_state(experiment, steps, checkpoints, workdir)
         first_step = int(state.step)
-        console.banner(start.banner_rows(experiment, workdir, story))
+        terminal.banner(story, start.banner(experiment, workdir))
         with (
             MetricWriter(workdir, resume_step=first_step) as writer,
             StopRequest() as stop,
         ):
-            state, stopped = _train(experiment, steps, state, checkpoints, writer, stop, workdir)
-        if stopped:
-            print(f"Stopped at step {int(state.step)}; saved. The same command goes on from there.")
-            return PREEMPTED
-    evaluation = evaluate(experiment, steps, state, experiment.views)
+            state = _train(experiment, steps, state, checkpoints, writer, terminal, stop, workdir)
+    step = int(state.step)
+    if step < experiment.cadence.num_steps:
+        terminal.line(f"Stopped at step {step}, saved. The same command goes on from there.")
+        return PREEMPTED
+    evaluation = evaluate(experiment, steps, state, experiment.views, terminal)
     if jax.process_index() == 0:
-        evaluation.write(workdir / "eval")
-        console.results(evaluation)
-        path = report.write(experiment, workdir, evaluation)
-        print(f"Report: {path}")
+        show(evaluation, evaluation.write(workdir / "eval"), terminal)
+        terminal.line(f"Report: {report.write(experiment, workdir, evaluation)}")
     return 0
 
 
@@ -97,10 +98,11 @@ def _train(
     state: TrainState,
     checkpoints: Checkpoints,
     writer: MetricWriter,
+    terminal: Terminal,
     stop: StopRequest,
     workdir: Path,
-) -> tuple[TrainState, bool]:
-    """Trains to the end or until stopped; says which."""
+) -> TrainState:
+    """Trains to the end or until stopped."""
     options, cadence = experiment.options, experiment.cadence
     batch_size = experiment.input.batch_size
 
@@ -108,16 +110,18 @@ def _train(
         checkpoints.save(int(state.step), state, experiment.checkpoint_meta(), scalars or None)
 
     def evaluate_one_view(state: TrainState) -> loop.Scalars:
-        evaluation = evaluate(experiment, steps, state, Views())
+        evaluation = evaluate(experiment, steps, state, Views(), terminal)
         return {f"{evaluation.split}/{k}": v for k, v in evaluation.metrics.items()}
 
     with (
         _training_batches(experiment, steps, int(state.step), workdir) as batches,
         Feed(batches, put_on(steps.mesh, batch_size)) as feed,
-        console.Progress(first_step=int(state.step), num_steps=cadence.num_steps) as progress,
+        terminal.training(
+            num_steps=cadence.num_steps, batch_size=batch_size, first_step=int(state.step)
+        ) as progress,
     ):
         try:
-            state = loop.train(
+            return loop.train(
                 state,
                 train_step=steps.train,
                 batches=feed,
@@ -130,22 +134,26 @@ def _train(
             )
         except loop.NonFiniteLoss as error:
             raise ValueError(f"{error}\n{_clips_of(experiment, error.steps)}") from error
-    return state, int(state.step) < cadence.num_steps
 
 
-def evaluate(experiment: Experiment, steps: Steps, state: TrainState, views: Views) -> Evaluation:
+def evaluate(
+    experiment: Experiment, steps: Steps, state: TrainState, views: Views, terminal: Terminal
+) -> Evaluation:
     """Evaluates the split that the config names."""
     split = experiment.evaluation.split
-    return evaluate_split(
-        steps,
-        state,
-        split=split,
-        examples=split_of(experiment.dataset, split),
-        labels=experiment.dataset.labels,
-        preprocessing=experiment.preprocessing,
-        options=experiment.evaluation,
-        views=views,
-    )
+    with terminal.counting(f"evaluating {split} {views}") as counting:
+        return evaluate_split(
+            steps,
+            state,
+            split=split,
+            examples=split_of(experiment.dataset, split),
+            labels=experiment.dataset.labels,
+            preprocessing=experiment.preprocessing,
+            options=experiment.evaluation,
+            views=views,
+            num_threads=experiment.input.num_threads,
+            on_batch=counting,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +162,7 @@ class _Observer:
 
     experiment: Experiment
     writer: MetricWriter
-    progress: console.Progress
+    progress: TrainingProgress
 
     def on_log(self, step: int, scalars: loop.Scalars) -> None:
         batch_size = self.experiment.input.batch_size
@@ -163,19 +171,17 @@ class _Observer:
         scalars["epoch"] = step / self.experiment.steps_per_epoch
         scalars["time/clips_per_second"] = scalars["time/steps_per_second"] * batch_size
         self.writer.write(step, scalars)
-        self.progress.update(step, scalars)
+        self.progress.on_log(step, scalars)
 
     def on_evaluation(self, step: int, scalars: loop.Scalars) -> None:
         self.writer.write(step, scalars)
-        self.progress.note(step, scalars)
+        self.progress.on_evaluation(step, scalars)
 
 
 def _open_checkpoints(experiment: Experiment, workdir: Path) -> Checkpoints:
     options = experiment.options
     metric = options.best_metric and f"{experiment.evaluation.split}/{options.best_metric}"
-    return Checkpoints(
-        workdir / "checkpoints", keep_last=options.keep_last, best_metric=metric
-    )
+    return Checkpoints(workdir / "checkpoints", keep_last=options.keep_last, best_metric=metric)
 
 
 def _training_batches(experiment: Experiment, steps: Steps, start_step: int, workdir: Path):

@@ -1,8 +1,9 @@
 """Classification with one head or several, one label or several."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +35,7 @@ class Classification:
     multilabel: bool = False
     label_smoothing: float = 0.0
     mixup_alpha: float = 0.0
-    average_views: Literal["logits", "probabilities"] = "logits"
+    average_views: str = "logits"
 
     def __post_init__(self):
         if not 0.0 <= self.label_smoothing < 1.0:
@@ -43,8 +44,7 @@ class Classification:
             raise ValueError(f"mixup_alpha must be 0 (off) or more; got {self.mixup_alpha}.")
         if self.average_views not in ("logits", "probabilities"):
             raise ValueError(
-                "average_views must be 'logits' or 'probabilities'; got "
-                f"{self.average_views!r}."
+                f"average_views must be 'logits' or 'probabilities'; got {self.average_views!r}."
             )
 
     def init(self, rng: jax.Array, batch: Batch) -> Variables:
@@ -66,7 +66,7 @@ class Classification:
         return Output(
             loss=jnp.sum(jnp.where(mask > 0, loss * mask, 0.0)) / jnp.maximum(weight, 1e-8),
             weight=weight,
-            metrics=self._metrics(logits, targets, loss, losses, mask, train),
+            metrics=self._metrics(logits, targets, losses, mask, train=train),
             model_state=model_state,
             predictions=logits,
         )
@@ -121,3 +121,45 @@ class Classification:
         if self.multilabel:
             return optax.sigmoid_binary_cross_entropy(logits, target).sum(axis=-1)
         return optax.softmax_cross_entropy(logits, target)
+
+    def _metrics(
+        self, logits: Logits, targets: Logits, losses: Logits, mask: jax.Array, *, train: bool
+    ) -> dict[str, metrics.Metric]:
+        several = len(self.heads) > 1
+        loss = sum(losses.values()) / len(losses)
+        out: dict[str, metrics.Metric] = {"loss": metrics.Mean.from_model_output(loss, mask)}
+        if several:
+            for head in self.heads:
+                out[f"{head}_loss"] = metrics.Mean.from_model_output(losses[head], mask)
+        if self.multilabel:
+            return out if train else out | self._ranking_metrics(logits, targets, mask)
+        labels = {head: target.argmax(axis=-1) for head, target in targets.items()}
+        return out | self._accuracies(logits, labels, mask)
+
+    def _accuracies(self, logits: Logits, labels: Logits, mask: jax.Array):
+        """Top-1 and top-5: of the combination of all heads, and of each where there are several."""
+        out: dict[str, metrics.Metric] = {}
+        for k in (1, 5):
+            if math.prod(self.heads.values()) > k:
+                out[f"top{k}"] = metrics.joint_accuracy(logits, labels, mask, k=k)
+            for head, num_classes in self.heads.items():
+                if len(self.heads) > 1 and num_classes > k:
+                    top_k = metrics.accuracy(logits[head], labels[head], mask, k=k)
+                    out[f"{head}_top{k}"] = top_k
+        return out
+
+    def _ranking_metrics(self, logits: Logits, targets: Logits, mask: jax.Array):
+        """Mean average precision, AUC and d' over all classes, and mAP of each of several heads."""
+        scores = jnp.concatenate(list(logits.values()), axis=-1)
+        labels = jnp.concatenate([targets[head] for head in logits], axis=-1)
+        out: dict[str, metrics.Metric] = {
+            "map": metrics.MeanAveragePrecision.from_model_output(scores, labels, mask),
+            "auc": metrics.MeanAUC.from_model_output(scores, labels, mask),
+            "d_prime": metrics.DPrime.from_model_output(scores, labels, mask),
+        }
+        if len(self.heads) > 1:
+            for head in self.heads:
+                out[f"{head}_map"] = metrics.MeanAveragePrecision.from_model_output(
+                    logits[head], targets[head], mask
+                )
+        return out

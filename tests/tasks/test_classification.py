@@ -40,7 +40,10 @@ def make_batch(heads, *, views=None, size=6, multilabel=False):
 
 def run(task, batch, *, train=False, variables=None):
     rng = jax.random.key(0)
-    first_view = {"inputs": {"rgb": batch["inputs"]["rgb"][:, 0] if not train else batch["inputs"]["rgb"]}}
+    batch = jax.tree.map(jnp.asarray, batch)
+    first_view = {
+        "inputs": {"rgb": batch["inputs"]["rgb"][:, 0] if not train else batch["inputs"]["rgb"]}
+    }
     variables = variables or task.init(rng, batch | first_view)
     return task(variables, batch, rng=rng, train=train), variables
 
@@ -94,14 +97,20 @@ def test_views_are_averaged_as_logits_or_as_probabilities():
     task = make_task()
     output, variables = run(task, batch)
     single = [
-        run(task, batch | {"inputs": {"rgb": batch["inputs"]["rgb"][:, v : v + 1]}}, variables=variables)[0]
+        run(
+            task,
+            batch | {"inputs": {"rgb": batch["inputs"]["rgb"][:, v : v + 1]}},
+            variables=variables,
+        )[0]
         for v in range(3)
     ]
     logits = np.stack([s.predictions["action"] for s in single])
-    np.testing.assert_allclose(output.predictions["action"], logits.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(output.predictions["action"], logits.mean(0), atol=1e-6)
     output, _ = run(make_task(average_views="probabilities"), batch, variables=variables)
     probabilities = np.asarray(jax.nn.softmax(logits)).mean(0)
-    np.testing.assert_allclose(jax.nn.softmax(output.predictions["action"]), probabilities, rtol=1e-5)
+    np.testing.assert_allclose(
+        jax.nn.softmax(output.predictions["action"]), probabilities, rtol=1e-5
+    )
 
 
 def test_multilabel_probabilities_are_averaged_class_by_class():
@@ -109,7 +118,11 @@ def test_multilabel_probabilities_are_averaged_class_by_class():
     task = make_task(heads={"tags": 5}, multilabel=True, average_views="probabilities")
     output, variables = run(task, batch)
     parts = [
-        run(task, batch | {"inputs": {"rgb": batch["inputs"]["rgb"][:, v : v + 1]}}, variables=variables)[0]
+        run(
+            task,
+            batch | {"inputs": {"rgb": batch["inputs"]["rgb"][:, v : v + 1]}},
+            variables=variables,
+        )[0]
         for v in range(2)
     ]
     mean = np.mean([jax.nn.sigmoid(p.predictions["tags"]) for p in parts], axis=0)
