@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import math
 import os
 import re
 import shutil
@@ -39,6 +38,7 @@ def build_tfds(
     scratch = directory.with_name(directory.name + ".incomplete")
     name = name or re.sub(r"\W+", "_", dataset.name.lower()).strip("_")
     _check_names(name, dataset.labels)
+    _check_shards(dataset, num_shards)
     _check_sources(dataset)
     _check_free(directory, scratch)
     total = sum(len(split) for split in dataset.splits.values())
@@ -58,6 +58,9 @@ class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """TFDS' side of it: which features there are, and an iterator of records a split."""
 
     VERSION = tfds.core.Version(VERSION)
+    # There is nothing to download. TFDS would look next to our code for checksums, by means of
+    # a package that it does not ask to be installed.
+    url_infos = {}
 
     def __init__(self, name: str, dataset: Dataset, data_dir: Path, written: Callable[[], None]):
         self.name = name  # pyright: ignore[reportAttributeAccessIssue]
@@ -96,8 +99,9 @@ def _features(labels: LabelSpace) -> tfds.features.FeaturesDict:
         {
             "video": tfds.features.Tensor(shape=(), dtype=np.bytes_),
             "video_id": tfds.features.Text(),
-            "start": tfds.features.Scalar(np.float64),
-            "end": tfds.features.Scalar(np.float64),  # infinity: the end of the file
+            # Text, for TFDS stores numbers of 64 bits as 32.
+            "start": tfds.features.Text(doc="seconds"),
+            "end": tfds.features.Text(doc="seconds; empty: the end of the file"),
             **{
                 head: kind(tfds.features.ClassLabel(names=list(names)))
                 for head, names in labels.classes.items()
@@ -112,8 +116,8 @@ def _record(example: Example, labels: LabelSpace) -> dict[str, Any]:
     return {
         "video": video,
         "video_id": example.id,
-        "start": example.start,
-        "end": math.inf if example.end is None else example.end,
+        "start": repr(float(example.start)),
+        "end": "" if example.end is None else repr(float(example.end)),
         **{head: ids if labels.multilabel else ids[0] for head, ids in classes.items()},
     }
 
@@ -160,6 +164,16 @@ def _check_names(name: str, labels: LabelSpace) -> None:
         wrong = [label for label in classes if label != label.strip() or "\n" in label]
         if wrong:
             raise ValueError(f"The class {wrong[0]!r} of {head!r} cannot be written.")
+
+
+def _check_shards(dataset: Dataset, num_shards: int | None) -> None:
+    wanted = 1 if num_shards is None else num_shards
+    for split, examples in dataset.splits.items():
+        if not examples or not 1 <= wanted <= len(examples):
+            raise ValueError(
+                f"The split {split!r} has {len(examples)} examples and every shard holds at least "
+                f"one: {wanted} shards cannot be."
+            )
 
 
 def _check_sources(dataset: Dataset) -> None:

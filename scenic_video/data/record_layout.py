@@ -32,7 +32,7 @@ def find_layout(info: Any, heads: str | Sequence[str] | None) -> Layout:
     """
     from tensorflow_datasets import features as kinds
 
-    features = dict(info.features)
+    features = dict(sorted(info.features.items()))  # TFDS has them in a new order every time
     images = tuple(name for name, kind in features.items() if isinstance(kind, kinds.Image))
     encoded = [*images, *(name for name, kind in features.items() if _is_bytes(kind, kinds))]
     if "video" not in encoded and len(encoded) != 1:
@@ -47,7 +47,7 @@ def find_layout(info: Any, heads: str | Sequence[str] | None) -> Layout:
         images=images,
         id=next((name for name in ID_FEATURES if isinstance(features.get(name), kinds.Text)), None),
         has_times="start" in features and "end" in features,
-        labels=_label_space(info.name, features, heads, kinds),
+        labels=_label_space(info, features, heads, kinds),
     )
 
 
@@ -58,31 +58,30 @@ def _is_bytes(kind: Any, kinds: Any) -> bool:
 
 
 def _label_space(
-    name: str, features: Mapping[str, Any], heads: str | Sequence[str] | None, kinds: Any
+    info: Any, features: Mapping[str, Any], heads: str | Sequence[str] | None, kinds: Any
 ) -> LabelSpace:
-    single = {key: kind for key, kind in features.items() if isinstance(kind, kinds.ClassLabel)}
-    several = {
-        key: kind.feature
-        for key, kind in features.items()
-        if isinstance(kind, kinds.Sequence) and isinstance(kind.feature, kinds.ClassLabel)
+    labels = {
+        name: label for name, kind in features.items() if (label := _class_label(kind, kinds))
     }
-    known = [*single, *several]
-    heads = (heads,) if isinstance(heads, str) else heads
-    chosen = known if heads is None else list(heads)
+    known = (info.metadata or {}).get("heads", list(labels))
+    chosen = [heads] if isinstance(heads, str) else list(known if heads is None else heads)
     for head in chosen:
-        if head not in known:
+        if head not in labels:
             raise ValueError(
-                f"{name} has no class label {head!r}; it has {', '.join(known) or 'none'}"
+                f"{info.name} has no class label {head!r}; it has {', '.join(known) or 'none'}"
                 f"{near(head, known)}"
             )
-    many = [head for head in chosen if head in several]
-    if many and len(many) != len(chosen):
+    many = [head for head in chosen if isinstance(features[head], kinds.Sequence)]
+    if many and many != chosen:
         raise ValueError(
-            f"{name}: {', '.join(many)} may have several classes, the other labels have one. "
+            f"{info.name}: {', '.join(many)} may have several classes, the other labels have one. "
             "Pick labels of one sort by `heads`."
         )
-    kinds_of_heads = {**single, **several}
-    return LabelSpace(
-        classes={head: tuple(kinds_of_heads[head].names) for head in chosen},
-        multilabel=bool(many),
-    )
+    classes = {head: tuple(labels[head].names) for head in chosen}
+    return LabelSpace(classes=classes, multilabel=bool(many))
+
+
+def _class_label(kind: Any, kinds: Any) -> Any:
+    """The ClassLabel that a feature is, or is a sequence of."""
+    inner = kind.feature if isinstance(kind, kinds.Sequence) else kind
+    return inner if isinstance(inner, kinds.ClassLabel) else None

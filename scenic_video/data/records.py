@@ -37,12 +37,10 @@ def tfds(
     """
     builder = _builder(name, data_dir)
     layout = find_layout(builder.info, heads)
-    chosen = {split: split for split in builder.info.splits} if splits is None else dict(splits)
-    found = {split: _split(builder, source, layout) for split, source in chosen.items()}
-    for split, source in chosen.items():
-        if not found[split]:
-            raise ValueError(f"The split {source!r} of {name} has no examples.")
     notes = builder.info.metadata or {}
+    every = notes.get("splits", list(builder.info.splits))
+    chosen = dict(zip(every, every, strict=True)) if splits is None else dict(splits)
+    found = {split: _split(builder, source, layout) for split, source in chosen.items()}
     return Dataset(
         name=builder.info.name,
         splits=found,
@@ -88,16 +86,20 @@ class RecordSplit(Sequence[Example]):
     def _example(self, record: Mapping[str, Any], index: int) -> Example:
         layout = self.layout
         identity = record[layout.id].decode() if layout.id else f"{self.name}/{index}"
-        start, end = (0.0, math.inf)
-        if layout.has_times:
-            start, end = float(record["start"]), float(record["end"])
+        times = (record["start"], record["end"]) if layout.has_times else ("", "")
+        start, end = (_seconds(time) for time in times)
         return Example(
             id=identity,
             video=bytes(record[layout.video]),
             labels={head: _class_ids(record[head]) for head in layout.labels.classes},
-            start=start,
-            end=None if math.isinf(end) else end,
+            start=start or 0.0,
+            end=end,
         )
+
+
+def _seconds(value: bytes | str | float) -> float | None:
+    """Times are text in our own records, see `building`; numbers in those of others."""
+    return None if value in (b"", "") or math.isinf(float(value)) else float(value)
 
 
 def _class_ids(value: Any) -> tuple[int, ...]:
@@ -147,6 +149,8 @@ def _split(builder: Any, source: str, layout: Layout) -> RecordSplit:
             f"{builder.info.name} has no split {source!r}; it has {', '.join(known)}"
             f"{near(source, known)}"
         )
+    if not builder.info.splits[source].num_examples:
+        raise ValueError(f"The split {source!r} of {builder.info.name} has no examples.")
     keep_encoded = {image: tensorflow_datasets.decode.SkipDecoding() for image in layout.images}
     records = builder.as_data_source(source, decoders=keep_encoded or None)
     return RecordSplit(records, source, layout)

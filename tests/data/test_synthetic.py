@@ -5,6 +5,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from typing import Any
 
 import av
 import numpy as np
@@ -24,7 +25,7 @@ from scenic_video.data.synthetic_scenes import (
 from scenic_video.data.synthetic_settings import Settings
 from scenic_video.data.synthetic_sound import SAMPLE_RATE, draw_sound
 
-SMALL = {"num_clips": 15, "seed": 3, "size": 32, "seconds": 1.0}
+SMALL: dict[str, Any] = {"num_clips": 15, "seed": 3, "size": 32, "seconds": 1.0}
 
 
 @pytest.fixture(scope="module")
