@@ -1,6 +1,7 @@
 import dataclasses
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import tensorflow_datasets
@@ -71,7 +72,8 @@ def test_times_travel_exactly(videos, tmp_path):
 
 def test_tfds_alone_reads_it(dataset, tmp_path):
     directory = build_tfds(dataset, tmp_path / "records", num_shards=2)
-    source = tensorflow_datasets.builder_from_directory(directory).as_data_source(split="train")
+    builder: Any = tensorflow_datasets.builder_from_directory(directory)
+    source = builder.as_data_source("train")
     record = source[7]
     assert len(source) == 10 and record["video_id"] == b"train/00007.mp4"
     assert record["video"] == encoded(dataset.splits["train"][7]).video

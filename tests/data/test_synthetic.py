@@ -28,6 +28,10 @@ from scenic_video.data.synthetic_sound import SAMPLE_RATE, draw_sound
 SMALL: dict[str, Any] = {"num_clips": 15, "seed": 3, "size": 32, "seconds": 1.0}
 
 
+def settings(**changes: Any) -> dict[str, Any]:
+    return SMALL | changes
+
+
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     return synthetic.synthesize(tmp_path_factory.mktemp("synthetic") / "clips", **SMALL)
@@ -224,10 +228,10 @@ def test_clips_are_h264_and_aac_of_the_size_asked(directory):
 
 
 def test_encoding_keeps_what_was_drawn(directory):
-    settings = Settings(**SMALL)
-    scene, rng = synthetic.draw_clip(settings, "train", 4)
-    draw_sound(scene.sound, seconds=settings.seconds, rng=rng)
-    drawn = draw_frames(scene, size=settings.size, noise=settings.noise, rng=rng)
+    chosen = Settings(**SMALL)
+    scene, rng = synthetic.draw_clip(chosen, "train", 4)
+    draw_sound(scene.sound, seconds=chosen.seconds, rng=rng)
+    drawn = draw_frames(scene, size=chosen.size, noise=chosen.noise, rng=rng)
     with av.open(str(directory / "train" / "00004.mp4")) as container:
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert np.abs(np.stack(decoded).astype(int) - drawn).mean() < 12
@@ -256,7 +260,7 @@ def test_the_same_settings_give_the_same_bytes_also_from_several_processes(direc
 
 
 def test_clips_of_one_seed_differ_between_splits_and_seeds(directory, tmp_path):
-    other = synthetic.synthesize(tmp_path / "other", **SMALL | {"seed": 4})
+    other = synthetic.synthesize(tmp_path / "other", **settings(seed=4))
     videos = [data for name, data in contents(directory).items() if name.endswith("mp4")]
     videos += [data for name, data in contents(other).items() if name.endswith("mp4")]
     assert len({hashlib.sha256(data).digest() for data in videos}) == 30
@@ -290,7 +294,7 @@ def test_a_second_call_does_nothing(directory):
 
 def test_other_settings_are_refused_by_name(directory):
     with pytest.raises(ValueError, match="other settings: seed=3 instead of 4, noise=5.0 instead"):
-        synthetic.synthesize(directory, **SMALL | {"seed": 4, "noise": 2.0})
+        synthetic.synthesize(directory, **settings(seed=4, noise=2.0))
 
 
 def test_clips_of_another_generator_are_refused(directory, tmp_path):
@@ -323,7 +327,7 @@ def test_a_folder_of_other_data_is_left_alone(tmp_path):
 )
 def test_impossible_settings_are_errors(tmp_path, wrong, message):
     with pytest.raises(ValueError, match=message):
-        synthetic.synthesize(tmp_path, **SMALL | wrong)
+        synthetic.synthesize(tmp_path, **settings(**wrong))
     assert not list(tmp_path.iterdir())
 
 
@@ -371,10 +375,10 @@ def test_the_audiovisual_label_needs_eyes_and_ears(directory):
 
 
 def test_sounds_are_independent_of_actions():
-    settings = Settings(num_clips=2)
+    chosen = Settings(num_clips=2)
     counts = np.zeros((10, 4))
     for index in range(1000):
-        scene, _ = synthetic.draw_clip(settings, "train", index)
+        scene, _ = synthetic.draw_clip(chosen, "train", index)
         counts[scene.action, scene.sound] += 1
     assert counts.min() > 8 and counts.max() < 45
 
