@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping
 from statistics import NormalDist
 from typing import Any
 
-import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
 from clu.metrics import Metric
+from flax import struct
 from jaxtyping import Float, Int, Num, Shaped
 
 AnyArray = jax.Array | np.ndarray
 
 
-@flax.struct.dataclass
+@struct.dataclass
 class Mean(Metric):
     """A mean by weight: `total` / `weight`."""
 
@@ -103,7 +103,7 @@ def _is_among_top(scores: Any, labels: Any, k: int) -> jax.Array:
     return (best == jnp.asarray(labels)[:, None]).any(axis=1)
 
 
-@flax.struct.dataclass
+@struct.dataclass
 class CollectedScores(Metric):
     """Keeps the scores and labels of all rows, for numbers that need them all at once.
 
@@ -153,7 +153,7 @@ class CollectedScores(Metric):
         return sum(numbers) / len(numbers) if numbers else math.nan
 
 
-@flax.struct.dataclass
+@struct.dataclass
 class MeanAveragePrecision(CollectedScores):
     """Mean over classes of the average precision; classes without a positive row do not count."""
 
@@ -161,7 +161,7 @@ class MeanAveragePrecision(CollectedScores):
         return self.mean_over_classes(average_precision)
 
 
-@flax.struct.dataclass
+@struct.dataclass
 class MeanAUC(CollectedScores):
     """Mean over classes of the area under the receiver operating characteristic."""
 
@@ -169,7 +169,7 @@ class MeanAUC(CollectedScores):
         return self.mean_over_classes(area_under_curve)
 
 
-@flax.struct.dataclass
+@struct.dataclass
 class DPrime(CollectedScores):
     """d' = sqrt(2) * probit(mean AUC): how many deviations apart positive and negative scores are.
 

@@ -12,7 +12,7 @@ that the gradient makes (Loshchilov & Hutter, 2019, algorithm 2), with the sched
 import difflib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -24,7 +24,10 @@ KERNELS = (r"(^|/)kernel$",)
 """Which parameters decay by default: kernels, hence no bias, scale, position or token."""
 
 Number = float | int
-Rate = optax.Schedule | float | int
+Schedule = Callable[[Any], Any]
+"""Step (a number on the host or an array) -> rate; the first update is step 0."""
+
+Rate = Schedule | Number
 
 
 def constant(
@@ -34,7 +37,7 @@ def constant(
     warmup_steps: Number | None = None,
     num_steps: int,
     steps_per_epoch: Number,
-) -> optax.Schedule:
+) -> Schedule:
     """Warms up linearly to `peak` and stays there."""
     warmup = _warmup(warmup_epochs, warmup_steps, num_steps, steps_per_epoch)
     return _schedule(peak, peak, warmup, num_steps, decay=lambda progress, xp: 1.0 - progress)
@@ -48,7 +51,7 @@ def warmup_cosine(
     end: Number = 0.0,
     num_steps: int,
     steps_per_epoch: Number,
-) -> optax.Schedule:
+) -> Schedule:
     """Warms up linearly to `peak`, then falls to `end` as half a cosine.
 
     Say the warm-up in epochs or in steps; parts of a step are allowed. The first update already
@@ -69,7 +72,7 @@ def warmup_linear(
     end: Number = 0.0,
     num_steps: int,
     steps_per_epoch: Number,
-) -> optax.Schedule:
+) -> Schedule:
     """As `warmup_cosine`, but falls in a straight line."""
     warmup = _warmup(warmup_epochs, warmup_steps, num_steps, steps_per_epoch)
     return _schedule(peak, end, warmup, num_steps, decay=lambda done, xp: 1.0 - done)
@@ -188,14 +191,12 @@ def _warmup(epochs: Number, steps: Number | None, num_steps: int, steps_per_epoc
     return warmup
 
 
-def _schedule(
-    peak: Number, end: Number, warmup: Number, num_steps: int, *, decay: Any
-) -> optax.Schedule:
+def _schedule(peak: Number, end: Number, warmup: Number, num_steps: int, *, decay: Any) -> Schedule:
     """Rates of updates 0, 1, ...; `decay` falls from 1 to 0 over the updates after the warm-up."""
     if peak < 0 or end < 0:
         raise ValueError(f"Learning rates must be 0 or more; got peak={peak} and end={end}.")
 
-    def rate(step: jax.typing.ArrayLike) -> Any:
+    def rate(step: Any) -> Any:
         xp = jnp if isinstance(step, jax.Array) else np
         updates = xp.asarray(step, np.float32) + 1
         risen = xp.minimum(1.0, updates / warmup) if warmup else 1.0

@@ -36,7 +36,7 @@ def make_mesh(
     fsdp: int = 1,
     seq: int = 1,
     tensor: int = 1,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
 ) -> Mesh:
     """A mesh of `devices` (all by default) with the axes `AXES`; the axis of size -1 fills it.
 
@@ -78,8 +78,8 @@ def local_rows(mesh: Mesh, batch_size: int) -> list[int]:
             f"A batch of {batch_size} does not divide over {ways} devices (data="
             f"{mesh.shape['data']} x fsdp={mesh.shape['fsdp']}). Take a multiple of {ways}."
         )
-    slices = batch_sharding(mesh).addressable_devices_indices_map((batch_size,)).values()
-    return sorted({row for (rows,) in slices for row in range(batch_size)[rows]})
+    indices = batch_sharding(mesh).addressable_devices_indices_map((batch_size,)).values()
+    return sorted({row for index in indices if index for row in range(batch_size)[index[0]]})
 
 
 def put_batch(host_batch: Any, mesh: Mesh, batch_size: int) -> Any:

@@ -3,7 +3,7 @@ import os
 import socket
 import subprocess
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +19,10 @@ P = PartitionSpec
 
 
 class State(NamedTuple):
-    step: jax.Array
-    params: dict
-    opt_state: optax.OptState
-    ema_params: dict | None = None
+    step: Any
+    params: Any
+    opt_state: Any
+    ema_params: Any = None
 
 
 @pytest.mark.parametrize(
