@@ -26,7 +26,7 @@ SPLIT_NAMES = ("train", "validation", "val", "test")
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
 
 
-def open_dataset(source: str | os.PathLike | Mapping[str, Any]) -> Dataset:
+def open_dataset(path: str | os.PathLike | Mapping[str, Any]) -> Dataset:
     """The dataset of a config node, or of a plain string, told apart by what it names:
 
     "tfds:name"            `tfds(name)`
@@ -35,17 +35,17 @@ def open_dataset(source: str | os.PathLike | Mapping[str, Any]) -> Dataset:
     a folder of records    `tfds`
     any other folder       `class_folders`
     """
-    if isinstance(source, Mapping):
-        return build(source)
-    source = os.fspath(source)
-    if source.startswith("tfds:"):
-        return tfds(source.removeprefix("tfds:"))
-    path = Path(source).expanduser()
+    if isinstance(path, Mapping):
+        return build(path)
+    name = os.fspath(path)
+    if name.startswith("tfds:"):
+        return tfds(name.removeprefix("tfds:"))
+    path = Path(name).expanduser()
     if path.suffix in SUFFIXES:
         return manifest({path.stem: str(path)})
     if not path.is_dir():
         raise ValueError(
-            f"{source!r} is no dataset: wanted 'tfds:<name>', a manifest ({', '.join(SUFFIXES)}), "
+            f"{name!r} is no dataset: wanted 'tfds:<name>', a manifest ({', '.join(SUFFIXES)}), "
             "or a folder that exists."
         )
     if find_records(path) is not None:

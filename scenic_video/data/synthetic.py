@@ -7,7 +7,10 @@ directory serves several problems; pick them by `heads`:
     action and shape      two heads, say {"verb": "action", "noun": "shape"}
     sound                 4 classes, to be heard only
     event                 20 classes, motion x sound: of 20, eyes alone leave 4, ears alone 5
-    shapes                multi-label: the shapes to be seen, of the actor and the distractors
+    shapes                multi-label: all shapes to be seen, of the actor and the distractors
+
+The single labels are columns of train.csv and test.csv, the multi-label ones of
+shapes/train.csv and shapes/test.csv.
 """
 
 import csv
@@ -47,7 +50,7 @@ def synthesize(
     progress: Callable[[int, int], None] | None = None,
     **settings: Any,
 ) -> Path:
-    """Writes directory/{train,test}/*.mp4 and the manifests train.csv and test.csv.
+    """Writes directory/{train,test}/*.mp4 and manifests of them.
 
     `settings` are the fields of `Settings`. Clips that exist are left alone, so an interrupted
     call can be repeated and a second one does nothing. With `num_workers` > 1, processes share
@@ -65,23 +68,31 @@ def synthesize(
         if progress is not None:
             progress(done, len(clips))
     for split, size in chosen.split_sizes.items():
-        manifest = directory / f"{split}.csv"
-        if not manifest.exists():
-            _write_manifest(manifest, chosen, split, size)
+        if not (directory / "shapes" / f"{split}.csv").exists():  # the last to be written
+            scenes = [draw_clip(chosen, split, index)[0] for index in range(size)]
+            _write_manifests(directory, split, scenes)
     return directory
 
 
 def dataset(
     directory: str,
     *,
+    num_clips: int,
+    seed: int = Settings.seed,
     heads: str | Sequence[str] | Mapping[str, str] = ("action",),
+    size: int = Settings.size,
+    frame_rate: int = Settings.frame_rate,
+    seconds: float = Settings.seconds,
+    noise: float = Settings.noise,
+    max_distractors: int = Settings.max_distractors,
+    test_fraction: float = Settings.test_fraction,
     num_workers: int = 1,
-    **settings: Any,
 ) -> Dataset:
-    """The clips of `directory`, synthesized first where they are missing; see `synthesize`.
+    """The clips of `directory`, synthesized first where they are missing.
 
-    `heads` picks from `CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. With the
-    head `shapes` the dataset is multi-label.
+    See `Settings` for what they are like, and `synthesize` for `num_workers`. `heads` picks from
+    `CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. With the head `shapes` the
+    dataset is multi-label.
     """
     heads = (heads,) if isinstance(heads, str) else heads
     columns = dict(heads) if isinstance(heads, Mapping) else {head: head for head in heads}
@@ -91,11 +102,28 @@ def dataset(
                 f"Synthetic clips have no label {column!r}, but {', '.join(CLASSES)}"
                 f"{near(column, list(CLASSES))}"
             )
-    folder = synthesize(directory, num_workers=num_workers, **settings)
+    folder = synthesize(
+        directory,
+        num_workers=num_workers,
+        num_clips=num_clips,
+        seed=seed,
+        size=size,
+        frame_rate=frame_rate,
+        seconds=seconds,
+        noise=noise,
+        max_distractors=max_distractors,
+        test_fraction=test_fraction,
+    )
+    multilabel = "shapes" in columns.values()
+    if multilabel and len(columns) > 1:
+        raise ValueError(
+            "The head 'shapes' may have several classes; it cannot stand beside others."
+        )
+    manifests = folder / "shapes" if multilabel else folder
     return datasets.manifest(
-        {split: str(folder / f"{split}.csv") for split in SPLITS},
+        {split: str(manifests / f"{split}.csv") for split in SPLITS},
         heads=columns,
-        multilabel="shapes" in columns.values(),
+        multilabel=multilabel,
         classes={head: CLASSES[column] for head, column in columns.items()},
         flip_safe=False,
         name="synthetic",
@@ -127,14 +155,27 @@ def _write_clip(directory: Path, settings: Settings, clip: tuple[str, int]) -> N
         write_video(scratch, frames, sound, frame_rate=settings.frame_rate)
 
 
-def _write_manifest(path: Path, settings: Settings, split: str, size: int) -> None:
+def _write_manifests(directory: Path, split: str, scenes: Sequence[Scene]) -> None:
+    paths = [clip_path(Path(), split, index).as_posix() for index in range(len(scenes))]
+    labels = [_labels(scene) for scene in scenes]
+    _write_table(
+        directory / f"{split}.csv",
+        [{"path": path, **heads} for path, heads in zip(paths, labels, strict=True)],
+    )
+    _write_table(
+        directory / "shapes" / f"{split}.csv",
+        [
+            {"path": f"../{path}", "id": path, "shapes": _shapes(scene)}
+            for path, scene in zip(paths, scenes, strict=True)
+        ],
+    )
+
+
+def _write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     with replacing(path) as scratch, scratch.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", *CLASSES])
-        for index in range(size):
-            scene, _ = draw_clip(settings, split, index)
-            video = clip_path(Path(), split, index).as_posix()
-            writer.writerow([video, *_labels(scene).values()])
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _labels(scene: Scene) -> dict[str, str]:
@@ -144,8 +185,11 @@ def _labels(scene: Scene) -> dict[str, str]:
         "shape": SHAPES[scene.actor.shape],
         "sound": sound,
         "event": f"{MOTIONS[scene.action // 2]}+{sound}",
-        "shapes": "|".join(SHAPES[shape] for shape in scene.shapes),
     }
+
+
+def _shapes(scene: Scene) -> str:
+    return "|".join(SHAPES[shape] for shape in scene.shapes)
 
 
 def _map(function: Callable, items: Sequence, num_workers: int) -> Iterator:

@@ -93,7 +93,7 @@ def claim(directory: Path, settings: Settings) -> None:
             f"{directory} holds data that `synthesize` did not write (there is no "
             f"{SETTINGS_FILE}). Choose another directory."
         )
-    for split in SPLITS:
-        (directory / split).mkdir(parents=True)
+    for folder in (*SPLITS, "shapes"):
+        (directory / folder).mkdir(parents=True)
     with replacing(file) as scratch:
         scratch.write_text(json.dumps(wanted, indent=2) + "\n")

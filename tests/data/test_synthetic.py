@@ -3,6 +3,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -11,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from scenic_video.data import synthetic
+from scenic_video.data import datasets, synthetic
 from scenic_video.data.synthetic_frames import draw_frames
 from scenic_video.data.synthetic_scenes import (
     ACTIONS,
@@ -243,10 +244,8 @@ def test_manifests_name_every_clip_with_all_its_labels(directory):
     assert [row["action"] for row in train] == [ACTIONS[index % 10] for index in range(12)]
     for row in train + test:
         assert (directory / row["path"]).is_file()
-        assert set(row) == {"path", *synthetic.CLASSES}
-        for head, names in synthetic.CLASSES.items():
-            assert set(row[head].split("|")) <= set(names)
-        assert row["shape"] in row["shapes"].split("|")
+        assert set(row) == {"path", "action", "shape", "sound", "event"}
+        assert all(row[head] in synthetic.CLASSES[head] for head in row if head != "path")
         motion, sound = row["event"].split("+")
         assert motion == MOTIONS[ACTIONS.index(row["action"]) // 2]
         assert sound == row["sound"]
@@ -363,6 +362,16 @@ def test_several_labels_a_clip(directory):
     assert dataset.labels.multilabel
     counts = {len(example.labels["shapes"]) for example in dataset.splits["train"]}
     assert counts <= {1, 2, 3} and len(counts) > 1
+    shapes = synthetic.dataset(str(directory), heads="shape", **SMALL)
+    for split, examples in shapes.splits.items():
+        for one, several in zip(examples, dataset.splits[split], strict=True):
+            assert one.id == several.id and one.labels["shape"][0] in several.labels["shapes"]
+            assert os.path.samefile(one.video, several.video)
+
+
+def test_single_labels_and_several_do_not_mix(directory):
+    with pytest.raises(ValueError, match="cannot stand beside others"):
+        synthetic.dataset(str(directory), heads=["shapes", "action"], **SMALL)
 
 
 def test_the_audiovisual_label_needs_eyes_and_ears(directory):
@@ -386,6 +395,12 @@ def test_sounds_are_independent_of_actions():
 def test_an_unknown_head_is_an_error(directory):
     with pytest.raises(ValueError, match="no label 'actions'.*Did you mean 'action'"):
         synthetic.dataset(str(directory), heads=("actions",), **SMALL)
+
+
+def test_the_folder_is_a_dataset_to_every_reader(directory):
+    dataset = datasets.open_dataset(directory)
+    assert set(dataset.labels.classes) == {"action", "shape", "sound", "event"}
+    assert list(dataset.splits) == ["test", "train"]
 
 
 def test_a_dataset_synthesizes_what_is_missing(tmp_path):
