@@ -5,7 +5,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 
@@ -27,6 +27,7 @@ class NonFiniteLoss(RuntimeError):
         self.steps = range(step - in_a_row + 1, step + 1)
 
 
+@runtime_checkable
 class Observer(Protocol):
     """Who is told how training goes: writers of files, a progress bar."""
 

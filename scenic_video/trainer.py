@@ -23,16 +23,17 @@ from scenic_video.tasks.task import Batch, Output, Task, Variables
 class TrainState(struct.PyTreeNode):
     """All that training carries from step to step; keys are `fold_in(seed, step)`, so none is here.
 
-    `ema_params` is None unless an average was asked for. `bad_steps` counts the steps in a row
-    whose loss or gradient was not finite.
+    `step` and `bad_steps`, the steps in a row whose loss or gradient was not finite, are int32
+    scalars. `ema_params` is None unless an average was asked for. Leaves are arrays, or what a
+    `tree.map` makes of them: shapes, shardings.
     """
 
-    step: jax.Array
+    step: Any
     params: Any
-    opt_state: optax.OptState
+    opt_state: Any
     model_state: Any
     ema_params: Any
-    bad_steps: jax.Array
+    bad_steps: Any
 
     @property
     def eval_params(self) -> Any:
@@ -108,7 +109,7 @@ def train_step(
     """One update. A step whose loss or gradient is not finite changes nothing but the counters."""
     rng = jax.random.fold_in(rng, state.step)
     gradients, output = accumulated_gradients(task, rng, options.micro_batches, state, batch)
-    norm = optax.global_norm(gradients)
+    norm = optax.tree.norm(gradients)
     updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     new = state.replace(

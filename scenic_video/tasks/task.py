@@ -1,7 +1,7 @@
 """What the trainer asks of a task."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 from clu.metrics import Metric
@@ -29,6 +29,7 @@ class Output(NamedTuple):
     predictions: Mapping[str, jax.Array]
 
 
+@runtime_checkable
 class Task(Protocol):
     """A model and what it is trained for."""
 
