@@ -3,7 +3,12 @@
 import os
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
+# Eight devices; and compiled fast rather than for speed, since tests run little and compile much.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0 "
+    "--xla_llvm_disable_expensive_passes=true",
+)
 
 import jax  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
