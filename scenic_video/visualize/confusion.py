@@ -1,0 +1,104 @@
+"""What the report says of right and wrong: matrix, accuracy by class, frequent confusions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Integer
+
+from scenic_video.visualize import pictures
+
+NAMED_UP_TO = 60
+"""Up to so many classes the rows and columns of the matrix bear names."""
+COUNTED_UP_TO = 20
+"""Up to so many classes its cells bear counts."""
+PAIRS_SHOWN = 12
+
+
+def view(head: str, names: Sequence[str], counts: Integer[np.ndarray, "c c"]) -> dict[str, Any]:
+    """All that the page shows of one head; `counts` is [true class, predicted class]."""
+    if counts.shape != (len(names), len(names)):
+        raise ValueError(
+            f"The confusion of head {head!r} is {counts.shape}, but the head has {len(names)} "
+            "class names."
+        )
+    return {
+        "head": head,
+        "names": list(names),
+        "matrix": _matrix(names, counts),
+        "classes": _classes(names, counts),
+        "pairs": _pairs(names, counts),
+        "cells": _cells(counts),
+        "num_clips": int(counts.sum()),
+        "accuracy": float(np.trace(counts) / max(counts.sum(), 1)),
+    }
+
+
+def _matrix(names: Sequence[str], counts: np.ndarray) -> dict[str, Any]:
+    """Sizes and labels of the drawing, in pixels of a wide screen."""
+    size = len(names)
+    named = size <= NAMED_UP_TO
+    cell = 36 if size <= COUNTED_UP_TO else 15 if named else max(1, round(640 / size, 2))
+    font = 12 if size <= COUNTED_UP_TO else 10
+    reach = 0 if named else max(1, size // 250)
+    gutter = min(200, 10 + max(map(len, names)) * font * 0.6) if named else 46
+    return {
+        "image": pictures.heatmap(counts, reach=reach),
+        "reach": reach,
+        "named": named,
+        "numbers": _numbers(counts) if size <= COUNTED_UP_TO else [],
+        "ticks": [] if named else list(range(0, size, max(1, round(size / 8 / 10) * 10))),
+        "cell": cell,
+        "font": font,
+        "gutter": round(gutter),
+        "side": round(cell * size),
+    }
+
+
+def _numbers(counts: np.ndarray) -> list[tuple[int, int, int]]:
+    return [(int(i), int(j), int(counts[i, j])) for i, j in np.argwhere(counts)]
+
+
+def _cells(counts: np.ndarray) -> list[int]:
+    """Rows, columns and counts of all cells that are not empty, one after another."""
+    rows, columns = np.nonzero(counts)
+    return np.stack([rows, columns, counts[rows, columns]], axis=1).ravel().tolist()
+
+
+def _classes(names: Sequence[str], counts: np.ndarray) -> list[dict[str, Any]]:
+    """One row a class, the weakest first; classes without clips come last."""
+    rows = []
+    for index, name in enumerate(names):
+        support = int(counts[index].sum())
+        wrong = counts[index].copy()
+        wrong[index] = 0
+        worst = int(wrong.argmax())
+        rows.append(
+            {
+                "id": index,
+                "name": name,
+                "clips": support,
+                "accuracy": counts[index, index] / support if support else None,
+                "taken_for": names[worst] if wrong[worst] else "",
+                "times": int(wrong[worst]),
+            }
+        )
+    return sorted(rows, key=lambda row: (row["accuracy"] is None, row["accuracy"], -row["clips"]))
+
+
+def _pairs(names: Sequence[str], counts: np.ndarray) -> list[dict[str, Any]]:
+    """The most frequent confusions of two classes."""
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS_SHOWN]
+    places = (np.unravel_index(place, wrong.shape) for place in order)
+    return [
+        {
+            "true": names[i],
+            "predicted": names[j],
+            "times": int(wrong[i, j]),
+            "share": wrong[i, j] / counts[i].sum(),
+        }
+        for i, j in places
+        if wrong[i, j]
+    ]
