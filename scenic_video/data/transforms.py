@@ -15,8 +15,7 @@ from jaxtyping import Array, Float32, UInt8
 from scenic_video.config import ConfigError
 from scenic_video.data.color import random_color
 from scenic_video.data.randaugment import MAX_MAGNITUDE, randaugment
-
-BATCH_AXES = ("data", "fsdp")
+from scenic_video.sharding import BATCH
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +114,7 @@ def map_examples(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.
         return jax.lax.map(lambda example: function(*example), local)
 
     mesh = jax.sharding.get_abstract_mesh()
-    axes = tuple(axis for axis in BATCH_AXES if axis in mesh.auto_axes)
+    axes = tuple(axis for axis in BATCH[0] if axis in mesh.auto_axes)
     num_shards = math.prod(mesh.shape[axis] for axis in axes)
     if num_shards == 1 or len(arrays[0]) % num_shards:
         return loop(*arrays)
