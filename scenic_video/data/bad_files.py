@@ -22,7 +22,8 @@ class BadFile:
     @classmethod
     def of(cls, example: Example, *, index: int, error: Exception) -> "BadFile":
         file = example.video if isinstance(example.video, str) else None
-        return cls(id=example.id, file=file, error=str(error), index=index)
+        words = str(error).removeprefix(f"{file or example.id}: ")
+        return cls(id=example.id, file=file, error=words, index=index)
 
     def __str__(self) -> str:
         return f"{self.id} ({self.file or 'encoded bytes'}): {self.error}"
@@ -45,17 +46,17 @@ class BadFiles:
         self._path = Path(path)
         self._num_examples = num_examples
         self._max_share = max_share
-        self._lines = _read_lines(self._path)
+        self._found = {bad_file.id: bad_file for bad_file in _read(self._path)}
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._found)
 
     def record(self, bad_file: BadFile, *, step: int) -> None:
         """Notes that `bad_file` was met in the batch of `step`, unless it is known already."""
-        if bad_file.id in self._lines:
+        if bad_file.id in self._found:
             return
+        self._found[bad_file.id] = bad_file
         line = dataclasses.asdict(bad_file) | {"step": step}
-        self._lines[bad_file.id] = line
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -64,23 +65,22 @@ class BadFiles:
     def _check_share(self) -> None:
         if len(self) <= self._max_share * self._num_examples:
             return
-        first = [f"  {line['id']}: {line['error']}" for line in list(self._lines.values())[:5]]
+        first = "\n".join(f"  {bad_file}" for bad_file in list(self._found.values())[:5])
         raise TooManyBadFiles(
             f"{len(self)} of {self._num_examples} examples ({len(self) / self._num_examples:.1%}) "
-            f"could not be read; the run accepts {self._max_share:.1%}. The first:\n"
-            + "\n".join(first)
-            + f"\nAll are listed in {self._path}. Repair these files or leave them out of the "
-            "dataset; to train without them all the same, raise the accepted share."
+            f"could not be read; the run accepts {self._max_share:.1%}. The first:\n{first}\n"
+            f"All are listed in {self._path}. Repair these files or leave them out of the "
+            "dataset; to train without them all the same, raise max_bad_share."
         )
 
 
-def _read_lines(path: Path) -> dict[str, dict]:
-    """The recorded examples by id. A last line that a killed run left half written is removed."""
+def _read(path: Path) -> list[BadFile]:
+    """The recorded files. A last line that a killed run left half written is removed."""
     if not path.exists():
-        return {}
+        return []
     text = path.read_text(encoding="utf-8")
     whole = text[: text.rfind("\n") + 1]
     if whole != text:
         path.write_text(whole, encoding="utf-8")
-    lines = map(json.loads, whole.splitlines())
-    return {line["id"]: line for line in lines}
+    lines = [json.loads(line) for line in whole.splitlines()]
+    return [BadFile(**{k: v for k, v in line.items() if k != "step"}) for line in lines]

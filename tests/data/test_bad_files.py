@@ -3,6 +3,7 @@ import json
 import pytest
 
 from scenic_video.data.bad_files import BadFile, BadFiles, TooManyBadFiles
+from scenic_video.data.examples import Example
 
 
 def bad_file(name: str) -> BadFile:
@@ -31,7 +32,7 @@ def test_too_many_bad_files_stop_the_run_with_names_and_words(tmp_path):
         bad_files.record(bad_file("c"), step=1)
     message = str(error.value)
     assert "3 of 200 examples (1.5%)" in message and "accepts 1.0%" in message
-    assert "a: moov atom not found" in message and str(tmp_path) in message
+    assert "a (clips/a.mp4): moov atom not found" in message and str(tmp_path) in message
 
 
 def test_resumed_run_goes_on_from_the_list(tmp_path):
@@ -60,3 +61,11 @@ def test_no_bad_file_is_accepted_when_told_so(tmp_path):
     bad_files = BadFiles(tmp_path / "bad_files.jsonl", num_examples=200, max_share=0.0)
     with pytest.raises(TooManyBadFiles):
         bad_files.record(bad_file("a"), step=0)
+
+
+def test_decoders_words_are_kept_without_the_name_they_begin_with():
+    example = Example("a", "clips/a.mp4", {})
+    error = ValueError("clips/a.mp4: moov atom not found")
+    assert BadFile.of(example, index=3, error=error) == bad_file("a")
+    from_bytes = BadFile.of(Example("a", b"", {}), index=3, error=ValueError("a: empty"))
+    assert str(from_bytes) == "a (encoded bytes): empty"
