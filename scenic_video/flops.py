@@ -1,4 +1,4 @@
-"""What a model costs: GFLOPs as the papers print them, and parameters, without allocating either."""
+"""What a model costs: GFLOPs as the papers print them, and parameters; nothing is allocated."""
 
 import math
 from typing import Any
@@ -8,27 +8,29 @@ import jax.numpy as jnp
 
 
 def forward_gflops(model: Any, **input_shapes: tuple[int, ...]) -> float:
-    """GFLOPs of one forward pass of one view, as ViViT, MTV and TokenLearner print them.
+    """GFLOPs of one forward pass, as ViViT, MTV and TokenLearner print them.
 
-    `input_shapes` are those of one example, without a batch axis: rgb=(32, 224, 224, 3). The
-    papers' convention is half of what XLA counts in the unoptimised program at batch 1 in
-    float32: a multiply-add is one operation, and element-wise work counts by half. Multiply by
-    the number of views for the "TFLOPs" columns. Matrix products alone are 0.3 to 0.9 % less.
+    `input_shapes` have a batch axis, which is 1 in the papers: rgb=(1, 32, 224, 224, 3). The
+    papers' convention is half of what XLA counts in the unoptimised float32 program: a
+    multiply-add is one operation, and element-wise work counts by half. Multiply by the number of
+    views for their "TFLOPs" columns. Matrix products alone are 0.3 to 0.9 % less.
     """
     model = model.clone(dtype="float32") if hasattr(model, "dtype") else model
     inputs = _inputs(input_shapes)
-    lowered = jax.jit(model.apply).lower(_variables(model, inputs), **inputs)
-    return lowered.cost_analysis()["flops"] / 2e9
+    cost = jax.jit(model.apply).lower(_variables(model, inputs), **inputs).cost_analysis()
+    if cost is None:
+        raise RuntimeError(f"XLA counts no operations on {jax.default_backend()}. Count on a CPU.")
+    return cost["flops"] / 2e9
 
 
 def num_parameters(model: Any, **input_shapes: tuple[int, ...]) -> int:
-    """Number of trainable scalars of a model for inputs of these shapes (without a batch axis)."""
+    """Number of trainable scalars of a model for inputs of these shapes, batch axis included."""
     params = _variables(model, _inputs(input_shapes))["params"]
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
 
 
 def _inputs(shapes: dict[str, tuple[int, ...]]) -> dict[str, jax.ShapeDtypeStruct]:
-    return {name: jax.ShapeDtypeStruct((1, *shape), jnp.float32) for name, shape in shapes.items()}
+    return {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
 
 
 def _variables(model: Any, inputs: dict[str, jax.ShapeDtypeStruct]) -> Any:

@@ -1,5 +1,6 @@
 """Dot-product attention: one function over every kernel, and the multi-head module around it."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -129,17 +130,20 @@ class MultiHeadDotProductAttention(nn.Module):
 def _xla_attention(
     query: Array, key: Array, value: Array, *, dropout_rate: float, dropout_rng: Array | None
 ) -> Array:
+    # A power of two scales the query without rounding it, and that is cheaper than the logits.
+    scale = query.shape[-1] ** -0.5
+    scale_query = query.dtype == jnp.float32 or math.frexp(scale)[0] == 0.5
     # Accumulating in float32 would otherwise pull the products of the backward pass up to float32
     # as well (jax#24047).
     precision = jax.lax.DotAlgorithmPreset.BF16_BF16_F32 if query.dtype == jnp.bfloat16 else None
-    query = query * jnp.asarray(query.shape[-1] ** -0.5, query.dtype)
     logits = jnp.einsum(
         "...qhd,...khd->...hqk",
-        query,
+        query * jnp.asarray(scale, query.dtype) if scale_query else query,
         key,
         precision=precision,
         preferred_element_type=jnp.float32,
     )
+    logits = logits if scale_query else logits * scale
     weights = jax.nn.softmax(logits, axis=-1)
     if dropout_rate:
         if dropout_rng is None:

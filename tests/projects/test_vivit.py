@@ -1,15 +1,19 @@
 """The ViViT family against the public implementation's outputs and parameter trees."""
 
+import functools
+import hashlib
 import json
 import zlib
 from pathlib import Path
+from typing import Any
 
-import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
 
+from configs.vivit import common
 from projects.vivit.model import (
     FactorisedDotProduct,
     FactorisedEncoder,
@@ -20,7 +24,8 @@ from projects.vivit.model import (
 )
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-TINY = {"num_classes": 10, "hidden_size": 32, "mlp_dim": 64, "num_layers": 3, "num_heads": 4}
+SIZE: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 3, "num_heads": 4}
+TINY = SIZE | {"num_classes": 10}
 IMAGE = TINY | {"patch_size": (8, 8)}
 VIDEO = TINY | {"tubelet_size": (2, 8, 8)}
 TEMPORAL = {"temporal_num_layers": 2, "temporal_mlp_dim": 48, "temporal_num_heads": 2}
@@ -45,6 +50,38 @@ MODELS = {
 }
 
 
+def sized(model, name, num_classes, **fields):
+    return model(**common.size(name), num_classes=num_classes, **fields)
+
+
+video = functools.partial(sized, num_classes=400, tubelet_size=(2, 16, 16))
+TREES = {
+    "vit_ti16_token_in1k": sized(ViT, "Ti", 1000),
+    "vit_s16_token_in1k": sized(ViT, "S", 1000),
+    "vit_b16_token_in1k": sized(ViT, "B", 1000),
+    "vit_b16_gap_in1k": sized(ViT, "B", 1000, classifier="gap"),
+    "vit_b16_token_in21k_prelogits": sized(ViT, "B", 21843, representation_size=768),
+    "vit_l16_token_in1k": sized(ViT, "L", 1000),
+    "vit_h14_token_in1k": sized(ViT, "H", 1000, patch_size=(14, 14)),
+    "vivit_b16x2_joint": video(SpatioTemporalAttention, "B"),
+    "vivit_b16x2_joint_gap": video(SpatioTemporalAttention, "B", classifier="gap"),
+    "vivit_b16_uniform_frame_sampling8_joint": video(
+        SpatioTemporalAttention, "B", tubelet_size=(1, 16, 16), uniform_frames=8
+    ),
+    "vivit_b16x2_fe": video(FactorisedEncoder, "B"),
+    "vivit_b16x2_fe_gap": video(FactorisedEncoder, "B", classifier="gap"),
+    "vivit_b16x2_fe_spatial_only": video(FrameAverage, "B"),
+    "vivit_b16x2_fsa_time_space": video(FactorisedSelfAttention, "B"),
+    "vivit_b16x2_fsa_space_time": video(FactorisedSelfAttention, "B", attention_order="space_time"),
+    "vivit_b16x2_fdpa": video(FactorisedDotProduct, "B"),
+    "vivit_l16x2_joint": video(SpatioTemporalAttention, "L"),
+    "vivit_l16x2_fe_temporal4": video(FactorisedEncoder, "L"),
+    "vivit_l16x2_fe_temporal24": video(FactorisedEncoder, "L", temporal_num_layers=24),
+    "vivit_l16x2_fe_temporal4_epic": video(FactorisedEncoder, "L", num_classes=397),
+    "vivit_l16x2_fe_temporal4_ssv2_256": video(FactorisedEncoder, "L", num_classes=174),
+}
+
+
 def golden(name):
     """The case's description, its parameters and its input."""
     case = json.loads((GOLDEN / f"{name}.json").read_text())
@@ -52,7 +89,7 @@ def golden(name):
     shape = tuple(case["inputs"]["input"])
     seed = zlib.crc32(repr(shape).encode())
     rgb = np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
-    return case, flax.traverse_util.unflatten_dict(params, sep="/"), jnp.asarray(rgb)
+    return case, unflatten_dict(params, sep="/"), jnp.asarray(rgb)
 
 
 def _parameter(path, shape):
@@ -64,16 +101,15 @@ def _parameter(path, shape):
 def shapes_of(model, rgb_shape):
     """Parameter path -> shape, without allocating anything."""
     rgb = jax.ShapeDtypeStruct(rgb_shape, np.float32)
-    variables = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
-    flat = flax.traverse_util.flatten_dict(variables["params"], sep="/")
-    return {path: list(leaf.shape) for path, leaf in flat.items()}
+    variables: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
+    return {p: list(leaf.shape) for p, leaf in flatten_dict(variables["params"], sep="/").items()}
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_output_equals_the_public_implementations(name):
     _, params, rgb = golden(name)
     expected = np.load(GOLDEN / f"{name}.npz")["output"]
-    output = MODELS[name].apply({"params": params}, rgb=rgb)
+    output = jax.jit(MODELS[name].apply)({"params": params}, rgb=rgb)
     assert output.shape == expected.shape
     assert np.abs(output - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
 
@@ -82,3 +118,16 @@ def test_output_equals_the_public_implementations(name):
 def test_parameters_have_the_public_names_and_shapes(name):
     case, _, rgb = golden(name)
     assert shapes_of(MODELS[name], rgb.shape) == case["params"]
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
+    case = json.loads((GOLDEN / "vivit_trees.json").read_text())[name]
+    shapes = shapes_of(TREES[name], tuple(case["input"]))
+    assert sum(int(np.prod(shape)) for shape in shapes.values()) == case["parameters"]
+    listing = "\n".join(f"{path} {shape}" for path, shape in sorted(shapes.items()))
+    assert hashlib.sha256(listing.encode()).hexdigest() == case["sha256"]
+
+
+def test_every_public_tree_is_tested():
+    assert TREES.keys() == json.loads((GOLDEN / "vivit_trees.json").read_text()).keys()

@@ -1,0 +1,156 @@
+"""Starts a model from the weights of another, and accounts for every array on both sides."""
+
+import collections
+import dataclasses
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+Params = Mapping[str, Any]
+"""Nested dicts of arrays; in messages and patterns a leaf is called by its path "a/b/kernel"."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Take:
+    """Where a parameter comes from: a path in the source, and what is done to the array there."""
+
+    path: str
+    transform: Callable[[np.ndarray], Any] | None = None
+    name: str = ""
+
+    def __call__(self, array: Any) -> np.ndarray:
+        array = np.asarray(array)
+        return array if self.transform is None else np.asarray(self.transform(array))
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One parameter of the started model: from where (None: it stays as drawn), how, and shape."""
+
+    path: str
+    source: str | None
+    transform: str
+    shape: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What became of every parameter. As a string, a table in which equal layers share a line."""
+
+    rows: tuple[Row, ...]
+    unused: tuple[str, ...]
+
+    def __str__(self) -> str:
+        layers = collections.Counter(_line(row) for row in self.rows)
+        lines = [("parameter", "from", "transform", "shape", "layers")]
+        lines += [(*line, str(count) if count > 1 else "") for line, count in layers.items()]
+        widths = [max(len(line[column]) for line in lines) for column in range(5)]
+        table = [
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        ]
+        loaded = sum(row.source is not None for row in self.rows)
+        table.append(
+            f"{loaded} parameters loaded, {len(self.rows) - loaded} fresh, "
+            f"{len(self.unused)} of the source not used"
+        )
+        return "\n".join(table + [f"not used: {path}" for path in self.unused])
+
+
+def initialize(
+    *,
+    target: Params,
+    source: Params,
+    takes: Mapping[str, Take] | None = None,
+    allow_fresh: Sequence[str] = (),
+    allow_unused: Sequence[str] = (),
+) -> tuple[dict[str, Any], Report]:
+    """`target` with the values of `source`, and a report.
+
+    `takes` says by path where each parameter comes from; without it, from the one of the same
+    path. `allow_fresh` are regular expressions of whole paths that keep the target's own values,
+    even if the source has some; `allow_unused` those of source arrays that go nowhere. Whatever
+    is neither loaded nor declared, or does not fit, is a ValueError that lists it.
+    """
+    flat_target, flat_source = _flatten(target), _flatten(source)
+    takes = {path: Take(path) for path in flat_target} if takes is None else takes
+    problems = _unmatched(allow_fresh, flat_target)
+    params, rows = {}, []
+    for path, leaf in flat_target.items():
+        if _matches(path, allow_fresh):
+            problems += _undrawn(path, leaf)
+            params[path], row = leaf, Row(path, None, "", tuple(leaf.shape))
+        elif path not in takes or takes[path].path not in flat_source:
+            problems.append(_missing(path, takes.get(path), flat_source))
+            continue
+        else:
+            take = takes[path]
+            value = take(flat_source[take.path])
+            problems += _misfit(path, leaf, take, value)
+            params[path] = value.astype(leaf.dtype)
+            row = Row(path, take.path, take.name, tuple(leaf.shape))
+        rows.append(row)
+    used = {row.source for row in rows}
+    unused = tuple(path for path in flat_source if path not in used)
+    problems += [
+        f"source {path} {list(flat_source[path].shape)} is not used; allow_unused does not name it"
+        for path in unused
+        if not _matches(path, allow_unused)
+    ]
+    if problems:
+        raise ValueError("These weights do not start this model:\n  " + "\n  ".join(problems))
+    return unflatten_dict(params, sep="/"), Report(tuple(rows), unused)
+
+
+def _flatten(params: Params) -> dict[str, Any]:
+    return flatten_dict(dict(params), sep="/")
+
+
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    return any(re.fullmatch(pattern, path) for pattern in patterns)
+
+
+def _unmatched(patterns: Sequence[str], target: Mapping[str, Any]) -> list[str]:
+    return [
+        f"allow_fresh {pattern!r} matches no parameter{_near(pattern, target)}"
+        for pattern in patterns
+        if not any(re.fullmatch(pattern, path) for path in target)
+    ]
+
+
+def _missing(path: str, take: Take | None, source: Mapping[str, Any]) -> str:
+    if take is None:
+        return f"{path} comes from nowhere; load it, or name it in allow_fresh"
+    return f"{path} needs {take.path}, which the source lacks{_near(take.path, source)}"
+
+
+def _misfit(path: str, leaf: Any, take: Take, value: np.ndarray) -> list[str]:
+    if value.shape == tuple(leaf.shape):
+        return []
+    how = f" by {take.name}" if take.name else ""
+    return [f"{path} is {list(leaf.shape)}, but {take.path}{how} gives {list(value.shape)}"]
+
+
+def _undrawn(path: str, leaf: Any) -> list[str]:
+    """An abstract leaf that is left as it is would reach training as no array at all."""
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return [f"{path} is to stay fresh, but the target has only its shape"]
+    return []
+
+
+def _near(path: str, known: Mapping[str, Any]) -> str:
+    matches = difflib.get_close_matches(path, known, n=3)
+    return f"; near: {', '.join(matches)}" if matches else ""
+
+
+def _line(row: Row) -> tuple[str, str, str, str]:
+    def any_layer(path: str) -> str:
+        return re.sub(r"block_\d+", "block_*", path)
+
+    source = "(fresh)" if row.source is None else any_layer(row.source)
+    return any_layer(row.path), source, row.transform, str(list(row.shape))

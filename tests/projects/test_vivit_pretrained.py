@@ -1,0 +1,228 @@
+"""What a ViViT that starts from an image model, or from another ViViT, computes at first."""
+
+import functools
+import zlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from projects.vivit.model import (
+    FactorisedDotProduct,
+    FactorisedEncoder,
+    FactorisedSelfAttention,
+    FrameAverage,
+    SpatioTemporalAttention,
+    ViT,
+)
+from projects.vivit.pretrained import from_image_model, from_video_model
+
+SIZE: dict[str, Any] = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 2, "num_heads": 4}
+IMAGE = SIZE | {"num_classes": 21, "patch_size": (8, 8)}
+VIDEO = SIZE | {"num_classes": 10, "tubelet_size": (2, 8, 8)}
+GRID = (2, 3, 3)
+CLIP = jax.random.uniform(jax.random.key(0), (2, 4, 24, 24, 3), minval=-1, maxval=1)
+
+
+def start(model, rgb, seed=0):
+    """Random parameters, without compiling `init`."""
+    shapes: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
+
+    def draw(path, shape):
+        noise = np.random.default_rng([zlib.crc32(path.encode()), seed]).normal(size=shape)
+        return (0.2 * noise + path.endswith("scale")).astype(np.float32)
+
+    flat = flatten_dict(shapes["params"], sep="/")
+    return unflatten_dict({path: draw(path, leaf.shape) for path, leaf in flat.items()}, sep="/")
+
+
+def tokens_of(model, params, rgb, encoder="Transformer"):
+    """What the encoder gives."""
+    apply = jax.jit(functools.partial(model.apply, capture_intermediates=True))
+    _, state = apply({"params": params}, rgb=rgb)
+    return state["intermediates"][encoder]["__call__"][0]
+
+
+def image_model(**fields):
+    model = ViT(**IMAGE, **fields)
+    return model, start(model, CLIP[:, 0], seed=1)
+
+
+def frame_tokens(model, params, frame):
+    return tokens_of(model, params, CLIP[:, frame])
+
+
+@pytest.mark.parametrize("video_class", [FactorisedEncoder, FrameAverage])
+@pytest.mark.parametrize("classifier", ["token", "gap"])
+def test_central_frame_makes_every_slice_the_image_model_of_one_frame(video_class, classifier):
+    image, source = image_model(classifier=classifier)
+    video = video_class(**VIDEO, classifier=classifier)
+    params, _ = from_image_model(target=start(video, CLIP), source=source, grid=GRID)
+    slices = tokens_of(video, params, CLIP, "SpatialTransformer")
+    for index in range(2):
+        expected = frame_tokens(image, source, 2 * index + 1)
+        np.testing.assert_allclose(slices[:, index], expected, atol=2e-5)
+
+
+def test_inflated_filters_make_every_slice_the_image_model_of_the_mean_frame():
+    image, source = image_model()
+    video = FactorisedEncoder(**VIDEO)
+    params, _ = from_image_model(
+        target=start(video, CLIP), source=source, grid=GRID, kernel="filter_inflation"
+    )
+    slices = tokens_of(video, params, CLIP, "SpatialTransformer")
+    expected = tokens_of(image, source, CLIP[:, 2:4].mean(axis=1))
+    np.testing.assert_allclose(slices[:, 1], expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("order", ["time_space", "space_time"])
+def test_factorised_self_attention_starts_as_the_image_model_of_every_central_frame(order):
+    """Exactly so where the image model has no class token, and attention over time is zero."""
+    image, source = image_model(classifier="gap")
+    video = FactorisedSelfAttention(**VIDEO, attention_order=order)
+    target = start(video, CLIP)
+    for name, block in target["Transformer"].items():
+        if name.startswith("encoderblock"):
+            out = block["MultiHeadDotProductAttention_time"]["out"]
+            block["MultiHeadDotProductAttention_time"]["out"] = jax.tree.map(np.zeros_like, out)
+    params, _ = from_image_model(target=target, source=source, grid=GRID)
+    tokens = tokens_of(video, params, CLIP).reshape(2, 2, 9, 24)
+    for index in range(2):
+        expected = frame_tokens(image, source, 2 * index + 1)
+        np.testing.assert_allclose(tokens[:, index], expected, atol=2e-5)
+
+
+def test_on_a_static_clip_joint_attention_starts_as_the_image_model():
+    """All copies of a token attend to the same copies of the others."""
+    image, source = image_model(classifier="gap")
+    video = SpatioTemporalAttention(**VIDEO, classifier="gap")
+    params, _ = from_image_model(target=start(video, CLIP), source=source, grid=GRID)
+    static = jnp.repeat(CLIP[:, :1], 4, axis=1)
+    tokens = tokens_of(video, params, static).reshape(2, 2, 9, 24)
+    for index in range(2):
+        np.testing.assert_allclose(tokens[:, index], frame_tokens(image, source, 0), atol=2e-5)
+
+
+def test_the_class_token_and_its_position_are_taken_once():
+    _, source = image_model()
+    video = SpatioTemporalAttention(**VIDEO)
+    params, _ = from_image_model(target=start(video, CLIP), source=source, grid=GRID)
+    table = source["Transformer"]["posembed_input"]["pos_embedding"]
+    expected = np.concatenate([table, table[:, 1:]], axis=1)
+    np.testing.assert_array_equal(params["cls"], source["cls"])
+    np.testing.assert_array_equal(
+        params["Transformer"]["posembed_input"]["pos_embedding"], expected
+    )
+
+
+def test_factorised_dot_product_copies_all_and_drops_the_class_token():
+    _, source = image_model(representation_size=8)
+    video = FactorisedDotProduct(**VIDEO)
+    target = start(video, CLIP)
+    params, report = from_image_model(target=target, source=source, grid=GRID)
+    for path in ("MlpBlock_0/Dense_1/kernel", "MultiHeadDotProductAttention_0/query/bias"):
+        old, new = (flatten_dict(p["Transformer"], sep="/") for p in (source, params))
+        np.testing.assert_array_equal(new[f"encoderblock_1/{path}"], old[f"encoderblock_1/{path}"])
+    np.testing.assert_array_equal(
+        params["output_projection"]["kernel"], target["output_projection"]["kernel"]
+    )
+    assert set(report.unused) == {
+        "cls",
+        "pre_logits/kernel",
+        "pre_logits/bias",
+        "output_projection/kernel",
+        "output_projection/bias",
+    }
+
+
+def test_attention_over_time_is_copied_when_asked_for():
+    _, source = image_model()
+    video = FactorisedSelfAttention(**VIDEO, time_attention_start="xavier")
+    target = start(video, CLIP)
+    copied, _ = from_image_model(target=target, source=source, grid=GRID, time_attention="copy")
+    fresh, _ = from_image_model(target=target, source=source, grid=GRID)
+    image_block = source["Transformer"]["encoderblock_0"]
+    block = copied["Transformer"]["encoderblock_0"]
+    for copy, original in (
+        ("MultiHeadDotProductAttention_time", "MultiHeadDotProductAttention_0"),
+        ("MultiHeadDotProductAttention_space", "MultiHeadDotProductAttention_0"),
+        ("LayerNorm_time", "LayerNorm_0"),
+        ("LayerNorm_mlp", "LayerNorm_1"),
+    ):
+        jax.tree.map(np.testing.assert_array_equal, block[copy], image_block[original])
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        fresh["Transformer"]["encoderblock_0"]["MultiHeadDotProductAttention_time"],
+        target["Transformer"]["encoderblock_0"]["MultiHeadDotProductAttention_time"],
+    )
+
+
+def test_positions_of_a_smaller_image_are_resampled():
+    _, source = image_model()
+    larger = jnp.zeros((1, 4, 40, 40, 3))
+    video = FactorisedEncoder(**VIDEO)
+    params, _ = from_image_model(target=start(video, larger), source=source, grid=(2, 5, 5))
+    old = source["Transformer"]["posembed_input"]["pos_embedding"][0]
+    new = params["SpatialTransformer"]["posembed_input"]["pos_embedding"][0]
+    np.testing.assert_array_equal(new[0], old[0])
+    corners = new[1:].reshape(5, 5, -1)[::2, ::2]  # 3 places stay where they were
+    np.testing.assert_allclose(corners, old[1:].reshape(3, 3, -1), atol=1e-6)
+
+
+def test_uniform_frames_take_the_image_kernel_as_it_is():
+    _, source = image_model()
+    fields: dict[str, Any] = VIDEO | {"tubelet_size": (1, 8, 8), "uniform_frames": 2}
+    video = SpatioTemporalAttention(**fields)
+    params, _ = from_image_model(target=start(video, CLIP), source=source, grid=GRID)
+    np.testing.assert_array_equal(params["embedding"]["kernel"], source["embedding"]["kernel"])
+
+
+@pytest.mark.parametrize(
+    ("image_fields", "arguments", "message"),
+    [
+        ({"patch_size": (12, 12)}, {}, "embedding/kernel"),
+        ({"hidden_size": 32}, {}, "encoderblock_0/LayerNorm_0/bias"),
+        ({"num_layers": 1}, {}, "encoderblock_1/LayerNorm_0/scale needs"),
+        ({"num_layers": 3}, {}, "source Transformer/encoderblock_2/.* is not used"),
+        ({"classifier": "gap"}, {}, "cls needs cls, which the source lacks"),
+        ({"positions": "none"}, {}, "pos_embedding, which the source lacks"),
+        ({}, {"grid": (4, 3, 3)}, r"pos_embedding is \[1, 19, 24\].*4 x 3 x 3"),
+        ({}, {"kernel": "middle"}, "'middle'"),
+        ({}, {"time_attention": "zero"}, "'fresh' or 'copy'"),
+    ],
+)
+def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, message):
+    fields: dict[str, Any] = IMAGE | image_fields
+    source = start(ViT(**fields), CLIP[:, 0])
+    target = start(SpatioTemporalAttention(**VIDEO), CLIP)
+    with pytest.raises(ValueError, match=message):
+        from_image_model(target=target, source=source, **({"grid": GRID} | arguments))
+
+
+def test_another_vivit_is_taken_whole_but_for_its_head():
+    source = start(FactorisedEncoder(**VIDEO), CLIP, seed=3)
+    fields: dict[str, Any] = VIDEO | {"num_classes": 7}
+    larger = jnp.zeros((1, 8, 40, 40, 3))
+    target = start(FactorisedEncoder(**fields), larger)
+    params, report = from_video_model(
+        target=target, source=source, grid=(4, 5, 5), source_grid=GRID
+    )
+    assert params["output_projection"]["kernel"].shape == (24, 7)
+    changed = {row.path: row.transform for row in report.rows if row.transform}
+    assert changed == {
+        "SpatialTransformer/posembed_input/pos_embedding": "resample 3 x 3 to 5 x 5",
+        "TemporalTransformer/posembed_input/pos_embedding": "resample 2 to 4",
+    }
+    temporal = params["TemporalTransformer"]["posembed_input"]["pos_embedding"][0]
+    old = source["TemporalTransformer"]["posembed_input"]["pos_embedding"][0]
+    np.testing.assert_allclose(temporal[[0, 1, 4]], old, atol=1e-7)
+    np.testing.assert_allclose(temporal[2], old[1] * 2 / 3 + old[2] / 3, atol=1e-6)
+
+
+def test_another_vivit_of_another_grid_than_said_is_an_error():
+    source = start(SpatioTemporalAttention(**VIDEO), CLIP)
+    with pytest.raises(ValueError, match="19 positions is not one over 4 x 3 x 3"):
+        from_video_model(target=source, source=source, grid=GRID, source_grid=(4, 3, 3))
