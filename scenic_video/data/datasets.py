@@ -21,8 +21,8 @@ from scenic_video.data.tables import SUFFIXES
 
 __all__ = ["class_folders", "manifest", "open_dataset", "tfds"]
 
-SPLIT_NAMES = ("train", "validation", "val", "test")
-"""Folders of these names hold splits; in `class_folders` one of them makes all folders splits."""
+SPLIT_NAMES = ("train", "validation", "validate", "val", "test")
+"""In `class_folders`, a folder of such a name tells that all folders beside it are splits."""
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
 
 
@@ -50,8 +50,9 @@ def open_dataset(path: str | os.PathLike | Mapping[str, Any]) -> Dataset:
         )
     if find_records(path) is not None:
         return tfds(str(path))
-    manifests = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+    manifests = [file for file in path.iterdir() if file.suffix in SUFFIXES]
     if manifests:
+        manifests.sort(key=lambda file: _usual_order(file.stem))
         return manifest({file.stem: str(file) for file in manifests})
     return class_folders(str(path))
 
@@ -109,7 +110,7 @@ def class_folders(
     top = Path(directory).expanduser()
     if not top.is_dir():
         raise ValueError(f"There is no folder {directory}.")
-    folders = _folders(top)
+    folders = sorted(_folders(top), key=lambda folder: _usual_order(folder.name))
     if any(folder.name in SPLIT_NAMES for folder in folders):
         rows = {folder.name: _class_rows(folder, head) for folder in folders}
     else:
@@ -150,6 +151,11 @@ def _expect_files(rows: Sequence[Row], path: str) -> None:
             f"None of the first {len(first)} videos of {path} exists, such as {first[0].path}. "
             "Relative paths start at the manifest's folder; set `root` to start elsewhere."
         )
+
+
+def _usual_order(split: str) -> tuple[int, str]:
+    known = split in SPLIT_NAMES
+    return SPLIT_NAMES.index(split) if known else len(SPLIT_NAMES), split
 
 
 def _folders(directory: Path) -> list[Path]:

@@ -341,7 +341,7 @@ def test_a_folder_of_several_tfds_datasets_must_be_told_which(records, tmp_path)
 def test_a_plain_string_finds_the_right_reader(videos, records, tmp_path):
     touch(tmp_path / "folders/train/run/a.mp4")
     read = {
-        "directory of manifests": (videos, ["test", "train"]),
+        "directory of manifests": (videos, ["train", "test"]),
         "records": (records, ["train", "test"]),
         "class folders": (tmp_path / "folders", ["train"]),
     }

@@ -400,7 +400,7 @@ def test_an_unknown_head_is_an_error(directory):
 def test_the_folder_is_a_dataset_to_every_reader(directory):
     dataset = datasets.open_dataset(directory)
     assert set(dataset.labels.classes) == {"action", "shape", "sound", "event"}
-    assert list(dataset.splits) == ["test", "train"]
+    assert list(dataset.splits) == ["train", "test"]
 
 
 def test_a_dataset_synthesizes_what_is_missing(tmp_path):

@@ -1,0 +1,161 @@
+"""What `checking.check` found out about a dataset: as JSON, and as tables for a terminal."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MOST_NAMED = 20
+"""Rows that a table shows of a list that may be long; the JSON holds them all."""
+
+Table = tuple[str, Sequence[str], Sequence[Sequence[Any]]]
+"""Title, names of the columns, rows."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """An example that something is to be said about: `what` says it."""
+
+    split: str
+    id: str
+    file: str
+    what: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """Smallest, middle and largest of some numbers."""
+
+    minimum: float
+    median: float
+    maximum: float
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitSummary:
+    """A split in numbers. Durations are seconds of what an example covers of its file.
+
+    `histogram` counts the examples of every class by head.
+    """
+
+    num_examples: int
+    num_unreadable: int
+    duration: Spread | None
+    short_side: Spread | None
+    frame_rate: Spread | None
+    histogram: Mapping[str, Mapping[str, int]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Everything that a check found.
+
+    `unreadable` holds the decoder's words; these examples are lost to training. `shared` are
+    examples of one split that stand in another one too, by id, by file or by content.
+    `unused_classes` are names by head that no example of any split has.
+    """
+
+    name: str
+    fingerprint: str
+    splits: Mapping[str, SplitSummary]
+    unreadable: Sequence[Finding]
+    beyond_end: Sequence[Finding]
+    without_audio: Sequence[Finding]
+    rotated: Sequence[Finding]
+    variable_frame_rate: Sequence[Finding]
+    shared: Sequence[Finding]
+    unused_classes: Mapping[str, Sequence[str]]
+
+    @property
+    def num_examples(self) -> int:
+        return sum(split.num_examples for split in self.splits.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain dictionaries, lists, strings and numbers."""
+        return dataclasses.asdict(self)
+
+    def tables(self) -> list[Table]:
+        """What a person should see; lists are cut to their first `MOST_NAMED` rows."""
+        return [
+            self._summary(),
+            *self._histograms(),
+            *self._unused(),
+            *_findings("Unreadable", self.unreadable),
+            *_findings("Beyond the end of their file", self.beyond_end),
+            *_findings("In more than one split", self.shared),
+            *_findings("Rotated by metadata", self.rotated),
+            *_findings("Frames at uneven intervals", self.variable_frame_rate),
+            *_findings("Without sound", self.without_audio),
+        ]
+
+    def verdict(self) -> str:
+        """The last line: is the dataset fit for training?"""
+        lost = len(self.unreadable)
+        if lost:
+            return f"{lost} of {self.num_examples} examples cannot be read."
+        remarks = [
+            f"{len(found)} {words}"
+            for found, words in (
+                (self.beyond_end, "reach beyond the end of their file"),
+                (self.shared, "stand in more than one split"),
+            )
+            if found
+        ]
+        remarks += [
+            f"{len(names)} classes of {head!r} have no example"
+            for head, names in self.unused_classes.items()
+        ]
+        return (
+            f"All {self.num_examples} examples can be read"
+            + "".join(f"; {remark}" for remark in remarks)
+            + "."
+        )
+
+    def _summary(self) -> Table:
+        columns = ("", *self.splits)
+        rows: list[tuple[str, ...]] = []
+        for name, show in (
+            ("examples", lambda split: split.num_examples),
+            ("unreadable", lambda split: split.num_unreadable),
+            ("seconds", lambda split: _range(split.duration)),
+            ("short side, pixels", lambda split: _range(split.short_side)),
+            ("frames a second", lambda split: _range(split.frame_rate)),
+        ):
+            rows.append((name, *(str(show(split)) for split in self.splits.values())))
+        title = f"{self.name} ({self.fingerprint})"
+        return title, columns, rows
+
+    def _histograms(self) -> list[Table]:
+        tables = []
+        heads = dict.fromkeys(head for split in self.splits.values() for head in split.histogram)
+        for head in heads:
+            names = next(iter(self.splits.values())).histogram[head]
+            counts = [
+                (name, *(split.histogram[head][name] for split in self.splits.values()))
+                for name in names
+            ]
+            title = f"Examples by {head}"
+            if len(counts) > MOST_NAMED:
+                counts = sorted(counts, key=lambda row: sum(row[1:]))[:MOST_NAMED]
+                title += f" (the {MOST_NAMED} rarest of {len(names)} classes)"
+            tables.append((title, (head, *self.splits), counts))
+        return tables
+
+    def _unused(self) -> list[Table]:
+        rows = [(head, ", ".join(names)) for head, names in self.unused_classes.items()]
+        return [("Classes without examples", ("head", "classes"), rows)] if rows else []
+
+
+def _findings(title: str, findings: Sequence[Finding]) -> list[Table]:
+    if not findings:
+        return []
+    rows = [(found.split, found.id, found.what) for found in findings[:MOST_NAMED]]
+    shown = "" if len(rows) == len(findings) else f", the first {len(rows)} of them"
+    return [(f"{title}: {len(findings)}{shown}", ("split", "id", ""), rows)]
+
+
+def _range(spread: Spread | None) -> str:
+    if spread is None:
+        return "-"
+    if spread.minimum == spread.maximum:
+        return f"{spread.median:.4g}"
+    return f"{spread.minimum:.4g} .. {spread.median:.4g} .. {spread.maximum:.4g}"

@@ -1,0 +1,192 @@
+"""Opens every video of a dataset and counts what training would stumble over."""
+
+import dataclasses
+import functools
+import hashlib
+import io
+import os
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from scenic_video.data.check_report import Finding, Report, SplitSummary, Spread
+from scenic_video.data.deadline import NoAnswer, with_deadline
+from scenic_video.data.decoding import UnreadableVideo, VideoInfo, inspect
+from scenic_video.data.examples import Dataset, Example, LabelSpace
+
+END_TOLERANCE = 0.5
+"""Seconds by which an example may overrun its file: annotations are rounded."""
+DEADLINE = 60.0
+"""Seconds after which a file that FFmpeg still ponders counts as unreadable."""
+CONTENT_BYTES = 2**16
+"""A file is known by its size and so many bytes at both of its ends."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Seen:
+    """An example after a look at its video; `info` is None where it cannot be read."""
+
+    split: str
+    id: str
+    file: str
+    end: float | None
+    labels: Mapping[str, tuple[int, ...]]
+    content: str
+    info: VideoInfo | None
+    error: str = ""
+
+    def finding(self, what: str) -> Finding:
+        return Finding(split=self.split, id=self.id, file=self.file, what=what)
+
+
+def check(
+    dataset: Dataset,
+    *,
+    num_workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Opens every example's video in `num_workers` threads (None: one a core) and reports.
+
+    The first picture is decoded, the rest of the file only listed. A file that is missing or
+    cannot be read is no error here but a line of the report. `progress` is called with the number
+    of examples seen and their total.
+    """
+    total = sum(len(split) for split in dataset.splits.values())
+    all_seen = []
+    with ThreadPoolExecutor(num_workers or os.cpu_count()) as pool:
+        for seen in _look_at_all(dataset, pool):
+            all_seen.append(seen)
+            if progress is not None:
+                progress(len(all_seen), total)
+    return _report(dataset, all_seen)
+
+
+def _look_at_all(dataset: Dataset, pool: ThreadPoolExecutor) -> Iterator[_Seen]:
+    for split, examples in dataset.splits.items():
+
+        def look(index: int, split: str = split, examples: Sequence[Example] = examples) -> _Seen:
+            return _look(split, examples[index])
+
+        yield from pool.map(look, range(len(examples)))
+
+
+def _look(split: str, example: Example) -> _Seen:
+    info, error, content = None, "", ""
+    try:
+        info = with_deadline(functools.partial(_inspect, example), DEADLINE)
+    except (UnreadableVideo, NoAnswer) as failure:
+        error = str(failure)
+    else:
+        content = _content(example.video)
+    return _Seen(
+        split=split,
+        id=example.id,
+        file=example.video if isinstance(example.video, str) else "",
+        end=example.end,
+        labels=example.labels,
+        content=content,
+        info=info,
+        error=error,
+    )
+
+
+def _inspect(example: Example) -> VideoInfo:
+    name = None if isinstance(example.video, str) else example.id
+    info = inspect(example.video, name=name, start=example.start, end=example.end)
+    return dataclasses.replace(info, timestamps=info.timestamps[:1].copy())  # the rest adds up
+
+
+def _content(video: str | bytes) -> str:
+    """Equal for videos of equal content, and in all likelihood only for those."""
+    with open(video, "rb") if isinstance(video, str) else io.BytesIO(video) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        first = file.read(CONTENT_BYTES)
+        file.seek(max(0, size - CONTENT_BYTES))
+        return hashlib.sha256(b"%d:" % size + first + file.read(CONTENT_BYTES)).hexdigest()
+
+
+def _report(dataset: Dataset, all_seen: Sequence[_Seen]) -> Report:
+    readable = [(seen, seen.info) for seen in all_seen if seen.info is not None]
+    summaries = {
+        split: _summarize([seen for seen in all_seen if seen.split == split], dataset.labels)
+        for split in dataset.splits
+    }
+    return Report(
+        name=dataset.name,
+        fingerprint=dataset.fingerprint,
+        splits=summaries,
+        unreadable=[seen.finding(seen.error) for seen in all_seen if seen.info is None],
+        beyond_end=list(_beyond_end(readable)),
+        without_audio=[s.finding("no audio stream") for s, info in readable if not info.has_audio],
+        rotated=[s.finding(f"{info.rotation} degrees") for s, info in readable if info.rotation],
+        variable_frame_rate=[
+            seen.finding(f"{info.fps:.4g} frames a second on average")
+            for seen, info in readable
+            if info.is_variable_frame_rate
+        ],
+        shared=list(_shared(all_seen)),
+        unused_classes=_unused(summaries, dataset.labels),
+    )
+
+
+def _summarize(seen: Sequence[_Seen], labels: LabelSpace) -> SplitSummary:
+    infos = [example.info for example in seen if example.info is not None]
+    counts = {
+        head: Counter(index for example in seen for index in example.labels[head])
+        for head in labels.classes
+    }
+    return SplitSummary(
+        num_examples=len(seen),
+        num_unreadable=len(seen) - len(infos),
+        duration=_spread(info.duration for info in infos),
+        short_side=_spread(min(info.height, info.width) for info in infos),
+        frame_rate=_spread(info.fps for info in infos),
+        histogram={
+            head: {name: counts[head][index] for index, name in enumerate(names)}
+            for head, names in labels.classes.items()
+        },
+    )
+
+
+def _spread(numbers: Iterable[float]) -> Spread | None:
+    values = sorted(round(float(number), 3) for number in numbers)
+    return Spread(values[0], statistics.median(values), values[-1]) if values else None
+
+
+def _beyond_end(readable: Iterable[tuple[_Seen, VideoInfo]]) -> Iterator[Finding]:
+    for seen, info in readable:
+        finish = float(info.timestamps[0]) + info.duration
+        if seen.end is not None and seen.end - finish > END_TOLERANCE:
+            yield seen.finding(f"ends at {seen.end:g} s, its file at {finish:.3f} s")
+
+
+def _shared(all_seen: Iterable[_Seen]) -> Iterator[Finding]:
+    """Examples that an earlier split holds too: the same file, content or at least id."""
+    first: dict[tuple[str, str], _Seen] = {}
+    for seen in all_seen:
+        keys = {
+            "the file": os.path.realpath(seen.file) if seen.file else "",
+            "the content": seen.content,
+            "the id": seen.id,
+        }
+        others = {what: first.setdefault((what, key), seen) for what, key in keys.items() if key}
+        shared = [what for what, other in others.items() if other.split != seen.split]
+        if shared:
+            other = others[shared[0]]
+            yield seen.finding(f"has {shared[0]} of {other.id!r} in the split {other.split!r}")
+
+
+def _unused(
+    summaries: Mapping[str, SplitSummary], labels: LabelSpace
+) -> dict[str, tuple[str, ...]]:
+    unused = {
+        head: tuple(
+            name
+            for name in names
+            if not any(summary.histogram[head][name] for summary in summaries.values())
+        )
+        for head, names in labels.classes.items()
+    }
+    return {head: names for head, names in unused.items() if names}
