@@ -1,7 +1,6 @@
 """Who may know whom: a room stands above all it imports."""
 
 import ast
-import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +16,9 @@ FLOORS = {
     "scenic_video.visualize": 4,
     "scenic_video.trainer": 3,
     "scenic_video.tasks": 2,
-    "scenic_video.weights": 2,
     "scenic_video.flops": 2,
     "projects": 2,
+    "scenic_video.weights": 1,
     "scenic_video.layers": 1,
     "scenic_video.data": 1,
     "scenic_video.metrics": 1,
@@ -52,9 +51,8 @@ def imports_of(module: str) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            names = (f"{node.module}.{alias.name}" for alias in node.names)
-            found |= {name for name in names if name in MODULES}
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & set(MODULES) if names <= set(MODULES) else {node.module, *names}
     return found
 
 
@@ -156,8 +154,3 @@ def test_every_module_imports_without_tensorflow():
     )
     code += "\nassert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
-
-
-def test_tests_mirror_the_tree():
-    for path in (ROOT / "tests").rglob("test_*.py"):
-        assert importlib.util.spec_from_file_location(path.stem, path) is not None

@@ -26,13 +26,13 @@ def make_task(**fields):
         num_classes=5,
         hidden_size=32,
         mlp_dim=64,
-        num_layers=2,
+        num_layers=1,
         num_heads=4,
         temporal_num_layers=1,
         tubelet_size=(2, 8, 8),
         stochastic_depth_rate=0.2,
     )
-    transform = VideoTransform(mean=(0.5,) * 3, std=(0.5,) * 3, color_jitter=0.5)
+    transform = VideoTransform(mean=(0.5,) * 3, std=(0.5,) * 3)
     return Classification(model=model, heads={"action": 5}, transform=transform, **fields)
 
 
@@ -102,8 +102,7 @@ def plain_task():
     """Without chance, so that parts and whole see the same."""
     task = make_task()
     model = task.model.clone(stochastic_depth_rate=0.0)
-    transform = VideoTransform(mean=(0.5,) * 3, std=(0.5,) * 3)
-    return Classification(model=model, heads=task.heads, transform=transform)
+    return Classification(model=model, heads=task.heads, transform=task.transform)
 
 
 def uneven_batch(step):

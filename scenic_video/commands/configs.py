@@ -113,9 +113,7 @@ def _parse(name: str, text: str, old: Any) -> Any:
     if isinstance(old, tuple) and isinstance(value, list):
         value = tuple(value)
     if old is not None and value is not None and type(value) is not type(old):
-        raise ConfigError(
-            f"{name} is {_kind(old)} ({old!r}), but {text!r} is {_kind(value)}."
-        )
+        raise ConfigError(f"{name} is {_kind(old)} ({old!r}), but {text!r} is {_kind(value)}.")
     return value
 
 

@@ -26,7 +26,7 @@ ACTIONS = (
 )
 """An even id walks its path forwards; the odd id behind it walks the same path backwards."""
 MOTIONS = ("slide", "lift", "zoom", "spin", "order")
-"""The five paths: `MOTIONS[action // 2]`."""
+"""The five paths: `MOTIONS[action // 2]`. A spin goes round a circle, as a clock's hand does."""
 SHAPES = ("disc", "square", "triangle", "cross")
 """All have a notch or lack an arm, so that a rotation shows."""
 SOUNDS = ("rise", "fall", "high_then_low", "low_then_high")
@@ -35,7 +35,8 @@ SOUNDS = ("rise", "fall", "high_then_low", "low_then_high")
 RADIUS = (0.16, 0.22)
 TRAVEL = (0.35, 0.5)
 ZOOM = (1.9, 2.7)
-TURNS = (0.4, 0.75)
+TURNS = (0.4, 0.6)
+ORBIT = (0.16, 0.22)
 HOP = (0.22, 0.32)
 FLASH = (0.75, 0.95)
 OFF_CENTRE = 0.05
@@ -74,6 +75,7 @@ class Scene:
     travel: float
     zoom: float
     turns: float
+    orbit: float
     hop: float
     flash: float
     shake: Float[np.ndarray, "t 2"]
@@ -121,6 +123,7 @@ def draw_scene(
         travel=rng.uniform(*TRAVEL),
         zoom=rng.uniform(*ZOOM),
         turns=rng.uniform(*TURNS),
+        orbit=rng.uniform(*ORBIT),
         hop=rng.uniform(*HOP),
         flash=rng.uniform(*FLASH),
         shake=rng.normal(0, SHAKE, (num_frames, 2)),
@@ -136,14 +139,19 @@ def poses(scene: Scene) -> Poses:
     places = [np.full(len(time), rest) for rest in scene.rest]
     places[scene.action // 2] = forwards * _path_place(time, scene.onset, scene.duration)
     slide, lift, zoom, spin, order = places
+    angle = scene.actor.angle + 2 * np.pi * scene.turns * spin
     return Poses(
-        x=scene.actor.x - scene.travel * slide + scene.shake[:, 0],
+        x=scene.actor.x
+        + scene.orbit * np.cos(angle)
+        - scene.travel * slide
+        + scene.shake[:, 0],
         y=scene.actor.y
+        + scene.orbit * np.sin(angle)
         - scene.travel * lift
         - scene.hop * (_bump(order) - 0.5)
         + scene.shake[:, 1],
         radius=scene.actor.radius * scene.zoom**zoom,
-        angle=scene.actor.angle + 2 * np.pi * scene.turns * spin,
+        angle=angle,
         brightness=scene.flash * _bump(order + 0.5),
     )
 

@@ -75,7 +75,9 @@ class Classification:
         transform_rng, mixup_rng, dropout_rng = jax.random.split(rng, 3)
         inputs = self.transform(batch["inputs"], rng=transform_rng, train=True)
         if self.mixup_alpha:
-            inputs, targets = mixup(mixup_rng, (inputs, targets), self.mixup_alpha)
+            inputs, targets = mixup(
+                mixup_rng, (inputs, targets), self.mixup_alpha, mask=batch["mask"]
+            )
         targets = jax.tree.map(lambda t: optax.smooth_labels(t, self.label_smoothing), targets)
         collections = [name for name in variables if name != "params"]
         logits, model_state = self.model.apply(

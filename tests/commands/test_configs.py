@@ -94,6 +94,8 @@ def test_a_misspelt_node_names_the_nearest(config_file):
 
 
 def test_a_missing_node_is_named(config_file):
-    config_file.write_text(CONFIG.replace("optimizer=dict(target=\"scenic_video.optimizers:sgd\"),", ""))
+    config_file.write_text(
+        CONFIG.replace('optimizer=dict(target="scenic_video.optimizers:sgd"),', "")
+    )
     with pytest.raises(ConfigError, match="lacks optimizer"):
         load(config_file)

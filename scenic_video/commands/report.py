@@ -1,0 +1,88 @@
+"""The report of a finished run: which of its clips to show, and what to say of it."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenic_video.commands.evaluation import Evaluation
+from scenic_video.commands.experiment import Experiment, environment, split_of
+from scenic_video.visualize.report import Sample, write_report
+from scenic_video.writers import read_metrics
+
+MAX_WRONG, MAX_SAMPLES = 4, 12
+
+
+def write(experiment: Experiment, workdir: Path, evaluation: Evaluation) -> Path:
+    """Writes `workdir`/report.html about a run and its final evaluation."""
+    labels = experiment.dataset.labels
+    confusion = {}
+    if not labels.multilabel:
+        confusion = {head: evaluation.confusion(head, n) for head, n in labels.num_classes.items()}
+    return write_report(
+        workdir,
+        title=workdir.name,
+        config=experiment.config,
+        environment=environment(),
+        history=read_metrics(workdir),
+        results={f"{evaluation.split}, {evaluation.views} views": _results(evaluation)},
+        class_names=labels.classes,
+        confusion=confusion,
+        samples=[_sample(experiment, evaluation, i) for i in chosen(evaluation)],
+        command=shlex.join(["scenic-video", *sys.argv[1:]]),
+    )
+
+
+def chosen(evaluation: Evaluation) -> list[int]:
+    """The examples to show: the worst mistakes first, then right ones of classes not yet shown.
+
+    The worst are those to whose labels the model gave the least probability.
+    """
+    head = next(iter(evaluation.logits))
+    first_label = np.array([ids[0] if ids else 0 for ids in evaluation.labels[head]])
+    confidence = _probability(evaluation.logits[head], first_label)
+    right = evaluation.logits[head].argmax(axis=-1) == first_label
+    order = [i for i in np.argsort(confidence, kind="stable") if evaluation.readable[i]]
+    shown = [int(i) for i in order if not right[i]][:MAX_WRONG]
+    classes = {first_label[i] for i in shown}
+    for i in order[::-1]:
+        if len(shown) < MAX_SAMPLES and right[i] and first_label[i] not in classes:
+            shown.append(int(i))
+            classes.add(first_label[i])
+    return shown
+
+
+def _probability(logits: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """The probability of each row's label [N]."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    exponentials = np.exp(shifted)
+    return exponentials[np.arange(len(label)), label] / exponentials.sum(axis=-1)
+
+
+def _results(evaluation: Evaluation) -> Mapping[str, Any]:
+    decoded = {"videos decoded": int(evaluation.readable.sum()), "videos": len(evaluation.ids)}
+    return evaluation.metrics | decoded
+
+
+def _sample(experiment: Experiment, evaluation: Evaluation, index: int) -> Sample:
+    example = split_of(experiment.dataset, evaluation.split)[index]
+    labels = experiment.dataset.labels
+    true, predicted = {}, {}
+    for head, names in labels.classes.items():
+        logits = evaluation.logits[head][index]
+        probabilities = _probabilities(logits, multilabel=labels.multilabel)
+        true[head] = [names[i] for i in evaluation.labels[head][index]]
+        best = np.argsort(-probabilities)[:3]
+        predicted[head] = [(names[i], float(probabilities[i])) for i in best]
+    frames = experiment.preprocessing.eval_views(example)[0]
+    return Sample(frames=frames, true=true, predicted=predicted, id=example.id)
+
+
+def _probabilities(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:
+    if multilabel:
+        return 1 / (1 + np.exp(-logits))
+    exponentials = np.exp(logits - logits.max())
+    return exponentials / exponentials.sum()
