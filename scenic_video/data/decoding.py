@@ -1,0 +1,222 @@
+"""From a video file to pictures: timestamps choose frames, and only what those need is decoded."""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from jaxtyping import Float, Int, UInt8
+
+from scenic_video.data.containers import Demuxer, Source, UnreadableVideo
+from scenic_video.data.conversion import clockwise_rotation, upright_size
+from scenic_video.data.frame_decoder import FrameDecoder
+from scenic_video.data.packets import scan
+from scenic_video.data.sampling import TIMESTAMP_ROUNDING
+
+__all__ = ["UnreadableVideo", "VideoInfo", "VideoReader", "inspect"]
+
+Convert = Callable[[av.VideoFrame], UInt8[np.ndarray, "height width 3"]]
+
+
+class VideoReader(contextlib.AbstractContextManager):
+    """Reads frames of a video, or of its part from `start` to `end` seconds. Close it.
+
+    `timestamps` are the times of the frames in [start, end): seconds from the first frame of the
+    file, sorted. `finish` is when the last of them leaves the screen. Pictures are, bit for bit,
+    those that decoding the file from its beginning gives.
+
+    `name` stands for bytes in messages. Errors: UnreadableVideo where there is no video, or none
+    in that time.
+    """
+
+    timestamps: Float[np.ndarray, "frames"]
+    finish: float
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        name: str | None = None,
+        start: float = 0.0,
+        end: float | None = None,
+    ):
+        self._demuxer = Demuxer(source, name=name)
+        try:
+            self._scan(start, end)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        return self._demuxer.name
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds a tick."""
+        return self._demuxer.time_base
+
+    @property
+    def has_audio(self) -> bool:
+        return self._demuxer.has_audio
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the decoder, such as "h264"."""
+        return self._demuxer.stream.codec_context.name
+
+    def read(
+        self, indices: Int[np.ndarray, "n"] | Sequence[int], convert: Convert
+    ) -> UInt8[np.ndarray, "n height width 3"]:
+        """The pictures at `indices` of `timestamps`, in any order, repeated as asked.
+
+        `convert` makes each decoded frame an array, such as an `RgbConverter`. In place of a frame
+        that cannot be decoded stands the one before it. Errors: UnreadableVideo where none can be.
+        """
+        unique, rows = np.unique(np.asarray(indices), return_inverse=True)
+        pictures = _Pictures(self._packets.frames[unique], convert)
+        try:
+            self._find(pictures)
+        except FFmpegError as error:
+            raise UnreadableVideo(f"{self.name}: {error.strerror}.") from error
+        if pictures.array is None:
+            reason = f": {self._decoder.last_error}" if self._decoder.last_error else ""
+            raise UnreadableVideo(f"{self.name}: none of its frames can be decoded{reason}.")
+        in_order = np.array_equal(rows, np.arange(len(unique)))
+        return pictures.array if in_order else pictures.array[rows]
+
+    def frames(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Every frame that can be decoded, in order, and its time in ticks of `time_base`."""
+        ticks = dict(zip(self._packets.frames.tolist(), self._packets.ticks.tolist(), strict=True))
+        last = int(self._packets.frames[-1])
+        for key, frame in self._decoder.all_from(int(self._packets.frames[0])):
+            if key in ticks:
+                yield ticks[key] - self._demuxer.origin, frame
+            if key >= last:
+                return
+
+    def close(self) -> None:
+        self._demuxer.close()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _scan(self, start: float, end: float | None) -> None:
+        origin, time_base = self._demuxer.origin, float(self.time_base)
+        # Time 0 is no bound: streams that misstate their beginning have frames before it.
+        low = origin + _ticks(start, time_base) if start > 0 else None
+        high = origin + _ticks(end, time_base) if end is not None else None
+        self._packets = scan(self._demuxer, low=low, high=high)
+        self._decoder = FrameDecoder(self._demuxer, self._packets)
+        if not len(self._packets.frames):
+            until = "its end" if end is None else f"{end:g} s"
+            raise UnreadableVideo(f"{self.name}: there is no frame from {start:g} s to {until}.")
+        self.timestamps = (self._packets.ticks - origin) * time_base
+        finish = float(self.timestamps[-1]) + self._packets.last_duration * time_base
+        self.finish = finish if end is None else min(finish, end)
+
+    def _find(self, pictures: "_Pictures") -> None:
+        for key, frame in self._decoder.only(pictures.missing_keys):
+            if key in pictures.missing:
+                pictures.put(key, frame)
+        if not pictures.missing:
+            return
+        before = None
+        for key, frame in self._decoder.all_from(int(pictures.missing_keys[0])):
+            pictures.put_gaps(key, before or frame)
+            if key in pictures.missing:
+                pictures.put(key, frame)
+            if not pictures.missing:
+                return
+            before = frame
+        if before is not None:
+            pictures.put_gaps(None, before)
+
+
+class _Pictures:
+    """Pictures as rows of `array`; `missing` maps the keys of those not yet there to rows."""
+
+    def __init__(self, keys: Int[np.ndarray, "n"], convert: Convert):
+        self.missing = {key: row for row, key in enumerate(keys.tolist())}
+        self.array: UInt8[np.ndarray, "n height width 3"] | None = None
+        self._convert = convert
+
+    @property
+    def missing_keys(self) -> Int[np.ndarray, "n"]:
+        """Sorted."""
+        return np.array(list(self.missing), int)
+
+    def put(self, key: int, frame: av.VideoFrame) -> None:
+        picture = self._convert(frame)
+        if self.array is None:
+            self.array = np.empty((len(self.missing), *picture.shape), np.uint8)
+        self.array[self.missing.pop(key)] = picture
+
+    def put_gaps(self, until: int | None, frame: av.VideoFrame) -> None:
+        """Puts `frame` wherever one is missing before the key `until`."""
+        for key in list(self.missing):
+            if until is not None and key >= until:
+                return
+            self.put(key, frame)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class VideoInfo:
+    """What a video, or the part of it that was asked for, is like.
+
+    `timestamps` in seconds from the first frame of the file; `height` and `width` of the picture
+    as it is shown, after turning it clockwise by `rotation` degrees; `fps` on average.
+    """
+
+    timestamps: Float[np.ndarray, "frames"]
+    duration: float
+    fps: float
+    is_variable_frame_rate: bool
+    height: int
+    width: int
+    rotation: int
+    codec: str
+    has_audio: bool
+
+
+def inspect(
+    source: Source, *, name: str | None = None, start: float = 0.0, end: float | None = None
+) -> VideoInfo:
+    """Looks at a video and decodes its first picture. Errors: UnreadableVideo, also if none is."""
+    shown = []
+
+    def look(frame: av.VideoFrame) -> UInt8[np.ndarray, "1 1 3"]:
+        shown.append((upright_size(frame), clockwise_rotation(frame)))
+        return np.zeros((1, 1, 3), np.uint8)
+
+    with VideoReader(source, name=name, start=start, end=end) as reader:
+        reader.read([0], look)
+        (height, width), rotation = shown[0]
+        duration = reader.finish - float(reader.timestamps[0])
+        return VideoInfo(
+            timestamps=reader.timestamps,
+            duration=duration,
+            fps=len(reader.timestamps) / duration,
+            is_variable_frame_rate=_is_variable(np.diff(reader.timestamps)),
+            height=height,
+            width=width,
+            rotation=rotation,
+            codec=reader.codec,
+            has_audio=reader.has_audio,
+        )
+
+
+def _is_variable(intervals: Float[np.ndarray, "intervals"]) -> bool:
+    if len(intervals) == 0:
+        return False
+    usual = float(np.median(intervals))
+    return bool(np.abs(intervals - usual).max() > 0.1 * usual + 2 * TIMESTAMP_ROUNDING)
+
+
+def _ticks(seconds: float, time_base: float) -> int:
+    """The first tick of `time_base` that counts as not before `seconds`."""
+    return math.ceil((seconds - TIMESTAMP_ROUNDING) / time_base)

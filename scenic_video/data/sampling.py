@@ -1,0 +1,148 @@
+"""Which frames of a video and which part of its pictures a clip is made of. Pure functions.
+
+A timeline is the sorted frames of a video that may be shown; an index into it is a frame.
+A `Crop` is cut out before it is scaled, so that only kept pixels cost anything.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+from jaxtyping import Float, Int
+
+SHORT_CLIPS = ("loop", "pad")
+
+TIMESTAMP_ROUNDING = 1e-3
+"""Seconds by which a container may misstate a timestamp: WebM and Matroska keep milliseconds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Crop:
+    """A box of a picture, in its own pixels, and the size to which the box is scaled."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    out_height: int
+    out_width: int
+    mirrored: bool = False
+
+
+def resample_timeline(
+    timestamps: Float[np.ndarray, "frames"], *, frame_rate: float, end: float
+) -> Int[np.ndarray, "ticks"]:
+    """The frame on screen at every tick of `frame_rate`, from the first timestamp until `end`.
+
+    That is the last frame whose timestamp is not later than the tick, which holds for any
+    variable frame rate: frames repeat where the video is slower and are left out where faster.
+    """
+    seconds = end - timestamps[0] - TIMESTAMP_ROUNDING
+    num_ticks = max(1, math.ceil(seconds * frame_rate))
+    ticks = timestamps[0] + np.arange(num_ticks) / frame_rate
+    return np.searchsorted(timestamps, ticks + TIMESTAMP_ROUNDING, side="right") - 1
+
+
+def clip_indices(
+    timeline_length: int, offset: int, *, num_frames: int, stride: int, short_clips: str
+) -> Int[np.ndarray, "frames"]:
+    """Every `stride`-th index from `offset` on, `num_frames` in all.
+
+    Behind the end of the timeline, "loop" goes on at its start (offset modulo length, not frame
+    0) and "pad" repeats its last frame.
+    """
+    indices = offset + np.arange(num_frames) * stride
+    if short_clips == "loop":
+        return indices % timeline_length
+    return np.minimum(indices, timeline_length - 1)
+
+
+def random_offset(
+    rng: np.random.Generator, timeline_length: int, *, num_frames: int, stride: int
+) -> int:
+    """A training clip's first index: uniform over all places where the clip fits, else 0."""
+    return int(rng.integers(max(timeline_length - (num_frames - 1) * stride, 1)))
+
+
+def spread_offsets(
+    timeline_length: int, *, num_clips: int, num_frames: int, stride: int
+) -> list[int]:
+    """The first indices of evaluation clips: the middle one, or several from start to end.
+
+    A clip counts as `num_frames * stride` long here, while a training clip ends with its last
+    frame: both as in the public implementations of these models.
+    """
+    last = max(0, timeline_length - num_frames * stride)
+    if num_clips == 1:
+        return [last // 2]
+    return [int(offset) for offset in np.linspace(0, last, num_clips)]
+
+
+def resized_size(height: int, width: int, *, resize: int, crop: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) once the shorter side is `resize`, the longer one rounded down.
+
+    Where `crop` would not fit into that, the picture is enlarged until it does.
+    """
+    short = min(height, width)
+    if crop[0] * short > height * resize or crop[1] * short > width * resize:
+        scale = max(crop[0] / height, crop[1] / width)
+        return max(crop[0], int(height * scale)), max(crop[1], int(width * scale))
+    return height * resize // short, width * resize // short
+
+
+def random_crop(
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    *,
+    resize: int,
+    crop: tuple[int, int],
+    scale_jitter: tuple[float, float] | None = None,
+    mirrored: bool = False,
+) -> Crop:
+    """A random `crop` of the resized picture, expressed as a box of the original.
+
+    `scale_jitter` draws a factor each for height and width, so the aspect changes too. A side
+    that jitter makes too short is as long as the crop. The box begins at even pixels, as chroma
+    is stored for two by two; its size is rounded to whole pixels.
+    """
+    resized = resized_size(height, width, resize=resize, crop=crop)
+    if scale_jitter is not None:
+        factors = rng.uniform(*scale_jitter, size=2)
+        resized = tuple(int(side * factor) for side, factor in zip(resized, factors, strict=True))
+    top, rows = _random_span(rng, height, resized=max(resized[0], crop[0]), kept=crop[0])
+    left, columns = _random_span(rng, width, resized=max(resized[1], crop[1]), kept=crop[1])
+    return Crop(top, left, rows, columns, crop[0], crop[1], mirrored)
+
+
+def _random_span(
+    rng: np.random.Generator, length: int, *, resized: int, kept: int
+) -> tuple[int, int]:
+    """First pixel and number of pixels of `kept` out of `resized`, in pixels of `length`."""
+    pixels = length / resized
+    start = int(rng.integers(resized - kept + 1) * pixels) // 2 * 2
+    return start, min(length - start, max(1, round(kept * pixels)))
+
+
+def whole_picture(height: int, width: int, *, resize: int, crop: tuple[int, int]) -> Crop:
+    """The whole picture at its resized size, out of which `view_corners` cuts the views."""
+    return Crop(0, 0, height, width, *resized_size(height, width, resize=resize, crop=crop))
+
+
+def view_corners(
+    height: int, width: int, *, crop: tuple[int, int], num_crops: int
+) -> list[tuple[int, int]]:
+    """(top, left) of the evaluation crops of a resized picture.
+
+    One: the centre. Three: left, centre, right of a wide picture, or top, centre, bottom of a
+    tall one. An odd remainder of pixels is larger at the top and left.
+    """
+    bottom, right = height - crop[0], width - crop[1]
+    top, left = -(-bottom // 2), -(-right // 2)
+    if num_crops == 1:
+        return [(top, left)]
+    if num_crops != 3:
+        raise ValueError(f"An evaluation takes 1 or 3 crops of a picture; got {num_crops}.")
+    if height > width:
+        return [(0, left), (top, left), (bottom, left)]
+    return [(top, 0), (top, left), (top, right)]
