@@ -19,6 +19,7 @@ END_TOLERANCE = 0.5
 """Seconds by which an example may overrun its file: annotations are rounded."""
 DEADLINE = 60.0
 """Seconds after which a file that FFmpeg still ponders counts as unreadable."""
+AT_ONCE = 1024
 CONTENT_BYTES = 2**16
 """A file is known by its size and so many bytes at both of its ends."""
 
@@ -68,7 +69,8 @@ def _look_at_all(dataset: Dataset, pool: ThreadPoolExecutor) -> Iterator[_Seen]:
         def look(index: int, split: str = split, examples: Sequence[Example] = examples) -> _Seen:
             return _look(split, examples[index])
 
-        yield from pool.map(look, range(len(examples)))
+        for begin in range(0, len(examples), AT_ONCE):  # a future for each at once would add up
+            yield from pool.map(look, range(begin, min(begin + AT_ONCE, len(examples))))
 
 
 def _look(split: str, example: Example) -> _Seen:

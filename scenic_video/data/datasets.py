@@ -17,6 +17,7 @@ from scenic_video.data.examples import Dataset
 from scenic_video.data.labels import Names, fingerprint, label_space, to_examples
 from scenic_video.data.manifest import Row, read_manifest
 from scenic_video.data.records import find_records, tfds
+from scenic_video.data.synthetic_settings import SETTINGS_FILE
 from scenic_video.data.tables import SUFFIXES
 
 __all__ = ["class_folders", "manifest", "open_dataset", "tfds"]
@@ -26,35 +27,45 @@ SPLIT_NAMES = ("train", "validation", "validate", "val", "test")
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
 
 
-def open_dataset(path: str | os.PathLike | Mapping[str, Any]) -> Dataset:
+def open_dataset(path: str | os.PathLike | Mapping[str, Any], **options: Any) -> Dataset:
     """The dataset of a config node, or of a plain string, told apart by what it names:
 
-    "tfds:name"            `tfds(name)`
-    a .csv, .tsv, .jsonl   `manifest`; the file's stem names its only split
-    a folder of those      `manifest`; every file is a split (train.csv, test.csv, ...)
-    a folder of records    `tfds`
-    any other folder       `class_folders`
+    "tfds:name"                  `tfds(name)`
+    a .csv, .tsv or .jsonl       `manifest`; the file's stem names its only split
+    a folder of those            `manifest`; every file is a split (train.csv, test.csv, ...)
+    a folder of synthetic clips  `scenic_video.data.synthetic:read`
+    a folder of records          `tfds`
+    any other folder             `class_folders`
+
+    `options` are further fields of that function.
     """
-    if isinstance(path, Mapping):
-        return build(path)
-    name = os.fspath(path)
+    node = dict(path) if isinstance(path, Mapping) else _node(os.fspath(path))
+    return build({**node, **options})
+
+
+def _node(name: str) -> dict[str, Any]:
+    """The config node that a plain string is short for."""
+    here = f"{__name__}:"
     if name.startswith("tfds:"):
-        return tfds(name.removeprefix("tfds:"))
+        return {"target": here + "tfds", "name": name.removeprefix("tfds:")}
     path = Path(name).expanduser()
     if path.suffix in SUFFIXES:
-        return manifest({path.stem: str(path)})
+        return {"target": here + "manifest", "splits": {path.stem: str(path)}}
     if not path.is_dir():
         raise ValueError(
             f"{name!r} is no dataset: wanted 'tfds:<name>', a manifest ({', '.join(SUFFIXES)}), "
             "or a folder that exists."
         )
+    if (path / SETTINGS_FILE).exists():
+        return {"target": "scenic_video.data.synthetic:read", "directory": str(path)}
     if find_records(path) is not None:
-        return tfds(str(path))
+        return {"target": here + "tfds", "name": str(path)}
     manifests = [file for file in path.iterdir() if file.suffix in SUFFIXES]
     if manifests:
         manifests.sort(key=lambda file: _usual_order(file.stem))
-        return manifest({file.stem: str(file) for file in manifests})
-    return class_folders(str(path))
+        splits = {file.stem: str(file) for file in manifests}
+        return {"target": here + "manifest", "splits": splits}
+    return {"target": here + "class_folders", "directory": str(path)}
 
 
 def manifest(

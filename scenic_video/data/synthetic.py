@@ -91,17 +91,9 @@ def dataset(
     """The clips of `directory`, synthesized first where they are missing.
 
     See `Settings` for what they are like, and `synthesize` for `num_workers`. `heads` picks from
-    `CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. With the head `shapes` the
-    dataset is multi-label.
+    `CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. The head `shapes` is
+    multi-label and stands alone.
     """
-    heads = (heads,) if isinstance(heads, str) else heads
-    columns = dict(heads) if isinstance(heads, Mapping) else {head: head for head in heads}
-    for column in columns.values():
-        if column not in CLASSES:
-            raise ValueError(
-                f"Synthetic clips have no label {column!r}, but {', '.join(CLASSES)}"
-                f"{near(column, list(CLASSES))}"
-            )
     folder = synthesize(
         directory,
         num_workers=num_workers,
@@ -114,6 +106,22 @@ def dataset(
         max_distractors=max_distractors,
         test_fraction=test_fraction,
     )
+    return read(str(folder), heads=heads)
+
+
+def read(
+    directory: str, *, heads: str | Sequence[str] | Mapping[str, str] = ("action",)
+) -> Dataset:
+    """The clips of a directory that `synthesize` filled; see `dataset` for `heads`."""
+    folder = Path(directory).expanduser()
+    heads = (heads,) if isinstance(heads, str) else heads
+    columns = dict(heads) if isinstance(heads, Mapping) else {head: head for head in heads}
+    for column in columns.values():
+        if column not in CLASSES:
+            raise ValueError(
+                f"Synthetic clips have no label {column!r}, but {', '.join(CLASSES)}"
+                f"{near(column, list(CLASSES))}"
+            )
     multilabel = "shapes" in columns.values()
     if multilabel and len(columns) > 1:
         raise ValueError(

@@ -340,16 +340,30 @@ def test_a_folder_of_several_tfds_datasets_must_be_told_which(records, tmp_path)
 
 def test_a_plain_string_finds_the_right_reader(videos, records, tmp_path):
     touch(tmp_path / "folders/train/run/a.mp4")
-    read = {
-        "directory of manifests": (videos, ["train", "test"]),
-        "records": (records, ["train", "test"]),
-        "class folders": (tmp_path / "folders", ["train"]),
-    }
-    for path, splits in read.values():
-        assert list(datasets.open_dataset(str(path)).splits) == splits
-    assert list(datasets.open_dataset(videos / "test.csv").splits) == ["test"]
+    (tmp_path / "manifests").mkdir()
+    for split in ("test", "train", "extra"):
+        text = f"path,label\n{videos}/train/00000.mp4,x\n"
+        (tmp_path / "manifests" / f"{split}.csv").write_text(text)
+    for path, splits, heads in (
+        (tmp_path / "manifests", ["train", "test", "extra"], {"label"}),
+        (tmp_path / "manifests" / "extra.csv", ["extra"], {"label"}),
+        (videos, ["train", "test"], {"action"}),
+        (records, ["train", "test"], {"action"}),
+        (tmp_path / "folders", ["train"], {"label"}),
+    ):
+        dataset = datasets.open_dataset(str(path))
+        assert list(dataset.splits) == splits
+        assert set(dataset.labels.classes) == heads
     node = {"target": TARGET + "tfds", "name": str(records)}
     assert datasets.open_dataset(node).fingerprint == datasets.tfds(str(records)).fingerprint
+
+
+def test_options_of_the_shorthand_go_to_the_reader(videos, records):
+    path = videos / "test.csv"
+    dataset = datasets.open_dataset(path, heads=["sound"], flip_safe=False)
+    assert set(dataset.labels.classes) == {"sound"} and not dataset.flip_safe
+    words = message(datasets.open_dataset, str(records), root="/")
+    assert "tfds has no field 'root'" in words
 
 
 def test_the_shorthand_of_the_catalogue(tmp_path, monkeypatch):

@@ -1,0 +1,204 @@
+"""scenic-video data: makes, checks, converts and packs datasets."""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from io import TextIOBase
+from pathlib import Path
+from typing import Any, cast
+
+from scenic_video.console import Terminal
+from scenic_video.data import datasets
+from scenic_video.data.examples import Dataset
+
+EXAMPLES = """\
+examples:
+  scenic-video data synthesize --out=data/synthetic --clips=1000
+  scenic-video data check data/synthetic
+  scenic-video data transcode videos/train.csv videos/test.csv --out=data/videos_256
+  scenic-video data build data/videos_256 --out=data/videos_records
+"""
+
+SYNTHESIZE_EXAMPLES = """\
+example:
+  scenic-video data synthesize --out=data/synthetic --clips=1000 --seed=0
+"""
+
+CHECK_EXAMPLES = """\
+examples:
+  scenic-video data check videos/train.csv videos/test.csv
+  scenic-video data check videos/epic.csv --heads=verb,noun --json=report.json
+  scenic-video data check data/videos_records --strict && echo "all files can be read"
+"""
+
+BUILD_EXAMPLES = """\
+examples:
+  scenic-video data build videos/train.csv videos/test.csv --out=data/videos_records
+  scenic-video data build folders_of_classes --out=records --num-shards=64 --flip-unsafe
+"""
+
+DATA_HELP = (
+    "manifests (.csv, .tsv, .jsonl; each is a split named by its stem), or one folder: of "
+    "manifests, of TFDS records, or of classes"
+)
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the verb `data` and the verbs below it."""
+    parser = subparsers.add_parser(
+        "data", help="make, check, convert and pack datasets", description=__doc__, epilog=EXAMPLES
+    )
+    verbs = parser.add_subparsers(metavar="synthesize|check|transcode|build", required=True)
+    _add_synthesize(verbs)
+    _add_check(verbs)
+    _add_build(verbs)
+
+
+def _add_synthesize(verbs: Any) -> None:
+    parser = verbs.add_parser(
+        "synthesize",
+        help="make clips of actions, out of nothing",
+        description="Makes mp4 files of ten actions that only time tells apart, with sound.",
+        epilog=SYNTHESIZE_EXAMPLES,
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--clips", type=int, required=True, help="number of clips, test included")
+    parser.add_argument("--seed", type=int, default=0, help="other seeds, other clips (default: 0)")
+    _add_workers(parser, "processes")
+    parser.set_defaults(run=synthesize)
+
+
+def _add_check(verbs: Any) -> None:
+    parser = verbs.add_parser(
+        "check",
+        help="open every file and report what is wrong",
+        description="Opens every file of a dataset and reports what training would stumble over.",
+        epilog=CHECK_EXAMPLES,
+    )
+    _add_data(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole report there")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 if a file is unreadable")
+    _add_workers(parser, "threads")
+    parser.set_defaults(run=check)
+
+
+def _add_build(verbs: Any) -> None:
+    parser = verbs.add_parser(
+        "build",
+        help="pack a dataset into few large files",
+        description="Packs encoded videos and labels into TFDS records (ArrayRecord), unchanged.",
+        epilog=BUILD_EXAMPLES,
+    )
+    _add_data(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write, new or empty")
+    parser.add_argument("--name", help="name of the dataset (default: the source's)")
+    parser.add_argument("--num-shards", type=int, help="files a split (default: by size)")
+    parser.set_defaults(run=build)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", nargs="+", metavar="DATA", help=DATA_HELP)
+    of_manifests = parser.add_argument_group("what manifests mean")
+    of_manifests.add_argument("--root", help="where relative paths start (default: the manifest)")
+    of_manifests.add_argument("--heads", type=_names, help="columns with labels (default: all)")
+    of_manifests.add_argument("--classes", help="file of the class names, one a line")
+    of_manifests.add_argument(
+        "--multilabel", action="store_true", help="cells may hold several labels, as in a|b"
+    )
+    of_manifests.add_argument(
+        "--flip-unsafe", action="store_true", help="a mirrored clip would have another label"
+    )
+
+
+def _add_workers(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--num-workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        help=f"{what} to share the work (default: one a core)",
+    )
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def open_data(arguments: argparse.Namespace) -> Dataset:
+    """The dataset that the arguments of `_add_data` name."""
+    given = {name: getattr(arguments, name) for name in ("root", "heads", "classes", "multilabel")}
+    options = {name: value for name, value in given.items() if value}
+    if len(arguments.data) == 1:
+        dataset = datasets.open_dataset(arguments.data[0], **options)
+    else:
+        dataset = datasets.manifest(_splits(arguments.data), **options)
+    return dataclasses.replace(dataset, flip_safe=False) if arguments.flip_unsafe else dataset
+
+
+def _splits(manifests: Sequence[str]) -> dict[str, str]:
+    splits = {Path(name).stem: name for name in manifests}
+    if len(splits) < len(manifests):
+        raise ValueError(
+            f"{' and '.join(manifests)}: each manifest is a split named by its stem, so their "
+            "stems must differ."
+        )
+    return splits
+
+
+def synthesize(arguments: argparse.Namespace) -> int:
+    """`scenic-video data synthesize`."""
+    from scenic_video.data import synthetic
+
+    with _counting("clips") as progress:
+        folder = synthetic.synthesize(
+            arguments.out,
+            num_clips=arguments.clips,
+            seed=arguments.seed,
+            num_workers=arguments.num_workers,
+            progress=progress,
+        )
+    Terminal().line(f"{arguments.clips} clips are in {folder}: train.csv, test.csv.")
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """`scenic-video data check`; exit code 1 if --strict and some file cannot be read."""
+    from scenic_video.data import checking
+
+    dataset = open_data(arguments)
+    with _counting("examples") as progress:
+        report = checking.check(dataset, num_workers=arguments.num_workers, progress=progress)
+    terminal = Terminal()
+    for title, columns, rows in report.tables():
+        terminal.table(title, columns, rows)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(report.to_json(), indent=2) + "\n")
+        terminal.line(f"The whole report is in {arguments.json}.")
+    terminal.line(report.verdict())
+    return 1 if arguments.strict and report.unreadable else 0
+
+
+def build(arguments: argparse.Namespace) -> int:
+    """`scenic-video data build`."""
+    from scenic_video.data import building
+
+    dataset = open_data(arguments)
+    with _counting("examples") as progress:
+        folder = building.build_tfds(
+            dataset,
+            arguments.out,
+            name=arguments.name,
+            num_shards=arguments.num_shards,
+            progress=progress,
+        )
+    splits = ", ".join(f"{len(examples)} {name}" for name, examples in dataset.splits.items())
+    Terminal().line(f"{folder} holds {splits}. Train on it: --config.dataset={folder}")
+    return 0
+
+
+def _counting(what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    """A bar on standard error, which leaves standard output to the results."""
+    return Terminal(cast(TextIOBase, sys.stderr)).counting(what)
