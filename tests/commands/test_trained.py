@@ -1,0 +1,150 @@
+"""The verbs on one small trained run: evaluation, prediction, what they write and refuse."""
+
+import json
+import re
+
+import jax
+import numpy as np
+import pytest
+
+import scenic_video
+from scenic_video.cli import main
+
+CONFIG = """
+from ml_collections import ConfigDict
+
+def get_config():
+    return ConfigDict(dict(
+        dataset=dict(target="scenic_video.data.synthetic:dataset", directory={data!r},
+                     num_clips=20, size=32, seconds=0.7),
+        preprocessing=dict(num_frames=4, stride=2, resize=18, crop=16),
+        input=dict(batch_size=8),
+        model=dict(target="projects.vivit.model:FactorisedEncoder", hidden_size=16, mlp_dim=16,
+                   num_layers=1, num_heads=2, temporal_num_layers=1, tubelet_size=(2, 8, 8)),
+        learning_rate=dict(target="scenic_video.optimizers:warmup_cosine", peak=1e-2),
+        optimizer=dict(target="scenic_video.optimizers:adamw"),
+        trainer=dict(num_steps=4, log_every=2),
+        evaluation=dict(split="test", views="2x3", batch_size=8),
+    ))
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    config = folder / "config.py"
+    config.write_text(CONFIG.format(data=str(folder / "clips")))
+    workdir = folder / "run"
+    assert main(["train", f"--config={config}", f"--workdir={workdir}"]) == 0
+    return workdir
+
+
+def eval_files(run, split="test", views="2x3"):
+    path = run / "eval" / f"{split}_{views}.json"
+    return json.loads(path.read_text()), np.load(path.with_suffix(".npz"))
+
+
+def test_training_leaves_metrics_events_evaluation_and_report(run):
+    assert (run / "metrics.jsonl").exists()
+    assert list((run / "tensorboard").iterdir())
+    summary, logits = eval_files(run)
+    assert summary["num_examples"] == 4 and summary["num_unreadable"] == 0
+    assert logits["logits/action"].shape == (4, 10)
+    assert "move_left" in (run / "report.html").read_text()
+
+
+def test_every_log_row_splits_the_time(run):
+    rows = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    row = next(row for row in rows if "train/loss" in row)
+    shares = [row[f"time/{part}_share"] for part in ("data_wait", "compute", "rest")]
+    assert sum(shares) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_predict_equals_eval_on_the_same_file(run):
+    _, evaluated = eval_files(run)
+    model = scenic_video.load(run)
+    clips = run.parent / "clips"
+    for video, logits in zip(evaluated["ids"], evaluated["logits/action"], strict=True):
+        predicted = model.logits(clips / str(video), views="2x3")
+        np.testing.assert_allclose(predicted["action"], logits, atol=1e-5)
+
+
+def test_eval_of_the_workdir_equals_the_evaluation_at_the_end_of_training(run, capsys):
+    before, logits = eval_files(run)
+    assert main(["eval", f"--workdir={run}"]) == 0
+    after, logits_after = eval_files(run)
+    np.testing.assert_allclose(logits["logits/action"], logits_after["logits/action"], atol=1e-5)
+    assert after["metrics"] == pytest.approx(before["metrics"], abs=1e-5)
+    assert "decoded 4 of 4" in capsys.readouterr().out
+
+
+def test_predict_names_classes(run, capsys):
+    video = next((run.parent / "clips" / "test").glob("*.mp4"))
+    assert main(["predict", f"--workdir={run}", "--top=2", "--json", str(video)]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [name for name, _ in answer["predictions"]["action"]][0] in (
+        scenic_video.load(run).labels.classes["action"]
+    )
+    assert len(answer["predictions"]["action"]) == 2
+
+
+def test_predict_says_which_file_cannot_be_read(run, tmp_path, capsys):
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    assert main(["predict", f"--workdir={run}", str(broken)]) == 1
+    assert "broken.mp4" in capsys.readouterr().out
+
+
+def test_eval_reports_what_it_could_not_read_and_counts_the_rest(run, tmp_path, capsys):
+    clips = run.parent / "clips"
+    names = ["move_left", "move_right", "move_up"]
+    rows = [f"{clips}/test/{i:05d}.mp4,{name}" for i, name in enumerate(names)]
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    manifest = tmp_path / "test.csv"
+    manifest.write_text("\n".join(["path,action", *rows, f"{broken},grow"]))
+    assert main(["eval", f"--workdir={run}", f"--data={manifest}", "--views=1x1"]) == 0
+    out = capsys.readouterr().out
+    assert "decoded 3 of 4" in out and "broken.mp4" in out
+    summary, logits = eval_files(run, views="1x1")
+    assert summary["num_unreadable"] == 1
+    # Four classes, sorted by name, are matched by name to the ten that were trained.
+    labels = [0, 1, 2]
+    right = logits["logits/action"][:3].argmax(-1) == labels
+    assert summary["metrics"]["top1"] == pytest.approx(right.mean())
+
+
+def test_unknown_classes_are_refused(run, tmp_path, capsys):
+    clips = run.parent / "clips"
+    manifest = tmp_path / "test.csv"
+    manifest.write_text(f"path,action\n{clips}/test/00000.mp4,juggle\n")
+    assert main(["eval", f"--workdir={run}", f"--data={manifest}"]) == 2
+    assert "juggle" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("views", ["4", "0x3", "axb"])
+def test_views_that_are_none_are_refused(run, views, capsys):
+    assert main(["eval", f"--workdir={run}", f"--views={views}"]) == 2
+    assert "such as 4x3" in capsys.readouterr().err
+
+
+def test_one_run_starts_from_the_weights_of_another(run, tmp_path, capsys):
+    workdir = tmp_path / "finetuned"
+    config = run.parent / "config.py"
+    arguments = [f"--config={config}", f"--workdir={workdir}", "--config.trainer.num_steps=1"]
+    init = "--config.init={'workdir': '%s'}" % run
+    assert main(["train", *arguments, init]) == 0
+    assert re.search(r"INIT from the weights of \S*run \(step 4\)", capsys.readouterr().out)
+
+
+def test_a_dry_run_says_everything_and_writes_nothing(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", f"--config={run.parent / 'config.py'}", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    for words in ("hidden_size", "GFLOPs", "parameters", "epochs", "learning rate"):
+        assert words in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_eight_devices_evaluate(run):
+    assert jax.device_count() == 8
