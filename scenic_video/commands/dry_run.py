@@ -10,14 +10,14 @@ from scenic_video.commands.experiment import Experiment, example_batch
 from scenic_video.console import Terminal
 
 
-def show(experiment: Experiment) -> None:
+def show(experiment: Experiment, terminal: Terminal) -> None:
     """Prints the resolved config, the model's table, shapes, steps and rates."""
     print(json.dumps(experiment.config, indent=2, default=str))
     batch = example_batch(experiment.preprocessing, experiment.dataset.labels)
     rng = jax.eval_shape(lambda: jax.random.key(0))
     params = jax.eval_shape(experiment.task.init, rng, batch)["params"]
     print(parameter_overview.get_parameter_overview(params, include_stats=False))
-    Terminal().table("Run", ("what", "value"), rows(experiment, params))
+    terminal.table("Run", ("what", "value"), rows(experiment, params))
 
 
 def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:

@@ -71,7 +71,8 @@ def evaluate(
     overrides = {"split": split, "views": views, "batch_size": batch_size}
     given = {name: value for name, value in overrides.items() if value is not None}
     options = build({**config["evaluation"], **given})
-    dataset = build_dataset(data or config["dataset"])
+    terminal = terminal or Terminal(quiet=True)
+    dataset = build_dataset(data or config["dataset"], terminal)
     examples = aligned_labels(split_of(dataset, options.split), dataset.labels, model.labels)
     steps = trainer.compile_steps(
         task=model.task,
@@ -81,7 +82,6 @@ def evaluate(
         mesh=build(config["mesh"]),
     )
     state = trainer.state_of(model.variables, steps)
-    terminal = terminal or Terminal(quiet=True)
     with terminal.counting(f"evaluating {options.split} {options.views}") as counting:
         return evaluate_split(
             steps,

@@ -1,6 +1,7 @@
 """What a config describes, built: the dataset, the task, the mesh, and how long all of it runs."""
 
 import dataclasses
+import inspect
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
@@ -12,7 +13,9 @@ import optax
 from jax.sharding import Mesh
 
 from scenic_video import sharding, trainer
-from scenic_video.config import ConfigError, build
+from scenic_video.config import ConfigError, build, resolve
+from scenic_video.console import Terminal
+from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.loop import Cadence
@@ -118,11 +121,11 @@ class Experiment:
         }
 
 
-def build_experiment(config: Mapping[str, Any]) -> Experiment:
+def build_experiment(config: Mapping[str, Any], terminal: Terminal | None = None) -> Experiment:
     """Builds every node of a completed config; see `scenic_video.commands.configs.complete`."""
     config = dict(config)
     input_options = build(config["input"])
-    dataset = build_dataset(config["dataset"])
+    dataset = build_dataset(config["dataset"], terminal)
     steps_per_epoch = len(split_of(dataset, input_options.split)) / input_options.batch_size
     options = build(config["trainer"])
     cadence = Cadence.of(options, steps_per_epoch)
@@ -152,11 +155,18 @@ def build_experiment(config: Mapping[str, Any]) -> Experiment:
     )
 
 
-def build_dataset(node: Any) -> Dataset:
-    """A dataset from its config node, or from a path or catalogue name."""
+def build_dataset(node: Any, terminal: Terminal | None = None) -> Dataset:
+    """A dataset from its config node, or from a path or catalogue name.
+
+    One that has to be made first, and takes a `progress` function for it, shows that on `terminal`.
+    """
     if isinstance(node, str):
-        return build({"target": "scenic_video.data.datasets:open_dataset", "path": node})
-    return build(node)
+        return open_dataset(node)
+    parameters = inspect.signature(resolve(node["target"])).parameters
+    if terminal is None or "progress" not in parameters:
+        return build(node)
+    with terminal.counting("preparing clips") as counting:
+        return build(node, progress=counting)
 
 
 def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Preprocessing) -> Task:

@@ -61,16 +61,16 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config_arguments).to_dict()
     if not arguments.dry_run and arguments.workdir is None:
         raise ConfigError("Where to? Give --workdir=DIR, such as runs/quickstart.")
-    experiment = build_experiment(config)
-    if arguments.dry_run:
-        dry_run.show(experiment)
-        return 0
-    return train(experiment, arguments.workdir)
-
-
-def train(experiment: Experiment, workdir: Path) -> int:
-    """Trains, evaluates with all views and writes the report; returns the exit code."""
     terminal = Terminal(quiet=jax.process_index() != 0)
+    experiment = build_experiment(config, terminal)
+    if arguments.dry_run:
+        dry_run.show(experiment, terminal)
+        return 0
+    return train(experiment, arguments.workdir, terminal)
+
+
+def train(experiment: Experiment, workdir: Path, terminal: Terminal) -> int:
+    """Trains, evaluates with all views and writes the report; returns the exit code."""
     steps = experiment.compile()
     with _open_checkpoints(experiment, workdir) as checkpoints:
         state, story = start.start_state(experiment, steps, checkpoints, workdir)

@@ -87,16 +87,18 @@ def dataset(
     max_distractors: int = Settings.max_distractors,
     test_fraction: float = Settings.test_fraction,
     num_workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """The clips of `directory`, synthesized first where they are missing.
 
-    See `Settings` for what they are like, and `synthesize` for `num_workers`. `heads` picks from
-    `CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. The head `shapes` is
-    multi-label and stands alone.
+    See `Settings` for what they are like, `synthesize` for `num_workers` and `progress`. `heads`
+    picks from `CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. The head `shapes`
+    is multi-label and stands alone.
     """
     folder = synthesize(
         directory,
         num_workers=num_workers,
+        progress=progress,
         num_clips=num_clips,
         seed=seed,
         size=size,

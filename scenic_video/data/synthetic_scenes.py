@@ -26,7 +26,8 @@ ACTIONS = (
 )
 """An even id walks its path forwards; the odd id behind it walks the same path backwards."""
 MOTIONS = ("slide", "lift", "zoom", "spin", "order")
-"""The five paths: `MOTIONS[action // 2]`. A spin goes round a circle, as a clock's hand does."""
+"""The five paths: `MOTIONS[action // 2]`. A spin goes round a circle, as the tip of a
+clock's hand does, and is near the top of it halfway."""
 SHAPES = ("disc", "square", "triangle", "cross")
 """All have a notch or lack an arm, so that a rotation shows."""
 SOUNDS = ("rise", "fall", "high_then_low", "low_then_high")
@@ -37,6 +38,7 @@ TRAVEL = (0.35, 0.5)
 ZOOM = (1.9, 2.7)
 TURNS = (0.4, 0.6)
 ORBIT = (0.16, 0.22)
+MIDDLE_ANGLE = (-5 / 6 * np.pi, -1 / 6 * np.pi)
 HOP = (0.22, 0.32)
 FLASH = (0.75, 0.95)
 OFF_CENTRE = 0.05
@@ -113,7 +115,7 @@ def draw_scene(
             x=rng.uniform(-OFF_CENTRE, OFF_CENTRE),
             y=rng.uniform(-OFF_CENTRE, OFF_CENTRE),
             radius=rng.uniform(*RADIUS),
-            angle=rng.uniform(0, 2 * np.pi),
+            angle=rng.uniform(*MIDDLE_ANGLE),
             colour=rng.uniform(120, 230, 3),
         ),
         distractors=_draw_distractors(rng, max_distractors),
@@ -141,10 +143,7 @@ def poses(scene: Scene) -> Poses:
     slide, lift, zoom, spin, order = places
     angle = scene.actor.angle + 2 * np.pi * scene.turns * spin
     return Poses(
-        x=scene.actor.x
-        + scene.orbit * np.cos(angle)
-        - scene.travel * slide
-        + scene.shake[:, 0],
+        x=scene.actor.x + scene.orbit * np.cos(angle) - scene.travel * slide + scene.shake[:, 0],
         y=scene.actor.y
         + scene.orbit * np.sin(angle)
         - scene.travel * lift
