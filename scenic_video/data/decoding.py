@@ -61,6 +61,11 @@ class VideoReader(contextlib.AbstractContextManager):
         return self._demuxer.time_base
 
     @property
+    def first_time(self) -> Fraction:
+        """The time of `timestamps[0]` in seconds on the file's own clock, which sound shares."""
+        return int(self._packets.ticks[0]) * self.time_base
+
+    @property
     def has_audio(self) -> bool:
         return self._demuxer.has_audio
 
@@ -90,12 +95,15 @@ class VideoReader(contextlib.AbstractContextManager):
         return pictures.array if in_order else pictures.array[rows]
 
     def frames(self) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Every frame that can be decoded, in order, and its time in ticks of `time_base`."""
+        """Every frame that can be decoded, in order, with its time on the file's own clock.
+
+        That is in ticks of `time_base`, exactly as stated by the file, and not from 0.
+        """
         ticks = dict(zip(self._packets.frames.tolist(), self._packets.ticks.tolist(), strict=True))
         last = int(self._packets.frames[-1])
         for key, frame in self._decoder.all_from(int(self._packets.frames[0])):
             if key in ticks:
-                yield ticks[key] - self._demuxer.origin, frame
+                yield ticks[key], frame
             if key >= last:
                 return
 

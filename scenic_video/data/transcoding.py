@@ -1,0 +1,218 @@
+"""Makes videos cheap to read: small pictures, close keyframes, no filter that decoding pays for."""
+
+import dataclasses
+import functools
+import heapq
+import itertools
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.filter import Graph
+from av.video.stream import VideoStream
+
+from scenic_video.data.containers import Source, UnreadableVideo
+from scenic_video.data.conversion import (
+    build_graph,
+    clockwise_rotation,
+    turning_filters,
+    upright_size,
+)
+from scenic_video.data.decoding import VideoReader
+from scenic_video.data.sound_track import sound_track
+from scenic_video.data.synthetic_video import replacing
+
+AUDIO_BIT_RATE = 48_000
+
+
+def transcode(
+    source: Source,
+    destination: str | os.PathLike[str],
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+    short_side: int = 256,
+    gop: int = 16,
+    crf: int = 23,
+    preset: str = "veryfast",
+    audio_rate: int | None = 16_000,
+    overwrite: bool = False,
+) -> bool:
+    """Writes a video, or its part from `start` to `end` seconds, as H.264 and AAC in mp4.
+
+    The shorter side becomes `short_side` pixels unless it is shorter already; every `gop`-th
+    frame is a keyframe; `crf` and `preset` are x264's quality (lower is better) and effort. Every
+    frame keeps its time, exactly, counted from the first one, and is turned upright. Sound becomes
+    mono at `audio_rate` Hz and keeps in step; None leaves it out.
+
+    A file that exists stays, and False is returned, unless `overwrite` is set. No file is ever
+    left half written. Errors: UnreadableVideo.
+    """
+    destination = Path(destination)
+    if destination.exists() and not overwrite:
+        return False
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    options = {"preset": preset, "tune": "fastdecode", "g": str(gop), "crf": str(crf)}
+    name = f"video of {destination}" if isinstance(source, bytes) else os.fspath(source)
+    with VideoReader(source, name=name, start=start, end=end) as reader:
+        try:
+            with replacing(destination) as scratch:
+                pictures = _pictures(reader, short_side)
+                sound = _sound(source, reader, audio_rate) if audio_rate else iter(())
+                _encode(scratch, reader, pictures, sound, options)
+        except FFmpegError as error:
+            raise UnreadableVideo(f"{name}: cannot be transcoded: {error.strerror}.") from error
+    return True
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A file, or its part from `start` to `end` seconds, and the file that it is to become."""
+
+    source: str
+    destination: str
+    start: float = 0.0
+    end: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """How a job ended: written, skipped because its file was there, or failed, and then why."""
+
+    job: Job
+    was_written: bool
+    error: str = ""
+
+
+def transcode_many(
+    jobs: Iterable[Job], *, num_workers: int | None = None, **options: Any
+) -> Iterator[Result]:
+    """Results as jobs end, in any order; `options` are those of `transcode`.
+
+    `num_workers` processes (None: one a core; 0: this process alone) work side by side. A job that
+    fails stops no other. A second call goes on where the first was interrupted.
+    """
+    run = functools.partial(_run, options=options)
+    if num_workers == 0:
+        yield from map(run, jobs)
+        return
+    # Spawned: a fork of a process that holds JAX's threads may hang.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(num_workers or os.cpu_count(), mp_context=context)
+    try:
+        running = {pool.submit(run, job): job for job in jobs}
+        for future in as_completed(running):
+            error = future.exception()
+            if error is None:
+                yield future.result()
+            else:
+                yield Result(running[future], was_written=False, error=f"a worker died: {error}")
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _run(job: Job, *, options: dict[str, Any]) -> Result:
+    try:
+        was_written = transcode(
+            job.source, job.destination, start=job.start, end=job.end, **options
+        )
+    except (ValueError, OSError, FFmpegError) as error:
+        return Result(job, was_written=False, error=str(error))
+    return Result(job, was_written=was_written)
+
+
+def _encode(
+    path: Path,
+    reader: VideoReader,
+    pictures: Iterator[av.VideoFrame],
+    sound: Iterator[av.AudioFrame],
+    options: dict[str, str],
+) -> None:
+    first_picture, first_sound = next(pictures), next(sound, None)
+    tracks: list[Iterable[av.VideoFrame | av.AudioFrame]] = [
+        itertools.chain([first_picture], pictures)
+    ]
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as output:
+        video, audio = _add_video(output, reader, first_picture, options), None
+        if first_sound is not None:
+            audio = _add_audio(output, first_sound)
+            tracks.append(itertools.chain([first_sound], sound))
+        for frame in heapq.merge(*tracks, key=lambda frame: frame.time or 0.0):
+            if isinstance(frame, av.VideoFrame):
+                output.mux(video.encode(frame))
+            elif audio is not None:
+                output.mux(audio.encode(frame))
+        output.mux(video.encode())
+        if audio is not None:
+            output.mux(audio.encode())
+
+
+def _add_video(
+    output: OutputContainer, reader: VideoReader, picture: av.VideoFrame, options: dict[str, str]
+) -> VideoStream:
+    duration = reader.finish - float(reader.timestamps[0])
+    # The rate steers how x264 spends bits; when frames are shown is said by the time base.
+    rate = Fraction(len(reader.timestamps) / duration).limit_denominator(1001)
+    video = output.add_stream("libx264", rate=rate, options=options)
+    video.width, video.height, video.pix_fmt = picture.width, picture.height, picture.format.name
+    video.time_base = video.codec_context.time_base = reader.time_base
+    video.codec_context.colorspace = picture.colorspace
+    video.codec_context.color_range = picture.color_range
+    video.codec_context.thread_count = 1  # many files are encoded side by side
+    return video
+
+
+def _add_audio(output: OutputContainer, sound: av.AudioFrame) -> AudioStream:
+    audio = output.add_stream("aac", rate=sound.sample_rate, layout="mono")
+    audio.bit_rate = AUDIO_BIT_RATE
+    return audio
+
+
+def _pictures(reader: VideoReader, short_side: int) -> Iterator[av.VideoFrame]:
+    """Frames as they are to be stored; the first one's time is 0."""
+    graphs: dict[tuple, Graph] = {}
+    first = last = size = None
+    for tick, frame in reader.frames():
+        if last is not None and tick <= last:
+            continue  # a broken stream may turn back in time
+        last, first = tick, tick if first is None else first
+        size = size or stored_size(*upright_size(frame), short_side=short_side)
+        key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
+        if key not in graphs:
+            graphs[key] = build_graph(frame, _filters(frame, size), time_base=reader.time_base)
+        graphs[key].vpush(frame)
+        picture = graphs[key].vpull()
+        picture.pts, picture.time_base, picture.pict_type = tick - first, reader.time_base, 0
+        yield picture
+    if first is None:
+        raise UnreadableVideo(f"{reader.name}: none of its frames can be decoded.")
+
+
+def stored_size(height: int, width: int, *, short_side: int) -> tuple[int, int]:
+    """(height, width), both even, of a picture whose shorter side is at most `short_side`."""
+    scale = min(1.0, short_side / min(height, width))
+    return max(2, round(height * scale / 2) * 2), max(2, round(width * scale / 2) * 2)
+
+
+def _filters(frame: av.VideoFrame, size: tuple[int, int]) -> list[tuple[str, str]]:
+    turning = turning_filters(clockwise_rotation(frame))
+    scale = ("scale", f"{size[1]}:{size[0]}:flags=bicubic:out_range=tv")
+    return [*turning, scale, ("format", "yuv420p")]
+
+
+def _sound(source: Source, reader: VideoReader, rate: int) -> Iterator[av.AudioFrame]:
+    begin, position = reader.first_time, 0
+    duration = reader.finish - float(reader.timestamps[0])
+    for samples in sound_track(source, begin=begin, duration=duration, rate=rate):
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), position
+        yield frame
+        position += len(samples)
