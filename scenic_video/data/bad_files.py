@@ -42,7 +42,7 @@ class BadFiles:
     a path each.
     """
 
-    def __init__(self, path: str | Path, *, num_examples: int, max_share: float = 0.01):
+    def __init__(self, path: str | Path, *, num_examples: int, max_share: float | int = 0.01):
         self._path = Path(path)
         self._num_examples = num_examples
         self._max_share = max_share

@@ -12,7 +12,7 @@ class NoAnswer(Exception):
     """A call did not return before its deadline."""
 
 
-def with_deadline(function: Callable[[], T], seconds: float) -> T:
+def with_deadline(function: Callable[[], T], seconds: float | int) -> T:
     """`function()`, or `NoAnswer` after `seconds`.
 
     No thread can be stopped from outside, so one that hangs is left behind: it is a daemon and

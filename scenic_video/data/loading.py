@@ -35,9 +35,9 @@ class TrainingRow:
     labels: LabelSpace
     preprocessing: Preprocessing
     seed: int
-    scale_jitter: tuple[float, float] | None
+    scale_jitter: Sequence[float | int] | None
     flip: bool
-    decode_timeout: float
+    decode_timeout: float | int
 
     def __call__(self, index: int, position: int) -> BatchRow:
         bad_files = []
@@ -81,7 +81,7 @@ class EvaluationRow:
     preprocessing: Preprocessing
     num_clips: int
     num_crops: int
-    decode_timeout: float
+    decode_timeout: float | int
 
     def __call__(self, position: int) -> BatchRow:
         if position >= len(self.examples):

@@ -86,12 +86,12 @@ def train_batches(
     batch_size: int,
     rows: Sequence[int] | None = None,
     start_step: int = 0,
-    scale_jitter: Sequence[float] | None = None,
+    scale_jitter: Sequence[float | int] | None = None,
     flip: bool = False,
     bad_files: BadFiles | None = None,
     num_threads: int | None = None,
     num_workers: int = 0,
-    decode_timeout: float = 60.0,
+    decode_timeout: float | int = 60.0,
 ) -> TrainingBatches:
     """Endless training batches from `start_step` on; "rgb" is [L, T, H, W, 3].
 
@@ -107,7 +107,7 @@ def train_batches(
         labels=labels,
         preprocessing=preprocessing,
         seed=seed,
-        scale_jitter=None if scale_jitter is None else (scale_jitter[0], scale_jitter[1]),
+        scale_jitter=scale_jitter,
         flip=flip,
         decode_timeout=decode_timeout,
     )
@@ -146,7 +146,7 @@ def eval_batches(
     rows: Sequence[int] | None = None,
     num_threads: int | None = None,
     num_workers: int = 0,
-    decode_timeout: float = 60.0,
+    decode_timeout: float | int = 60.0,
 ) -> EvaluationBatches:
     """Every example once, in order; "rgb" is [L, V, T, H, W, 3] with V = num_crops * num_clips.
 

@@ -63,6 +63,11 @@ def read_ahead(
     in each of so many worker processes. Threads load the rows of a step side by side and a step
     or more at once, so memory holds few batches however many threads there are.
     """
+    if num_workers < 0 or (num_threads is not None and num_threads < 1):
+        raise ValueError(
+            "Loading takes num_threads >= 1 (None: all cores) and num_workers >= 0; got "
+            f"num_threads={num_threads} and num_workers={num_workers}."
+        )
     threads = num_threads or default_threads(num_workers)
     at_once = min(threads, max(2, -(-threads // len(rows))))
     batches = HostBatches(
