@@ -39,10 +39,12 @@ def start_state(
 def _initialized(experiment: Experiment, steps: Steps) -> tuple[TrainState, str]:
     node = dict(experiment.config["init"])
     source = Path(node.pop("workdir"))
-    loaded, meta = restore_params(source / "checkpoints")
+    variables, meta = restore_params(source / "checkpoints")
     node.setdefault("target", "scenic_video.weights.initialize:initialize")
     state = steps.init()
-    params, load_report = build(node, source=loaded, target=jax.device_get(state.params))
+    params, load_report = build(
+        node, source=variables["params"], target=jax.device_get(state.params)
+    )
     print(load_report)
     params = jax.device_put(params, steps.state_shardings.params)
     ema = None if state.ema_params is None else jax.tree.map(lambda x: x.copy(), params)
