@@ -24,7 +24,7 @@ def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
     """The rows of the closing table."""
     options, cadence = experiment.input, experiment.cadence
     batch = example_batch(experiment.preprocessing, experiment.dataset.labels)
-    shapes = {name: x.shape[1:] for name, x in batch["inputs"].items()}
+    shapes = {name: x.shape for name, x in batch["inputs"].items()}
     model = experiment.task.model  # pyright: ignore[reportAttributeAccessIssue]
     gflops = flops.forward_gflops(model, **shapes)
     views = experiment.views
@@ -34,7 +34,7 @@ def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
         ("GFLOPs a view (the papers' convention)", f"{gflops:,.2f}"),
         ("views at the end", f"{views} = {gflops * views.num_clips * views.num_crops:,.1f} GFLOPs"),
         *(
-            (f"input {name}", f"{options.batch_size} x {list(shape)} uint8")
+            (f"input {name}", f"{options.batch_size} x {list(shape[1:])} uint8")
             for name, shape in shapes.items()
         ),
         *(
