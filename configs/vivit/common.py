@@ -4,7 +4,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "Ti": {"hidden_size": 192, "mlp_dim": 768, "num_layers": 12, "num_heads": 3},
     "S": {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6},
     "B": {"hidden_size": 768, "mlp_dim": 3072, "num_layers": 12, "num_heads": 12},
@@ -13,7 +13,7 @@ SIZES = {
 }
 
 
-def size(name: str) -> dict[str, int]:
+def size(name: str) -> dict[str, Any]:
     """The widths and depths of "Ti", "S", "B", "L" or "H" (Dosovitskiy et al., table 1)."""
     if name not in SIZES:
         raise ValueError(f"There is no model size {name!r}; sizes are {', '.join(SIZES)}.")
@@ -79,13 +79,13 @@ def recipe(
     )
 
 
-def from_image(workdir: str, grid: tuple[int, int, int] = (16, 14, 14), **how: Any) -> dict:
+def from_image(workdir: str, grid: tuple[int, ...] = (16, 14, 14), **how: Any) -> dict[str, Any]:
     """Starts from the ViT of `workdir`; `grid` is how many tokens a clip has (t, h, w)."""
     target = "projects.vivit.pretrained:from_image_model"
     return {"target": target, "workdir": workdir, "grid": grid} | how
 
 
-def from_same(workdir: str) -> dict:
+def from_same(workdir: str) -> dict[str, Any]:
     """Starts from a run of the same model on other classes: all but the head."""
     head = ("output_projection/.*",)
     return {"workdir": workdir, "allow_fresh": head, "allow_unused": head}

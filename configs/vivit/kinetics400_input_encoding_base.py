@@ -11,6 +11,8 @@ Expected top-1: central_frame 79.2 %, uniform_frames 78.5 %, filter_inflation 77
 random 73.2 % (the tubelet kernel, drawn at random).
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from configs.vivit import common
@@ -19,8 +21,8 @@ from configs.vivit import common
 def get_config(variant: str = "central_frame") -> ConfigDict:
     if variant not in ("central_frame", "filter_inflation", "random", "uniform_frames"):
         raise ValueError(f"There is no variant {variant!r}; see the docstring of this config.")
-    fields = {"tubelet_size": (4, 16, 16)}
-    how = {"grid": (8, 14, 14)}
+    fields: dict[str, Any] = {"tubelet_size": (4, 16, 16)}
+    how: dict[str, Any] = {"grid": (8, 14, 14)}
     if variant == "uniform_frames":
         fields = {"tubelet_size": (1, 16, 16), "uniform_frames": 8}
     elif variant == "random":

@@ -1,5 +1,7 @@
 """Patches against convolutions, kernels that start from images, frame sampling and positions."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +28,7 @@ def noise(*shape, seed=0):
 )
 def test_the_embedding_is_a_valid_convolution_and_so_are_its_gradients(pixels, patch, layout):
     pixels = noise(*pixels)
-    module = PatchEmbedding(features=6, patch_size=patch)
+    module: Any = PatchEmbedding(features=6, patch_size=patch)
     params = module.init(jax.random.key(1), pixels)["params"]
     params["bias"] = noise(6, seed=2)
     numbers = (f"N{layout}C", f"{layout}IO", f"N{layout}C")
@@ -50,7 +52,7 @@ def test_the_embedding_is_a_valid_convolution_and_so_are_its_gradients(pixels, p
 
 def test_two_axes_embed_every_frame_of_a_video_alike():
     video = noise(2, 4, 8, 8, 3)
-    module = PatchEmbedding(features=6, patch_size=(4, 4))
+    module: Any = PatchEmbedding(features=6, patch_size=(4, 4))
     variables = module.init(jax.random.key(1), video)
     assert variables["params"]["kernel"].shape == (4, 4, 3, 6)
     frames = jnp.stack([module.apply(variables, video[:, t]) for t in range(4)], axis=1)
@@ -132,7 +134,8 @@ def test_more_uniform_frames_than_there_are_is_an_error():
 
 def test_learned_positions_are_shared_by_all_frames():
     x = jnp.zeros((2, 3, 5, 8))
-    output, variables = LearnedPositions().init_with_output(jax.random.key(0), x)
+    module: Any = LearnedPositions()
+    output, variables = module.init_with_output(jax.random.key(0), x)
     table = variables["params"]["pos_embedding"]
     assert table.shape == (1, 5, 8)
     assert (output == jnp.broadcast_to(table[0], x.shape)).all()

@@ -25,12 +25,16 @@ from projects.vivit.model import (
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SIZE: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 3, "num_heads": 4}
-TINY = SIZE | {"num_classes": 10}
-IMAGE = TINY | {"patch_size": (8, 8)}
-VIDEO = TINY | {"tubelet_size": (2, 8, 8)}
-TEMPORAL = {"temporal_num_layers": 2, "temporal_mlp_dim": 48, "temporal_num_heads": 2}
+TINY: dict[str, Any] = SIZE | {"num_classes": 10}
+IMAGE: dict[str, Any] = TINY | {"patch_size": (8, 8)}
+VIDEO: dict[str, Any] = TINY | {"tubelet_size": (2, 8, 8)}
+TEMPORAL: dict[str, Any] = {
+    "temporal_num_layers": 2,
+    "temporal_mlp_dim": 48,
+    "temporal_num_heads": 2,
+}
 
-MODELS = {
+MODELS: dict[str, Any] = {
     "vit_token": ViT(**IMAGE),
     "vit_gap": ViT(**IMAGE, classifier="gap"),
     "vit_map": ViT(**IMAGE, classifier="map"),
@@ -55,7 +59,7 @@ def sized(model, name, num_classes, **fields):
 
 
 video = functools.partial(sized, num_classes=400, tubelet_size=(2, 16, 16))
-TREES = {
+TREES: dict[str, Any] = {
     "vit_ti16_token_in1k": sized(ViT, "Ti", 1000),
     "vit_s16_token_in1k": sized(ViT, "S", 1000),
     "vit_b16_token_in1k": sized(ViT, "B", 1000),
@@ -102,7 +106,8 @@ def shapes_of(model, rgb_shape):
     """Parameter path -> shape, without allocating anything."""
     rgb = jax.ShapeDtypeStruct(rgb_shape, np.float32)
     variables: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
-    return {p: list(leaf.shape) for p, leaf in flatten_dict(variables["params"], sep="/").items()}
+    flat: dict[str, Any] = flatten_dict(variables["params"], sep="/")  # pyright: ignore
+    return {path: list(leaf.shape) for path, leaf in flat.items()}
 
 
 @pytest.mark.parametrize("name", MODELS)

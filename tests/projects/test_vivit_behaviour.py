@@ -20,10 +20,10 @@ from projects.vivit.model import (
 )
 
 SIZE: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 1, "num_heads": 4}
-TINY = SIZE | {"num_classes": 10}
-IMAGE = TINY | {"patch_size": (8, 8)}
-VIDEO = TINY | {"tubelet_size": (2, 8, 8)}
-VIDEO_CLASSES = [
+TINY: dict[str, Any] = SIZE | {"num_classes": 10}
+IMAGE: dict[str, Any] = TINY | {"patch_size": (8, 8)}
+VIDEO: dict[str, Any] = TINY | {"tubelet_size": (2, 8, 8)}
+VIDEO_CLASSES: list[Any] = [
     SpatioTemporalAttention,
     functools.partial(FactorisedEncoder, temporal_num_layers=1),
     FactorisedSelfAttention,
@@ -32,11 +32,16 @@ VIDEO_CLASSES = [
 ]
 
 
+def leaves(tree: Any) -> dict[str, Any]:
+    """Path -> leaf."""
+    return dict(flatten_dict(tree, sep="/"))  # pyright: ignore[reportArgumentType]
+
+
 def shapes_of(model, rgb_shape):
     """Parameter path -> shape, without allocating anything."""
     rgb = jax.ShapeDtypeStruct(rgb_shape, np.float32)
     variables: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
-    return {p: list(leaf.shape) for p, leaf in flatten_dict(variables["params"], sep="/").items()}
+    return {path: list(leaf.shape) for path, leaf in leaves(variables["params"]).items()}
 
 
 def start(model, rgb):
@@ -55,7 +60,7 @@ def clip(*shape, seed=0):
 
 
 def test_a_new_model_predicts_nothing_yet_but_its_bias():
-    model = ViT(**IMAGE, head_bias_init=-10.0)
+    model: Any = ViT(**IMAGE, head_bias_init=-10.0)
     output, _ = jax.jit(model.init_with_output)(jax.random.key(0), rgb=clip(2, 16, 16, 3))
     np.testing.assert_array_equal(output, np.full((2, 10), -10.0))
 
@@ -64,7 +69,7 @@ def test_a_new_model_predicts_nothing_yet_but_its_bias():
 def test_every_parameter_gets_a_finite_gradient(model_class):
     model, rgb = model_class(**VIDEO), clip(2, 4, 16, 16, 3)
     loss = jax.jit(jax.grad(lambda variables: (model.apply(variables, rgb=rgb) ** 2).sum()))
-    for path, leaf in flatten_dict(loss(start(model, rgb))["params"], sep="/").items():
+    for path, leaf in leaves(loss(start(model, rgb))["params"]).items():
         assert np.isfinite(leaf).all(), path
         # Adding the same to all logits of a softmax changes nothing.
         assert "key/bias" in path or np.abs(leaf).max() > 0, path
@@ -73,7 +78,7 @@ def test_every_parameter_gets_a_finite_gradient(model_class):
 def test_stochastic_depth_reaches_all_three_branches_of_factorised_self_attention():
     """At the last layer each is dropped half of the time: together an eighth, one example long."""
     fields: dict[str, Any] = VIDEO | {"num_layers": 2, "hidden_size": 8, "mlp_dim": 8}
-    model = FactorisedSelfAttention(**fields, stochastic_depth_rate=0.5)
+    model: Any = FactorisedSelfAttention(**fields, stochastic_depth_rate=0.5)
     rgb = jnp.broadcast_to(clip(1, 2, 16, 16, 3), (400, 2, 16, 16, 3))
     apply = jax.jit(functools.partial(model.apply, train=True))
     output = apply(start(model, rgb), rgb=rgb, rngs={"dropout": jax.random.key(0)})
@@ -94,18 +99,18 @@ def test_bfloat16_stays_close_to_float32_and_its_logits_are_float32(model_class)
 
 def test_time_attention_that_starts_at_zero_leaves_an_image_model():
     """Frames do not see each other at first, and yet the zero kernel gets a gradient."""
-    model = FactorisedSelfAttention(**VIDEO)
+    model: Any = FactorisedSelfAttention(**VIDEO)
     rgb = clip(1, 4, 16, 16, 3)
     fresh: Any = jax.jit(model.init)(jax.random.key(0), rgb=rgb)
     start_of_time = "Transformer/encoderblock_0/MultiHeadDotProductAttention_time/"
-    flat = flatten_dict(fresh["params"], sep="/")
+    flat = leaves(fresh["params"])
     assert (flat[start_of_time + "out/kernel"] == 0).all()
     assert (flat[start_of_time + "query/kernel"] != 0).all()
 
     @jax.jit
     def tokens(rgb):
         _, state = model.apply(fresh, rgb=rgb, capture_intermediates=True)
-        encoded = state["intermediates"]["Transformer"]["__call__"][0]  # pyright: ignore
+        encoded = state["intermediates"]["Transformer"]["__call__"][0]
         return encoded.reshape(2, 4, 32)
 
     other = rgb.at[:, 2:].set(0.5)
@@ -118,13 +123,13 @@ def test_time_attention_that_starts_at_zero_leaves_an_image_model():
         }
         return (model.apply({"params": params}, rgb=rgb) ** 2).sum()
 
-    gradient = flatten_dict(jax.jit(jax.grad(loss))(fresh["params"]), sep="/")
+    gradient = leaves(jax.jit(jax.grad(loss))(fresh["params"]))
     assert np.abs(gradient[start_of_time + "out/kernel"]).max() > 0
 
 
 def test_factorised_dot_product_heads_see_only_their_axis():
     """With the heads over space cut off at the output, frames mix only at the same place."""
-    model = FactorisedDotProduct(**VIDEO)
+    model: Any = FactorisedDotProduct(**VIDEO)
     rgb = clip(1, 4, 16, 16, 3)
     variables = start(model, rgb)
     block = variables["params"]["Transformer"]["encoderblock_0"]
@@ -177,7 +182,7 @@ def test_a_video_of_one_frame_is_an_image():
         (lambda: FactorisedSelfAttention(**VIDEO, classifier="token"), "'gap', 'gmp', 'gsp'"),
         (lambda: FactorisedSelfAttention(**VIDEO, attention_order="space"), "attention_order"),
         (lambda: FactorisedSelfAttention(**VIDEO, time_attention_start="one"), "'one'"),
-        (lambda: FactorisedDotProduct(**(VIDEO | {"num_heads": 1})), "num_heads=1"),
+        (lambda: FactorisedDotProduct(**dict(VIDEO, num_heads=1)), "num_heads=1"),
         (lambda: ViT(**IMAGE, positions="sincos"), "positions is 'sincos'"),
         (lambda: ViT(**IMAGE, dtype="float16"), "dtype is 'float16'"),
     ],

@@ -21,8 +21,8 @@ from projects.vivit.model import (
 from projects.vivit.pretrained import from_image_model, from_video_model
 
 SIZE: dict[str, Any] = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 2, "num_heads": 4}
-IMAGE = SIZE | {"num_classes": 21, "patch_size": (8, 8)}
-VIDEO = SIZE | {"num_classes": 10, "tubelet_size": (2, 8, 8)}
+IMAGE: dict[str, Any] = SIZE | {"num_classes": 21, "patch_size": (8, 8)}
+VIDEO: dict[str, Any] = SIZE | {"num_classes": 10, "tubelet_size": (2, 8, 8)}
 GRID = (2, 3, 3)
 CLIP = jax.random.uniform(jax.random.key(0), (2, 4, 24, 24, 3), minval=-1, maxval=1)
 
@@ -35,7 +35,7 @@ def start(model, rgb, seed=0):
         noise = np.random.default_rng([zlib.crc32(path.encode()), seed]).normal(size=shape)
         return (0.2 * noise + path.endswith("scale")).astype(np.float32)
 
-    flat = flatten_dict(shapes["params"], sep="/")
+    flat: dict[str, Any] = flatten_dict(shapes["params"], sep="/")  # pyright: ignore
     return unflatten_dict({path: draw(path, leaf.shape) for path, leaf in flat.items()}, sep="/")
 
 
