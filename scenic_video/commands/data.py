@@ -1,19 +1,17 @@
 """scenic-video data: makes, checks, converts and packs datasets."""
 
 import argparse
-import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from io import TextIOBase
 from pathlib import Path
 from typing import Any, cast
 
+from scenic_video.commands.data_source import add_data, open_data
 from scenic_video.console import Terminal
-from scenic_video.data import datasets
-from scenic_video.data.examples import Dataset
 
 EXAMPLES = """\
 examples:
@@ -35,16 +33,17 @@ examples:
   scenic-video data check data/videos_records --strict && echo "all files can be read"
 """
 
+TRANSCODE_EXAMPLES = """\
+examples:
+  scenic-video data transcode videos/train.csv videos/test.csv --out=data/videos_256
+  scenic-video data transcode epic.csv --heads=verb,noun --out=epic_320 --short-side=320 --crf=20
+"""
+
 BUILD_EXAMPLES = """\
 examples:
   scenic-video data build videos/train.csv videos/test.csv --out=data/videos_records
   scenic-video data build folders_of_classes --out=records --num-shards=64 --flip-unsafe
 """
-
-DATA_HELP = (
-    "manifests (.csv, .tsv, .jsonl; each is a split named by its stem), or one folder: of "
-    "manifests, of TFDS records, or of classes"
-)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -55,6 +54,7 @@ def add_parser(subparsers: Any) -> None:
     verbs = parser.add_subparsers(metavar="synthesize|check|transcode|build", required=True)
     _add_synthesize(verbs)
     _add_check(verbs)
+    _add_transcode(verbs)
     _add_build(verbs)
 
 
@@ -79,11 +79,30 @@ def _add_check(verbs: Any) -> None:
         description="Opens every file of a dataset and reports what training would stumble over.",
         epilog=CHECK_EXAMPLES,
     )
-    _add_data(parser)
+    add_data(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole report there")
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a file is unreadable")
     _add_workers(parser, "threads")
     parser.set_defaults(run=check)
+
+
+def _add_transcode(verbs: Any) -> None:
+    parser = verbs.add_parser(
+        "transcode",
+        help="make small copies that are fast to decode",
+        description="Makes small copies of all videos that are fast to decode, and cuts clips.",
+        epilog=TRANSCODE_EXAMPLES,
+    )
+    add_data(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--short-side", type=int, default=256, help="pixels (default: 256)")
+    parser.add_argument("--gop", type=int, default=16, help="frames to a keyframe (default: 16)")
+    parser.add_argument("--crf", type=int, default=23, help="lower is better (default: 23)")
+    parser.add_argument(
+        "--audio-rate", type=int, default=16_000, help="Hz; 0: no sound (default: 16000)"
+    )
+    _add_workers(parser, "processes")
+    parser.set_defaults(run=transcode)
 
 
 def _add_build(verbs: Any) -> None:
@@ -93,25 +112,11 @@ def _add_build(verbs: Any) -> None:
         description="Packs encoded videos and labels into TFDS records (ArrayRecord), unchanged.",
         epilog=BUILD_EXAMPLES,
     )
-    _add_data(parser)
+    add_data(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder to write, new or empty")
     parser.add_argument("--name", help="name of the dataset (default: the source's)")
     parser.add_argument("--num-shards", type=int, help="files a split (default: by size)")
     parser.set_defaults(run=build)
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", nargs="+", metavar="DATA", help=DATA_HELP)
-    of_manifests = parser.add_argument_group("what manifests mean")
-    of_manifests.add_argument("--root", help="where relative paths start (default: the manifest)")
-    of_manifests.add_argument("--heads", type=_names, help="columns with labels (default: all)")
-    of_manifests.add_argument("--classes", help="file of the class names, one a line")
-    of_manifests.add_argument(
-        "--multilabel", action="store_true", help="cells may hold several labels, as in a|b"
-    )
-    of_manifests.add_argument(
-        "--flip-unsafe", action="store_true", help="a mirrored clip would have another label"
-    )
 
 
 def _add_workers(parser: argparse.ArgumentParser, what: str) -> None:
@@ -121,31 +126,6 @@ def _add_workers(parser: argparse.ArgumentParser, what: str) -> None:
         default=os.cpu_count() or 1,
         help=f"{what} to share the work (default: one a core)",
     )
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def open_data(arguments: argparse.Namespace) -> Dataset:
-    """The dataset that the arguments of `_add_data` name."""
-    given = {name: getattr(arguments, name) for name in ("root", "heads", "classes", "multilabel")}
-    options = {name: value for name, value in given.items() if value}
-    if len(arguments.data) == 1:
-        dataset = datasets.open_dataset(arguments.data[0], **options)
-    else:
-        dataset = datasets.manifest(_splits(arguments.data), **options)
-    return dataclasses.replace(dataset, flip_safe=False) if arguments.flip_unsafe else dataset
-
-
-def _splits(manifests: Sequence[str]) -> dict[str, str]:
-    splits = {Path(name).stem: name for name in manifests}
-    if len(splits) < len(manifests):
-        raise ValueError(
-            f"{' and '.join(manifests)}: each manifest is a split named by its stem, so their "
-            "stems must differ."
-        )
-    return splits
 
 
 def synthesize(arguments: argparse.Namespace) -> int:
@@ -181,6 +161,32 @@ def check(arguments: argparse.Namespace) -> int:
     return 1 if arguments.strict and report.unreadable else 0
 
 
+def transcode(arguments: argparse.Namespace) -> int:
+    """`scenic-video data transcode`; exit code 1 if some videos could not be read."""
+    from scenic_video.data.transcoded import transcode_dataset
+
+    dataset = open_data(arguments)
+    with _counting("videos") as progress:
+        copy = transcode_dataset(
+            dataset,
+            arguments.out,
+            num_workers=arguments.num_workers,
+            progress=progress,
+            short_side=arguments.short_side,
+            gop=arguments.gop,
+            crf=arguments.crf,
+            audio_rate=arguments.audio_rate or None,
+        )
+    terminal = Terminal()
+    for result in copy.failed:
+        terminal.line(f"left out: {result.error}")
+    terminal.line(
+        f"{copy.num_written} videos written, {copy.num_kept} kept, {len(copy.failed)} left out. "
+        f"In a config: dataset={str(arguments.out)!r}"
+    )
+    return 1 if copy.failed else 0
+
+
 def build(arguments: argparse.Namespace) -> int:
     """`scenic-video data build`."""
     from scenic_video.data import building
@@ -195,7 +201,7 @@ def build(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     splits = ", ".join(f"{len(examples)} {name}" for name, examples in dataset.splits.items())
-    Terminal().line(f"{folder} holds {splits}. Train on it: --config.dataset={folder}")
+    Terminal().line(f"{folder} holds {splits}. In a config: dataset={str(folder)!r}")
     return 0
 
 

@@ -7,6 +7,7 @@ tfds            TFDS datasets, ours or of the catalogue, see `scenic_video.data.
 
 import hashlib
 import itertools
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from scenic_video.config import build
 from scenic_video.data.examples import Dataset
 from scenic_video.data.labels import Names, fingerprint, label_space, to_examples
-from scenic_video.data.manifest import Row, read_manifest
+from scenic_video.data.manifest import Heads, Row, columns_of, read_manifest
 from scenic_video.data.records import find_records, tfds
 from scenic_video.data.synthetic_settings import SETTINGS_FILE
 from scenic_video.data.tables import SUFFIXES
@@ -24,6 +25,7 @@ __all__ = ["class_folders", "manifest", "open_dataset", "tfds"]
 
 SPLIT_NAMES = ("train", "validation", "validate", "val", "test")
 """In `class_folders`, a folder of such a name tells that all folders beside it are splits."""
+FIELDS_FILE = "dataset.json"
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
 
 
@@ -33,17 +35,18 @@ def open_dataset(path: str | os.PathLike | Mapping[str, Any], **options: Any) ->
     "tfds:name"                  `tfds(name)`
     a .csv, .tsv or .jsonl       `manifest`; the file's stem names its only split
     a folder of those            `manifest`; every file is a split (train.csv, test.csv, ...)
+    ... with a dataset.json      `manifest` with the fields in there; its paths start at the folder
     a folder of synthetic clips  `scenic_video.data.synthetic:read`
     a folder of records          `tfds`
     any other folder             `class_folders`
 
     `options` are further fields of that function.
     """
-    node = dict(path) if isinstance(path, Mapping) else _node(os.fspath(path))
+    node = dict(path) if isinstance(path, Mapping) else _node(os.fspath(path), options.get("heads"))
     return build({**node, **options})
 
 
-def _node(name: str) -> dict[str, Any]:
+def _node(name: str, heads: Heads | None) -> dict[str, Any]:
     """The config node that a plain string is short for."""
     here = f"{__name__}:"
     if name.startswith("tfds:"):
@@ -60,6 +63,8 @@ def _node(name: str) -> dict[str, Any]:
         return {"target": "scenic_video.data.synthetic:read", "directory": str(path)}
     if find_records(path) is not None:
         return {"target": here + "tfds", "name": str(path)}
+    if (path / FIELDS_FILE).exists():
+        return {"target": here + "manifest", **_read_fields(path, heads)}
     manifests = [file for file in path.iterdir() if file.suffix in SUFFIXES]
     if manifests:
         manifests.sort(key=lambda file: _usual_order(file.stem))
@@ -68,11 +73,21 @@ def _node(name: str) -> dict[str, Any]:
     return {"target": here + "class_folders", "directory": str(path)}
 
 
+def _read_fields(folder: Path, heads: Heads | None) -> dict[str, Any]:
+    fields = json.loads((folder / FIELDS_FILE).read_text("utf-8"))
+    fields["splits"] = {split: str(folder / path) for split, path in fields["splits"].items()}
+    if heads is not None:
+        chosen = columns_of(heads).items()
+        names = fields.get("classes", {})
+        fields["classes"] = {head: names[column] for head, column in chosen if column in names}
+    return fields
+
+
 def manifest(
     splits: Mapping[str, str],
     *,
     root: str | None = None,
-    heads: str | Sequence[str] | Mapping[str, str] | None = None,
+    heads: Heads | None = None,
     multilabel: bool = False,
     classes: Mapping[str, Names] | Names | None = None,
     flip_safe: bool = True,

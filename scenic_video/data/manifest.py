@@ -1,10 +1,11 @@
-"""Reads manifests: tables (CSV, TSV, JSON lines) of clips and their labels.
+"""Reads and writes manifests: tables (CSV, TSV, JSON lines) of clips and their labels.
 
 A row has a `path`, and may have `start` and `end` (seconds or HH:MM:SS.ss) and an `id`. Every
 other column is a head with the class of the clip; several classes in one cell are separated by
 `|` (in JSON lines: a list). Spaces around cells are dropped, empty lines skipped.
 """
 
+import csv
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from scenic_video.config import near
+from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.tables import Record, read_records
 
 RESERVED = ("path", "start", "end", "id")
+
+Heads = str | Sequence[str] | Mapping[str, str]
+"""Columns to read labels from; a mapping renames them: {head: column}."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,15 +41,14 @@ def read_manifest(
     path: str | Path,
     *,
     root: str | Path | None = None,
-    heads: str | Sequence[str] | Mapping[str, str] | None = None,
+    heads: Heads | None = None,
     multilabel: bool = False,
 ) -> list[Row]:
     """The rows in the order of the file, whose suffix tells its format: .csv, .tsv or .jsonl.
 
     Relative paths resolve against `root`, else against the manifest's folder. `heads` picks the
-    columns that hold labels, all but `RESERVED` if None; a mapping renames: {head: column}. A row
-    without `id` takes its path, and its times if it has some, for an id. Raises ValueError with
-    file, line and column.
+    columns that hold labels, all but `RESERVED` if None. A row without `id` takes its path, and
+    its times if it has some, for an id. Raises ValueError with file, line and column.
     """
     path = Path(path)
     records = read_records(path)
@@ -58,6 +62,50 @@ def read_manifest(
     return rows
 
 
+def columns_of(heads: Heads) -> dict[str, str]:
+    """Head -> column."""
+    if isinstance(heads, Mapping):
+        return dict(heads)
+    return {head: head for head in ([heads] if isinstance(heads, str) else heads)}
+
+
+def write_manifest(path: Path, examples: Sequence[Example], labels: LabelSpace) -> None:
+    """Writes a CSV file that `read_manifest` reads as these examples, which must lie in files.
+
+    Paths are relative to the manifest where they lie below its folder. The order of the classes
+    is not in it.
+    """
+    if path.suffix != ".csv":
+        raise ValueError(f"{path}: manifests are written as .csv.")
+    for head, names in labels.classes.items():
+        if head in RESERVED:
+            raise ValueError(f"The head {head!r} cannot stand in a manifest; rename it.")
+        ambiguous = [name for name in names if "|" in name or name != name.strip()]
+        if ambiguous:
+            raise ValueError(f"The class {ambiguous[0]!r} of {head!r} cannot stand in a manifest.")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*RESERVED, *labels.classes], lineterminator="\n")
+        writer.writeheader()
+        for example in examples:
+            writer.writerow(_cells(example, labels, path.parent))
+
+
+def _cells(example: Example, labels: LabelSpace, folder: Path) -> dict[str, str]:
+    if isinstance(example.video, bytes):
+        raise ValueError(f"{example.id!r} lies in records; a manifest names files.")
+    video = Path(example.video)
+    return {
+        "path": str(video.relative_to(folder) if video.is_relative_to(folder) else video),
+        "start": repr(float(example.start)) if example.start else "",
+        "end": _time(example.end),
+        "id": example.id,
+        **{
+            head: "|".join(names[index] for index in example.labels[head])
+            for head, names in labels.classes.items()
+        },
+    }
+
+
 def _no_path(path: Path, columns: list[str]) -> str:
     hint = ""
     if path.suffix != ".jsonl" and len(columns) == 1:
@@ -69,15 +117,11 @@ def _no_path(path: Path, columns: list[str]) -> str:
     )
 
 
-def _head_columns(
-    path: Path, columns: list[str], heads: str | Sequence[str] | Mapping[str, str] | None
-) -> dict[str, str]:
+def _head_columns(path: Path, columns: list[str], heads: Heads | None) -> dict[str, str]:
     """Head -> column."""
     if heads is None:
         return {name: name for name in columns if name not in RESERVED}
-    if isinstance(heads, str):
-        heads = (heads,)
-    chosen = dict(heads) if isinstance(heads, Mapping) else {name: name for name in heads}
+    chosen = columns_of(heads)
     for column in chosen.values():
         if column not in columns or column in RESERVED:
             labels = [name for name in columns if name not in RESERVED]

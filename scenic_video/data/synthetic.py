@@ -14,6 +14,7 @@ shapes/train.csv and shapes/test.csv.
 """
 
 import csv
+import dataclasses
 import functools
 import multiprocessing
 import os
@@ -26,10 +27,12 @@ import numpy as np
 
 from scenic_video.config import near
 from scenic_video.data import datasets
+from scenic_video.data.claims import claim
 from scenic_video.data.examples import Dataset
+from scenic_video.data.manifest import Heads, columns_of
 from scenic_video.data.synthetic_frames import draw_frames
 from scenic_video.data.synthetic_scenes import ACTIONS, MOTIONS, SHAPES, SOUNDS, Scene, draw_scene
-from scenic_video.data.synthetic_settings import SPLITS, Settings, claim
+from scenic_video.data.synthetic_settings import GENERATOR, SETTINGS_FILE, SPLITS, Settings
 from scenic_video.data.synthetic_sound import draw_sound
 from scenic_video.data.synthetic_video import replacing, write_video
 
@@ -60,7 +63,11 @@ def synthesize(
     """
     directory = Path(directory).expanduser()
     chosen = Settings.of(settings)
-    claim(directory, chosen)
+    noted = dataclasses.asdict(chosen) | {"generator": GENERATOR}
+    folders, manifests = (*SPLITS, "shapes"), (f"{split}.csv" for split in SPLITS)
+    claim(directory, SETTINGS_FILE, noted, contents=(*folders, *manifests))
+    for folder in folders:
+        (directory / folder).mkdir(exist_ok=True)
     clips = [(split, index) for split, size in chosen.split_sizes.items() for index in range(size)]
     missing = [clip for clip in clips if not clip_path(directory, *clip).exists()]
     written = _map(functools.partial(_write_clip, directory, chosen), missing, num_workers)
@@ -79,7 +86,7 @@ def dataset(
     *,
     num_clips: int,
     seed: int = Settings.seed,
-    heads: str | Sequence[str] | Mapping[str, str] = ("action",),
+    heads: Heads = ("action",),
     size: int = Settings.size,
     frame_rate: int = Settings.frame_rate,
     seconds: float = Settings.seconds,
@@ -111,13 +118,10 @@ def dataset(
     return read(str(folder), heads=heads)
 
 
-def read(
-    directory: str, *, heads: str | Sequence[str] | Mapping[str, str] = ("action",)
-) -> Dataset:
+def read(directory: str, *, heads: Heads = ("action",)) -> Dataset:
     """The clips of a directory that `synthesize` filled; see `dataset` for `heads`."""
     folder = Path(directory).expanduser()
-    heads = (heads,) if isinstance(heads, str) else heads
-    columns = dict(heads) if isinstance(heads, Mapping) else {head: head for head in heads}
+    columns = columns_of(heads)
     for column in columns.values():
         if column not in CLASSES:
             raise ValueError(

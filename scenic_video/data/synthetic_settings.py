@@ -1,13 +1,10 @@
 """By which settings a directory of synthetic clips is made, and that it is made by no others."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from scenic_video.config import near
-from scenic_video.data.synthetic_video import replacing
 
 SPLITS = ("train", "test")
 SETTINGS_FILE = "synthetic.json"
@@ -69,31 +66,3 @@ class Settings:
     @property
     def split_sizes(self) -> dict[str, int]:
         return {"train": self.num_clips - self.num_test, "test": self.num_test}
-
-
-def claim(directory: Path, settings: Settings) -> None:
-    """Notes the settings in the directory, or compares them with those noted there."""
-    file = directory / SETTINGS_FILE
-    wanted = dataclasses.asdict(settings) | {"generator": GENERATOR}
-    if file.exists():
-        found = json.loads(file.read_text())
-        other = [name for name in wanted if found.get(name) != wanted[name]]
-        if other:
-            difference = ", ".join(
-                f"{name}={found.get(name)} instead of {wanted[name]}" for name in other
-            )
-            raise ValueError(
-                f"{directory} holds synthetic clips of other settings: {difference}. "
-                "Ask for these settings, choose another directory, or delete it."
-            )
-        return
-    taken = [name for split in SPLITS for name in (split, f"{split}.csv")]
-    if any((directory / name).exists() for name in taken):
-        raise ValueError(
-            f"{directory} holds data that `synthesize` did not write (there is no "
-            f"{SETTINGS_FILE}). Choose another directory."
-        )
-    for folder in (*SPLITS, "shapes"):
-        (directory / folder).mkdir(parents=True)
-    with replacing(file) as scratch:
-        scratch.write_text(json.dumps(wanted, indent=2) + "\n")

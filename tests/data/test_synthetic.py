@@ -306,7 +306,7 @@ def test_clips_of_another_generator_are_refused(directory, tmp_path):
 
 def test_a_folder_of_other_data_is_left_alone(tmp_path):
     (tmp_path / "train.csv").write_text("path,label\n")
-    with pytest.raises(ValueError, match="did not write"):
+    with pytest.raises(ValueError, match="was not made here"):
         synthetic.synthesize(tmp_path, **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["train.csv"]
 

@@ -1,0 +1,54 @@
+"""Arguments that name a dataset, for the verbs that read one."""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from scenic_video.data import datasets
+from scenic_video.data.examples import Dataset
+
+DATA_HELP = (
+    "manifests (.csv, .tsv, .jsonl; each is a split named by its stem), or one folder: of "
+    "manifests, of TFDS records, or of classes"
+)
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that `open_data` reads."""
+    parser.add_argument("data", nargs="+", metavar="DATA", help=DATA_HELP)
+    of_manifests = parser.add_argument_group("what manifests mean")
+    of_manifests.add_argument("--root", help="where relative paths start (default: the manifest)")
+    of_manifests.add_argument("--heads", type=_names, help="columns with labels (default: all)")
+    of_manifests.add_argument("--classes", help="file of the class names, one a line")
+    of_manifests.add_argument(
+        "--multilabel", action="store_true", help="cells may hold several labels, as in a|b"
+    )
+    of_manifests.add_argument(
+        "--flip-unsafe", action="store_true", help="a mirrored clip would have another label"
+    )
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def open_data(arguments: argparse.Namespace) -> Dataset:
+    """The dataset that the arguments of `add_data` name."""
+    given = {name: getattr(arguments, name) for name in ("root", "heads", "classes", "multilabel")}
+    options = {name: value for name, value in given.items() if value}
+    if len(arguments.data) == 1:
+        dataset = datasets.open_dataset(arguments.data[0], **options)
+    else:
+        dataset = datasets.manifest(_splits(arguments.data), **options)
+    return dataclasses.replace(dataset, flip_safe=False) if arguments.flip_unsafe else dataset
+
+
+def _splits(manifests: Sequence[str]) -> dict[str, str]:
+    splits = {Path(name).stem: name for name in manifests}
+    if len(splits) < len(manifests):
+        raise ValueError(
+            f"{' and '.join(manifests)}: each manifest is a split named by its stem, so their "
+            "stems must differ."
+        )
+    return splits
