@@ -47,6 +47,9 @@ class VisionTransformer(nn.Module, kw_only=True):
     known_classifiers = CLASSIFIERS[:-1]
 
     def __post_init__(self):
+        for name, value in list(vars(self).items()):
+            if isinstance(value, list):  # as JSON gives it; a module must be hashable
+                object.__setattr__(self, name, tuple(value))
         super().__post_init__()
         self._require("classifier", self.known_classifiers)
         self._require("positions", ("learned", "sinusoidal", "sinusoidal_1d", "none"))

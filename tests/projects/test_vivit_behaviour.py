@@ -174,6 +174,12 @@ def test_a_video_of_one_frame_is_an_image():
         model.apply(variables, rgb=clip(2, 4, 16, 16, 3))
 
 
+def test_a_model_from_json_is_the_same_model():
+    again = SpatioTemporalAttention(**dict(VIDEO, tubelet_size=[2, 8, 8]))
+    assert again == SpatioTemporalAttention(**VIDEO)
+    assert hash(again) == hash(again.clone())
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
