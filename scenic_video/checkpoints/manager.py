@@ -1,0 +1,224 @@
+"""The checkpoints of a run: which to write, to keep and to restore."""
+
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from etils import epath
+from jax.sharding import Sharding, SingleDeviceSharding
+
+from scenic_video.checkpoints import record as records
+from scenic_video.checkpoints import storage
+
+logger = logging.getLogger(__name__)
+
+PathLike = Any
+"""A str, a pathlib.Path, or a path of a bucket such as gs://bucket/run."""
+
+
+class Checkpoints:
+    """The checkpoints of a run in `directory`, one folder a step.
+
+    Keeps the `keep_last` newest and, if `best_metric` names a number given to `save`, the one
+    where it is best: highest for `best_mode` "max", lowest for "min". What is no longer kept is
+    deleted after the newer checkpoint is complete. Reading changes nothing on disk; the first
+    `save` clears away what a killed run left half-written. All processes make the same calls.
+    """
+
+    def __init__(
+        self,
+        directory: PathLike,
+        *,
+        keep_last: int = 2,
+        best_metric: str | None = None,
+        best_mode: Literal["max", "min"] = "max",
+    ):
+        if keep_last < 1:
+            raise ValueError(f"keep_last must be 1 or more; got {keep_last}.")
+        if best_mode not in ("max", "min"):
+            raise ValueError(f"best_mode must be 'max' or 'min'; got {best_mode!r}.")
+        self.directory = epath.Path(directory).resolve()
+        self._keep_last = keep_last
+        self._best = None if best_metric is None else (best_metric, best_mode)
+        self._damaged: list[int] = []
+        self._writer: Any = None
+        self._in_flight: tuple[int, Any] | None = None
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, error_type: Any, error: Any, traceback: Any) -> None:
+        try:
+            self.close()
+        except RuntimeError as save_error:
+            if error is None:
+                raise
+            logger.error("%s", save_error)
+
+    def close(self) -> None:
+        """Waits for the save in flight. Errors: RuntimeError if it failed."""
+        try:
+            self.wait()
+        finally:
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                writer.close()
+
+    def wait(self) -> None:
+        """Waits until what was saved is on disk. Errors: RuntimeError if it could not be."""
+        in_flight, self._in_flight = self._in_flight, None
+        if in_flight is None:
+            return
+        step, response = in_flight
+        try:
+            response.result()
+        except Exception as error:
+            writer, self._writer = self._writer, None
+            with contextlib.suppress(Exception):  # it raises this error once more
+                writer.close()
+            raise RuntimeError(
+                f"Step {step} could not be saved in {self.directory}: {error}. Steps on disk: "
+                f"{storage.steps_in(self.directory)}."
+            ) from error
+
+    def steps(self) -> list[int]:
+        """The complete steps on disk, ascending; waits for the save in flight."""
+        self.wait()
+        return storage.steps_in(self.directory)
+
+    def latest_step(self) -> int | None:
+        """The newest complete step, or None."""
+        return max(self.steps(), default=None)
+
+    def best_step(self) -> int | None:
+        """The step where `best_metric` is best, or None."""
+        self.wait()
+        return storage.best_step(self.directory, self._best)
+
+    def save(
+        self,
+        step: int,
+        state: Any,
+        meta: Mapping[str, Any],
+        metrics: Mapping[str, float] | None = None,
+        *,
+        block: bool = False,
+    ) -> None:
+        """Saves a state in the background; it may be donated as soon as this returns.
+
+        `meta` is anything JSON can hold; `metrics` are numbers of this step, `best_metric` among
+        them. With `block`, waits for the files. Errors: ValueError if the step exists or an
+        argument does not fit, RuntimeError if the save before this one failed.
+        """
+        if step in self.steps() and step not in self._damaged:
+            raise ValueError(f"Step {step} is already saved in {self.directory}.")
+        if self._best and metrics is not None and self._best[0] not in metrics:
+            raise ValueError(
+                f"best_metric={self._best[0]!r} is none of the metrics: {', '.join(metrics)}."
+            )
+        leaves = records.flatten(state)
+        record = records.make_record(step, leaves, meta, metrics, self._best)
+        self._open_writer()
+        self._in_flight = (step, storage.write(self._writer, step, leaves, record))
+        if block:
+            self.wait()
+
+    def read_meta(self, step: int | None = None) -> dict[str, Any]:
+        """What was saved as `meta`, with "step" and "metrics", without reading the arrays.
+
+        Without a step, that of the newest step that can be read.
+        """
+        content, _ = storage.first_good(self._candidates(step), self._read_record)
+        return records.meta_of(content)
+
+    def restore(self, step: int | None, abstract_state: Any) -> tuple[Any, dict[str, Any]]:
+        """The state of a step, or of the newest good one, and its meta as `read_meta` gives it.
+
+        `abstract_state` is a tree of `ShapeDtypeStruct` with shardings; the state comes back in
+        its containers and lies as it says, wherever it lay when it was saved. Errors: ValueError
+        with a table if names, shapes or dtypes differ; CorruptedCheckpoint for a given step that
+        is damaged. Without a step, damaged ones are passed over with a warning and stay on disk;
+        the next `save` renames them, lest they be taken for the newest again.
+        """
+        wanted = records.flatten(abstract_state)
+
+        def load(step: int) -> tuple[dict[str, jax.Array], dict[str, Any]]:
+            content = self._read_record(step)
+            records.check_structure(f"{self.directory}/{step}", content, wanted)
+            arrays = storage.read_arrays(self.directory, content, wanted)
+            return arrays, records.meta_of(content)
+
+        (arrays, meta), self._damaged = storage.first_good(self._candidates(step), load)
+        structure = jax.tree.structure(abstract_state)
+        return jax.tree.unflatten(structure, [arrays[path] for path in wanted]), meta
+
+    def _candidates(self, step: int | None) -> list[int]:
+        """The steps to try, the newest first; waits for the save in flight."""
+        steps = self.steps()
+        if not steps:
+            raise FileNotFoundError(f"There is no checkpoint in {self.directory}.")
+        return steps[::-1] if step is None else [step]
+
+    def _read_record(self, step: int) -> records.Content:
+        return storage.read_record(self.directory, step)
+
+    def _open_writer(self) -> None:
+        if self._damaged:
+            storage.set_aside(self.directory, self._damaged)
+            self._damaged = []
+            if self._writer is not None:
+                self._writer.reload()
+        if self._writer is None:
+            self._writer = storage.open_writer(self.directory, self._keep_last, self._best)
+
+
+def restore_params(
+    directory: PathLike,
+    *,
+    step: int | None = None,
+    averaged: bool = True,
+    sharding: Sharding | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The variables of a trained model, {"params": ..., other collections}, and its meta.
+
+    Reads no optimizer state and changes nothing on disk. The parameters are the averaged ones if
+    there are some and `averaged`. Without a step, the best one if the run kept it, else the
+    newest; damaged ones are passed over with a warning. Arrays lie by `sharding`, by default on
+    the first device of this process.
+    """
+    folder = epath.Path(directory).resolve()
+    steps = storage.steps_in(folder)[::-1] if step is None else [step]
+    if not steps:
+        raise FileNotFoundError(f"There is no checkpoint in {folder}.")
+    best = storage.best_step(folder) if step is None else None
+    if best is not None:
+        steps = [best, *(other for other in steps if other != best)]
+    place = sharding or SingleDeviceSharding(jax.local_devices()[0])
+
+    def load(step: int) -> tuple[dict[str, jax.Array], dict[str, Any]]:
+        content = storage.read_record(folder, step)
+        names = _variable_names(content["leaves"], averaged)
+        wanted = {
+            path: jax.ShapeDtypeStruct(shape, jnp.dtype(dtype), sharding=place)
+            for path, (shape, dtype, _) in content["leaves"].items()
+            if path in names
+        }
+        arrays = storage.read_arrays(folder, content, wanted)
+        return {names[path]: leaf for path, leaf in arrays.items()}, records.meta_of(content)
+
+    (variables, meta), _ = storage.first_good(steps, load)
+    return storage.nest(variables), meta
+
+
+def _variable_names(paths: Mapping[str, Any], averaged: bool) -> dict[str, str]:
+    """Path in a train state -> path in the model's variables, for those that a model needs."""
+    has_average = any(path.startswith("ema_params/") for path in paths)
+    params = "ema_params/" if averaged and has_average else "params/"
+    names = {
+        path: "params/" + path.removeprefix(params) for path in paths if path.startswith(params)
+    }
+    state = {p: p.removeprefix("model_state/") for p in paths if p.startswith("model_state/")}
+    return names | state

@@ -1,0 +1,127 @@
+"""The record of a checkpoint: what the run says of itself, and what is known of every array.
+
+It is JSON with a digest of its own: {"digest": ..., "content": {"step", "meta", "metrics", "best",
+"leaves": {path: [shape, dtype, fingerprint]}}}.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from scenic_video.checkpoints.fingerprint import fingerprint
+
+Content = dict[str, Any]
+Best = tuple[str, str]
+"""A metric's name, and "max" or "min"."""
+
+MOST_ROWS = 30
+
+
+def flatten(state: Any) -> dict[str, Any]:
+    """Path -> leaf, in the order of the tree."""
+    leaves = {}
+    for keys, leaf in jax.tree.leaves_with_path(state):
+        names = [jax.tree_util.keystr((key,), simple=True) for key in keys]
+        path = "/".join(names)
+        if not names or any("/" in name for name in names):
+            raise ValueError(f"A state's leaves need names without '/'; got {names}.")
+        if not isinstance(leaf, jax.Array | jax.ShapeDtypeStruct):
+            raise ValueError(f"State leaf {path} must be a jax.Array; got {type(leaf).__name__}.")
+        leaves[path] = leaf
+    return leaves
+
+
+def make_record(
+    step: int,
+    leaves: Mapping[str, Any],
+    meta: Mapping[str, Any],
+    metrics: Mapping[str, float] | None,
+    best: Best | None,
+) -> dict[str, Any]:
+    """Errors: ValueError if `meta` is more than JSON can hold."""
+    fingerprints = jax.device_get({path: fingerprint(leaf) for path, leaf in leaves.items()})
+    content = {
+        "step": step,
+        "meta": dict(meta),
+        "metrics": None if metrics is None else {name: float(x) for name, x in metrics.items()},
+        "best": best,
+        "leaves": {
+            path: (leaf.shape, jnp.dtype(leaf.dtype).name, int(fingerprints[path]))
+            for path, leaf in leaves.items()
+        },
+    }
+    try:
+        content = json.loads(json.dumps(content))
+    except TypeError as error:
+        raise ValueError(f"What a checkpoint says of itself must be JSON: {error}.") from error
+    return {"digest": _digest(content), "content": content}
+
+
+def is_intact(record: Any) -> bool:
+    """Whether the record says what it said when it was made."""
+    if not isinstance(record, Mapping) or record.keys() != {"digest", "content"}:
+        return False
+    return record["digest"] == _digest(record["content"])
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def meta_of(content: Content) -> dict[str, Any]:
+    """The meta that was given, with "step" and "metrics"."""
+    return content["meta"] | {"step": content["step"], "metrics": content["metrics"]}
+
+
+def rank(metrics: Mapping[str, float] | None, best: Best) -> float:
+    """Higher is better; what is missing or not a number is worst."""
+    metric, mode = best
+    value = (metrics or {}).get(metric, math.nan)
+    if math.isnan(value):
+        return -math.inf
+    return value if mode == "max" else -value
+
+
+def check_structure(name: str, content: Content, wanted: Mapping[str, Any]) -> None:
+    """Errors: ValueError with a table of all that differs in names, shapes and dtypes."""
+    saved = content["leaves"]
+    rows = []
+    for path in sorted(saved.keys() | wanted.keys()):
+        old = (tuple(saved[path][0]), saved[path][1]) if path in saved else None
+        leaf = wanted.get(path)
+        new = None if leaf is None else (tuple(leaf.shape), jnp.dtype(leaf.dtype).name)
+        if old != new:
+            rows.append((_difference(old, new), path, _words(old), _words(new)))
+    if rows:
+        raise ValueError(
+            f"Checkpoint {name} holds another state than this run has; {len(rows)} arrays differ:\n"
+            f"{_table(rows)}\nResume with the model and optimizer that were saved, or start a new "
+            "run from its weights."
+        )
+
+
+def _table(rows: list[tuple[str, str, str, str]]) -> str:
+    shown = [("", "array", "checkpoint", "this run"), *rows[:MOST_ROWS]]
+    widths = [max(len(row[column]) for row in shown) for column in range(4)]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in shown
+    ]
+    if len(rows) > MOST_ROWS:
+        lines.append(f"... and {len(rows) - MOST_ROWS} more")
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _difference(old: Any, new: Any) -> str:
+    if old is None or new is None:
+        return "missing" if old is None else "unexpected"
+    return "shape" if old[0] != new[0] else "dtype"
+
+
+def _words(leaf: tuple[tuple[int, ...], str] | None) -> str:
+    return "-" if leaf is None else f"{leaf[1]}{list(leaf[0])}"

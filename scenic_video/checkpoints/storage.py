@@ -1,0 +1,222 @@
+"""How a checkpoint lies on disk, by Orbax.
+
+A step is a folder with two parts. `state` holds the arrays under their names: nested dicts by
+path, whatever containers the state is made of. `record` is JSON; see `record.py`.
+"""
+
+import contextlib
+import gc
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from etils import epath
+from flax.traverse_util import flatten_dict, unflatten_dict
+from jax.experimental import multihost_utils
+from orbax.checkpoint import v1 as orbax
+
+from scenic_video.checkpoints.fingerprint import fingerprint
+from scenic_video.checkpoints.record import Best, Content, is_intact, rank
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_STEPS = orbax.path.step.standard_name_format()
+
+
+class CorruptedCheckpoint(RuntimeError):
+    """A checkpoint that cannot be read, or whose arrays are not those that were saved."""
+
+
+def steps_in(directory: epath.Path) -> list[int]:
+    """The complete steps, ascending."""
+    if not directory.exists():
+        return []
+    return sorted(found.step for found in _STEPS.find_all(directory))
+
+
+def open_writer(directory: epath.Path, keep_last: int, best: Best | None) -> Any:
+    """Orbax's writer; clears away what a killed run left half-written."""
+    policies: Any = orbax.training.preservation_policies
+    always: Any = orbax.training.save_decision_policies.FixedIntervalPolicy(1)
+    kept: list[Any] = [policies.LatestN(keep_last)]
+    if best is not None:
+        kept.append(
+            policies.BestN(
+                get_metric_fn=lambda metrics: rank(metrics, best),
+                n=1,
+                keep_checkpoints_without_metrics=False,
+            )
+        )
+    return orbax.training.Checkpointer(
+        directory,
+        context=_context(),
+        save_decision_policy=always,
+        preservation_policy=policies.AnyPreservationPolicy(kept),
+        cleanup_tmp_directories=True,
+    )
+
+
+def write(writer: Any, step: int, leaves: Mapping[str, Any], record: Mapping[str, Any]) -> Any:
+    """Copies the arrays and writes them in the background; `.result()` waits for the files."""
+    return writer.save_checkpointables_async(
+        step,
+        {"state": nest(leaves), "record": record},
+        force=True,
+        metrics=record["content"]["metrics"],
+    )
+
+
+def read_record(directory: epath.Path, step: int) -> Content:
+    """Errors: FileNotFoundError for a step that is not there, CorruptedCheckpoint."""
+    known = steps_in(directory)
+    if step not in known:
+        raise FileNotFoundError(f"There is no step {step} in {directory}; there are {known}.")
+    record, problem = _read(directory / str(step), "record", None)
+    if not problem and not is_intact(record):
+        problem = "its record is not what was saved"
+    _raise_together(f"{directory}/{step}", problem)
+    return record["content"]
+
+
+def read_arrays(
+    directory: epath.Path, content: Content, wanted: Mapping[str, Any]
+) -> dict[str, jax.Array]:
+    """The arrays `wanted` (path -> shape, dtype and sharding), once they are what was saved.
+
+    Errors: CorruptedCheckpoint, on all processes if on one.
+    """
+    name = f"{directory}/{content['step']}"
+    state, problem = _read(directory / str(content["step"]), "state", nest(wanted))
+    loaded: dict[str, Any] = dict(flatten_dict(state or {}, sep="/"))
+    missing = [path for path in wanted if not isinstance(loaded.get(path), jax.Array)]
+    if missing and not problem:
+        problem = f"{len(missing)} of its arrays are missing: {_some(missing)}"
+    _raise_together(name, problem)
+    found = jax.device_get({path: fingerprint(loaded[path]) for path in wanted})
+    differing = [path for path in wanted if int(found[path]) != content["leaves"][path][2]]
+    if differing:
+        count = f"{len(differing)} of {len(wanted)} arrays"
+        raise CorruptedCheckpoint(f"{name}: {count} are not what was saved: {_some(differing)}.")
+    return {path: loaded[path] for path in wanted}
+
+
+def first_good(steps: Sequence[int], load: Callable[[int], T]) -> tuple[T, list[int]]:
+    """`load(step)` of the first step that is not damaged, and the damaged ones before it."""
+    damaged: dict[int, str] = {}
+    for step in steps:
+        try:
+            return load(step), list(damaged)
+        except CorruptedCheckpoint as error:
+            if len(steps) == 1:
+                raise
+            damaged[step] = str(error)
+            logger.warning("DAMAGED CHECKPOINT %s Passing it over.", error)
+    reasons = "".join(f"\n  {reason}" for reason in damaged.values())
+    raise CorruptedCheckpoint(f"None of the checkpoints can be restored:{reasons}")
+
+
+def best_step(directory: epath.Path, best: Best | None = None) -> int | None:
+    """The step that is best by `best`, or by what the newest record calls so."""
+    contents: list[Content] = []
+    for step in steps_in(directory):
+        try:
+            contents.append(read_record(directory, step))
+        except CorruptedCheckpoint as error:
+            logger.warning("DAMAGED CHECKPOINT %s", error)
+    if best is None and contents and contents[-1]["best"]:
+        best = tuple(contents[-1]["best"])
+    if best is None:
+        return None
+    ranked = [(rank(content["metrics"], best), content["step"]) for content in contents]
+    ranked = [(value, step) for value, step in ranked if value > -float("inf")]
+    return max(ranked)[1] if ranked else None
+
+
+def set_aside(directory: epath.Path, steps: Sequence[int]) -> None:
+    """Renames damaged steps, so that they are kept but taken for checkpoints no more."""
+    if jax.process_index() == 0:
+        for step in steps:
+            name, count = f"{step}.damaged", 1
+            while (directory / name).exists():
+                name, count = f"{step}.damaged{count}", count + 1
+            (directory / str(step)).rename(directory / name)
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("damaged checkpoints are set aside")
+
+
+def nest(leaves: Mapping[str, T]) -> dict[str, Any]:
+    """Nested dicts of path -> leaf."""
+    return unflatten_dict({tuple(path.split("/")): leaf for path, leaf in leaves.items()})
+
+
+def _context() -> orbax.Context:
+    context = orbax.Context()
+    registry = orbax.handlers.local_registry()
+    registry.add(orbax.handlers.JsonHandler, checkpointable_name="record")
+    context.checkpointables.registry = registry
+    return context
+
+
+def _read(folder: epath.Path, part: str, target: Any) -> tuple[Any, str]:
+    """A part of a step, or None and what is wrong with it.
+
+    Every process reads for itself: were they to wait for each other, those that can read would
+    wait for ever for one that cannot.
+    """
+    context = _context()
+    context.pytree.loading.partial_load = True
+    context.multiprocessing.primary_host = jax.process_index()
+    context.multiprocessing.active_processes = {jax.process_index()}
+    context.multiprocessing.barrier_sync_key_prefix = f"process_{jax.process_index()}"
+    try:
+        with context, _quiet_if_it_fails():
+            return orbax.load_checkpointables(folder, {part: target})[part], ""
+    except (MemoryError, jax.errors.JaxRuntimeError):
+        raise
+    except Exception as error:
+        problem = f"its {part} cannot be read: {_reason(error)}"
+    gc.collect()  # drops the reads that were abandoned
+    return None, problem
+
+
+def _raise_together(name: str, problem: str) -> None:
+    """Raises CorruptedCheckpoint on all processes if one has a problem."""
+    someone = bool(problem)
+    if jax.process_count() > 1:
+        someone = bool(multihost_utils.process_allgather(np.array(someone)).any())
+    if someone:
+        raise CorruptedCheckpoint(f"{name}: {problem or 'another process cannot read it'}.")
+
+
+@contextlib.contextmanager
+def _quiet_if_it_fails() -> Iterator[None]:
+    """Keeps the pages that Orbax's other reads would print, once one has failed, off the terminal.
+
+    They outlive their event loop and end one by one, some of them much later; so the filter stays.
+    """
+    hook = sys.unraisablehook
+
+    def report(unraisable: Any) -> None:
+        coroutine = getattr(unraisable.object, "__qualname__", "")
+        if str(unraisable.exc_value) != "Event loop is closed" and "_read_" not in coroutine:
+            hook(unraisable)
+
+    sys.unraisablehook = report
+    yield
+    sys.unraisablehook = hook
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in one line; the outer ones are Orbax's guesses."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _some(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:5]) + (", ..." if len(paths) > 5 else "")
