@@ -41,8 +41,8 @@ class VideoReader(contextlib.AbstractContextManager):
         source: Source,
         *,
         name: str | None = None,
-        start: float = 0.0,
-        end: float | None = None,
+        start: float | int = 0.0,
+        end: float | int | None = None,
     ):
         self._demuxer = Demuxer(source, name=name)
         try:
@@ -113,7 +113,7 @@ class VideoReader(contextlib.AbstractContextManager):
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _scan(self, start: float, end: float | None) -> None:
+    def _scan(self, start: float | int, end: float | int | None) -> None:
         origin, time_base = self._demuxer.origin, float(self.time_base)
         # Time 0 is no bound: streams that misstate their beginning have frames before it.
         low = origin + _ticks(start, time_base) if start > 0 else None
@@ -125,7 +125,7 @@ class VideoReader(contextlib.AbstractContextManager):
             raise UnreadableVideo(f"{self.name}: there is no frame from {start:g} s to {until}.")
         self.timestamps = (self._packets.ticks - origin) * time_base
         finish = float(self.timestamps[-1]) + self._packets.last_duration * time_base
-        self.finish = finish if end is None else min(finish, end)
+        self.finish = finish if end is None else min(finish, float(end))
 
     def _find(self, pictures: "_Pictures") -> None:
         for key, frame in self._decoder.only(pictures.missing_keys):
@@ -192,7 +192,11 @@ class VideoInfo:
 
 
 def inspect(
-    source: Source, *, name: str | None = None, start: float = 0.0, end: float | None = None
+    source: Source,
+    *,
+    name: str | None = None,
+    start: float | int = 0.0,
+    end: float | int | None = None,
 ) -> VideoInfo:
     """Looks at a video and decodes its first picture. Errors: UnreadableVideo, also if none is."""
     shown = []
@@ -225,6 +229,6 @@ def _is_variable(intervals: Float[np.ndarray, "intervals"]) -> bool:
     return bool(np.abs(intervals - usual).max() > 0.1 * usual + 2 * TIMESTAMP_ROUNDING)
 
 
-def _ticks(seconds: float, time_base: float) -> int:
+def _ticks(seconds: float | int, time_base: float) -> int:
     """The first tick of `time_base` that counts as not before `seconds`."""
     return math.ceil((seconds - TIMESTAMP_ROUNDING) / time_base)

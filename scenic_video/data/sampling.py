@@ -30,7 +30,7 @@ class Crop:
 
 
 def resample_timeline(
-    timestamps: Float[np.ndarray, "frames"], *, frame_rate: float, end: float
+    timestamps: Float[np.ndarray, "frames"], *, frame_rate: float | int, end: float
 ) -> Int[np.ndarray, "ticks"]:
     """The frame on screen at every tick of `frame_rate`, from the first timestamp until `end`.
 

@@ -37,8 +37,8 @@ def transcode(
     source: Source,
     destination: str | os.PathLike[str],
     *,
-    start: float = 0.0,
-    end: float | None = None,
+    start: float | int = 0.0,
+    end: float | int | None = None,
     short_side: int = 256,
     gop: int = 16,
     crf: int = 23,
@@ -79,8 +79,8 @@ class Job:
 
     source: str
     destination: str
-    start: float = 0.0
-    end: float | None = None
+    start: float | int = 0.0
+    end: float | int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,3 +1,6 @@
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -28,3 +31,69 @@ def _write(path, rng: np.random.Generator) -> None:
             frame = av.VideoFrame.from_ndarray(np.roll(picture, 3 * time, axis=1), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+
+
+@pytest.fixture(scope="session")
+def moving_frames() -> Callable[..., np.ndarray]:
+    return _moving_frames
+
+
+@pytest.fixture(scope="session")
+def write_video() -> Callable[..., str]:
+    return _write_video
+
+
+def _moving_frames(count: int, height: int = 96, width: int = 128, seed: int = 0) -> np.ndarray:
+    """uint8 [count, height, width, 3]: a drifting texture under noise, so that all codecs work."""
+    rng = np.random.default_rng(seed)
+    tiles = rng.integers(0, 200, (height // 8 + 1, width // 8 + 1, 3)).repeat(8, 0).repeat(8, 1)
+    frames = [np.roll(tiles, (2 * i, 3 * i), (0, 1))[:height, :width] for i in range(count)]
+    return (np.stack(frames) + rng.integers(0, 50, (count, height, width, 3))).astype(np.uint8)
+
+
+def _write_video(
+    path,
+    frames: np.ndarray,
+    *,
+    fps: int = 25,
+    codec: str = "libx264",
+    pixel_format: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    ticks: Sequence[int] | None = None,
+    rotation: int = 0,
+    sound: np.ndarray | None = None,
+    faststart: bool = True,
+) -> str:
+    """Writes `frames` to `path`, whose suffix names the container, and gives it back as a string.
+
+    Frame i is shown at ticks[i] / fps seconds (default: i / fps). `rotation` is by how many
+    degrees a player turns the picture clockwise. `sound` is mono at 16 kHz.
+    """
+    mp4 = {"movflags": "+faststart"} if faststart and str(path).endswith(".mp4") else {}
+    with av.open(str(path), "w", options=mp4) as container:
+        threads = {"threads": "1"} if codec != "libsvtav1" else {}
+        stream = container.add_stream(codec, rate=fps, options=threads | (options or {}))
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = pixel_format
+        if rotation:
+            stream.set_display_rotation(-rotation)
+        audio = (
+            container.add_stream("aac", rate=16000, layout="mono") if sound is not None else None
+        )
+        for index, picture in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+                format=pixel_format
+            )
+            frame.pts = index if ticks is None else ticks[index]
+            frame.time_base = Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if sound is not None and audio is not None:
+            samples = av.AudioFrame.from_ndarray(
+                sound[None].astype(np.float32), format="fltp", layout="mono"
+            )
+            samples.sample_rate, samples.pts = 16000, 0
+            container.mux(audio.encode(samples))
+            container.mux(audio.encode())
+    return str(path)

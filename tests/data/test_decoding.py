@@ -1,0 +1,185 @@
+import io
+import os
+
+import av
+import numpy as np
+import pytest
+from av.error import InvalidDataError
+
+from scenic_video.data import containers, packets
+from scenic_video.data.decoding import VideoReader, inspect
+
+CODECS = {
+    "closed_gop.mp4": dict(options={"g": "20", "bf": "3"}),
+    "open_gop.mp4": dict(options={"g": "20", "bf": "3", "x264-params": "open-gop=1:scenecut=0"}),
+    "no_keyframes.mp4": dict(options={"x264-params": "intra-refresh=1:keyint=20"}),
+    "late_keyframes.mp4": dict(options={"g": "250"}),
+    "h264.mkv": dict(options={"g": "20", "bf": "3"}),
+    "h264.ts": dict(options={"g": "20", "bf": "3"}),
+    "h264.avi": dict(options={"g": "20", "bf": "3"}),
+    "raw.h264": dict(options={"g": "20", "bf": "3"}),
+    "hevc.mp4": dict(
+        codec="libx265",
+        options={"x265-params": "keyint=20:open-gop=1:bframes=3:log-level=none:pools=none"},
+    ),
+    "vp9.webm": dict(
+        codec="libvpx-vp9",
+        options={"g": "20", "deadline": "realtime", "cpu-used": "8", "lag-in-frames": "12"},
+    ),
+    "mpeg4.mp4": dict(codec="mpeg4", options={"g": "20", "bf": "2"}),
+    "mpeg4.avi": dict(codec="mpeg4", options={"g": "20", "bf": "2"}),
+    "mpeg4_no_b_frames.avi": dict(codec="mpeg4", options={"g": "12"}),
+    "mpeg2.mpg": dict(codec="mpeg2video", options={"g": "12", "bf": "2"}),
+    "bgr_odd.mp4": dict(codec="libx264rgb", pixel_format="bgr24", size=(75, 101)),
+    "bgr_odd.mkv": dict(codec="ffv1", pixel_format="bgr0", size=(75, 101)),
+    "yuv444_odd.mp4": dict(pixel_format="yuv444p", size=(75, 101), options={"g": "20"}),
+}
+NUM_FRAMES = 60
+FPS = 25
+
+
+@pytest.fixture(scope="session")
+def make(tmp_path_factory, moving_frames, write_video):
+    """Writes a file of CODECS once and gives its path."""
+    folder = tmp_path_factory.mktemp("codecs")
+
+    def make_once(name):
+        if not (folder / name).exists():
+            settings = dict(CODECS[name])
+            frames = moving_frames(NUM_FRAMES, *settings.pop("size", (64, 96)))
+            write_video(folder / name, frames, fps=FPS, **settings)
+        return str(folder / name)
+
+    return make_once
+
+
+def rgb(frame):
+    return frame.to_ndarray(format="rgb24")
+
+
+def decode_everything(path: str):
+    """All frames that decoding from the first packet to the last gives, in a plain way."""
+    pictures = []
+    with av.open(path, "r") as container:
+        for packet in container.demux(video=0):
+            try:
+                pictures += [rgb(frame) for frame in packet.decode()]
+            except InvalidDataError:
+                pass
+    return np.stack(pictures)
+
+
+def read(source, indices=None, **window):
+    with VideoReader(source, **window) as reader:
+        return reader.read(range(len(reader.timestamps)) if indices is None else indices, rgb)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_clips_equal_a_full_decode_bit_for_bit(make, name):
+    path = make(name)
+    everything = decode_everything(path)
+    assert len(everything) == NUM_FRAMES
+    for start in range(0, NUM_FRAMES, 11):
+        for count, stride in ((1, 1), (8, 2), (4, 17)):
+            indices = np.minimum(start + np.arange(count) * stride, NUM_FRAMES - 1)
+            np.testing.assert_array_equal(read(path, indices), everything[indices])
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("start, end", [(0.0, 0.52), (0.5, 1.0), (0.97, 1.5), (1.6, None)])
+def test_windows_equal_a_full_decode_bit_for_bit(make, name, start, end):
+    times = np.arange(NUM_FRAMES) / FPS
+    inside = (times >= start - 1e-6) & (times < (end or 99) - 1e-6)
+    path = make(name)
+    with VideoReader(path, start=start, end=end) as reader:
+        np.testing.assert_allclose(reader.timestamps, times[inside], atol=1e-3)
+    np.testing.assert_array_equal(read(path, start=start, end=end), decode_everything(path)[inside])
+
+
+@pytest.mark.parametrize("name", ["open_gop.mp4", "no_keyframes.mp4", "h264.ts", "mpeg4.avi"])
+def test_files_too_large_for_memory_are_read_as_exactly(make, name, monkeypatch):
+    monkeypatch.setattr(packets, "MEMORY", 0)
+    path = make(name)
+    everything = decode_everything(path)
+    for start in range(0, NUM_FRAMES - 16, 9):
+        indices = start + np.arange(8) * 2
+        np.testing.assert_array_equal(read(path, indices), everything[indices])
+    np.testing.assert_array_equal(read(path, start=1.6), everything[40:])
+
+
+def test_frames_come_in_any_order_and_as_often_as_asked(make):
+    path = make("open_gop.mp4")
+    indices = [41, 3, 3, 59, 0, 41]
+    np.testing.assert_array_equal(read(path, indices), decode_everything(path)[indices])
+
+
+def test_one_reader_reads_more_than_once(make, monkeypatch):
+    for memory in (packets.MEMORY, 0):
+        monkeypatch.setattr(packets, "MEMORY", memory)
+        for name in ("open_gop.mp4", "no_keyframes.mp4", "h264.avi"):
+            everything = decode_everything(make(name))
+            with VideoReader(make(name)) as reader:
+                for indices in ([50, 52], [7, 9], [50], list(range(NUM_FRAMES))):
+                    np.testing.assert_array_equal(reader.read(indices, rgb), everything[indices])
+
+
+def test_bytes_are_read_like_files(make):
+    path = make("closed_gop.mp4")
+    with open(path, "rb") as file:
+        encoded = file.read()
+    np.testing.assert_array_equal(read(encoded, [5, 30]), read(path, [5, 30]))
+
+
+def test_all_frames_come_with_the_times_of_the_file(make):
+    path = make("closed_gop.mp4")
+    with VideoReader(path, start=0.5, end=1.0) as reader:
+        ticks, frames = zip(*reader.frames(), strict=True)
+        times = [float(tick * reader.time_base) for tick in ticks]
+        pictures = [rgb(frame) for frame in frames]
+    np.testing.assert_allclose(times, np.arange(13, 25) / FPS)
+    np.testing.assert_array_equal(pictures, decode_everything(path)[13:25])
+
+
+def test_a_window_reads_little_of_a_long_file(tmp_path, moving_frames, write_video, monkeypatch):
+    path = tmp_path / "long.mp4"
+    frames = np.tile(moving_frames(50, 48, 64), (24, 1, 1, 1))
+    write_video(path, frames, options={"g": "25", "preset": "ultrafast", "crf": "10"})
+    bytes_read = 0
+
+    class CountingFile(io.FileIO):
+        def read(self, size=-1):
+            nonlocal bytes_read
+            data = super().read(size)
+            bytes_read += len(data)
+            return data
+
+    with CountingFile(path) as file:
+        monkeypatch.setattr(containers, "open_container", lambda source: av.open(file, "r"))
+        clip = read(str(path), start=40.0, end=41.0)
+    assert 0 < bytes_read < os.path.getsize(path) / 5
+    np.testing.assert_array_equal(clip, decode_everything(str(path))[1000:1025])
+
+
+def test_a_video_is_described(make):
+    info = inspect(make("closed_gop.mp4"))
+    np.testing.assert_allclose(info.timestamps, np.arange(NUM_FRAMES) / FPS)
+    assert (info.height, info.width, info.rotation) == (64, 96, 0)
+    assert info.duration == pytest.approx(NUM_FRAMES / FPS)
+    assert info.fps == pytest.approx(FPS)
+    assert info.codec == "h264"
+    assert not info.is_variable_frame_rate
+    assert not info.has_audio
+
+
+def test_part_of_a_video_is_described(make):
+    info = inspect(make("closed_gop.mp4"), start=0.5, end=1.0)
+    assert (len(info.timestamps), info.timestamps[0]) == (12, pytest.approx(0.52))
+    assert info.duration == pytest.approx(0.48)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_no_constant_frame_rate_is_taken_for_a_variable_one(make, name):
+    info = inspect(make(name))
+    assert not info.is_variable_frame_rate
+    assert info.fps == pytest.approx(FPS, rel=0.01)
+    assert len(info.timestamps) == NUM_FRAMES
