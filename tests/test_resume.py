@@ -30,7 +30,7 @@ def get_config():
         learning_rate=dict(target="scenic_video.optimizers:warmup_cosine", peak=1e-3,
                            warmup_steps=5),
         optimizer=dict(target="scenic_video.optimizers:adamw", weight_decay=0.01),
-        trainer=dict(num_steps=60, log_every=1, eval_every=30, checkpoint_every=5,
+        trainer=dict(num_steps=40, log_every=1, eval_every=20, checkpoint_every=5,
                      ema_decay=0.9),
         evaluation=dict(split="test", views="1x1", batch_size=4),
     ))
@@ -48,7 +48,8 @@ def config(tmp_path_factory):
 def start(config, workdir, *overrides):
     """The command line in a process of its own, on one device."""
     command = [sys.executable, "-m", "scenic_video.cli", "train", f"--config={config}"]
-    environment = {**os.environ, "XLA_FLAGS": ""}
+    compile_fast = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    environment = {**os.environ, "XLA_FLAGS": compile_fast}
     return subprocess.Popen(
         [*command, f"--workdir={workdir}", *overrides],
         cwd=ROOT,
@@ -93,11 +94,11 @@ def straight(config):
 
 def test_a_run_killed_again_and_again_continues_bit_for_bit(config, straight, tmp_path):
     workdir = tmp_path / "killed"
-    for step in (8, 26, 41):
+    for step in (8, 26):
         process = start(config, workdir)
         wait_for_step(process, workdir, step)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
     code, output = finish(start(config, workdir))
     assert code == 0, output
     assert "RESUME" in output
@@ -117,7 +118,7 @@ def test_sigterm_saves_and_the_same_command_goes_on(config, straight, tmp_path):
     assert (workdir / "checkpoints" / str(stopped_at)).is_dir()
     code, output = finish(start(config, workdir))
     assert code == 0, output
-    assert f"at step {stopped_at} of 60" in output
+    assert f"at step {stopped_at} of 40" in output
     assert losses(workdir) == losses(straight)
 
 

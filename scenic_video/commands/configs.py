@@ -90,7 +90,8 @@ def _override(config: ConfigDict, name: str, text: str) -> None:
         node = node[parent]
     if not isinstance(node, ConfigDict) or field not in _fields(node):
         raise ConfigError(f"{name}: there is no field {field!r}{near(field, _fields(node))}")
-    node[field] = _parse(name, text, node.get(field))
+    is_dataset = name == "--config.dataset"  # a path or a name may stand for the node
+    node[field] = text if is_dataset else _parse(name, text, node.get(field))
 
 
 def _fields(node: Any) -> list[str]:

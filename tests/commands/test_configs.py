@@ -58,7 +58,8 @@ def test_flag_and_value_may_be_two_words(config_file):
     assert config.model.hidden_size == 96
 
 
-def test_a_whole_node_given_as_text_can_be_replaced(config_file):
+def test_a_path_can_take_the_place_of_the_dataset_node(config_file):
+    config_file.write_text(CONFIG.replace('dataset="videos.csv"', 'dataset=dict(target="a:b")'))
     assert load(config_file, "--config.dataset=other.csv").dataset == "other.csv"
 
 
