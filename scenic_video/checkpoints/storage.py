@@ -101,7 +101,8 @@ def read_arrays(
     differing = [path for path in wanted if int(found[path]) != content["leaves"][path][2]]
     if differing:
         count = f"{len(differing)} of {len(wanted)} arrays"
-        raise CorruptedCheckpoint(f"{name}: {count} are not what was saved: {_some(differing)}.")
+        problem = f"{count} are not what was saved: {_some(differing)}"
+    _raise_together(name, problem)
     return {path: loaded[path] for path in wanted}
 
 
