@@ -69,11 +69,7 @@ class Demuxer(contextlib.AbstractContextManager):
 
         None is the beginning. A file that breaks off ends there.
         """
-        if start is not None and self._container.format.name not in WITHOUT_INDEX:
-            with contextlib.suppress(FFmpegError):
-                self._container.seek(start, stream=self.stream)
-                self._at_start = False
-        elif not self._at_start:
+        if not self._seek(start) and not self._at_start:
             self.close()
             self._container, self.stream = self._open()
         self._at_start = False
@@ -85,6 +81,15 @@ class Demuxer(contextlib.AbstractContextManager):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _seek(self, start: int | None) -> bool:
+        if start is None or self._container.format.name in WITHOUT_INDEX:
+            return False
+        try:
+            self._container.seek(start, stream=self.stream)
+        except FFmpegError:
+            return False
+        return True
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
         try:
@@ -100,8 +105,9 @@ class Demuxer(contextlib.AbstractContextManager):
     def _video_stream(self, container: InputContainer) -> VideoStream:
         moving = [s for s in container.streams.video if not is_cover(s)]
         if not moving:
-            kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no stream"
-            raise UnreadableVideo(f"{self.name}: there is no video in it, only {kinds}.")
+            kinds = {"cover" if s.type == "video" else s.type for s in container.streams}
+            found = ", ".join(sorted(kinds)) or "nothing else"
+            raise UnreadableVideo(f"{self.name}: no video is in it, but {found}.")
         stream = moving[0]
         if stream.codec_context is None:
             raise UnreadableVideo(f"{self.name}: FFmpeg has no decoder for its video.")

@@ -10,6 +10,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from scenic_video.data.decoding import UnreadableVideo, VideoReader, inspect
 
@@ -73,15 +74,22 @@ def test_a_missing_file_is_refused(tmp_path):
         VideoReader(str(tmp_path / "gone.mp4"))
 
 
-def test_sound_alone_is_refused(tmp_path):
+@pytest.mark.parametrize("has_cover, found", [(False, "audio"), (True, "audio, cover")])
+def test_sound_alone_is_refused(tmp_path, has_cover, found):
     path = str(tmp_path / "sound.mp4")
     with av.open(path, "w") as container:
         stream = container.add_stream("aac", rate=16000, layout="mono")
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), "fltp", "mono")
         frame.sample_rate = 16000
+        if has_cover:
+            cover = container.add_stream("mjpeg", rate=1)
+            cover.height, cover.width, cover.pix_fmt = 32, 32, "yuvj420p"
+            cover.disposition = Disposition.attached_pic
+            container.mux(cover.encode(av.VideoFrame(32, 32, "yuvj420p")))
+            container.mux(cover.encode())
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with pytest.raises(UnreadableVideo, match="sound.mp4: there is no video in it, only audio"):
+    with pytest.raises(UnreadableVideo, match=f"sound.mp4: no video is in it, but {found}"):
         inspect(path)
 
 
