@@ -106,8 +106,8 @@ class Demuxer(contextlib.AbstractContextManager):
         moving = [s for s in container.streams.video if not is_cover(s)]
         if not moving:
             kinds = {"cover" if s.type == "video" else s.type for s in container.streams}
-            found = ", ".join(sorted(kinds)) or "nothing else"
-            raise UnreadableVideo(f"{self.name}: no video is in it, but {found}.")
+            found = ", ".join(sorted(kinds)) or "no stream"
+            raise UnreadableVideo(f"{self.name}: there is no video in it, only {found}.")
         stream = moving[0]
         if stream.codec_context is None:
             raise UnreadableVideo(f"{self.name}: FFmpeg has no decoder for its video.")

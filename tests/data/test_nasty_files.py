@@ -89,7 +89,7 @@ def test_sound_alone_is_refused(tmp_path, has_cover, found):
             container.mux(cover.encode())
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with pytest.raises(UnreadableVideo, match=f"sound.mp4: no video is in it, but {found}"):
+    with pytest.raises(UnreadableVideo, match=f"sound.mp4: there is no video in it, only {found}"):
         inspect(path)
 
 

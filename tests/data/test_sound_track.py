@@ -1,0 +1,82 @@
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from scenic_video.data.sound_track import sound_track
+
+RATE = 16_000
+
+
+def write_sound(path, pieces, *, rate=RATE, codec="flac"):
+    """Writes pieces of (first sample, samples); between them the file has no packets."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        stream.format = "s16"
+        for first, samples in pieces:
+            frame = av.AudioFrame.from_ndarray(
+                (samples * 32767).astype(np.int16)[None], format="s16", layout="mono"
+            )
+            frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), first
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return str(path)
+
+
+def read(path, *, begin=0.0, duration=1.0, rate=RATE):
+    pieces = sound_track(path, begin=Fraction(begin), duration=duration, rate=rate)
+    return np.concatenate([np.zeros(0, np.float32), *pieces])
+
+
+@pytest.fixture
+def noise():
+    return np.random.default_rng(0).uniform(-0.5, 0.5, 4 * RATE)
+
+
+def test_a_window_is_a_slice_of_the_whole(tmp_path, noise):
+    path = write_sound(tmp_path / "a.mkv", [(0, noise)])
+    np.testing.assert_allclose(read(path, duration=9.0), noise, atol=1e-4)
+    for begin in (0.5, 2.25):
+        first = int(begin * RATE)
+        window = read(path, begin=begin, duration=1.25)
+        assert len(window) == 1.25 * RATE
+        # Matroska keeps milliseconds: 16 samples.
+        errors = [
+            np.abs(window - noise[first + slip : first + slip + len(window)]).max()
+            for slip in range(-16, 17)
+        ]
+        assert min(errors) < 1e-4
+
+
+def test_silence_stands_before_sound_that_begins_late(tmp_path, noise):
+    path = write_sound(tmp_path / "late.mkv", [(8_000, noise)])
+    samples = read(path, duration=2.0)
+    assert np.flatnonzero(samples)[0] == pytest.approx(8_000, abs=16)
+    assert len(samples) == 2 * RATE
+
+
+def test_sound_before_the_beginning_is_cut(tmp_path, noise):
+    path = write_sound(tmp_path / "a.mkv", [(0, noise)])
+    np.testing.assert_allclose(read(path, begin=0.25), noise[4_000:20_000], atol=1e-4)
+
+
+def test_gaps_are_silent(tmp_path, noise):
+    pieces = [(0, noise[:RATE]), (2 * RATE, noise[RATE : 2 * RATE])]
+    samples = read(write_sound(tmp_path / "gap.mkv", pieces), duration=3.0)
+    assert len(samples) == 3 * RATE
+    loud = np.abs(samples).reshape(-1, 1000).max(1) > 0.1
+    np.testing.assert_array_equal(loud[[3, 12, 20, 28, 35, 44]], [1, 1, 0, 0, 1, 1])
+
+
+def test_sound_is_resampled(tmp_path):
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(44_100) / 44_100)
+    samples = read(write_sound(tmp_path / "a.mkv", [(0, tone)], rate=44_100))
+    assert len(samples) == pytest.approx(RATE, abs=50)
+    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
+    np.testing.assert_allclose(samples[1_000:15_000], expected[1_000:15_000], atol=0.02)
+
+
+def test_a_silent_film_has_no_pieces(tmp_path, moving_frames, write_video):
+    assert len(read(write_video(tmp_path / "v.mp4", moving_frames(5)))) == 0
