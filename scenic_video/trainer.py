@@ -268,4 +268,5 @@ def state_of(variables: Variables, steps: Steps) -> TrainState:
         model_state=model_state,
         bad_steps=jnp.zeros((), jnp.int32),
     )
-    return jax.device_put(state, steps.state_shardings)
+    # From the host, since other processes hold devices of these shardings too.
+    return jax.device_put(jax.device_get(state), steps.state_shardings)

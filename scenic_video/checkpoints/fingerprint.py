@@ -1,8 +1,25 @@
 """A number that tells whether an array is bit for bit what it was."""
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+
+def fingerprints(leaves: Mapping[str, jax.Array]) -> dict[str, int]:
+    """The fingerprint of every array.
+
+    One program for all of them: processes that run many small ones, each with a sum over devices,
+    may get them in each other's way.
+    """
+    found = jax.device_get(_fingerprints(dict(leaves)))
+    return {path: int(value) for path, value in found.items()}
+
+
+@jax.jit
+def _fingerprints(leaves: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    return {path: fingerprint(leaf) for path, leaf in leaves.items()}
 
 
 @jax.jit

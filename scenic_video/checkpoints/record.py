@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from scenic_video.checkpoints.fingerprint import fingerprint
+from scenic_video.checkpoints.fingerprint import fingerprints
 
 Content = dict[str, Any]
 Best = tuple[str, str]
@@ -44,14 +44,14 @@ def make_record(
     best: Best | None,
 ) -> dict[str, Any]:
     """Errors: ValueError if `meta` is more than JSON can hold."""
-    fingerprints = jax.device_get({path: fingerprint(leaf) for path, leaf in leaves.items()})
+    found = fingerprints(leaves)
     content = {
         "step": step,
         "meta": dict(meta),
         "metrics": None if metrics is None else {name: float(x) for name, x in metrics.items()},
         "best": best,
         "leaves": {
-            path: (leaf.shape, jnp.dtype(leaf.dtype).name, int(fingerprints[path]))
+            path: (leaf.shape, jnp.dtype(leaf.dtype).name, found[path])
             for path, leaf in leaves.items()
         },
     }

@@ -18,7 +18,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as orbax
 
-from scenic_video.checkpoints.fingerprint import fingerprint
+from scenic_video.checkpoints.fingerprint import fingerprints
 from scenic_video.checkpoints.record import Best, Content, is_intact, rank
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def read_arrays(
     if missing and not problem:
         problem = f"{len(missing)} of its arrays are missing: {_some(missing)}"
     _raise_together(name, problem)
-    found = jax.device_get({path: fingerprint(loaded[path]) for path in wanted})
+    found = fingerprints({path: loaded[path] for path in wanted})
     differing = [path for path in wanted if int(found[path]) != content["leaves"][path][2]]
     if differing:
         count = f"{len(differing)} of {len(wanted)} arrays"

@@ -8,6 +8,7 @@ import jax
 import optax
 
 from scenic_video import trainer
+from scenic_video.commands import distributed
 from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
 from scenic_video.commands.experiment import build_dataset, example_batch, split_of
 from scenic_video.commands.trained import TrainedModel, aligned_labels, load
@@ -34,10 +35,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--split", help="split to evaluate (default: the config's)")
     parser.add_argument("--data", help="another dataset than the config's: manifest, folder, tfds")
     parser.add_argument("--batch-size", type=int, help="videos at a time (default: the config's)")
+    distributed.add_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    distributed.join(arguments)
     terminal = Terminal(quiet=jax.process_index() != 0)
     model = load(arguments.workdir)
     terminal.line(f"EVAL {arguments.workdir} at step {model.meta['step']}")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from jax.experimental import multihost_utils
 
 from scenic_video.checkpoints import Checkpoints, restore_params
 from scenic_video.commands.experiment import Experiment, changed_fields
@@ -18,9 +19,8 @@ def start_state(
 
     A workdir with a checkpoint is resumed, if its config and dataset are those of this run.
     """
-    latest = checkpoints.latest_step()
-    if latest is not None:
-        meta = checkpoints.read_meta(latest)
+    if checkpoints.latest_step() is not None:
+        meta = checkpoints.read_meta()
         _check_same_run(experiment, workdir, meta)
         state, meta = checkpoints.restore(None, steps.abstract_state)
         step = int(state.step)
@@ -42,16 +42,22 @@ def _initialized(experiment: Experiment, steps: Steps) -> tuple[TrainState, str]
     variables, meta = restore_params(source / "checkpoints")
     node.setdefault("target", "scenic_video.weights.initialize:initialize")
     state = steps.init()
-    params, load_report = build(
-        node, source=variables["params"], target=jax.device_get(state.params)
-    )
-    print(load_report)
+    params, load_report = build(node, source=variables["params"], target=_on_host(state.params))
+    if jax.process_index() == 0:
+        print(load_report)
     params = jax.device_put(params, steps.state_shardings.params)
     ema = None if state.ema_params is None else jax.tree.map(lambda x: x.copy(), params)
     return (
         state.replace(params=params, ema_params=ema),
         f"INIT from the weights of {source} (step {meta['step']}); step 0",
     )
+
+
+def _on_host(params: Any) -> Any:
+    """The whole of every array, however it lies over devices and hosts."""
+    if jax.process_count() == 1:
+        return jax.device_get(params)
+    return multihost_utils.process_allgather(params, tiled=True)
 
 
 def _check_same_run(experiment: Experiment, workdir: Path, meta: dict[str, Any]) -> None:

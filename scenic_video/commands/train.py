@@ -9,7 +9,7 @@ import jax
 
 from scenic_video import loop
 from scenic_video.checkpoints import Checkpoints
-from scenic_video.commands import dry_run, report, start
+from scenic_video.commands import distributed, dry_run, report, start
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
 from scenic_video.commands.experiment import (
@@ -31,7 +31,8 @@ from scenic_video.writers import MetricWriter
 
 PREEMPTED = 75
 
-EXAMPLES = """\
+EXAMPLES = (
+    """\
 examples:
   scenic-video train --config=configs/quickstart.py --workdir=runs/quickstart
   scenic-video train --config=configs/quickstart.py --workdir=runs/wide \\
@@ -39,7 +40,10 @@ examples:
   scenic-video train --config=configs/vivit/kinetics400_base_fe.py --dry-run
 
 The same command on the same workdir resumes; SIGTERM saves and exits with code 75.
+
 """
+    + distributed.EXAMPLES
+)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -53,12 +57,14 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="print the resolved config, shapes, parameters, GFLOPs, steps and rates, and stop",
     )
+    distributed.add_flags(parser)
     parser.usage = "%(prog)s --config=FILE --workdir=DIR [--config.FIELD=VALUE ...] [--dry-run]"
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config_arguments).to_dict()
+    distributed.join(arguments)
     if not arguments.dry_run and arguments.workdir is None:
         raise ConfigError("Where to? Give --workdir=DIR, such as runs/quickstart.")
     terminal = Terminal(quiet=jax.process_index() != 0)

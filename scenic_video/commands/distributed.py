@@ -1,0 +1,43 @@
+"""Joins the processes of a run on several hosts, or on one with a process a device."""
+
+import argparse
+
+import jax
+
+from scenic_video.config import ConfigError
+
+EXAMPLES = """\
+On several hosts the same command runs on each. With --distributed, JAX finds the others by itself
+under SLURM, Open MPI, on TPU pods and in Kubernetes jobs; elsewhere say where they meet:
+  --coordinator=host0:1234 --num-processes=2 --process-id=0      (and 1 on the other host)
+"""
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that `join` reads."""
+    group = parser.add_argument_group("several hosts")
+    group.add_argument("--distributed", action="store_true", help="let JAX find the other hosts")
+    group.add_argument("--coordinator", help="address of process 0, as host:port")
+    group.add_argument("--num-processes", type=int, help="how many processes take part")
+    group.add_argument("--process-id", type=int, help="which of them this is, from 0")
+
+
+def join(arguments: argparse.Namespace) -> None:
+    """Meets the other processes, if flags say that there are some. Comes before any computation.
+
+    Errors: ConfigError where the flags are incomplete, or other processes were found than wanted.
+    """
+    told = (arguments.coordinator, arguments.num_processes, arguments.process_id)
+    if arguments.coordinator is not None:
+        if None in told:
+            raise ConfigError("--coordinator also needs --num-processes and --process-id.")
+        jax.distributed.initialize(*told)
+    elif arguments.process_id is not None:
+        raise ConfigError("--process-id needs --coordinator.")
+    elif arguments.distributed:
+        jax.distributed.initialize()
+    if arguments.num_processes not in (None, jax.process_count()):
+        raise ConfigError(
+            f"--num-processes={arguments.num_processes}, but JAX found {jax.process_count()}. With "
+            "--distributed, check that the scheduler started all of them."
+        )

@@ -1,0 +1,86 @@
+"""Two processes with half of the devices each do what one process does."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+CONFIG = """
+from ml_collections import ConfigDict
+
+def get_config():
+    return ConfigDict(dict(
+        dataset=dict(target="scenic_video.data.synthetic:dataset", directory={data!r},
+                     num_clips=24, size=32, seconds=0.7),
+        preprocessing=dict(num_frames=4, resize=18, crop=16),
+        transform=dict(color_jitter=0.5),
+        input=dict(batch_size=8, scale_jitter=(0.9, 1.33)),
+        model=dict(target="projects.vivit.model:FactorisedEncoder", hidden_size=16, mlp_dim=16,
+                   num_layers=1, num_heads=2, temporal_num_layers=1, tubelet_size=(2, 8, 8),
+                   stochastic_depth_rate=0.1),
+        task=dict(mixup_alpha=0.3),
+        learning_rate=dict(target="scenic_video.optimizers:constant", peak=0.05),
+        optimizer=dict(target="scenic_video.optimizers:sgd"),
+        mesh=dict(data=-1, fsdp=2),
+        trainer=dict(num_steps=6, log_every=1, eval_every=3),
+        evaluation=dict(split="test", views="2x1", batch_size=8),
+    ))
+"""
+
+
+def run(config, workdir, *, num_processes, num_devices):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "scenic_video.cli", "train", f"--config={config}"]
+    flags = f"--xla_force_host_platform_device_count={num_devices // num_processes}"
+    processes = []
+    for index in range(num_processes):
+        together = [
+            f"--coordinator=127.0.0.1:{port}",
+            f"--num-processes={num_processes}",
+            f"--process-id={index}",
+        ]
+        processes.append(
+            subprocess.Popen(
+                [*command, f"--workdir={workdir}", *(together if num_processes > 1 else [])],
+                cwd=ROOT,
+                env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    outputs = [process.communicate(timeout=400)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * num_processes, outputs
+    return outputs
+
+
+def rows(workdir, name):
+    lines = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+    return [row[name] for row in lines if name in row]
+
+
+@pytest.mark.slow
+def test_two_hosts_train_and_evaluate_as_one(tmp_path):
+    config = tmp_path / "config.py"
+    config.write_text(CONFIG.format(data=str(tmp_path / "clips")))
+    run(config, tmp_path / "one", num_processes=1, num_devices=4)
+    first, second = run(config, tmp_path / "two", num_processes=2, num_devices=4)
+    for name in ("train/loss", "test/loss"):
+        expected = rows(tmp_path / "one", name)
+        assert rows(tmp_path / "two", name) == pytest.approx(expected, rel=1e-5)
+    one, two = (
+        json.loads((tmp_path / run / "eval" / "test_2x1.json").read_text())
+        for run in ("one", "two")
+    )
+    assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-4)
+    assert two["num_examples"] == 5
+    assert "2 process(es)" in first
+    assert all(line.startswith("[Gloo]") for line in second.splitlines())
