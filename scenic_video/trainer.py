@@ -53,7 +53,7 @@ class TrainerOptions:
     """
 
     num_steps: int | None = None
-    num_epochs: float | None = None
+    num_epochs: float | int | None = None
     log_every: int = 50
     eval_every: int | None = None
     checkpoint_every: int | None = None

@@ -20,6 +20,8 @@ IMPLIED_TARGETS = {
     "transform": "scenic_video.data.transforms:VideoTransform",
     "task": "scenic_video.tasks.classification:Classification",
 }
+NO_INIT = {"target": "scenic_video.weights.initialize:initialize", "workdir": ""}
+"""The weights of which run to start from; without a workdir, none."""
 REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")
 OPTIONAL = ("seed", "transform", "input", "task", "mesh", "evaluation", "init")
 
@@ -50,7 +52,8 @@ def complete(config: ConfigDict) -> ConfigDict:
     missing = [name for name in REQUIRED if name not in config]
     if missing:
         raise ConfigError(f"The config lacks {', '.join(missing)}.")
-    config = ConfigDict({"seed": 0, "init": None} | config.to_dict())
+    config = ConfigDict({"seed": 0} | config.to_dict())
+    config.init = ConfigDict(NO_INIT | config.get("init", ConfigDict()).to_dict())
     for name, target in IMPLIED_TARGETS.items():
         config[name] = ConfigDict({"target": target} | config.get(name, ConfigDict()).to_dict())
     return config
@@ -91,7 +94,9 @@ def _override(config: ConfigDict, name: str, text: str) -> None:
     if not isinstance(node, ConfigDict) or field not in _fields(node):
         raise ConfigError(f"{name}: there is no field {field!r}{near(field, _fields(node))}")
     is_dataset = name == "--config.dataset"  # a path or a name may stand for the node
-    node[field] = text if is_dataset else _parse(name, text, node.get(field))
+    value = text if is_dataset else _parse(name, text, node.get(field))
+    with node.ignore_type():  # `_parse` has checked it
+        node[field] = value
 
 
 def _fields(node: Any) -> list[str]:

@@ -40,12 +40,12 @@ class InputOptions:
 
     batch_size: int
     split: str = "train"
-    scale_jitter: Sequence[float] | None = None
+    scale_jitter: Sequence[float | int] | None = None
     flip: bool | None = None
     num_threads: int | None = None
     num_workers: int = 0
-    decode_timeout: float = 60.0
-    max_bad_share: float = 0.01
+    decode_timeout: float | int = 60.0
+    max_bad_share: float | int = 0.01
 
 
 @dataclasses.dataclass(frozen=True)

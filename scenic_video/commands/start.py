@@ -27,11 +27,11 @@ def start_state(
         if step > experiment.cadence.num_steps:
             raise ConfigError(
                 f"{workdir} was trained for {step} steps; this config asks for only "
-                f"{experiment.cadence.num_steps}. Use another --workdir, or --config.init to "
-                "start from its weights."
+                f"{experiment.cadence.num_steps}. Use another --workdir, or --config.init.workdir "
+                "to start from its weights."
             )
         return state, f"RESUME {workdir} at step {step} of {experiment.cadence.num_steps}"
-    if experiment.config["init"]:
+    if experiment.config["init"]["workdir"]:
         return _initialized(experiment, steps)
     return steps.init(), f"START from random weights, seed {experiment.config['seed']}"
 
@@ -40,7 +40,6 @@ def _initialized(experiment: Experiment, steps: Steps) -> tuple[TrainState, str]
     node = dict(experiment.config["init"])
     source = Path(node.pop("workdir"))
     variables, meta = restore_params(source / "checkpoints")
-    node.setdefault("target", "scenic_video.weights.initialize:initialize")
     state = steps.init()
     params, load_report = build(node, source=variables["params"], target=_on_host(state.params))
     if jax.process_index() == 0:

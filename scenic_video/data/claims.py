@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scenic_video.data.synthetic_video import replacing
+from scenic_video.data.replacing import replacing
 
 
 def claim(

@@ -21,6 +21,7 @@ Source = str | bytes | os.PathLike[str]
 WITHOUT_INDEX = frozenset({"mpegts", "mpeg"})
 
 _one_diagnosis_at_a_time = threading.Lock()
+DIAGNOSIS_SECONDS = 10.0
 
 
 class UnreadableVideo(ValueError):
@@ -148,7 +149,9 @@ def _file_size(path: str | os.PathLike[str]) -> int | None:
 def _log_of_opening(source: Source) -> str | None:
     # PyAV discards FFmpeg's log unless a level is set, and the level belongs to all threads. With
     # PANIC nothing is printed, yet errors carry their log.
-    with _one_diagnosis_at_a_time:
+    if not _one_diagnosis_at_a_time.acquire(timeout=DIAGNOSIS_SECONDS):
+        return None  # another file's diagnosis hangs
+    try:
         level = logging.get_level()
         logging.set_level(logging.PANIC)
         try:
@@ -157,4 +160,6 @@ def _log_of_opening(source: Source) -> str | None:
             return str(error.log[2]).strip() if error.log else None  # pyright: ignore
         finally:
             logging.set_level(level)
+    finally:
+        _one_diagnosis_at_a_time.release()
     return None

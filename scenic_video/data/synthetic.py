@@ -30,11 +30,12 @@ from scenic_video.data import datasets
 from scenic_video.data.claims import claim
 from scenic_video.data.examples import Dataset
 from scenic_video.data.manifest import Heads, columns_of
+from scenic_video.data.replacing import replacing
 from scenic_video.data.synthetic_frames import draw_frames
 from scenic_video.data.synthetic_scenes import ACTIONS, MOTIONS, SHAPES, SOUNDS, Scene, draw_scene
 from scenic_video.data.synthetic_settings import GENERATOR, SETTINGS_FILE, SPLITS, Settings
 from scenic_video.data.synthetic_sound import draw_sound
-from scenic_video.data.synthetic_video import replacing, write_video
+from scenic_video.data.synthetic_video import write_video
 
 CLASSES = {
     "action": ACTIONS,

@@ -1,8 +1,5 @@
 """Encodes frames and sound as H.264 and AAC in mp4, the same bytes whenever the same is asked."""
 
-import contextlib
-import os
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -46,17 +43,6 @@ def write_video(
         container.mux(video.encode())
         container.mux(audio.encode(_audio_frame(sound)))
         container.mux(audio.encode())
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `path` at the end: no reader ever sees half a file."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield scratch
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _audio_frame(sound: np.ndarray) -> av.AudioFrame:

@@ -27,8 +27,8 @@ from scenic_video.data.conversion import (
     upright_size,
 )
 from scenic_video.data.decoding import VideoReader
+from scenic_video.data.replacing import replacing
 from scenic_video.data.sound_track import sound_track
-from scenic_video.data.synthetic_video import replacing
 
 AUDIO_BIT_RATE = 48_000
 
@@ -60,7 +60,9 @@ def transcode(
     if destination.exists() and not overwrite:
         return False
     destination.parent.mkdir(parents=True, exist_ok=True)
+    # Without mbtree, which together with B-frames gives other bytes from run to run.
     options = {"preset": preset, "tune": "fastdecode", "g": str(gop), "crf": str(crf)}
+    options |= {"x264-params": "mbtree=0"}
     name = f"video of {destination}" if isinstance(source, bytes) else os.fspath(source)
     with VideoReader(source, name=name, start=start, end=end) as reader:
         try:

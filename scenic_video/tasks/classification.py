@@ -33,8 +33,8 @@ class Classification:
     heads: Mapping[str, int]
     transform: Callable[..., dict[str, jax.Array]]
     multilabel: bool = False
-    label_smoothing: float = 0.0
-    mixup_alpha: float = 0.0
+    label_smoothing: float | int = 0.0
+    mixup_alpha: float | int = 0.0
     average_views: str = "logits"
 
     def __post_init__(self):

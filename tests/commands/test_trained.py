@@ -132,8 +132,7 @@ def test_one_run_starts_from_the_weights_of_another(run, tmp_path, capsys):
     workdir = tmp_path / "finetuned"
     config = run.parent / "config.py"
     arguments = [f"--config={config}", f"--workdir={workdir}", "--config.trainer.num_steps=1"]
-    init = "--config.init={'workdir': '%s'}" % run
-    assert main(["train", *arguments, init]) == 0
+    assert main(["train", *arguments, f"--config.init.workdir={run}"]) == 0
     assert re.search(r"INIT from the weights of \S*run \(step 4\)", capsys.readouterr().out)
 
 

@@ -1,0 +1,41 @@
+"""A ViViT-Ti/16x2 with a factorised encoder on your own videos, to begin with.
+
+    scenic-video train --config=configs/your_videos.py --config.dataset=FOLDER --workdir=runs/mine
+
+FOLDER holds manifests (train.csv and test.csv) or folders of classes. Heads, classes and counts
+come from there. Clips are 16 frames at 12.5 frames a second and 112 x 112 pixels, colours jittered.
+Cost: 2.4 GFLOPs a view, 7.4 M parameters. From random weights it wants thousands of clips; with
+fewer, start from a related run of the same model, --config.init.workdir=runs/other, leaving out its
+head: --config.init.allow_fresh="('output_projection/.*',)" and the same for allow_unused.
+"""
+
+from ml_collections import ConfigDict
+
+from configs.vivit import common
+
+
+def get_config() -> ConfigDict:
+    return ConfigDict(
+        {
+            "dataset": "videos",
+            "preprocessing": {"num_frames": 16, "frame_rate": 12.5, "resize": 128, "crop": 112},
+            "transform": {"color_jitter": 0.8, "color_drop": 0.1},
+            "input": {"batch_size": 32, "scale_jitter": (0.9, 1.33)},
+            "model": common.vivit(
+                "FactorisedEncoder", "Ti", temporal_num_layers=4, stochastic_depth_rate=0.1
+            ),
+            "task": {"label_smoothing": 0.1},
+            "learning_rate": {
+                "target": "scenic_video.optimizers:warmup_cosine",
+                "peak": 5e-4,
+                "warmup_epochs": 2.5,
+            },
+            "optimizer": {
+                "target": "scenic_video.optimizers:adamw",
+                "weight_decay": 0.05,
+                "max_gradient_norm": 1.0,
+            },
+            "trainer": {"num_epochs": 30},
+            "evaluation": {"split": "test", "views": "4x3"},
+        }
+    )
