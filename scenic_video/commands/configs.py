@@ -26,8 +26,8 @@ REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "
 OPTIONAL = ("seed", "transform", "input", "task", "mesh", "evaluation", "init")
 
 
-def load_config(arguments: Sequence[str]) -> ConfigDict:
-    """The config that `arguments` name, with overrides applied and implied targets filled in.
+def load_config(arguments: Sequence[str]) -> Any:
+    """The config that `arguments` name, a locked ConfigDict, overridden and completed.
 
     An override may set any field of a node's constructor, written in the config or not. Errors:
     ConfigError for a missing file, a misspelt field or a value of the wrong type.
@@ -52,11 +52,11 @@ def complete(config: ConfigDict) -> ConfigDict:
     missing = [name for name in REQUIRED if name not in config]
     if missing:
         raise ConfigError(f"The config lacks {', '.join(missing)}.")
-    config = ConfigDict({"seed": 0} | config.to_dict())
-    config.init = ConfigDict(NO_INIT | config.get("init", ConfigDict()).to_dict())
+    nodes: dict[str, Any] = {"seed": 0} | config.to_dict()
+    nodes["init"] = NO_INIT | nodes.get("init", {})
     for name, target in IMPLIED_TARGETS.items():
-        config[name] = ConfigDict({"target": target} | config.get(name, ConfigDict()).to_dict())
-    return config
+        nodes[name] = {"target": target} | nodes.get(name, {})
+    return ConfigDict(nodes)
 
 
 def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
@@ -103,8 +103,9 @@ def _fields(node: Any) -> list[str]:
     """The fields that a node has or could have."""
     if not isinstance(node, ConfigDict):
         return []
-    parameters = inspect.signature(resolve(node.target)).parameters if "target" in node else ()
-    return list(dict.fromkeys([*node, *parameters]))
+    fields = node.to_dict()
+    parameters = inspect.signature(resolve(fields["target"])).parameters if "target" in node else ()
+    return list(dict.fromkeys([*fields, *parameters]))
 
 
 def _parse(name: str, text: str, old: Any) -> Any:

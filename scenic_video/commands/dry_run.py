@@ -28,7 +28,7 @@ def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
     model = experiment.task.model  # pyright: ignore[reportAttributeAccessIssue]
     gflops = flops.forward_gflops(model, **shapes)
     views = experiment.views
-    peak = max(float(experiment.learning_rate(s)) for s in range(cadence.num_steps))
+    peak = max(experiment.rate(step) for step in range(cadence.num_steps))
     return [
         ("parameters", f"{sum(x.size for x in jax.tree.leaves(params)):,}"),
         ("GFLOPs a view (the papers' convention)", f"{gflops:,.2f}"),

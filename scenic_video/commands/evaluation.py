@@ -65,7 +65,7 @@ class Evaluation:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.split}_{self.views}.json"
         path.write_text(json.dumps(self.summary, indent=2) + "\n")
-        arrays = {f"logits/{head}": logits for head, logits in self.logits.items()}
+        arrays: dict[str, Any] = {f"logits/{head}": x for head, x in self.logits.items()}
         np.savez(path.with_suffix(".npz"), ids=self.ids, readable=self.readable, **arrays)
         return path
 
@@ -121,7 +121,7 @@ def evaluate_split(
         readable=readable,
         unreadable=[
             {"id": examples[i].id, "error": words.get(i, "see the log of the host that read it")}
-            for i in np.flatnonzero(~readable)
+            for i in np.flatnonzero(~readable).tolist()
         ],
     )
 

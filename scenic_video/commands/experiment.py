@@ -95,6 +95,10 @@ class Experiment:
     def views(self) -> Views:
         return Views.parse(self.evaluation.views)
 
+    def rate(self, step: int) -> float:
+        """The learning rate of the update that follows `step` updates."""
+        return float(np.asarray(self.learning_rate(step)))
+
     def compile(self) -> trainer.Steps:
         return trainer.compile_steps(
             task=self.task,

@@ -173,7 +173,7 @@ class _Observer:
     def on_log(self, step: int, scalars: loop.Scalars) -> None:
         batch_size = self.experiment.input.batch_size
         scalars = {name if "/" in name else f"train/{name}": v for name, v in scalars.items()}
-        scalars["learning_rate"] = float(self.experiment.learning_rate(step - 1))
+        scalars["learning_rate"] = self.experiment.rate(step - 1)
         scalars["epoch"] = step / self.experiment.steps_per_epoch
         scalars["time/clips_per_second"] = scalars["time/steps_per_second"] * batch_size
         self.writer.write(step, scalars)

@@ -60,7 +60,7 @@ class Classification:
         else:
             logits, model_state = self._view_logits(variables, batch["inputs"], rng), {}
         losses = {head: self._loss(logits[head], targets[head]) for head in self.heads}
-        loss = sum(losses.values()) / len(losses)
+        loss = jnp.stack(list(losses.values())).mean(axis=0)
         mask = batch["mask"]
         weight = jnp.sum(mask)
         return Output(
@@ -128,7 +128,7 @@ class Classification:
         self, logits: Logits, targets: Logits, losses: Logits, mask: jax.Array, *, train: bool
     ) -> dict[str, metrics.Metric]:
         several = len(self.heads) > 1
-        loss = sum(losses.values()) / len(losses)
+        loss = jnp.stack(list(losses.values())).mean(axis=0)
         out: dict[str, metrics.Metric] = {"loss": metrics.Mean.from_model_output(loss, mask)}
         if several:
             for head in self.heads:
