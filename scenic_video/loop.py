@@ -1,11 +1,13 @@
 """The training loop: steps, logs, evaluations and checkpoints, each in its time."""
 
+import contextlib
 import dataclasses
 import functools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, runtime_checkable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 
@@ -82,88 +84,140 @@ def train(
     step late, so the host never waits for the step it has just sent off. When told to stop, the
     loop saves and returns.
     """
-    log = _IntervalLog(observer, max_bad_steps)
-    for step in range(int(state.step) + 1, cadence.num_steps + 1):
-        batch = log.timed("data_wait", next, batches)
-        state, step_metrics = log.timed("compute", train_step, state, batch)
-        stop = should_stop(step)
-        log.add(step, step_metrics, state.bad_steps, closes=stop or cadence.closes_interval(step))
+    with _IntervalLog(observer, max_bad_steps) as log:
+        for step in range(int(state.step) + 1, cadence.num_steps + 1):
+            asked = time.perf_counter()
+            batch = next(batches)
+            arrived = time.perf_counter()
+            state, step_metrics = train_step(state, batch)
+            stop = should_stop(step)
+            closes = stop or cadence.closes_interval(step)
+            log.add(
+                step, step_metrics, state.bad_steps, asked=asked, arrived=arrived, closes=closes
+            )
 
-        evaluation: Scalars = {}
-        if cadence.due(step, cadence.eval_every) and not stop:
-            log.flush()
-            evaluation = log.timed("evaluation", evaluate, state)
-            observer.on_evaluation(step, evaluation)
-        if cadence.due(step, cadence.checkpoint_every) or stop:
-            log.flush()
-            save(state, evaluation)
-        if stop:
-            break
-    log.flush()
+            evaluation: Scalars = {}
+            if cadence.due(step, cadence.eval_every) and not stop:
+                log.flush()
+                with log.paused():
+                    evaluation = evaluate(state)
+                observer.on_evaluation(step, evaluation)
+            if cadence.due(step, cadence.checkpoint_every) or stop:
+                log.flush()
+                save(state, evaluation)
+            if stop:
+                break
+        log.flush()
     return state
 
 
+class _Step(NamedTuple):
+    """A step that was sent off: what it gives, and when (in seconds) what happened.
+
+    `asked` for its batch, which `arrived`; `done` on the device, once it is.
+    """
+
+    step: int
+    metrics: dict[str, metrics_lib.Metric]
+    bad_steps: jax.Array
+    asked: float
+    arrived: float
+    done: Future[float]
+
+
 class _IntervalLog:
-    """Keeps the metrics of the open interval on the device and reports closed ones a step late."""
+    """Keeps the metrics of the open interval on the device and reports closed ones a step late.
+
+    A thread notes when each step is done, which tells a device that waits for data from a host
+    that waits while the device computes.
+    """
 
     def __init__(self, observer: Observer, max_bad_steps: int):
         self._observer = observer
         self._max_bad_steps = max_bad_steps
-        self._interval: list[dict[str, metrics_lib.Metric]] = []
-        self._closed: tuple[int, list, Scalars] | None = None
-        self._bad_steps: list[tuple[int, jax.Array]] = []
-        self._restart_clock()
+        self._watch = ThreadPoolExecutor(1, thread_name_prefix="steps")
+        self._unchecked: list[_Step] = []
+        self._open: list[_Step] = []
+        self._closed: list[_Step] = []
+        self._before = time.perf_counter()
+        self._paused = 0.0
 
-    def timed(self, kind: str, function: Callable, *args) -> Any:
-        start = time.perf_counter()
-        result = function(*args)
-        self._seconds[kind] += time.perf_counter() - start
-        return result
+    def __enter__(self) -> "_IntervalLog":
+        return self
 
-    def add(self, step: int, step_metrics: dict, bad_steps: jax.Array, *, closes: bool) -> None:
-        # A copy: the state that holds the counter is donated to the next step.
-        self._bad_steps.append((step, bad_steps + 0))
-        self.timed("compute", self._check_steps, 2)
+    def __exit__(self, *exception: object) -> None:
+        self._watch.shutdown(wait=True)
+
+    def add(
+        self,
+        step: int,
+        step_metrics: dict[str, metrics_lib.Metric],
+        bad_steps: jax.Array,
+        *,
+        asked: float,
+        arrived: float,
+        closes: bool,
+    ) -> None:
+        bad_steps = bad_steps + 0  # a copy: the state that holds it is donated to the next step
+        done = self._watch.submit(_time_when_ready, bad_steps)
+        entry = _Step(step, step_metrics, bad_steps, asked, arrived, done)
+        self._unchecked.append(entry)
+        self._check(run_ahead=2)
         self._report()
-        self._interval.append(step_metrics)
+        self._open.append(entry)
         if closes:
-            self._closed = (step, self._interval, self._time_split())
-            self._interval = []
+            self._closed, self._open = self._open, []
 
     def flush(self) -> None:
         """Reports what is closed, without waiting for the next step."""
-        self._check_steps(0)
+        self._check(run_ahead=0)
         self._report()
 
-    def _check_steps(self, run_ahead: int) -> None:
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leaves out a time that is not training."""
+        start = time.perf_counter()
+        yield
+        self._paused += time.perf_counter() - start
+
+    def _check(self, run_ahead: int) -> None:
         """Waits for all but the last `run_ahead` steps, and stops after too many bad ones."""
-        while len(self._bad_steps) > run_ahead:
-            step, bad_steps = self._bad_steps.pop(0)
-            in_a_row = int(jax.device_get(bad_steps))
+        while len(self._unchecked) > run_ahead:
+            entry = self._unchecked.pop(0)
+            in_a_row = int(jax.device_get(entry.bad_steps))
             if in_a_row >= self._max_bad_steps:
-                raise NonFiniteLoss(step, in_a_row)
-
-    def _restart_clock(self) -> None:
-        self._seconds = {"data_wait": 0.0, "compute": 0.0, "evaluation": 0.0}
-        self._start = time.perf_counter()
-
-    def _time_split(self) -> Scalars:
-        seconds = time.perf_counter() - self._start - self._seconds["evaluation"]
-        shares = {
-            f"time/{name}_share": self._seconds[name] / seconds for name in ("data_wait", "compute")
-        }
-        shares["time/rest_share"] = max(0.0, 1.0 - sum(shares.values()))
-        shares["time/steps_per_second"] = len(self._interval) / seconds
-        self._restart_clock()
-        return shares
+                raise NonFiniteLoss(entry.step, in_a_row)
 
     def _report(self) -> None:
-        if self._closed is None:
+        if not self._closed:
             return
-        step, interval, time_split = self._closed
-        self._closed = None
-        total = functools.reduce(metrics_lib.merge, jax.device_get(interval))
-        self._observer.on_log(step, metrics_lib.compute(total) | time_split)
+        steps, self._closed = self._closed, []
+        interval = jax.device_get([entry.metrics for entry in steps])
+        total = functools.reduce(metrics_lib.merge, interval)
+        scalars = metrics_lib.compute(total) | self._time_split(steps)
+        self._observer.on_log(steps[-1].step, scalars)
+
+    def _time_split(self, steps: list[_Step]) -> Scalars:
+        """The shares of time in which the device had no data, computed, and idled otherwise."""
+        start = before = self._before
+        data_wait = compute = 0.0
+        for entry in steps:
+            done = entry.done.result()
+            data_wait += max(0.0, entry.arrived - max(entry.asked, before))
+            compute += max(0.0, done - max(entry.arrived, before))
+            before = done
+        self._before = before
+        seconds = max(before - start - self._paused, 1e-9)
+        self._paused = 0.0
+        shares = {"data_wait": data_wait / seconds, "compute": compute / seconds}
+        shares["rest"] = max(0.0, 1.0 - sum(shares.values()))
+        split = {f"time/{name}_share": share for name, share in shares.items()}
+        return split | {"time/steps_per_second": len(steps) / seconds}
+
+
+def _time_when_ready(x: jax.Array) -> float:
+    jax.block_until_ready(x)
+    return time.perf_counter()
 
 
 def evaluate(

@@ -1,7 +1,6 @@
 """Puts host batches on the devices ahead of the step that needs them."""
 
 import collections
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +19,6 @@ class Feed(Iterator[Any]):
         self._depth = depth
         self._ahead: collections.deque[Any] = collections.deque()
         self._exhausted = False
-        self._wait_seconds = 0.0
 
     def __next__(self) -> Any:
         while not self._exhausted and len(self._ahead) <= self._depth:
@@ -28,11 +26,6 @@ class Feed(Iterator[Any]):
         if not self._ahead:
             raise StopIteration
         return self._ahead.popleft()
-
-    def wait_seconds(self) -> float:
-        """Seconds that the caller waited for host batches since it last asked."""
-        seconds, self._wait_seconds = self._wait_seconds, 0.0
-        return seconds
 
     def close(self) -> None:
         """Drops what was put ahead and closes the source, if it can be closed."""
@@ -49,12 +42,9 @@ class Feed(Iterator[Any]):
         self.close()
 
     def _fetch(self) -> None:
-        start = time.perf_counter()
         try:
             batch = next(self._batches)
         except StopIteration:
             self._exhausted = True
             return
-        finally:
-            self._wait_seconds += time.perf_counter() - start
         self._ahead.append(self._put(batch))

@@ -53,15 +53,6 @@ def test_feed_is_exactly_depth_batches_ahead(depth):
         assert source.taken == step + 1 + depth
 
 
-def test_wait_is_the_time_spent_in_the_source():
-    feed = Feed(Source(seconds=0.03), jax.device_put, depth=2)
-    next(feed)
-    assert 0.09 <= feed.wait_seconds() < 1.0
-    assert feed.wait_seconds() == 0.0
-    next(feed)
-    assert 0.03 <= feed.wait_seconds() < 0.5
-
-
 def test_closing_closes_the_source_and_ends_the_feed():
     source = Source()
     with Feed(source, jax.device_put) as feed:
