@@ -48,10 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("Interrupted.", file=sys.stderr)
         return 1
     except Exception as error:
-        if not is_users_error(error):
+        code = exit_code(error)
+        if code is None:
             raise
         print(f"error: {_words(error)}", file=sys.stderr)
-        return 2
+        return code
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -85,25 +86,29 @@ def _take_config_arguments(rest: list[str], arguments: argparse.Namespace) -> li
     return taken
 
 
-def is_users_error(error: BaseException) -> bool:
-    """Whether what went wrong is for the user to mend, and was said so by our own code.
+def exit_code(error: Exception) -> int | None:
+    """The code of an error whose message says it all; None for a bug, which keeps its traceback.
 
-    A ValueError from the depths of a library is a bug of ours and keeps its traceback.
+    A ValueError is the user's to mend where our own code raised it, and a bug where it comes from
+    the depths of a library.
     """
+    from scenic_video.loop import NonFiniteLoss
+
+    if isinstance(error, NonFiniteLoss):
+        return 1
     if isinstance(error, OSError):
-        return True
-    if not isinstance(error, ValueError):
-        return False
+        return 2
     raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
     package = Path(__file__).resolve().parent
     own = (package, package.parent / "projects", package.parent / "configs")
-    return any(raised_in.is_relative_to(folder) for folder in own)
+    is_ours = any(raised_in.is_relative_to(folder) for folder in own)
+    return 2 if isinstance(error, ValueError) and is_ours else None
 
 
 def _words(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"There is no file {str(error.filename)!r}."
-    return str(error)
+    return "\n".join([str(error), *getattr(error, "__notes__", ())])
 
 
 if __name__ == "__main__":

@@ -139,7 +139,8 @@ def _train(
                 max_bad_steps=options.max_bad_steps,
             )
         except loop.NonFiniteLoss as error:
-            raise ValueError(f"{error}\n{_clips_of(experiment, error.steps)}") from error
+            error.add_note(_clips_of(experiment, error.steps))
+            raise
 
 
 def evaluate(

@@ -3,7 +3,6 @@
 import json
 import re
 
-import jax
 import numpy as np
 import pytest
 
@@ -145,5 +144,10 @@ def test_a_dry_run_says_everything_and_writes_nothing(run, tmp_path, capsys, mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_eight_devices_evaluate(run):
-    assert jax.device_count() == 8
+def test_a_run_that_diverges_stops_and_names_its_clips(run, tmp_path, capsys):
+    arguments = [f"--config={run.parent / 'config.py'}", f"--workdir={tmp_path / 'run'}"]
+    diverge = ["--config.learning_rate.peak=1e38", "--config.trainer.num_steps=30"]
+    assert main(["train", *arguments, *diverge]) == 1
+    error = capsys.readouterr().err
+    assert "5 steps in a row" in error
+    assert "train/000" in error and "Traceback" not in error
