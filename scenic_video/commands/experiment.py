@@ -241,8 +241,15 @@ def environment() -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}",
         "devices": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
         "processes": jax.process_count(),
-        **{name: metadata.version(name) for name in packages},
+        **{name: _version(name) for name in packages},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed, run from its folder"
 
 
 def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
