@@ -73,12 +73,14 @@ def why_not(
 class MultiHeadDotProductAttention(nn.Module):
     """Multi-head attention of `queries` over `keys_values` (themselves if not given).
 
-    Parameters are `query`, `key`, `value` [width, heads, depth] and `out` [heads, depth, width].
+    Parameters are `query`, `key`, `value` [width, heads, depth] and `out` [heads, depth, width];
+    heads x depth is `qkv_features`, by default the width of the queries.
     `attention` is the function that mixes values, called as the one of this module is; leading
     axes reach it as they come, so that it may attend along any of them.
     """
 
     num_heads: int
+    qkv_features: int | None = None
     dropout_rate: float = 0.0
     kernel_init: Callable[..., Array] = nn.initializers.xavier_uniform()
     out_kernel_init: Callable[..., Array] = nn.initializers.xavier_uniform()
@@ -94,9 +96,10 @@ class MultiHeadDotProductAttention(nn.Module):
         train: bool = False,
     ) -> Float[Array, "*batch q d"]:
         keys_values = queries if keys_values is None else keys_values
-        query = self._project("query", queries, width=queries.shape[-1])
-        key = self._project("key", keys_values, width=queries.shape[-1])
-        value = self._project("value", keys_values, width=queries.shape[-1])
+        width = self.qkv_features or queries.shape[-1]
+        query = self._project("query", queries, width=width)
+        key = self._project("key", keys_values, width=width)
+        value = self._project("value", keys_values, width=width)
         dropout_rate = self.dropout_rate if train else 0.0
         mixed = self.attention(
             query,

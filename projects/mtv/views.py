@@ -1,0 +1,75 @@
+"""Views of a video: how each is cut and how large its transformer is, and how they are written."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SIZES = {
+    "Ti": {"hidden_size": 192, "mlp_dim": 768, "num_layers": 12, "num_heads": 3},
+    "S": {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6},
+    "B": {"hidden_size": 768, "mlp_dim": 3072, "num_layers": 12, "num_heads": 12},
+    "L": {"hidden_size": 1024, "mlp_dim": 4096, "num_layers": 24, "num_heads": 16},
+    "H": {"hidden_size": 1280, "mlp_dim": 5120, "num_layers": 32, "num_heads": 16},
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """One view: tubelets of `tubelet_size` (t, h, w) of a modality, and the transformer over them.
+
+    `modality` names the model's input that the view sees.
+    """
+
+    hidden_size: int
+    mlp_dim: int
+    num_layers: int
+    num_heads: int
+    tubelet_size: tuple[int, int, int]
+    modality: str = "rgb"
+
+    def grid(self, video: Sequence[int]) -> tuple[int, int, int]:
+        """How many tubelets fit along the frames, rows and columns of a video of (t, h, w)."""
+        time, rows, columns = (n // p for n, p in zip(video, self.tubelet_size, strict=True))
+        return time, rows, columns
+
+
+def parse_views(text: str) -> tuple[View, ...]:
+    """Reads views such as "B/2+S/4+Ti/8"; the answer is coarse to fine, however they are written.
+
+    A view is a size (Ti, S, B, L, H) and a tubelet: `X/T` is T frames of 16 x 16 pixels (14 x 14
+    for H), `X/PxT` of P x P, `X/HxWxT` of H rows and W columns.
+    """
+    return coarse_to_fine([_parse_view(name.strip(), text) for name in text.split("+")])
+
+
+def coarse_to_fine(views: Sequence[View]) -> tuple[View, ...]:
+    """The views from the largest tubelet to the smallest; among equals the longer one first, then
+    the one with the smaller transformer. Parameters count views in this order."""
+    if not views:
+        raise ValueError("A multiview transformer needs a view, such as 'B/4'.")
+
+    def order(view: View) -> tuple:
+        size = (view.hidden_size, view.num_layers, view.num_heads, view.mlp_dim, view.modality)
+        return -math.prod(view.tubelet_size), tuple(-n for n in view.tubelet_size), size
+
+    return tuple(sorted(views, key=order))
+
+
+def _parse_view(name: str, text: str) -> View:
+    match = re.fullmatch(r"([A-Za-z]+)/(\d+(?:x\d+){0,2})", name)
+    if match is None:
+        raise ValueError(
+            f"Cannot read {name!r} as a view (in views {text!r}). Views read size/tubelet, joined "
+            "by '+': 'B/4' (4 frames), 'B/16x4' (16 pixels, 4 frames) or 'B/16x32x4' (h, w, t)."
+        )
+    size, numbers = match[1], [int(number) for number in match[2].split("x")]
+    if size not in SIZES:
+        raise ValueError(
+            f"View {name!r} has the size {size!r}; sizes are {', '.join(SIZES)}, case matters."
+        )
+    if not all(numbers):
+        raise ValueError(f"View {name!r} has a tubelet of no extent; write numbers from 1 up.")
+    *patch, time = numbers
+    patch = patch or [14 if size == "H" else 16]
+    return View(**SIZES[size], tubelet_size=(time, patch[0], patch[-1]))

@@ -1,0 +1,197 @@
+"""How token sequences of several views of one input exchange information within a layer.
+
+Yan et al., Multiview Transformers for Video Recognition (CVPR 2022), section 3.2. Views are
+counted from the coarsest; their tokens have widths of their own.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from einops import rearrange
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
+from scenic_video.layers.transformer import EncoderBlock, MlpBlock, StochasticDepth
+
+
+class CrossViewBlock(nn.Module, kw_only=True):
+    """Cross-view attention along `pairs` (reading view, read view), then self-attention and MLP of
+    every view, each behind a LayerNorm and residual (eq. 3 and figure 2a).
+
+    A view takes part in the cross attention whatever its depth; `active` says which still have
+    self-attention and MLP in this layer. The cross attention starts as zero. `sizes_from`
+    ("query" or "key_value") says whose width and heads it has. Its keys come from tokens before
+    any update, or with `cascade` from tokens already updated.
+    """
+
+    mlp_dims: Sequence[int]
+    num_heads: Sequence[int]
+    active: Sequence[bool]
+    stochastic_depth_rates: Sequence[float]
+    pairs: Sequence[tuple[int, int]]
+    sizes_from: str = "query"
+    cascade: bool = False
+    dropout_rate: float = 0.0
+    attention_dropout_rate: float = 0.0
+    attention: Callable[..., Any] = attention
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, views: Sequence[Float[Array, "b *frames _ _"]], *, train: bool = False
+    ) -> list[Float[Array, "b *frames _ _"]]:
+        tokens = self._attend_across(list(views), train=train)
+        active = [view for view, is_active in enumerate(self.active) if is_active]
+        for view in active:
+            normal = self._norm(f"msa_ln_view{view}")(tokens[view])
+            heads = self._heads(f"msa_view{view}", num_heads=self.num_heads[view])
+            branch = self._dropout(heads(normal, train=train), train=train)
+            tokens[view] += self._drop_for_whole_examples(branch, view=view, train=train)
+        for view in active:
+            normal = self._norm(f"mlp_ln_view{view}")(tokens[view])
+            branch = MlpBlock(
+                self.mlp_dims[view],
+                dropout_rate=self.dropout_rate,
+                dtype=self.dtype,
+                name=f"mlp_view{view}",
+            )(normal, train=train)
+            tokens[view] += self._drop_for_whole_examples(branch, view=view, train=train)
+        return tokens
+
+    def _attend_across(self, tokens: list[Array], *, train: bool) -> list[Array]:
+        norms = [self._norm(f"cross_attention_ln_view{view}") for view in range(len(tokens))]
+        before = [norm(view) for norm, view in zip(norms, tokens, strict=True)]
+        for query, source in self.pairs:
+            sized = query if self.sizes_from == "query" else source
+            heads = self._heads(
+                f"cross_attention_view{query}_{source}",
+                num_heads=self.num_heads[sized],
+                qkv_features=tokens[sized].shape[-1],
+                out_kernel_init=nn.initializers.zeros,
+            )
+            keys_values = norms[source](tokens[source]) if self.cascade else before[source]
+            branch = self._dropout(heads(before[query], keys_values, train=train), train=train)
+            tokens[query] += self._drop_for_whole_examples(branch, view=query, train=train)
+        return tokens
+
+    def _norm(self, name: str) -> nn.LayerNorm:
+        return nn.LayerNorm(dtype=self.dtype, name=name)
+
+    def _heads(self, name: str, **fields: Any) -> MultiHeadDotProductAttention:
+        defaults = {
+            "dropout_rate": self.attention_dropout_rate,
+            "kernel_init": nn.initializers.lecun_normal(),
+            "out_kernel_init": nn.initializers.lecun_normal(),
+            "attention": self.attention,
+            "dtype": self.dtype,
+        }
+        return MultiHeadDotProductAttention(**(defaults | fields), name=name)
+
+    def _dropout(self, branch: Array, *, train: bool) -> Array:
+        return nn.Dropout(self.dropout_rate, deterministic=not train)(branch)
+
+    def _drop_for_whole_examples(self, branch: Array, *, view: int, train: bool) -> Array:
+        return StochasticDepth(self.stochastic_depth_rates[view])(branch, train=train)
+
+
+class FusedMlpBlock(MlpBlock):
+    """An MLP over tokens and aligned tokens of another view, concatenated on channels.
+
+    A Dense of a concatenation is the sum of two: `Dense_0` reads the view's own tokens, as in a
+    plain block, and `fusion` (no bias, starts as zero) those of the other view.
+    """
+
+    @nn.compact
+    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        tokens: Float[Array, "*batch n d"],
+        other: Float[Array, "*batch n e"],
+        *,
+        train: bool = False,
+    ) -> Float[Array, "*batch n d"]:
+        fusion = nn.Dense(
+            self.mlp_dim,
+            use_bias=False,
+            kernel_init=nn.initializers.zeros,
+            dtype=self.dtype,
+            name="fusion",
+        )
+        hidden = self._dense(self.mlp_dim, "Dense_0")(tokens) + fusion(other)
+        hidden = nn.gelu(hidden, approximate=True)
+        hidden = nn.Dropout(self.dropout_rate, deterministic=not train)(hidden)
+        output = self._dense(tokens.shape[-1], "Dense_1")(hidden)
+        return nn.Dropout(self.dropout_rate, deterministic=not train)(output)
+
+
+class MlpFusionBlock(EncoderBlock):
+    """An encoder block whose MLP may read another view's tokens as well (figure 2c).
+
+    `align` brings these to the grid of its own. Returns the block's tokens, and those between
+    attention and MLP, for the next view to read. Parameters are those of an `EncoderBlock`, and
+    with another view `fusion_ln` and `MlpBlock_0/fusion`.
+    """
+
+    align: Callable[..., Array] = jnp.asarray
+
+    @nn.compact
+    def __call__(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        tokens: Float[Array, "b *frames n d"],
+        other: Float[Array, "b *frames m e"] | None = None,
+        *,
+        train: bool = False,
+    ) -> tuple[Float[Array, "b *frames n d"], Float[Array, "b *frames n d"]]:
+        attended = self._attend(
+            tokens, norm="LayerNorm_0", name="MultiHeadDotProductAttention_0", train=train
+        )
+        names = {"norm": "LayerNorm_1", "name": "MlpBlock_0"}
+        if other is None:
+            return self._transform(attended, train=train, **names), attended
+        own = nn.LayerNorm(dtype=self.dtype, name=names["norm"])(attended)
+        other = self.align(nn.LayerNorm(dtype=self.dtype, name="fusion_ln")(other))
+        mlp = FusedMlpBlock(
+            self.mlp_dim, dropout_rate=self.dropout_rate, dtype=self.dtype, name=names["name"]
+        )
+        branch = mlp(own, other, train=train)
+        return attended + self._drop_for_whole_examples(branch, train=train), attended
+
+
+def align_tokens(
+    tokens: Float[Array, "*batch n d"],
+    *,
+    source: Sequence[int],
+    target: Sequence[int],
+    class_tokens: bool,
+) -> Float[Array, "*batch m d"]:
+    """Tokens over a grid `source` (t, h, w) as tokens over `target`, both of the same extent.
+
+    Every target cell holds the mean of the source cells that it covers, weighted by overlap: a
+    coarser grid averages, a finer one repeats. With `class_tokens` each time step starts with a
+    class token, which is aligned over time alone.
+    """
+    frames = rearrange(tokens, "... (t n) d -> ... t n d", t=source[0])
+    frames = _overlap_mean(frames, axis=-3, length=target[0])
+    classes, patches = frames[..., : int(class_tokens), :], frames[..., int(class_tokens) :, :]
+    patches = rearrange(patches, "... (h w) d -> ... h w d", h=source[1])
+    patches = _overlap_mean(patches, axis=-3, length=target[1])
+    patches = _overlap_mean(patches, axis=-2, length=target[2])
+    patches = rearrange(patches, "... h w d -> ... (h w) d")
+    aligned = jnp.concatenate([classes, patches], axis=-2)
+    return rearrange(aligned, "... t n d -> ... (t n) d")
+
+
+def _overlap_mean(cells: Array, *, axis: int, length: int) -> Array:
+    present = cells.shape[axis]
+    if present == length:
+        return cells
+    common = math.lcm(present, length)
+    cell_of = {count: np.arange(common) * count // common for count in (present, length)}
+    overlap = np.zeros((length, present), np.float32)
+    np.add.at(overlap, (cell_of[length], cell_of[present]), length / common)
+    mean = jnp.tensordot(jnp.asarray(overlap, cells.dtype), cells, axes=(1, axis % cells.ndim))
+    return jnp.moveaxis(mean, 0, axis)

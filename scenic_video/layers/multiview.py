@@ -1,0 +1,157 @@
+"""Transformers over several views of one input, side by side, that exchange information."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import flax.linen as nn
+import jax.numpy as jnp
+from einops import rearrange
+from jaxtyping import Array, Float
+
+from scenic_video.layers.cross_view import CrossViewBlock, MlpFusionBlock, align_tokens
+from scenic_video.layers.embeddings import LearnedPositions
+from scenic_video.layers.transformer import EncoderBlock
+from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, Fusion, MLPFusion
+
+
+@runtime_checkable
+class TransformerSize(Protocol):
+    """How large the transformer of a view is."""
+
+    @property
+    def hidden_size(self) -> int: ...
+    @property
+    def mlp_dim(self) -> int: ...
+    @property
+    def num_layers(self) -> int: ...
+    @property
+    def num_heads(self) -> int: ...
+
+
+class MultiviewEncoder(nn.Module, kw_only=True):
+    """The views' transformers side by side, with their exchange (Yan et al.,
+    Multiview Transformers for Video Recognition, section 3.2).
+
+    Takes and returns one sequence of tokens [b, s, n, d] a view for each of s steps of time;
+    attention never leaves a step. `grids` are what the tokens of one step are: (t, h, w), and a
+    class token for each t if `class_tokens`. There is no norm at the end.
+    """
+
+    views: Sequence[TransformerSize]
+    grids: Sequence[tuple[int, int, int]]
+    class_tokens: bool
+    fusion: Fusion | None
+    stochastic_depth_rate: float
+    block_fields: Mapping[str, Any]
+    remat: bool = False
+
+    @nn.compact
+    def __call__(
+        self,
+        tokens: Sequence[Float[Array, "b s _ _"]],
+        bottleneck: Float[Array, "b s k _"] | None = None,
+        *,
+        train: bool = False,
+    ) -> list[Float[Array, "b s _ _"]]:
+        tokens = [self._add_positions(view, x) for view, x in enumerate(tokens)]
+        for layer in range(max(view.num_layers for view in self.views)):
+            match self.fusion if self.fusion and layer in self.fusion.layers else None:
+                case CrossViewAttention() as fusion:
+                    block = self._cross_view_block(layer, fusion)
+                    tokens = self._run(block, tokens, train=train)
+                case MLPFusion() as fusion:
+                    tokens = self._fuse_mlps(layer, fusion, tokens, train=train)
+                case Bottleneck() as fusion:
+                    assert bottleneck is not None
+                    tokens, bottleneck = self._pass_bottleneck(
+                        layer, fusion, tokens, bottleneck, train=train
+                    )
+                case _:
+                    for view in self._active(layer):
+                        tokens[view] = self._run(
+                            self._block(layer, view), tokens[view], train=train
+                        )
+        return tokens
+
+    def _add_positions(self, view: int, tokens: Array) -> Array:
+        """The positions of one frame, the same for all."""
+        frames = rearrange(tokens, "b s (t n) d -> b s t n d", t=self.grids[view][0])
+        frames = LearnedPositions(name=f"posembed_input_view{view}")(frames.astype(jnp.float32))
+        return rearrange(frames, "b s t n d -> b s (t n) d")
+
+    def _run(self, block: nn.Module, *tokens: Any, train: bool) -> Any:
+        def run(block: nn.Module, *tokens: Any) -> Any:
+            return block(*tokens, train=train)  # pyright: ignore[reportCallIssue]
+
+        return (nn.remat(run) if self.remat else run)(block, *tokens)
+
+    def _active(self, layer: int) -> list[int]:
+        """The views that have a block in this layer; the others wait as they are."""
+        return [view for view, its in enumerate(self.views) if layer < its.num_layers]
+
+    def _rate(self, layer: int, view: int) -> float:
+        """Grows linearly over the view's own layers, and stays where these end."""
+        last = max(self.views[view].num_layers - 1, 1)
+        return self.stochastic_depth_rate * min(layer / last, 1.0)
+
+    def _block(
+        self, layer: int, view: int, block: type[nn.Module] = EncoderBlock, **fields: Any
+    ) -> nn.Module:
+        make: Any = functools.partial(block, **self.block_fields, **fields)
+        return make(
+            mlp_dim=self.views[view].mlp_dim,
+            num_heads=self.views[view].num_heads,
+            stochastic_depth_rate=self._rate(layer, view),
+            name=f"encoderblock_{layer}_view{view}",
+        )
+
+    def _cross_view_block(self, layer: int, fusion: CrossViewAttention) -> nn.Module:
+        every = range(len(self.views))
+        return CrossViewBlock(
+            mlp_dims=[view.mlp_dim for view in self.views],
+            num_heads=[view.num_heads for view in self.views],
+            active=[view in self._active(layer) for view in every],
+            stochastic_depth_rates=[self._rate(layer, view) for view in every],
+            pairs=fusion.pairs(len(self.views)),
+            sizes_from=fusion.sizes_from,
+            cascade=fusion.cascade,
+            name=f"cross_view_encoderblock_{layer}",
+            **self.block_fields,
+        )
+
+    def _fuse_mlps(
+        self, layer: int, fusion: MLPFusion, tokens: list[Array], *, train: bool
+    ) -> list[Array]:
+        source_of = dict(fusion.pairs(len(tokens)))
+        attended = list(tokens)  # what a neighbour reads: tokens between attention and MLP
+        for view in fusion.order(len(tokens)):
+            if view not in self._active(layer):
+                continue
+            source, fields = source_of.get(view), {}
+            if source is not None:
+                grids = {"source": self.grids[source], "target": self.grids[view]}
+                fields["align"] = functools.partial(
+                    align_tokens, class_tokens=self.class_tokens, **grids
+                )
+            block = self._block(layer, view, MlpFusionBlock, **fields)
+            other = () if source is None else (attended[source],)
+            tokens[view], attended[view] = self._run(block, tokens[view], *other, train=train)
+        return tokens
+
+    def _pass_bottleneck(
+        self, layer: int, fusion: Bottleneck, tokens: list[Array], bottleneck: Array, *, train: bool
+    ) -> tuple[list[Array], Array]:
+        for view in fusion.order(len(tokens)):
+            if view not in self._active(layer):
+                continue
+            if bottleneck.shape[-1] != self.views[view].hidden_size:
+                bottleneck = nn.Dense(
+                    self.views[view].hidden_size,
+                    kernel_init=nn.initializers.xavier_uniform(),
+                    name=f"bottleneck_linear_{layer}_view{view}",
+                )(bottleneck)
+            both = jnp.concatenate([tokens[view], bottleneck], axis=-2)
+            both = self._run(self._block(layer, view), both, train=train)
+            tokens[view], bottleneck = jnp.split(both, [tokens[view].shape[-2]], axis=-2)
+        return tokens, bottleneck
