@@ -1,5 +1,6 @@
 """The pre-norm transformer encoder that every model here is made of."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -37,20 +38,24 @@ class StochasticDepth(nn.Module):
 
 
 class MlpBlock(nn.Module):
-    """Dense to `mlp_dim`, GELU (tanh approximation), Dense back, with dropout after each."""
+    """Dense to `mlp_dim`, GELU (tanh approximation), Dense back, with dropout after each.
+
+    `output_dim` is the width that comes out, that of the input if not given.
+    """
 
     mlp_dim: int
     dropout_rate: float = 0.0
+    output_dim: int | None = None
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
         self, tokens: Float[Array, "*batch d"], *, train: bool = False
-    ) -> Float[Array, "*batch d"]:
+    ) -> Float[Array, "*batch e"]:
         hidden = self._dense(self.mlp_dim, "Dense_0")(tokens)
         hidden = nn.gelu(hidden, approximate=True)
         hidden = nn.Dropout(self.dropout_rate, deterministic=not train)(hidden)
-        output = self._dense(tokens.shape[-1], "Dense_1")(hidden)
+        output = self._dense(self.output_dim or tokens.shape[-1], "Dense_1")(hidden)
         return nn.Dropout(self.dropout_rate, deterministic=not train)(output)
 
     def _dense(self, features: int, name: str) -> nn.Dense:
@@ -133,7 +138,7 @@ class Encoder(nn.Module):
     @nn.compact
     def __call__(
         self, tokens: Float[Array, "b *frames n d"], *, train: bool = False
-    ) -> Float[Array, "b *frames n d"]:
+    ) -> Float[Array, "b *frames m d"]:
         tokens = self._add_positions(tokens.astype(jnp.float32))
         tokens = nn.Dropout(self.dropout_rate, deterministic=not train)(tokens)
 
@@ -143,8 +148,14 @@ class Encoder(nn.Module):
         run = nn.remat(run) if self.remat else run
         for layer, rate in enumerate(self._stochastic_depth_rates()):
             block = self.block(stochastic_depth_rate=rate, name=f"encoderblock_{layer}")
-            tokens = run(block, tokens)
+            tokens = self._pass(layer, functools.partial(run, block), tokens, train=train)
         return nn.LayerNorm(name="encoder_norm")(tokens)
+
+    def _pass(
+        self, layer: int, block: Callable[[Array], Array], tokens: Array, *, train: bool
+    ) -> Array:
+        """What becomes of the tokens at a layer; for encoders that do more there than a block."""
+        return block(tokens)
 
     def _add_positions(self, tokens: Array) -> Array:
         match self.positions:

@@ -80,6 +80,7 @@ class VisionTransformer(nn.Module, kw_only=True):
         grid: tuple[int, ...],
         block: Callable[..., Any],
         train: bool,
+        encoder: Callable[..., Encoder] = Encoder,
         num_layers: int | None = None,
         name: str = "Transformer",
         class_token: str = "cls",
@@ -91,7 +92,7 @@ class VisionTransformer(nn.Module, kw_only=True):
         if self.classifier == "token":
             token = self.param(class_token, nn.initializers.zeros, (1, 1, self.hidden_size))
             tokens = prepend_class_token(tokens, token)
-        encoder = Encoder(
+        encode = encoder(
             num_layers=self.num_layers if num_layers is None else num_layers,
             block=block,
             positions=positions,
@@ -100,7 +101,7 @@ class VisionTransformer(nn.Module, kw_only=True):
             remat=self.remat,
             name=name,
         )
-        return encoder(tokens, train=train)
+        return encode(tokens, train=train)
 
     def _classify(self, features: Float[Array, "b d"]) -> Float[Array, "b c"]:
         self.sow("intermediates", "features", features)

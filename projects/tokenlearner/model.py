@@ -1,0 +1,269 @@
+"""TokenLearner: What Can 8 Learned Tokens Do for Images and Videos? (Ryoo et al., NeurIPS 2021):
+transformers that see all tokens of an image or clip first, and a few learned ones thereafter.
+
+Axes: b examples, t time, h rows, w columns, n tokens, s learned tokens, d width, c classes.
+Parameters carry the names of the public checkpoints.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+from einops import rearrange, reduce
+from jaxtyping import Array, Float
+
+from scenic_video.layers.attention import attention
+from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
+from scenic_video.layers.pooling import pool
+from scenic_video.layers.token_learner import (
+    TokenFuser,
+    TokenLearnerCrossAttention,
+    TokenLearnerModule,
+    TokenLearnerModuleV11,
+)
+from scenic_video.layers.transformer import Encoder
+from scenic_video.layers.vision_transformer import VisionTransformer
+
+TOKEN_LEARNERS = ("v1", "v1.1", "cross_attention")
+
+
+class TokenLearnerEncoder(Encoder, kw_only=True):
+    """An encoder over a flattened `grid`, (h, w) or (t, h, w), with learned tokens from a layer on.
+
+    Before block `learn_at` each frame's tokens are replaced by the few that `learn` makes of them;
+    the blocks from there on see those of all frames together. With `fuse`, every block from there
+    on works on learned tokens of its own, and what it finds is spread over the grid and added.
+    """
+
+    grid: tuple[int, ...]
+    learn_at: int
+    learn: Callable[[], Any]
+    fuse: Callable[[], Any] | None = None
+
+    def _pass(
+        self, layer: int, block: Callable[[Array], Array], tokens: Array, *, train: bool
+    ) -> Array:
+        if layer < self.learn_at or (layer > self.learn_at and self.fuse is None):
+            return block(tokens)
+        grid = tokens.reshape(tokens.shape[0], *self.grid, tokens.shape[-1])
+        learned = self.learn()(grid, train=train)
+        processed = block(_join_frames(learned)).reshape(learned.shape)
+        if self.fuse is None:
+            return _join_frames(processed)
+        return tokens + self.fuse()(processed, grid, train=train).reshape(tokens.shape)
+
+
+class PoolingEncoder(Encoder, kw_only=True):
+    """An encoder over a flattened `grid` (h, w) that averages windows x windows tokens before the
+    blocks `pool_at`."""
+
+    grid: tuple[int, ...]
+    pool_at: tuple[int, ...]
+    windows: tuple[int, ...]
+
+    def _pass(
+        self, layer: int, block: Callable[[Array], Array], tokens: Array, *, train: bool
+    ) -> Array:
+        if layer not in self.pool_at:
+            return block(tokens)
+        place = self.pool_at.index(layer)
+        height, width = (side // math.prod(self.windows[:place]) for side in self.grid)
+        window = self.windows[place]
+        if height % window or width % window:
+            raise ValueError(
+                f"Windows of {window} do not divide the {height} x {width} tokens before block "
+                f"{layer}. Change pool_windows, or the size of the input."
+            )
+        pattern = "b (h p w q) d -> b (h w) d"
+        return block(
+            reduce(tokens, pattern, "mean", p=window, q=window, h=height // window, w=width // window)
+        )
+
+
+class _TokenLearner(VisionTransformer, kw_only=True):
+    """A vision transformer whose tokens are replaced before block `token_learner_at`, from 0.
+
+    `num_tokens` is for each frame. `token_learner` is "v1" (convolutions and a sigmoid; the
+    paper's tables), "v1.1" (an MLP and a softmax over positions) or "cross_attention" (learned
+    queries). `token_pooling` of v1 is "sum" or "mean"; `bottleneck_dim` is the width of the MLPs
+    that draw maps. `token_fuser` keeps the full grid: see `TokenLearnerEncoder`. The paper's
+    "24+11" layers are num_layers=24 and num_extra_layers=11, which come last and see few tokens.
+    There is no class token.
+
+    `apply(..., mutable=["intermediates"])` also returns where every token looked, under
+    "Transformer", the module's name (as "TokenLearnerModuleV11_0") and "maps": [b, (t,) h, w, s].
+    """
+
+    token_learner_at: int
+    num_tokens: int = 8
+    token_learner: str = "v1.1"
+    token_pooling: str = "sum"
+    token_fuser: bool = False
+    bottleneck_dim: int = 64
+    num_extra_layers: int = 0
+    classifier: str = "gap"
+
+    known_classifiers = ("gap", "gmp", "gsp")
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._require("token_learner", TOKEN_LEARNERS)
+        self._require("token_pooling", ("sum", "mean"))
+        layers = self.num_layers + self.num_extra_layers
+        if not 0 <= self.token_learner_at < layers:
+            raise ValueError(
+                f"token_learner_at is {self.token_learner_at}; it names the block before which "
+                f"tokens are learned, of 0 to {layers - 1}."
+            )
+        if self.num_tokens < 1:
+            raise ValueError(f"num_tokens is {self.num_tokens}; at least one token is learned.")
+
+    def _logits(self, tokens: Array, *, train: bool) -> Array:
+        """Logits from embedded patches [b, h, w, d] or tubelets [b, t, h, w, d]."""
+        grid = tokens.shape[1:-1]
+        encoder = functools.partial(
+            TokenLearnerEncoder,
+            grid=grid,
+            learn_at=self.token_learner_at,
+            learn=self._learn(),
+            fuse=self._fuse() if self.token_fuser else None,
+        )
+        encoded = self._encode(
+            tokens.reshape(tokens.shape[0], -1, self.hidden_size),
+            grid=grid,
+            block=self._block(),
+            train=train,
+            encoder=encoder,
+            num_layers=self.num_layers + self.num_extra_layers,
+        )
+        return self._classify(pool(encoded, self.classifier))
+
+    def _learn(self) -> Callable[[], nn.Module]:
+        fields: dict[str, Any] = {"num_tokens": self.num_tokens, "dtype": self.dtype}
+        if self.token_learner == "v1":
+            return functools.partial(TokenLearnerModule, pooling=self.token_pooling, **fields)
+        if self.token_learner == "v1.1":
+            fields |= {"bottleneck_dim": self.bottleneck_dim, "dropout_rate": self.dropout_rate}
+            return functools.partial(TokenLearnerModuleV11, **fields)
+        return functools.partial(
+            TokenLearnerCrossAttention,
+            num_heads=self.num_heads,
+            dropout_rate=self.attention_dropout_rate,
+            attention=functools.partial(attention, implementation=self.attention_implementation),
+            **fields,
+        )
+
+    def _fuse(self) -> Callable[[], nn.Module]:
+        return functools.partial(
+            TokenFuser,
+            bottleneck_dim=self.bottleneck_dim,
+            dropout_rate=self.dropout_rate,
+            dtype=self.dtype,
+        )
+
+
+class TokenLearnerViT(_TokenLearner, kw_only=True):
+    """TokenLearner in an image transformer, over patches of `patch_size` (h, w).
+
+    Takes images [b, h, w, 3] or videos of one frame.
+    """
+
+    patch_size: Sequence[int] = (16, 16)
+
+    @nn.compact
+    def __call__(
+        self, *, rgb: Float[Array, "b *one_frame h w 3"], train: bool = False
+    ) -> Float[Array, "b c"]:
+        embed = PatchEmbedding(
+            self.hidden_size, self.patch_size, dtype=self.dtype, name="embedding"
+        )
+        return self._logits(embed(_single_images(rgb)), train=train)
+
+
+class TokenLearnerViViT(_TokenLearner, kw_only=True):
+    """TokenLearner in ViViT's joint space-time transformer (its model 1), over clips
+    [b, t, h, w, 3] cut into tubelets of `tubelet_size` (t, h, w).
+
+    Tokens are learned of every frame of tubelets alone. `tubelet_start` draws the embedding at
+    "random", or by "central_frame" or "filter_inflation" from an image kernel.
+    """
+
+    tubelet_size: Sequence[int] = (2, 16, 16)
+    tubelet_start: str = "random"
+
+    @nn.compact
+    def __call__(
+        self, *, rgb: Float[Array, "b t h w 3"], train: bool = False
+    ) -> Float[Array, "b c"]:
+        if rgb.shape[1] % self.tubelet_size[0]:
+            raise ValueError(
+                f"A clip of {rgb.shape[1]} frames does not divide into tubelets of "
+                f"{self.tubelet_size[0]}. Change num_frames or tubelet_size."
+            )
+        tokens = PatchEmbedding(
+            self.hidden_size,
+            self.tubelet_size,
+            kernel_init=kernel_initializer(self.tubelet_start),
+            dtype=self.dtype,
+            name="embedding",
+        )(rgb)
+        return self._logits(tokens, train=train)
+
+
+class PoolingViT(VisionTransformer, kw_only=True):
+    """The baseline that averages neighbouring tokens instead of learning some (table 5).
+
+    Before each block of `pool_at`, ascending, windows of so many by so many tokens become one.
+    Takes images [b, h, w, 3] or videos of one frame.
+    """
+
+    pool_at: Sequence[int]
+    pool_windows: Sequence[int]
+    patch_size: Sequence[int] = (16, 16)
+    classifier: str = "gap"
+
+    known_classifiers = ("gap", "gmp", "gsp")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if len(self.pool_at) != len(self.pool_windows) or sorted(set(self.pool_at)) != [
+            *self.pool_at
+        ]:
+            raise ValueError(
+                "pool_at names ascending blocks and pool_windows has one number for each; got "
+                f"{tuple(self.pool_at)} and {tuple(self.pool_windows)}."
+            )
+
+    @nn.compact
+    def __call__(
+        self, *, rgb: Float[Array, "b *one_frame h w 3"], train: bool = False
+    ) -> Float[Array, "b c"]:
+        embed = PatchEmbedding(
+            self.hidden_size, self.patch_size, dtype=self.dtype, name="embedding"
+        )
+        tokens = embed(_single_images(rgb))
+        grid = tokens.shape[1:3]
+        encoder = functools.partial(
+            PoolingEncoder, grid=grid, pool_at=self.pool_at, windows=self.pool_windows
+        )
+        tokens = rearrange(tokens, "b h w d -> b (h w) d")
+        block = self._block()
+        tokens = self._encode(tokens, grid=grid, block=block, train=train, encoder=encoder)
+        return self._classify(pool(tokens, self.classifier))
+
+
+def _single_images(rgb: Array) -> Array:
+    """Images [b, h, w, 3], of images or of videos of one frame."""
+    if rgb.ndim == 5 and rgb.shape[1] != 1:
+        raise ValueError(
+            f"This model sees single images; got clips of {rgb.shape[1]} frames. "
+            "Use TokenLearnerViViT, or num_frames=1."
+        )
+    return rgb.reshape(rgb.shape[0], *rgb.shape[-3:])
+
+
+def _join_frames(tokens: Array) -> Array:
+    """[b, s, d], or [b, t, s, d] as [b, t s, d]."""
+    return rearrange(tokens, "b ... s d -> b (... s) d")

@@ -1,0 +1,162 @@
+"""A few learned tokens in place of a grid of them, and back: TokenLearner (Ryoo et al., NeurIPS
+2021), section 2.
+
+Every way to learn tokens takes a grid [..., h, w, d], square or not, and returns [..., s, d]; time,
+if there is any, is a leading axis, so that each frame is summarised by itself. The maps that say
+where each token looked, [..., h, w, s], are sown into "intermediates" under the name "maps".
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from einops import rearrange
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
+from scenic_video.layers.transformer import MlpBlock
+
+
+class TokenLearnerModule(nn.Module):
+    """v1: maps from four 3x3 convolutions and a sigmoid; tokens are sums under the maps (eq. 1).
+
+    `pooling` "sum" is what the paper ran; "mean" divides by the number of positions.
+    """
+
+    num_tokens: int
+    pooling: str = "sum"
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, grid: Float[Array, "*frames h w d"], *, train: bool = False
+    ) -> Float[Array, "*frames s d"]:
+        if self.pooling not in ("sum", "mean"):
+            raise ValueError(f"TokenLearner pools by 'sum' or 'mean'; got {self.pooling!r}.")
+        maps = nn.LayerNorm(dtype=self.dtype, name="LayerNorm_0")(grid)
+        for layer in range(4):
+            maps = self._convolution(f"Conv_{layer}")(nn.gelu(maps) if layer else maps)
+        maps = nn.sigmoid(maps.astype(jnp.float32))
+        tokens = _weighted_sum(self, maps, grid)
+        return tokens / (grid.shape[-3] * grid.shape[-2]) if self.pooling == "mean" else tokens
+
+    def _convolution(self, name: str) -> nn.Conv:
+        return nn.Conv(self.num_tokens, (3, 3), use_bias=False, dtype=self.dtype, name=name)
+
+
+class TokenLearnerModuleV11(nn.Module):
+    """v1.1: maps from an MLP of `bottleneck_dim` and a softmax over positions; tokens are the
+    means under them. Of the input as it comes, as in v1: only the maps see it normalised."""
+
+    num_tokens: int
+    bottleneck_dim: int = 64
+    dropout_rate: float = 0.0
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, grid: Float[Array, "*frames h w d"], *, train: bool = False
+    ) -> Float[Array, "*frames s d"]:
+        normalised = nn.LayerNorm(dtype=self.dtype, name="LayerNorm_0")(grid)
+        maps = MlpBlock(
+            self.bottleneck_dim,
+            dropout_rate=self.dropout_rate,
+            output_dim=self.num_tokens,
+            dtype=self.dtype,
+            name="token_masking",
+        )(normalised, train=train)
+        maps = jax.nn.softmax(maps.astype(jnp.float32), axis=(-3, -2))
+        return _weighted_sum(self, maps, grid)
+
+
+class TokenLearnerCrossAttention(nn.Module):
+    """Learned `queries` [1, s, d] attend over the normalised grid (Jaegle et al., Perceiver).
+
+    The queries are not added to what they find. The maps are means over heads.
+    """
+
+    num_tokens: int
+    num_heads: int
+    dropout_rate: float = 0.0
+    attention: Callable[..., Any] = attention
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, grid: Float[Array, "*frames h w d"], *, train: bool = False
+    ) -> Float[Array, "*frames s d"]:
+        *frames, height, width, depth = grid.shape
+        start = nn.initializers.normal(0.02)
+        queries = self.param("queries", start, (1, self.num_tokens, depth))
+        queries = jnp.broadcast_to(queries[0], (*frames, self.num_tokens, depth))
+        normalised = nn.LayerNorm(dtype=self.dtype, name="LayerNorm_0")(grid)
+
+        def attend(query: Array, key: Array, value: Array, **how: Any) -> Array:
+            # No kernel returns its probabilities; they are computed again where they are wanted.
+            if self.is_mutable_collection("intermediates"):
+                maps = _mean_probabilities(query, key)
+                maps = rearrange(maps, "... s (h w) -> ... h w s", h=height, w=width)
+                self.sow("intermediates", "maps", maps)
+            return self.attention(query, key, value, **how)
+
+        tokens = MultiHeadDotProductAttention(
+            self.num_heads,
+            dropout_rate=self.dropout_rate,
+            attention=attend,
+            dtype=self.dtype,
+            name="MultiHeadDotProductAttention_0",
+        )(queries, rearrange(normalised, "... h w d -> ... (h w) d"), train=train)
+        return tokens.astype(jnp.float32)
+
+
+class TokenFuser(nn.Module):
+    """Spreads learned tokens over the grid that they came from (section 2.3, eq. 3 and 4).
+
+    The tokens are mixed with each other, then each position takes them by its own sigmoid
+    weights, which are sown as "maps". To be added to the grid; what is added starts at zero.
+    """
+
+    bottleneck_dim: int = 64
+    dropout_rate: float = 0.0
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        tokens: Float[Array, "*frames s d"],
+        grid: Float[Array, "*frames h w d"],
+        *,
+        train: bool = False,
+    ) -> Float[Array, "*frames h w d"]:
+        num_tokens = tokens.shape[-2]
+        mixed = nn.LayerNorm(dtype=self.dtype, name="fuser_mix_norm1")(tokens)
+        mix = nn.Dense(num_tokens, kernel_init=nn.initializers.zeros, dtype=self.dtype)
+        mixed = mix(mixed.swapaxes(-2, -1)).swapaxes(-2, -1)
+        mixed = nn.LayerNorm(dtype=self.dtype, name="fuser_mix_norm2")(mixed)
+        maps = nn.LayerNorm(dtype=self.dtype, name="LayerNorm_0")(grid)
+        maps = MlpBlock(
+            self.bottleneck_dim,
+            dropout_rate=self.dropout_rate,
+            output_dim=num_tokens,
+            dtype=self.dtype,
+            name="token_masking",
+        )(maps, train=train)
+        maps = nn.sigmoid(maps.astype(jnp.float32))
+        self.sow("intermediates", "maps", maps)
+        return jnp.einsum("...hws,...sd->...hwd", maps, mixed.astype(jnp.float32))
+
+
+def _weighted_sum(module: nn.Module, maps: Array, grid: Array) -> Array:
+    """The tokens, in float32 as the residual stream that they carry on; sows the maps."""
+    module.sow("intermediates", "maps", maps)
+    return jnp.einsum("...hws,...hwd->...sd", maps, grid.astype(jnp.float32))
+
+
+def _mean_probabilities(query: Array, key: Array) -> Array:
+    """Mean over heads of softmax(query key^T / sqrt(depth)), [..., q, k], in float32."""
+    query, key = query.astype(jnp.float32), key.astype(jnp.float32)
+    logits = jnp.einsum("...qhd,...khd->...hqk", query * query.shape[-1] ** -0.5, key)
+    return jax.nn.softmax(logits, axis=-1).mean(axis=-3)
