@@ -1,0 +1,200 @@
+"""Audiovisual transformers: MBT, Attention Bottlenecks for Multimodal Fusion (Nagrani et al.,
+NeurIPS 2021), and the form of it in which pretrained audiovisual autoencoders are fine-tuned.
+
+Axes: b examples, t time, h rows, w columns, f mel bins, n tokens, d width. Parameters carry the
+names of the public checkpoints.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from einops import rearrange
+from jaxtyping import Array, Float
+
+from scenic_video.layers.bottleneck_fusion import FusionEncoder, join
+from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
+from scenic_video.layers.pooling import classify, pool, prepend_class_token
+from scenic_video.layers.vision_transformer import VisionTransformer
+
+MODALITIES = ("rgb", "spectrogram")
+
+Logits = Float[Array, "b c"]
+
+
+class MBT(VisionTransformer, kw_only=True):
+    """Streams of video and sound that meet in a few bottleneck tokens.
+
+    Takes `rgb` [b, t, h, w, 3], cut into tubelets of `tubelet_size` (t, h, w), and `spectrogram`
+    [b, t, f, channels], cut into patches of its last two entries; `modalities` names the inputs
+    that it must get, one or both, in the order in which their tokens are joined.
+
+    The first `fusion_layer` layers see one modality each, the others exchange through
+    `num_bottlenecks` tokens, or over all tokens if that is 0 (see `FusionEncoder`). With class
+    tokens there is one bottleneck more, as in the public checkpoints; `fuse_in_evaluation=False`
+    keeps the modalities apart outside of training. `share_encoder` gives them the same blocks.
+
+    Classifier "token" or "0" gives logits for each modality, by one shared head: in training they
+    are returned as {modality: logits}, outside of it as their mean. The others pool over the
+    tokens of both, and return one array of logits always. `positions` are "learned" or
+    "sinusoidal_1d", over the tokens of one modality, class token included.
+    """
+
+    modalities: Sequence[str] = ("spectrogram", "rgb")
+    fusion_layer: int = 8
+    num_bottlenecks: int = 4
+    fuse_in_evaluation: bool = True
+    share_encoder: bool = False
+    tubelet_size: Sequence[int] = (2, 16, 16)
+    tubelet_start: str = "random"
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._require("positions", ("learned", "sinusoidal_1d"))
+        names = tuple(self.modalities)
+        if not names or len(set(names)) < len(names) or not set(names) <= set(MODALITIES):
+            raise ValueError(f"modalities are one or both of {MODALITIES}; got {names}.")
+        if not 0 <= self.fusion_layer <= self.num_layers:
+            raise ValueError(
+                f"fusion_layer is {self.fusion_layer}, but lies between 0 (early fusion) and "
+                f"num_layers, {self.num_layers} (late fusion)."
+            )
+
+    @nn.compact
+    def __call__(
+        self,
+        *,
+        rgb: Float[Array, "b t h w 3"] | None = None,
+        spectrogram: Float[Array, "b s f channels"] | None = None,
+        train: bool = False,
+    ) -> Logits | dict[str, Logits]:
+        inputs = {"rgb": rgb, "spectrogram": spectrogram}
+        given = {name: pixels for name, pixels in inputs.items() if pixels is not None}
+        if given.keys() != set(self.modalities):
+            raise ValueError(
+                f"The model is for {tuple(self.modalities)} but got {tuple(given)}. "
+                "Set modalities to what the data has."
+            )
+        tokens = {name: self._tokenize(name, given[name]) for name in self.modalities}
+        encoder = FusionEncoder(
+            num_layers=self.num_layers,
+            fusion_layer=self.fusion_layer,
+            block=self._block(),
+            suffixes={name: self._suffix(name) for name in self.modalities},
+            positions=self.positions,
+            dropout_rate=self.dropout_rate,
+            stochastic_depth_rate=self.stochastic_depth_rate,
+            remat=self.remat,
+            name="Transformer",
+        )
+        bottlenecks = self._bottlenecks(batch_size=next(iter(tokens.values())).shape[0])
+        fuse = train or self.fuse_in_evaluation
+        return self._logits(encoder(tokens, bottlenecks, fuse=fuse, train=train), train=train)
+
+    def _suffix(self, modality: str) -> str:
+        return "" if modality == "rgb" or self.share_encoder else f"_{modality}"
+
+    def _tokenize(self, modality: str, pixels: Float[Array, "..."]) -> Float[Array, "b n d"]:
+        patch = tuple(self.tubelet_size)
+        fields: dict[str, Any] = {"name": "embedding", "dtype": self.dtype}
+        if modality == "rgb":
+            fields["kernel_init"] = kernel_initializer(self.tubelet_start)
+        else:
+            patch, fields["name"] = patch[1:], f"embedding_{modality}"
+        tokens = PatchEmbedding(self.hidden_size, patch, **fields)(pixels)
+        tokens = tokens.reshape(tokens.shape[0], -1, tokens.shape[-1])
+        if self.classifier != "token":
+            return tokens
+        name = "cls" if modality == "rgb" or len(self.modalities) == 1 else f"cls{modality}"
+        token = self.param(name, nn.initializers.zeros, (1, 1, self.hidden_size))
+        return prepend_class_token(tokens, token)
+
+    def _bottlenecks(self, *, batch_size: int) -> Float[Array, "b k d"] | None:
+        """They exist even where no layer fuses, since public checkpoints have them."""
+        if not self.num_bottlenecks:
+            return None
+        number = self.num_bottlenecks + (self.classifier == "token")
+        shape = (1, number, self.hidden_size)
+        tokens = self.param("bottleneck", nn.initializers.normal(0.02), shape)
+        return jnp.broadcast_to(tokens, (batch_size, *shape[1:]))
+
+    def _logits(self, tokens: dict[str, Array], *, train: bool) -> Logits | dict[str, Logits]:
+        if self.classifier in ("token", "0"):
+            return self._classify_each(tokens, train=train)
+        joined, _ = join(tokens)
+        return self._classify(pool(joined, self.classifier))
+
+    def _classify_each(
+        self, tokens: dict[str, Array], *, train: bool
+    ) -> Logits | dict[str, Logits]:
+        features = jnp.stack([pool(x, self.classifier) for x in tokens.values()])
+        self.sow("intermediates", "features", features.mean(axis=0))
+        logits = self._head(rearrange(features, "m b d -> (m b) d"))
+        logits = rearrange(logits, "(m b) c -> m b c", m=len(tokens))
+        if train:
+            return dict(zip(tokens, logits, strict=True))
+        return logits.mean(axis=0)
+
+    def _head(self, features: Float[Array, "b d"]) -> Logits:
+        return classify(
+            features,
+            self.num_classes,
+            representation_size=self.representation_size,
+            bias_init=self.head_bias_init,
+        )
+
+
+class PretrainedMBT(MBT, kw_only=True):
+    """MBT as it is fine-tuned from an audiovisual autoencoder (Georgescu et al., ICCV 2023).
+
+    It differs from `MBT` in what it inherits: fixed positions, and `use_modality_tokens`, a
+    learned vector added to all tokens of a modality. Every modality is pooled and classified on
+    its own whatever the classifier, so that training always gets {modality: logits}. Blocks of the
+    first modality are named as those of a model of that modality alone.
+    """
+
+    modalities: Sequence[str] = ("rgb", "spectrogram")
+    positions: str = "sinusoidal_1d"
+    use_modality_tokens: bool = False
+
+    def _suffix(self, modality: str) -> str:
+        if modality == self.modalities[0] or self.share_encoder:
+            return ""
+        return {"rgb": "_rgb", "spectrogram": "_spec"}[modality]
+
+    def _tokenize(self, modality: str, pixels: Float[Array, "..."]) -> Float[Array, "b n d"]:
+        tokens = super()._tokenize(modality, pixels)
+        if self.use_modality_tokens:
+            name, shape = f"Encoder_modality_token_{modality}", (1, 1, self.hidden_size)
+            token = self.param(name, nn.initializers.zeros, shape)
+            tokens = tokens + jnp.broadcast_to(token, tokens.shape)
+        return tokens
+
+    def _logits(self, tokens: dict[str, Array], *, train: bool) -> Logits | dict[str, Logits]:
+        return self._classify_each(tokens, train=train)
+
+    def _head(self, features: Float[Array, "b d"]) -> Logits:
+        return ProjectionHeadAndClassifier(
+            self.num_classes,
+            representation_size=self.representation_size,
+            bias_init=self.head_bias_init,
+            name="ProjectionHeadAndClassifier_0",
+        )(features)
+
+
+class ProjectionHeadAndClassifier(nn.Module):
+    """`classify` with parameters of its own."""
+
+    num_classes: int
+    representation_size: int | None = None
+    bias_init: float = 0.0
+
+    @nn.compact
+    def __call__(self, features: Float[Array, "b d"]) -> Logits:
+        return classify(
+            features,
+            self.num_classes,
+            representation_size=self.representation_size,
+            bias_init=self.bias_init,
+        )

@@ -1,0 +1,121 @@
+"""An encoder over several modalities that exchange what they know from some layer on."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from scenic_video.layers.embeddings import LearnedPositions, add_sinusoidal_positions
+
+Tokens = dict[str, Array]
+
+
+class FusionEncoder(nn.Module):
+    """Positions, `num_layers` blocks a modality, and one LayerNorm, over {modality: tokens}.
+
+    Up to `fusion_layer` modalities know nothing of each other. From there on they exchange through
+    the bottleneck tokens, if they are given and `fuse` is true: every modality updates its own
+    tokens and the same bottlenecks, and the mean over modalities of these goes on to the next
+    layer (Nagrani et al., Attention Bottlenecks for Multimodal Fusion, eq. 8 and 9). Without
+    bottlenecks every modality attends to the tokens of all (section 3.2). A `fusion_layer` of 0 is
+    early fusion, of `num_layers` late fusion.
+
+    `suffixes` gives the blocks' names, "encoderblock_3" + suffix; modalities of one suffix share
+    their blocks. `block` makes one from `stochastic_depth_rate` and `name`, as for `Encoder`.
+    """
+
+    num_layers: int
+    fusion_layer: int
+    block: Callable[..., nn.Module]
+    suffixes: Mapping[str, str]
+    positions: str = "learned"
+    dropout_rate: float = 0.0
+    stochastic_depth_rate: float = 0.0
+    remat: bool = False
+
+    @nn.compact
+    def __call__(
+        self,
+        tokens: dict[str, Float[Array, "b _n d"]],
+        bottlenecks: Float[Array, "b k d"] | None = None,
+        *,
+        fuse: bool = True,
+        train: bool = False,
+    ) -> dict[str, Float[Array, "b _n d"]]:
+        tokens = {name: self._add_positions(name, x) for name, x in tokens.items()}
+        dropout = nn.Dropout(self.dropout_rate, deterministic=not train)
+        tokens = {name: dropout(x) for name, x in tokens.items()}
+
+        def run(block: nn.Module, tokens: Array) -> Array:
+            return block(tokens, train=train)  # pyright: ignore[reportCallIssue]
+
+        run = nn.remat(run) if self.remat else run
+        fused = range(self.fusion_layer if len(tokens) > 1 else self.num_layers, self.num_layers)
+        for layer in range(self.num_layers):
+            blocks = self._blocks(layer, tokens)
+            apply = {name: lambda x, block=blocks[name]: run(block, x) for name in tokens}
+            if layer not in fused or (bottlenecks is not None and not fuse):
+                tokens = {name: apply[name](x) for name, x in tokens.items()}
+            elif bottlenecks is not None:
+                tokens, bottlenecks = _through_bottlenecks(tokens, bottlenecks, apply)
+            elif len(set(self.suffixes[name] for name in tokens)) == 1:
+                joined, lengths = join(tokens)
+                tokens = split(apply[next(iter(tokens))](joined), lengths)
+            else:
+                tokens = _over_all_tokens(tokens, apply)
+        joined, lengths = join(tokens)
+        return split(nn.LayerNorm(name="encoder_norm")(joined), lengths)
+
+    def _add_positions(self, modality: str, tokens: Array) -> Array:
+        tokens = tokens.astype(jnp.float32)
+        if self.positions == "sinusoidal_1d":
+            return add_sinusoidal_positions(tokens, tokens.shape[1:2])
+        name = "posembed_input" if modality == "rgb" else f"posembed_input_{modality}"
+        return LearnedPositions(name=name)(tokens)
+
+    def _blocks(self, layer: int, tokens: Tokens) -> dict[str, Any]:
+        """The block of every modality; those that share one get the same."""
+        rate = self.stochastic_depth_rate * layer / max(self.num_layers - 1, 1)
+        suffixes = dict.fromkeys(self.suffixes[name] for name in tokens)
+        blocks = {
+            suffix: self.block(stochastic_depth_rate=rate, name=f"encoderblock_{layer}{suffix}")
+            for suffix in suffixes
+        }
+        return {name: blocks[self.suffixes[name]] for name in tokens}
+
+
+def _through_bottlenecks(
+    tokens: Tokens, bottlenecks: Array, apply: Mapping[str, Callable[[Array], Array]]
+) -> tuple[Tokens, Array]:
+    mixed, updates = {}, []
+    for name, own in tokens.items():
+        output = apply[name](jnp.concatenate([own, bottlenecks], axis=1))
+        mixed[name] = output[:, : own.shape[1]]
+        updates.append(output[:, own.shape[1] :])
+    return mixed, jnp.mean(jnp.stack(updates), axis=0)
+
+
+def _over_all_tokens(
+    tokens: Tokens, apply: Mapping[str, Callable[[Array], Array]]
+) -> dict[str, Array]:
+    joined, lengths = join(tokens)
+    return {name: split(apply[name](joined), lengths)[name] for name in tokens}
+
+
+def join(
+    tokens: dict[str, Float[Array, "b _n d"]],
+) -> tuple[Float[Array, "b m d"], dict[str, int]]:
+    """One sequence of the tokens of all modalities, and how many each has."""
+    lengths = {name: x.shape[1] for name, x in tokens.items()}
+    return jnp.concatenate(list(tokens.values()), axis=1), lengths
+
+
+def split(
+    joined: Float[Array, "b m d"], lengths: Mapping[str, int]
+) -> dict[str, Float[Array, "b _n d"]]:
+    """Takes apart what `join` put together."""
+    ends = list(itertools.accumulate(lengths.values()))[:-1]
+    return dict(zip(lengths, jnp.split(joined, ends, axis=1), strict=True))
