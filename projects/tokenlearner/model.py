@@ -78,7 +78,9 @@ class PoolingEncoder(Encoder, kw_only=True):
             )
         pattern = "b (h p w q) d -> b (h w) d"
         return block(
-            reduce(tokens, pattern, "mean", p=window, q=window, h=height // window, w=width // window)
+            reduce(
+                tokens, pattern, "mean", p=window, q=window, h=height // window, w=width // window
+            )
         )
 
 
@@ -87,8 +89,9 @@ class _TokenLearner(VisionTransformer, kw_only=True):
 
     `num_tokens` is for each frame. `token_learner` is "v1" (convolutions and a sigmoid; the
     paper's tables), "v1.1" (an MLP and a softmax over positions) or "cross_attention" (learned
-    queries). `token_pooling` of v1 is "sum" or "mean"; `bottleneck_dim` is the width of the MLPs
-    that draw maps. `token_fuser` keeps the full grid: see `TokenLearnerEncoder`. The paper's
+    queries). `token_pooling` of v1 is "sum" or "mean"; `bottleneck_dim` is the width of v1.1's MLP.
+    `token_fuser` keeps the full grid: see `TokenLearnerEncoder`; `fuser_bottleneck_dim` is the
+    width of its MLP, or None for the one layer that the paper's tables count. The paper's
     "24+11" layers are num_layers=24 and num_extra_layers=11, which come last and see few tokens.
     There is no class token.
 
@@ -102,6 +105,7 @@ class _TokenLearner(VisionTransformer, kw_only=True):
     token_pooling: str = "sum"
     token_fuser: bool = False
     bottleneck_dim: int = 64
+    fuser_bottleneck_dim: int | None = 64
     num_extra_layers: int = 0
     classifier: str = "gap"
 
@@ -158,7 +162,7 @@ class _TokenLearner(VisionTransformer, kw_only=True):
     def _fuse(self) -> Callable[[], nn.Module]:
         return functools.partial(
             TokenFuser,
-            bottleneck_dim=self.bottleneck_dim,
+            bottleneck_dim=self.fuser_bottleneck_dim,
             dropout_rate=self.dropout_rate,
             dtype=self.dtype,
         )
@@ -228,12 +232,12 @@ class PoolingViT(VisionTransformer, kw_only=True):
 
     def __post_init__(self):
         super().__post_init__()
-        if len(self.pool_at) != len(self.pool_windows) or sorted(set(self.pool_at)) != [
-            *self.pool_at
-        ]:
+        blocks, windows = tuple(self.pool_at), tuple(self.pool_windows)
+        ascending = sorted({*blocks} & {*range(self.num_layers)}) == [*blocks]
+        if not ascending or len(blocks) != len(windows) or min(windows, default=1) < 1:
             raise ValueError(
-                "pool_at names ascending blocks and pool_windows has one number for each; got "
-                f"{tuple(self.pool_at)} and {tuple(self.pool_windows)}."
+                f"pool_at is {blocks} and pool_windows {windows}: they are ascending blocks of 0 "
+                f"to {self.num_layers - 1}, and the window's side, one number for each."
             )
 
     @nn.compact

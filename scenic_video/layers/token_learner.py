@@ -21,7 +21,7 @@ from scenic_video.layers.transformer import MlpBlock
 
 
 class TokenLearnerModule(nn.Module):
-    """v1: maps from four 3x3 convolutions and a sigmoid; tokens are sums under the maps (eq. 1).
+    """v1: maps from four 3x3 convolutions and a sigmoid; tokens are sums under the maps.
 
     `pooling` "sum" is what the paper ran; "mean" divides by the number of positions.
     """
@@ -113,13 +113,15 @@ class TokenLearnerCrossAttention(nn.Module):
 
 
 class TokenFuser(nn.Module):
-    """Spreads learned tokens over the grid that they came from (section 2.3, eq. 3 and 4).
+    """Spreads learned tokens over the grid that they came from.
 
     The tokens are mixed with each other, then each position takes them by its own sigmoid
     weights, which are sown as "maps". To be added to the grid; what is added starts at zero.
+    The weights come from an MLP of `bottleneck_dim`, as in the public code, or with None from one
+    layer without bias, as in the paper's tables.
     """
 
-    bottleneck_dim: int = 64
+    bottleneck_dim: int | None = 64
     dropout_rate: float = 0.0
     dtype: DTypeLike = jnp.float32
 
@@ -132,21 +134,29 @@ class TokenFuser(nn.Module):
         train: bool = False,
     ) -> Float[Array, "*frames h w d"]:
         num_tokens = tokens.shape[-2]
+        maps = nn.LayerNorm(dtype=self.dtype, name="LayerNorm_0")(grid)
+        maps = nn.sigmoid(self._weigh(maps, num_tokens, train=train).astype(jnp.float32))
+        self.sow("intermediates", "maps", maps)
         mixed = nn.LayerNorm(dtype=self.dtype, name="fuser_mix_norm1")(tokens)
-        mix = nn.Dense(num_tokens, kernel_init=nn.initializers.zeros, dtype=self.dtype)
+        mix = nn.Dense(
+            num_tokens, kernel_init=nn.initializers.zeros, dtype=self.dtype, name="Dense_0"
+        )
         mixed = mix(mixed.swapaxes(-2, -1)).swapaxes(-2, -1)
         mixed = nn.LayerNorm(dtype=self.dtype, name="fuser_mix_norm2")(mixed)
-        maps = nn.LayerNorm(dtype=self.dtype, name="LayerNorm_0")(grid)
-        maps = MlpBlock(
+        return jnp.einsum("...hws,...sd->...hwd", maps, mixed.astype(jnp.float32))
+
+    def _weigh(self, grid: Array, num_tokens: int, *, train: bool) -> Array:
+        if self.bottleneck_dim is None:
+            layer = nn.Dense(num_tokens, use_bias=False, dtype=self.dtype, name="token_masking")
+            return layer(grid)
+        mlp = MlpBlock(
             self.bottleneck_dim,
             dropout_rate=self.dropout_rate,
             output_dim=num_tokens,
             dtype=self.dtype,
             name="token_masking",
-        )(maps, train=train)
-        maps = nn.sigmoid(maps.astype(jnp.float32))
-        self.sow("intermediates", "maps", maps)
-        return jnp.einsum("...hws,...sd->...hwd", maps, mixed.astype(jnp.float32))
+        )
+        return mlp(grid, train=train)
 
 
 def _weighted_sum(module: nn.Module, maps: Array, grid: Array) -> Array:

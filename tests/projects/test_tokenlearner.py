@@ -43,9 +43,7 @@ def sized(model, name, num_classes, **fields):
     return model(**common.size(name), num_classes=num_classes, **fields)
 
 
-base: Any = functools.partial(
-    sized, TokenLearnerViT, "B", 1000, num_tokens=16, token_learner_at=9
-)
+base: Any = functools.partial(sized, TokenLearnerViT, "B", 1000, num_tokens=16, token_learner_at=9)
 large: Any = functools.partial(
     sized, TokenLearnerViT, "L", 1000, num_tokens=16, token_learner_at=18
 )
@@ -123,7 +121,10 @@ def test_fused_tokens_equal_the_public_implementations():
     assert_equals_golden(output.reshape(original.shape), "tokenfuser_norm1")
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if "_l16_" in n else ()) for n in TREES],
+)
 def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
     case = json.loads((GOLDEN / "tokenlearner_trees.json").read_text())[name]
     rgb = jax.ShapeDtypeStruct(tuple(case["input"]), np.float32)

@@ -1,0 +1,248 @@
+"""What TokenLearner promises beyond the public implementation's outputs."""
+
+import functools
+import zlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from projects.tokenlearner.model import PoolingViT, TokenLearnerViT, TokenLearnerViViT
+from scenic_video.layers.token_learner import (
+    TokenLearnerCrossAttention,
+    TokenLearnerModule,
+    TokenLearnerModuleV11,
+)
+
+SIZE: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 3, "num_heads": 4}
+TINY: dict[str, Any] = SIZE | {"num_classes": 10, "num_tokens": 2, "token_learner_at": 1}
+IMAGE: dict[str, Any] = TINY | {"patch_size": (8, 8)}
+VIDEO: dict[str, Any] = TINY | {"tubelet_size": (2, 8, 8)}
+POOLED: dict[str, Any] = SIZE | {"num_classes": 10, "patch_size": (8, 8)}
+LEARNERS = {
+    "v1": TokenLearnerModule(num_tokens=2),
+    "v1.1": TokenLearnerModuleV11(num_tokens=2),
+    "cross_attention": TokenLearnerCrossAttention(num_tokens=2, num_heads=4),
+}
+NAMES = {kind: f"{type(module).__name__}_0" for kind, module in LEARNERS.items()}
+NOT_SQUARE = (2, 4, 16, 24, 3)
+
+
+def leaves(tree: Any) -> dict[str, Any]:
+    """Path -> leaf."""
+    return dict(flatten_dict(tree, sep="/"))  # pyright: ignore[reportArgumentType]
+
+
+def start(model, *args, **kwargs) -> Any:
+    """Random parameters, without compiling `init`."""
+
+    def draw(path, shape):
+        noise = 0.1 * np.random.default_rng(zlib.crc32(path.encode())).normal(size=shape)
+        return (noise + path.endswith("scale")).astype(np.float32)
+
+    init = functools.partial(model.init, jax.random.key(0))
+    variables: Any = jax.eval_shape(init, *args, **kwargs)
+    drawn = {path: draw(path, leaf.shape) for path, leaf in leaves(variables["params"]).items()}
+    return {"params": unflatten_dict(drawn, sep="/")}
+
+
+def clip(*shape, seed=0):
+    return jax.random.uniform(jax.random.key(seed), shape, minval=-1, maxval=1)
+
+
+def with_maps(module, variables, *args, **kwargs):
+    """Output, and what was sown."""
+    apply = functools.partial(module.apply, mutable=["intermediates"])
+    output, state = jax.jit(apply)(variables, *args, **kwargs)
+    return output, state["intermediates"]
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_every_parameter_gets_a_finite_gradient_on_grids_that_are_not_square(kind):
+    fields: dict[str, Any] = VIDEO | {"num_layers": 1, "token_learner_at": 0}
+    model: Any = TokenLearnerViViT(**fields, token_learner=kind, token_fuser=True)
+    rgb = clip(*NOT_SQUARE)
+    loss = jax.jit(jax.grad(lambda variables: (model.apply(variables, rgb=rgb) ** 2).sum()))
+    for path, leaf in leaves(loss(start(model, rgb=rgb))["params"]).items():
+        assert np.isfinite(leaf).all(), path
+        # Adding the same to all logits of a softmax changes nothing.
+        shift = "key/bias" in path or "V11_0/token_masking/Dense_1/bias" in path
+        assert shift or np.abs(leaf).max() > 0, path
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_maps_say_where_every_token_of_every_frame_looked(kind):
+    model, rgb = TokenLearnerViViT(**VIDEO, token_learner=kind), clip(*NOT_SQUARE)
+    variables = start(model, rgb=rgb)
+    output, sown = with_maps(model, variables, rgb=rgb)
+    (maps,) = sown["Transformer"][NAMES[kind]]["maps"]
+    assert maps.shape == (2, 2, 2, 3, 2)  # b t h w s
+    assert maps.min() > 0 and maps.max() < 1
+    if kind != "v1":
+        np.testing.assert_allclose(maps.sum(axis=(2, 3)), 1, rtol=1e-5)
+    plain = jax.jit(model.apply)(variables, rgb=rgb)
+    np.testing.assert_allclose(output, plain, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["v1", "v1.1"])
+def test_a_token_is_the_input_summed_under_its_map(kind):
+    grid = clip(2, 3, 5, 8)
+    tokens, sown = with_maps(LEARNERS[kind], start(LEARNERS[kind], grid), grid)
+    expected = np.einsum("bhws,bhwd->bsd", sown["maps"][0], grid)
+    np.testing.assert_allclose(tokens, expected, atol=1e-5)
+
+
+def test_a_token_of_cross_attention_is_the_values_summed_under_its_map():
+    grid, module = clip(2, 3, 5, 8), TokenLearnerCrossAttention(num_tokens=2, num_heads=1)
+    variables = start(module, grid)
+    tokens, sown = with_maps(module, variables, grid)
+    params = variables["params"]
+    norm, weights = params["LayerNorm_0"], params["MultiHeadDotProductAttention_0"]
+    normalised = (grid - grid.mean(-1, keepdims=True)) / np.sqrt(grid.var(-1, keepdims=True) + 1e-6)
+    normalised = np.asarray(normalised) * norm["scale"] + norm["bias"]
+    value = normalised @ weights["value"]["kernel"][:, 0] + weights["value"]["bias"][0]
+    mixed = np.einsum("bhws,bhwd->bsd", sown["maps"][0], value)
+    expected = mixed @ weights["out"]["kernel"][0] + weights["out"]["bias"]
+    np.testing.assert_allclose(tokens, expected, atol=1e-5)
+
+
+def test_the_mean_of_v1_is_its_sum_over_all_positions():
+    grid, total = clip(2, 3, 5, 8), LEARNERS["v1"]
+    mean = TokenLearnerModule(num_tokens=2, pooling="mean")
+    variables = start(total, grid)
+    expected: Any = total.apply(variables, grid)
+    np.testing.assert_allclose(mean.apply(variables, grid), expected / 15, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_each_frame_is_summarised_by_itself(kind):
+    grid, learner = clip(1, 2, 3, 5, 32), LEARNERS[kind]
+    apply = functools.partial(jax.jit(learner.apply), start(learner, grid))
+    both, other = apply(grid), apply(grid.at[:, 1].set(0.5))
+    np.testing.assert_allclose(both[:, 0], other[:, 0], atol=1e-6)
+    assert np.abs(both[:, 1] - other[:, 1]).max() > 0.01
+    np.testing.assert_allclose(both[:, 0], apply(grid[:, :1])[:, 0], atol=1e-5)
+
+
+def test_a_fuser_starts_by_adding_nothing():
+    """A fresh model is then the one that ends before it learns tokens."""
+    model, rgb = TokenLearnerViViT(**VIDEO, token_fuser=True), clip(*NOT_SQUARE)
+    fresh: Any = jax.jit(model.init)(jax.random.key(0), rgb=rgb)
+    apply = functools.partial(model.apply, capture_intermediates=True)
+    _, state = jax.jit(apply)(fresh, rgb=rgb)
+    inside = state["intermediates"]["Transformer"]
+    np.testing.assert_array_equal(inside["TokenFuser_0"]["__call__"][0], 0)
+    assert inside["encoderblock_0"]["__call__"][0].shape == (2, 12, 32)
+    assert inside["encoderblock_1"]["__call__"][0].shape == (2, 4, 32)
+    assert inside["__call__"][0].shape == (2, 12, 32)
+
+
+def test_extra_layers_come_last_and_see_learned_tokens():
+    fields: dict[str, Any] = VIDEO | {"num_layers": 2}
+    longer, rgb = TokenLearnerViViT(**fields, num_extra_layers=1), clip(*NOT_SQUARE)
+    variables = start(longer, rgb=rgb)
+    apply = functools.partial(longer.apply, capture_intermediates=True)
+    output, state = jax.jit(apply)(variables, rgb=rgb)
+    inside = state["intermediates"]["Transformer"]
+    blocks = [inside[f"encoderblock_{layer}"]["__call__"][0].shape[1] for layer in range(3)]
+    assert blocks == [12, 4, 4]
+    same: Any = jax.jit(TokenLearnerViViT(**VIDEO).apply)(variables, rgb=rgb)
+    np.testing.assert_array_equal(output, same)
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_bfloat16_stays_close_to_float32_and_its_logits_are_float32(kind):
+    fields: dict[str, Any] = VIDEO | {"num_layers": 2, "token_learner": kind, "token_fuser": True}
+    full, half = TokenLearnerViViT(**fields), TokenLearnerViViT(**fields, dtype="bfloat16")
+    rgb = clip(*NOT_SQUARE)
+    variables = start(full, rgb=rgb)
+    expected, output = (jax.jit(m.apply)(variables, rgb=rgb) for m in (full, half))
+    assert output.dtype == jnp.float32
+    assert 0 < np.abs(output - expected).max() < 0.03 * np.abs(expected).max()
+
+
+def test_remat_changes_no_gradient():
+    rgb, fields = clip(1, 2, 16, 16, 3), VIDEO | {"num_layers": 1, "token_learner_at": 0}
+    models = [TokenLearnerViViT(**fields, remat=remat) for remat in (False, True)]
+    variables = start(models[0], rgb=rgb)
+    losses = [lambda v, m=m: (m.apply(v, rgb=rgb) ** 2).sum() for m in models]
+    plain, remat = (leaves(jax.jit(jax.grad(loss))(variables)) for loss in losses)
+    for path in plain:
+        np.testing.assert_allclose(plain[path], remat[path], atol=1e-5, rtol=1e-4)
+
+
+def test_stochastic_depth_drops_whole_examples_in_training_only():
+    fields: dict[str, Any] = VIDEO | {"num_layers": 2, "stochastic_depth_rate": 0.5}
+    model, rgb = TokenLearnerViViT(**fields), jnp.tile(clip(1, 2, 16, 16, 3), (64, 1, 1, 1, 1))
+    variables = start(model, rgb=rgb)
+    apply = jax.jit(model.apply, static_argnames="train")
+    trained = apply(variables, rgb=rgb, train=True, rngs={"dropout": jax.random.key(0)})
+    assert len(np.unique(np.round(trained, 4), axis=0)) == 4  # two branches, kept or not
+    assert len(np.unique(np.round(apply(variables, rgb=rgb), 4), axis=0)) == 1
+
+
+@pytest.mark.parametrize(
+    "model",
+    [TokenLearnerViT(**IMAGE), PoolingViT(**POOLED, pool_at=(1,), pool_windows=(2,))],
+)
+def test_a_video_of_one_frame_is_an_image(model):
+    image = clip(2, 16, 32, 3)
+    variables, apply = start(model, rgb=image), jax.jit(model.apply)
+    np.testing.assert_array_equal(apply(variables, rgb=image[:, None]), apply(variables, rgb=image))
+    with pytest.raises(ValueError, match="clips of 4 frames"):
+        model.apply(variables, rgb=clip(2, 4, 16, 16, 3))
+
+
+def test_pooling_averages_neighbours():
+    model = PoolingViT(**POOLED, pool_at=(0, 2), pool_windows=(2, 3))
+    rgb = clip(1, 48, 96, 3)
+    apply = functools.partial(model.apply, capture_intermediates=True)
+    _, state = jax.jit(apply)(start(model, rgb=rgb), rgb=rgb)
+    inside = state["intermediates"]["Transformer"]
+    (positioned,), (last,) = inside["posembed_input"]["__call__"], inside["__call__"]
+    expected = positioned.reshape(3, 2, 6, 2, 32).mean(axis=(1, 3)).reshape(1, 18, 32)
+    block = inside["encoderblock_0"]["LayerNorm_0"]["__call__"][0]
+    norm = (expected - expected.mean(-1, keepdims=True)) / expected.std(-1, keepdims=True)
+    params = start(model, rgb=rgb)["params"]["Transformer"]["encoderblock_0"]["LayerNorm_0"]
+    scale, bias = (jnp.broadcast_to(params[n], norm.shape) for n in ("scale", "bias"))
+    np.testing.assert_allclose(block, norm * scale + bias, atol=1e-3)
+    assert last.shape == (1, 2, 32)
+
+
+def test_a_model_from_json_is_the_same_model():
+    again = TokenLearnerViViT(**dict(VIDEO, tubelet_size=[2, 8, 8]))
+    assert again == TokenLearnerViViT(**VIDEO)
+    assert hash(again) == hash(again.clone())
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TokenLearnerViT(**IMAGE, classifier="token"), "'gap', 'gmp', 'gsp'"),
+        (lambda: TokenLearnerViT(**IMAGE, token_learner="v2"), "token_learner is 'v2'"),
+        (lambda: TokenLearnerViT(**IMAGE, token_pooling="max"), "token_pooling is 'max'"),
+        (lambda: TokenLearnerViT(**dict(IMAGE, token_learner_at=3)), "is 3; .* of 0 to 2"),
+        (lambda: TokenLearnerViT(**dict(IMAGE, num_tokens=0)), "num_tokens is 0"),
+        (lambda: PoolingViT(**POOLED, pool_at=(2, 1), pool_windows=(2, 2)), "ascending"),
+        (lambda: PoolingViT(**POOLED, pool_at=(1,), pool_windows=(2, 2)), "one number for each"),
+        (lambda: PoolingViT(**POOLED, pool_at=(3,), pool_windows=(2,)), r"\(3,\).* 0 to 2"),
+    ],
+)
+def test_a_field_that_no_model_has_is_an_error_at_once(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "message"),
+    [
+        (TokenLearnerViViT(**VIDEO), (1, 5, 16, 16, 3), "5 frames does not divide"),
+        (PoolingViT(**POOLED, pool_at=(1,), pool_windows=(2,)), (1, 24, 16, 3), "of 2 .* 3 x 2"),
+    ],
+)
+def test_an_input_that_does_not_fit_the_model_is_an_error(model, shape, message):
+    with pytest.raises(ValueError, match=message):
+        start(model, rgb=jnp.zeros(shape))
