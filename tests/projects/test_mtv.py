@@ -69,6 +69,11 @@ TREES: dict[str, Any] = {
     "mtv_l2b4s8ti16_cva_mit": large(num_classes=305, views="L/2+B/4+S/8+Ti/16"),
     "mtv_h2b4s8ti16_cva_280": large(num_classes=400, views="H/2+B/4+S/8+Ti/16"),
 }
+FAST = (
+    "mtv_b4s8ti16_cva_ascending",
+    "mtv_b4s8ti16_cva_keyval_config",
+    "mtv_b4s8ti16_bottleneck_ascending",
+)
 
 
 def golden(name):
@@ -116,7 +121,10 @@ def test_every_golden_is_tested():
     assert TREES.keys() == json.loads((GOLDEN / "mtv_trees.json").read_text()).keys()
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in TREES],
+)
 def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
     case = json.loads((GOLDEN / "mtv_trees.json").read_text())[name]
     shapes = shapes_of(TREES[name], tuple(case["input"]))

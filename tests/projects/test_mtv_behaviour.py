@@ -1,0 +1,67 @@
+"""What multiview models promise beyond the public implementation's outputs."""
+
+import zlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.traverse_util import path_aware_map
+
+from projects.mtv.model import MTV
+from projects.mtv.views import View
+from scenic_video.layers.view_fusion import Bottleneck, MLPFusion
+
+# Widths, depths, patches and lengths all differ.
+VIEWS = (
+    View(16, 32, num_layers=2, num_heads=2, tubelet_size=(2, 8, 8)),
+    View(8, 16, num_layers=1, num_heads=1, tubelet_size=(4, 12, 8)),
+)
+FIELDS: dict[str, Any] = {
+    "num_classes": 5,
+    "global_mlp_dim": 16,
+    "global_num_layers": 1,
+    "global_num_heads": 2,
+}
+CLIP = jax.random.uniform(jax.random.key(0), (2, 8, 24, 24, 3), minval=-1, maxval=1)
+
+
+def drawn(path, leaf):
+    noise = np.random.default_rng(zlib.crc32("/".join(path).encode())).normal(size=leaf.shape)
+    return (0.2 * noise + (path[-1] == "scale")).astype(np.float32)
+
+
+def outputs(models, **arguments):
+    """The logits of models of one parameter tree."""
+    shapes: Any = jax.eval_shape(lambda: models[0].init(jax.random.key(0), rgb=CLIP))
+    variables: Any = path_aware_map(drawn, shapes)
+    return [jax.jit(lambda v, m=m: m.apply(v, rgb=CLIP, **arguments))(variables) for m in models]
+
+
+@pytest.mark.parametrize(
+    "fusion", [MLPFusion(layers=(0, 1)), Bottleneck(layers=(0, 1))], ids=["mlp", "bottleneck"]
+)
+def test_views_of_any_size_meet_in_either_order(fusion):
+    models = [MTV(**FIELDS, views=views, fusion=fusion) for views in (VIEWS, VIEWS[::-1])]
+    one, other = outputs(models)
+    assert one.shape == (2, 5) and np.ptp(one) > 0.01
+    assert (one == other).all()
+
+
+def test_repeating_frame_by_frame_is_not_tiling_them():
+    tile, repeat = outputs(
+        [MTV(**FIELDS, views=VIEWS, repetition=how) for how in ("tile", "repeat")]
+    )
+    assert not np.allclose(tile, repeat, atol=1e-3)
+
+
+def test_bfloat16_stays_near_float32_and_returns_float32():
+    precise, fast = outputs(
+        [
+            MTV(**FIELDS, views=VIEWS, fusion=Bottleneck(layers=(0,)), dtype=dtype)
+            for dtype in ("float32", "bfloat16")
+        ]
+    )
+    assert fast.dtype == jnp.float32
+    assert 0 < np.abs(fast - precise).max() < 0.05 * np.abs(precise).max()

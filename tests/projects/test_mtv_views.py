@@ -1,0 +1,130 @@
+"""How views are written, and what views cannot be combined."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from projects.mtv.model import MTV
+from projects.mtv.times import beside, fold, unfold
+from projects.mtv.views import View, coarse_to_fine, parse_views
+from scenic_video.config import build
+from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, MLPFusion
+
+TINY = View(8, 16, num_layers=1, num_heads=2, tubelet_size=(2, 8, 8))
+
+
+def longer(time):
+    return dataclasses.replace(TINY, tubelet_size=(time, 8, 8))
+
+
+@pytest.mark.parametrize("text", ["B/2+S/4+Ti/8", "Ti/8+S/4+B/2", " S/4 + B/2 + Ti/8"])
+def test_views_are_coarse_to_fine_however_they_are_written(text):
+    views = parse_views(text)
+    assert [view.hidden_size for view in views] == [192, 384, 768]
+    assert [view.tubelet_size for view in views] == [(8, 16, 16), (4, 16, 16), (2, 16, 16)]
+
+
+@pytest.mark.parametrize(
+    ("text", "tubelet"),
+    [
+        ("B/2", (2, 16, 16)),
+        ("H/2", (2, 14, 14)),
+        ("H/16x2", (2, 16, 16)),
+        ("L/8x4", (4, 8, 8)),
+        ("S/8x16x4", (4, 8, 16)),
+    ],
+)
+def test_tubelets_are_written_rows_columns_time(text, tubelet):
+    assert parse_views(text)[0].tubelet_size == tubelet
+
+
+def test_the_same_transformer_may_read_every_view():
+    assert [view.tubelet_size[0] for view in parse_views("B/4+B/8+B/16")] == [16, 8, 4]
+
+
+def test_views_of_one_tubelet_have_one_order():
+    views = parse_views("B/4+S/4+S/32x8x4")
+    assert views == coarse_to_fine(views[::-1])
+    assert [view.hidden_size for view in views] == [384, 384, 768]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "size/tubelet"),
+        ("B", "size/tubelet"),
+        ("B/2+", "size/tubelet"),
+        ("B/2,S/4", "size/tubelet"),
+        ("B/1x2x3x4", "size/tubelet"),
+        ("XL/2", "sizes are Ti, S, B, L, H"),
+        ("b/2", "case matters"),
+        ("B/0", "no extent"),
+    ],
+)
+def test_a_view_that_cannot_be_read_is_named(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_views(text)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"views": ()}, "needs a view"),
+        ({"views": (TINY,), "fusion": Bottleneck(layers=(0,))}, "two views"),
+        ({"views": (TINY, longer(4)), "fusion": MLPFusion(layers=(0, 1))}, r"layers \[1\]"),
+        ({"views": (TINY,), "merge": "width"}, "merge is 'width'"),
+        ({"views": (TINY,), "repetition": "mirror"}, "repetition"),
+        ({"views": (TINY,), "classifier": "map"}, "classifier"),
+        ({"views": (TINY,), "dtype": "float64"}, "dtype"),
+        ({"views": (dataclasses.replace(TINY, modality="sound"),)}, "modality"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        MTV(num_classes=3, **fields)
+
+
+@pytest.mark.parametrize(
+    "fusion", [{"direction": "up"}, {"sizes_from": "both"}], ids=["direction", "sizes_from"]
+)
+def test_a_fusion_that_cannot_be_is_refused(fusion):
+    with pytest.raises(ValueError, match=next(iter(fusion))):
+        CrossViewAttention(**fusion)
+
+
+@pytest.mark.parametrize(
+    ("views", "message"),
+    [((longer(5),), "tubelets of 5"), ((longer(4), longer(6)), "3, 2 tubelets|2, 3 tubelets")],
+)
+def test_a_clip_that_does_not_divide_is_refused(views, message):
+    model = MTV(num_classes=3, views=views)
+    clip = jax.ShapeDtypeStruct((1, 12, 16, 16, 3), jnp.float32)
+    with pytest.raises(ValueError, match=message):
+        jax.eval_shape(lambda clip: model.init(jax.random.key(0), rgb=clip), clip)
+
+
+def test_a_config_node_builds_a_hashable_model():
+    fusion = {"target": "scenic_video.layers.view_fusion:CrossViewAttention", "layers": [5, 11]}
+    node = {"target": "projects.mtv.model:MTV", "views": "B/2+S/4+Ti/8", "fusion": fusion}
+    model = build(node | {"num_classes": 400})
+    assert hash(model) == hash(MTV(num_classes=400, views="Ti/8+S/4+B/2", fusion=model.fusion))
+
+
+def test_folded_frames_come_back_in_order():
+    frames = jnp.arange(2 * 6 * 3 * 4.0).reshape(2, 6, 3, 4)
+    folded = fold(frames, 2)
+    assert folded.shape == (2, 2, 9, 4)
+    assert (folded[:, 1, :3] == frames[:, 3]).all()
+    assert (unfold(folded, 6) == frames).all()
+
+
+@pytest.mark.parametrize(
+    ("repetition", "times"), [("tile", [0, 1, 0, 1]), ("repeat", [0, 0, 1, 1])]
+)
+def test_a_shorter_view_is_repeated_as_asked(repetition, times):
+    short, long = jnp.arange(2.0).reshape(1, 2, 1), jnp.arange(4.0).reshape(1, 4, 1)
+    both = beside([short, long], repetition)
+    assert both[0, :, 0].tolist() == times
+    assert both[0, :, 1].tolist() == [0, 1, 2, 3]
