@@ -30,7 +30,7 @@ ALONE: dict[str, Any] = TINY | {"num_bottlenecks": 0}
 MODELS: dict[str, Any] = {
     "mbt_bottleneck_gap": MBT(**TINY, classifier="gap"),
     "mbt_bottleneck_token": MBT(**TINY),
-    "mbt_late": MBT(**TINY | {"fusion_layer": 4}),
+    "mbt_late": MBT(**dict(TINY, fusion_layer=4)),
     "mbt_nobottleneck_crossmodal": MBT(**TINY, num_bottlenecks=0),
     "mbt_rgb_only": MBT(**ALONE, modalities=("rgb",)),
     "mbt_spec_only": MBT(**ALONE, modalities=("spectrogram",)),
@@ -46,10 +46,8 @@ L |= {"classifier": "gap", "num_classes": 527, "fusion_layer": 18}
 
 TREES: dict[str, Any] = {
     "mbt_b16x2_bottleneck_gap_as527": MBT(**B),
-    "mbt_b16x2_bottleneck_token_as527": MBT(**B | {"classifier": "token"}),
-    "mbt_b16x2_bottleneck_token_vggsound309": MBT(
-        **B | {"classifier": "token", "num_classes": 309}
-    ),
+    "mbt_b16x2_bottleneck_token_as527": MBT(**dict(B, classifier="token")),
+    "mbt_b16x2_bottleneck_token_vggsound309": MBT(**dict(B, classifier="token", num_classes=309)),
     "mbt_b16x2_crossattn_nobottleneck": MBT(**B, num_bottlenecks=0),
     "mbt_b16x2_late_fusion": MBT(**B, fusion_layer=12),
     "mbt_b16x2_shared_encoder_early": MBT(
@@ -61,7 +59,7 @@ TREES: dict[str, Any] = {
     "avmae_mbt_b16x2_finetune_modality_tokens": PretrainedMBT(**B, use_modality_tokens=True),
     "avmae_mbt_l16x2_finetune_as527": PretrainedMBT(**L),
     "avmae_mbt_l16x2_finetune_vggsound309": PretrainedMBT(
-        **L | {"fusion_layer": 16, "num_classes": 309}
+        **dict(L, fusion_layer=16, num_classes=309)
     ),
     "avmae_mbt_l16x2_finetune_rgb_only": PretrainedMBT(**L, modalities=("rgb",)),
     "avmae_mbt_l16_finetune_spec_only": PretrainedMBT(**L, modalities=("spectrogram",)),
@@ -158,7 +156,7 @@ def test_gflops_are_those_of_the_public_implementation(name, gflops):
 )
 def test_video_hears_sound_only_through_the_fusion(fields, hears):
     _, params, inputs = golden("mbt_bottleneck_token")
-    model = MBT(**TINY | fields)
+    model = MBT(**dict(TINY, **fields))
     silent = inputs | {"spectrogram": 0 * inputs["spectrogram"]}
     logits = [run(model, params, x, train=True)["rgb"] for x in (inputs, silent)]
     assert (np.abs(logits[0] - logits[1]).max() > 1e-5) == hears
@@ -179,7 +177,7 @@ def test_fusion_can_be_left_out_of_evaluation():
     _, params, inputs = golden("mbt_bottleneck_token")
     outputs = [run(model, params, inputs) for model in (fused, apart)]
     assert np.abs(outputs[0] - outputs[1]).max() > 1e-4
-    late = MBT(**TINY | {"fusion_layer": 4})
+    late = MBT(**dict(TINY, fusion_layer=4))
     assert_close(outputs[1], run(late, params, inputs))
 
 
@@ -199,6 +197,6 @@ def test_wrong_inputs_and_fields_are_refused():
     with pytest.raises(ValueError, match="modalities are one or both of"):
         MBT(**TINY, modalities=("rgb", "flow"))
     with pytest.raises(ValueError, match="lies between 0"):
-        MBT(**TINY | {"fusion_layer": 5})
+        MBT(**dict(TINY, fusion_layer=5))
     with pytest.raises(ValueError, match="positions is 'sinusoidal'"):
         MBT(**TINY, positions="sinusoidal")

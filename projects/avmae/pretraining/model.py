@@ -1,0 +1,224 @@
+"""Masked autoencoders: of images (He et al., CVPR 2022), of videos (Tong et al., NeurIPS 2022), and
+audiovisual (Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023).
+
+Axes: b examples, t time, h rows, w columns, f mel bins, n tokens, d width, p values of a patch.
+Parameters carry the names of the public checkpoints.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
+from scenic_video.layers.bottleneck_fusion import join, split
+from scenic_video.layers.masking import Mask, Reconstruction, place_tokens, take_tokens
+from scenic_video.layers.pooling import prepend_class_token
+
+STRATEGIES = ("shared", "separate", "early")
+
+
+class MaskedAutoencoder(Autoencoder, kw_only=True):
+    """Hides patches of images or tubelets of videos, and predicts them from the others.
+
+    `patch_size` is (h, w) for images [b, h, w, 3], (t, h, w) for videos [b, t, h, w, 3]. Hides the
+    share `masking_rate` of tokens, drawn as `masking` says: "random", or "tube" for videos. The
+    usual positions of images are "sinusoidal", those of videos "sinusoidal_1d". `class_token`
+    puts one, without a position, in front of the encoder.
+    """
+
+    patch_size: Sequence[int] = (2, 16, 16)
+    masking_rate: float = 0.9
+    masking: str = "random"
+    class_token: bool = False
+
+    @nn.compact
+    def __call__(
+        self,
+        *,
+        rgb: Float[Array, "..."],
+        masks: Mapping[str, Mask] | None = None,
+        train: bool = False,
+        encode_only: bool = False,
+    ) -> dict[str, Reconstruction] | dict[str, Float[Array, "b _n d"]]:
+        return self._autoencode({"rgb": rgb}, masks, train=train, encode_only=encode_only)
+
+    def _patch_size(self, modality: str) -> tuple[int, ...]:
+        return tuple(self.patch_size)
+
+    def _masking_rate(self, modality: str) -> float:
+        return self.masking_rate
+
+    def _name(self, stem: str, modality: str) -> str:
+        return stem
+
+    def _encode(self, tokens: Tokens, *, train: bool) -> Tokens:
+        visible = tokens["rgb"]
+        if self.class_token:
+            token = self.param("cls", nn.initializers.zeros, (1, 1, self.hidden_size))
+            visible = prepend_class_token(visible, token)
+        return {"rgb": self._encoder("Transformer")(visible, train=train)}
+
+    def _decode(
+        self, encoded: Tokens, grids: Mapping[str, TokenGrid], *, train: bool
+    ) -> tuple[Tokens, Tokens]:
+        projected = self._project("rgb", encoded["rgb"])
+        first = 1 if self.class_token else 0
+        tokens = self._fill_in("rgb", projected[:, first:], grids["rgb"])
+        tokens = jnp.concatenate([projected[:, :first], tokens], axis=1)
+        decoded = self._decoder("Decoder")(tokens, train=train)[:, first:]
+        return {"rgb": decoded}, {"rgb": grids["rgb"].is_hidden()}
+
+
+class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
+    """Hides tokens of video and sound, and predicts them from what is left of both.
+
+    Takes `rgb` [b, t, h, w, 3] in tubelets of `tubelet_size`, and `spectrogram` [b, t, f, channels]
+    in patches of its last two entries; `modalities` names the inputs that it must get.
+    `masking_rates` gives the share of hidden tokens of each, drawn at random.
+
+    `encoder` is "early" (one, over the tokens of both), "mid" (one for each, and then one over both
+    of `fusion_layers` of the `num_layers`), "separate", or "shared" (the same weights for each).
+    `decoder` is "early", "separate" or "shared" in the same sense. `objective` is
+
+    - "reconstruction": each modality is decoded with its own visible tokens;
+    - "inpainting": the hidden tokens of each are decoded with the visible tokens of the other, each
+      at its own position, and nothing else is predicted;
+    - "public_inpainting": as in the public code, the visible tokens of the other, k of them, stand
+      at the first k positions, and what is scored is the rest, hidden or not.
+
+    Separate encoders and decoders reconstruct two modalities that never meet, and are refused.
+    """
+
+    modalities: Sequence[str] = ("rgb", "spectrogram")
+    tubelet_size: Sequence[int] = (2, 16, 16)
+    masking_rates: Mapping[str, float]
+    encoder: str = "mid"
+    decoder: str = "shared"
+    fusion_layers: int = 2
+    objective: str = "reconstruction"
+    positions: str = "sinusoidal_1d"
+    decoder_positions: str = "sinusoidal_1d"
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._require("encoder", (*STRATEGIES, "mid"))
+        self._require("decoder", STRATEGIES)
+        self._require("objective", ("reconstruction", "inpainting", "public_inpainting"))
+        names = tuple(self.modalities)
+        if names not in (("rgb", "spectrogram"), ("rgb",), ("spectrogram",)):
+            raise ValueError(f"modalities are rgb, spectrogram, or both in that order: {names}.")
+        if missing := set(names) - set(self.masking_rates):
+            raise ValueError(f"masking_rates says nothing of {sorted(missing)}.")
+        if self.encoder == "mid" and not 0 < self.fusion_layers < self.num_layers:
+            raise ValueError(
+                f"Mid fusion needs fusion_layers between 1 and num_layers - 1; got "
+                f"{self.fusion_layers} of {self.num_layers}."
+            )
+        if self.objective != "reconstruction" and len(names) < 2:
+            raise ValueError("Inpainting needs both modalities; one alone has no other to look at.")
+        apart = (self.encoder, self.decoder, self.objective) == (
+            "separate", "separate", "reconstruction",
+        )  # fmt: skip
+        if apart and len(names) > 1:
+            raise ValueError(
+                "Separate encoders with separate decoders are two models that share nothing and "
+                "never see each other's modality. Share the encoder or the decoder, fuse early or "
+                "mid, use inpainting, or train one model for each modality."
+            )
+
+    @nn.compact
+    def __call__(
+        self,
+        *,
+        rgb: Float[Array, "b t h w 3"] | None = None,
+        spectrogram: Float[Array, "b s f channels"] | None = None,
+        masks: Mapping[str, Mask] | None = None,
+        train: bool = False,
+        encode_only: bool = False,
+    ) -> dict[str, Reconstruction] | dict[str, Float[Array, "b _n d"]]:
+        inputs = {"rgb": rgb, "spectrogram": spectrogram}
+        inputs = {name: pixels for name, pixels in inputs.items() if pixels is not None}
+        if tuple(inputs) != tuple(self.modalities):
+            raise ValueError(
+                f"The model is for {tuple(self.modalities)} but got {tuple(inputs)}. "
+                "Set modalities to what the data has."
+            )
+        return self._autoencode(inputs, masks, train=train, encode_only=encode_only)
+
+    def _patch_size(self, modality: str) -> tuple[int, ...]:
+        return tuple(self.tubelet_size)[0 if modality == "rgb" else 1 :]
+
+    def _masking_rate(self, modality: str) -> float:
+        return self.masking_rates[modality]
+
+    def _name(self, stem: str, modality: str) -> str:
+        return f"{stem}_{modality}"
+
+    def _encode(self, tokens: Tokens, *, train: bool) -> Tokens:
+        if self.encoder != "mid":
+            return _run(self.encoder, self._encoder, "Transformer", tokens, train=train)
+        for name in tokens:
+            unimodal = self._encoder(f"Transformer_{name}", self.num_layers - self.fusion_layers)
+            tokens = tokens | {name: unimodal(tokens[name], train=train)}
+        joint = self._encoder("Transformer_concat", self.fusion_layers)
+        joined, lengths = join(tokens)
+        return split(joint(joined, train=train), lengths)
+
+    def _decode(
+        self, encoded: Tokens, grids: Mapping[str, TokenGrid], *, train: bool
+    ) -> tuple[Tokens, Tokens]:
+        projected = {name: self._project(name, x) for name, x in encoded.items()}
+        if self.objective == "public_inpainting":
+            return self._decode_by_position(projected, grids, train=train)
+        tokens = {name: self._fill_in(name, x, grids[name]) for name, x in projected.items()}
+        hidden = {name: grids[name].is_hidden() for name in tokens}
+        if self.objective == "reconstruction":
+            return _run(self.decoder, self._decoder, "Decoder", tokens, train=train), hidden
+        asked = {name: take_tokens(x, grids[name].mask.hidden) for name, x in tokens.items()}
+        known = {name: take_tokens(x, grids[name].mask.visible) for name, x in tokens.items()}
+        sequences = {
+            name: jnp.concatenate([x, known[_other(name)]], axis=1) for name, x in asked.items()
+        }
+        decoded = _run(self.decoder, self._decoder, "Decoder", sequences, train=train)
+        answers = {name: decoded[name][:, : x.shape[1]] for name, x in asked.items()}
+        placed = {
+            name: place_tokens(jnp.zeros_like(tokens[name]), x, grids[name].mask.hidden)
+            for name, x in answers.items()
+        }
+        return placed, hidden
+
+    def _decode_by_position(
+        self, projected: Tokens, grids: Mapping[str, TokenGrid], *, train: bool
+    ) -> tuple[Tokens, Tokens]:
+        tokens, scored = {}, {}
+        for name in projected:
+            known, number = projected[_other(name)], grids[name].number
+            if known.shape[1] >= number:
+                raise ValueError(
+                    f"{known.shape[1]} visible tokens of {_other(name)} leave no room among the "
+                    f"{number} of {name}. Raise the masking rate of {_other(name)}."
+                )
+            at = jnp.broadcast_to(jnp.arange(known.shape[1]), known.shape[:2])
+            tokens[name] = self._fill_in(name, known, grids[name], at=at)
+            row = jnp.arange(number) >= known.shape[1]
+            scored[name] = jnp.broadcast_to(row.astype(jnp.float32), (len(known), number))
+        return _run(self.decoder, self._decoder, "Decoder", tokens, train=train), scored
+
+
+def _other(modality: str) -> str:
+    return "spectrogram" if modality == "rgb" else "rgb"
+
+
+def _run(
+    strategy: str, make: Callable[[str], nn.Module], name: str, tokens: Tokens, *, train: bool
+) -> Tokens:
+    """Tokens of all modalities through one transformer or several, as the strategy says."""
+    if strategy == "separate":
+        return {m: make(f"{name}_{m}")(x, train=train) for m, x in tokens.items()}  # pyright: ignore[reportCallIssue]
+    transformer = make(name)
+    if strategy == "shared":
+        return {m: transformer(x, train=train) for m, x in tokens.items()}  # pyright: ignore[reportCallIssue]
+    joined, lengths = join(tokens)
+    return split(transformer(joined, train=train), lengths)  # pyright: ignore[reportCallIssue]

@@ -1,0 +1,240 @@
+"""What masked autoencoders have in common: positions, masks, projections, and the way through."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from scenic_video.layers.attention import attention
+from scenic_video.layers.embeddings import (
+    LearnedPositions,
+    PatchEmbedding,
+    add_sinusoidal_positions,
+)
+from scenic_video.layers.masking import (
+    STANDARDIZATIONS,
+    Mask,
+    Reconstruction,
+    draw_mask,
+    place_tokens,
+    reconstruction_target,
+    take_tokens,
+)
+from scenic_video.layers.transformer import Encoder, EncoderBlock
+
+Tokens = dict[str, Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenGrid:
+    """The grid of one modality's tokens, and which of them are hidden."""
+
+    shape: tuple[int, ...]
+    mask: Mask
+
+    @property
+    def number(self) -> int:
+        return self.mask.hidden.shape[1] + self.mask.visible.shape[1]
+
+    def is_hidden(self) -> Float[Array, "b n"]:
+        """1 for hidden tokens, 0 for visible ones."""
+        hidden = self.mask.hidden
+        zeros, ones = jnp.zeros((len(hidden), self.number, 1)), jnp.ones((*hidden.shape, 1))
+        return place_tokens(zeros, ones, hidden)[..., 0]
+
+
+class Autoencoder(nn.Module, kw_only=True):
+    """The base of a model that predicts hidden patches from visible ones.
+
+    All tokens get positions, the hidden ones are left out, the others are encoded, projected to the
+    decoder's width and put back among mask tokens, which the decoder turns into patches (He et al.,
+    section 3). Returns {modality: Reconstruction}; with `encode_only`, what the encoder makes of
+    all tokens, none hidden. The rng stream "mask" draws masks, or "dropout" if there is no such
+    stream, unless they are given as `masks`.
+
+    `positions` and `decoder_positions` are "sinusoidal" (over the axes of the grid),
+    "sinusoidal_1d" (over the sequence), "learned" or "none". `standardize`, `central_frame` and
+    `grayscale` say what is to be predicted, as for `reconstruction_target`; the latter two concern
+    video alone. Dropout and stochastic depth are the encoder's. Other fields are those of
+    `VisionTransformer`.
+    """
+
+    hidden_size: int
+    mlp_dim: int
+    num_layers: int
+    num_heads: int
+    decoder_hidden_size: int
+    decoder_mlp_dim: int
+    decoder_num_layers: int
+    decoder_num_heads: int
+    positions: str = "sinusoidal"
+    decoder_positions: str = "sinusoidal"
+    use_modality_tokens: bool = False
+    standardize: str = "none"
+    central_frame: bool = False
+    grayscale: bool = False
+    dropout_rate: float = 0.0
+    attention_dropout_rate: float = 0.0
+    stochastic_depth_rate: float = 0.0
+    rescale_kept_branches: bool = True
+    attention_implementation: str = "auto"
+    dtype: DTypeLike = "float32"
+    remat: bool = False
+
+    def __post_init__(self):
+        for name, value in list(vars(self).items()):
+            if isinstance(value, list):  # as JSON gives it; a module must be hashable
+                object.__setattr__(self, name, tuple(value))
+        super().__post_init__()
+        for field in ("positions", "decoder_positions"):
+            self._require(field, ("sinusoidal", "sinusoidal_1d", "learned", "none"))
+        self._require("standardize", STANDARDIZATIONS)
+
+    def _require(self, field: str, known: tuple[str, ...]) -> None:
+        if getattr(self, field) not in known:
+            value = getattr(self, field)
+            raise ValueError(f"{type(self).__name__}: {field} is {value!r}, not one of {known}.")
+
+    def _patch_size(self, modality: str) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def _masking_rate(self, modality: str) -> float:
+        raise NotImplementedError
+
+    def _name(self, stem: str, modality: str) -> str:
+        """The name of a modality's parameter or layer."""
+        raise NotImplementedError
+
+    def _encode(self, tokens: Tokens, *, train: bool) -> Tokens:
+        raise NotImplementedError
+
+    def _decode(
+        self, encoded: Tokens, grids: Mapping[str, TokenGrid], *, train: bool
+    ) -> tuple[Tokens, Tokens]:
+        """Decoded tokens at all places [b, n, d], and which are to be scored [b, n]."""
+        raise NotImplementedError
+
+    def _autoencode(
+        self,
+        inputs: Mapping[str, Array],
+        masks: Mapping[str, Mask] | None,
+        *,
+        train: bool,
+        encode_only: bool,
+    ) -> Any:
+        tokens, shapes = {}, {}
+        for name, pixels in inputs.items():
+            tokens[name], shapes[name] = self._embed(name, pixels)
+        if encode_only:
+            return self._encode(tokens, train=train)
+        if masks is None:
+            masks = {name: self._draw(name, len(x), shapes[name]) for name, x in tokens.items()}
+        grids = {name: TokenGrid(shapes[name], masks[name]) for name in tokens}
+        visible = {name: take_tokens(x, masks[name].visible) for name, x in tokens.items()}
+        decoded, scored = self._decode(self._encode(visible, train=train), grids, train=train)
+        return {
+            name: self._reconstruct(name, pixels, decoded[name], scored[name])
+            for name, pixels in inputs.items()
+        }
+
+    def _embed(self, modality: str, pixels: Array) -> tuple[Array, tuple[int, ...]]:
+        """Tokens [b, n, d] with positions, and the shape of their grid."""
+        patches = PatchEmbedding(
+            self.hidden_size,
+            self._patch_size(modality),
+            dtype=self.dtype,
+            name=self._name("embedding", modality),
+        )(pixels)
+        grid = patches.shape[1:-1]
+        tokens = patches.reshape(len(patches), -1, self.hidden_size)
+        name = self._name("posembed_input", modality)
+        tokens = _add_positions(tokens, self.positions, grid, name)
+        return self._add_modality_token("Encoder", modality, tokens), grid
+
+    def _draw(self, modality: str, batch_size: int, grid: tuple[int, ...]) -> Mask:
+        rng = self.make_rng("mask" if self.has_rng("mask") else "dropout")
+        rate, strategy = self._masking_rate(modality), getattr(self, "masking", "random")
+        return draw_mask(rng, batch_size=batch_size, grid=grid, rate=rate, strategy=strategy)
+
+    def _project(self, modality: str, encoded: Array) -> Array:
+        name = self._name("decoder_projection", modality)
+        init = nn.initializers.xavier_uniform()
+        dense = nn.Dense(self.decoder_hidden_size, kernel_init=init, dtype=self.dtype, name=name)
+        return dense(encoded).astype(jnp.float32)
+
+    def _fill_in(
+        self, modality: str, tokens: Array, grid: TokenGrid, *, at: Array | None = None
+    ) -> Array:
+        """Mask tokens at all places but `at`, by default the visible ones, plus positions."""
+        name, shape = self._name("mask_token", modality), (1, 1, self.decoder_hidden_size)
+        mask_token = self.param(name, nn.initializers.zeros, shape)
+        filled = jnp.broadcast_to(mask_token, (len(tokens), grid.number, shape[-1]))
+        filled = place_tokens(filled, tokens, grid.mask.visible if at is None else at)
+        name = self._name("posembed_decoder", modality)
+        filled = _add_positions(filled, self.decoder_positions, grid.shape, name)
+        return self._add_modality_token("Decoder", modality, filled)
+
+    def _add_modality_token(self, part: str, modality: str, tokens: Array) -> Array:
+        if not self.use_modality_tokens:
+            return tokens
+        name, shape = f"{part}_modality_token_{modality}", (1, 1, tokens.shape[-1])
+        token = self.param(name, nn.initializers.zeros, shape)
+        return tokens + jnp.broadcast_to(token, tokens.shape)
+
+    def _reconstruct(
+        self, modality: str, pixels: Array, decoded: Array, scored: Array
+    ) -> Reconstruction:
+        video = modality == "rgb"
+        target = reconstruction_target(
+            pixels,
+            self._patch_size(modality),
+            standardize=self.standardize,
+            central_frame=self.central_frame and video,
+            grayscale=self.grayscale and video,
+        )
+        name, init = self._name("output_projection", modality), nn.initializers.zeros
+        prediction = nn.Dense(target.shape[-1], kernel_init=init, name=name)(decoded)
+        return Reconstruction(prediction, target, scored)
+
+    def _encoder(self, name: str, num_layers: int | None = None) -> Encoder:
+        block = self._block(
+            self.mlp_dim,
+            self.num_heads,
+            dropout_rate=self.dropout_rate,
+            attention_dropout_rate=self.attention_dropout_rate,
+            rescale_kept_branches=self.rescale_kept_branches,
+        )
+        return Encoder(
+            num_layers=self.num_layers if num_layers is None else num_layers,
+            block=block,
+            positions="none",
+            dropout_rate=self.dropout_rate,
+            stochastic_depth_rate=self.stochastic_depth_rate,
+            remat=self.remat,
+            name=name,
+        )
+
+    def _decoder(self, name: str) -> Encoder:
+        block = self._block(self.decoder_mlp_dim, self.decoder_num_heads)
+        layers = self.decoder_num_layers
+        return Encoder(layers, block, positions="none", remat=self.remat, name=name)
+
+    def _block(self, mlp_dim: int, num_heads: int, **fields: Any) -> Any:
+        attend = functools.partial(attention, implementation=self.attention_implementation)
+        fields |= {"attention": attend, "dtype": self.dtype}
+        return functools.partial(EncoderBlock, mlp_dim=mlp_dim, num_heads=num_heads, **fields)
+
+
+def _add_positions(tokens: Array, kind: str, grid: tuple[int, ...], name: str) -> Array:
+    tokens = tokens.astype(jnp.float32)
+    match kind:
+        case "learned":
+            return LearnedPositions(name=name)(tokens)
+        case "none":
+            return tokens
+    return add_sinusoidal_positions(tokens, grid if kind == "sinusoidal" else tokens.shape[1:2])

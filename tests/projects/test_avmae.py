@@ -1,0 +1,310 @@
+"""Masked autoencoders against the public implementation's outputs and parameter trees."""
+
+import hashlib
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from projects.avmae.pretraining.model import AudiovisualMaskedAutoencoder, MaskedAutoencoder
+from scenic_video.layers.masking import Mask
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+TINY: dict[str, Any] = {
+    "hidden_size": 32,
+    "mlp_dim": 64,
+    "num_layers": 3,
+    "num_heads": 4,
+    "decoder_hidden_size": 24,
+    "decoder_mlp_dim": 48,
+    "decoder_num_layers": 2,
+    "decoder_num_heads": 3,
+}
+RATES = {"rgb": 0.9, "spectrogram": 0.7}
+IMAGE: dict[str, Any] = TINY | {"patch_size": (8, 8), "class_token": True, "masking_rate": 0.75}
+VIDEO: dict[str, Any] = TINY | {
+    "patch_size": (2, 8, 8),
+    "masking_rate": 0.75,
+    "positions": "sinusoidal_1d",
+    "decoder_positions": "sinusoidal_1d",
+}
+BOTH: dict[str, Any] = TINY | {
+    "tubelet_size": (2, 8, 8),
+    "masking_rates": RATES,
+    "fusion_layers": 1,
+}
+RGB: dict[str, Any] = BOTH | {"modalities": ("rgb",), "encoder": "separate"}
+SOUND: dict[str, Any] = BOTH | {"modalities": ("spectrogram",), "encoder": "separate"}
+Audiovisual = AudiovisualMaskedAutoencoder
+
+MODELS: dict[str, Any] = {
+    "mae_image_token": MaskedAutoencoder(**IMAGE),
+    "mae_video_random_sincos1d_none": MaskedAutoencoder(**VIDEO),
+    "mae_video_tube_sincos1d_none": MaskedAutoencoder(**VIDEO, masking="tube"),
+    "avmae_early_earlydec": Audiovisual(**BOTH, encoder="early", decoder="early"),
+    "avmae_mid_shareddec": Audiovisual(**BOTH),
+    "avmae_shared_shareddec": Audiovisual(**BOTH, encoder="shared"),
+    "avmae_inpainting_mid_shareddec": Audiovisual(**BOTH, objective="public_inpainting"),
+    "avmae_single_rgb": Audiovisual(**RGB),
+    "avmae_single_spectrogram": Audiovisual(**SOUND),
+}
+
+
+def sized(model, size, **fields):
+    width, layers, decoder = {"B": (768, 12, (384, 6)), "L": (1024, 24, (512, 8))}[size]
+    decoder_width, decoder_heads = decoder
+    defaults = {
+        "hidden_size": width,
+        "mlp_dim": 4 * width,
+        "num_layers": layers,
+        "num_heads": width // 64,
+        "decoder_hidden_size": decoder_width,
+        "decoder_mlp_dim": 4 * decoder_width,
+        "decoder_num_layers": 4,
+        "decoder_num_heads": decoder_heads,
+    }
+    return model(**defaults | fields)
+
+
+def audiovisual(encoder, decoder, size="B", **fields):
+    fields = {"encoder": encoder, "decoder": decoder, "masking_rates": RATES} | fields
+    return sized(Audiovisual, size, **fields)
+
+
+IMAGE_DECODER: dict[str, Any] = {
+    "decoder_hidden_size": 512,
+    "decoder_mlp_dim": 2048,
+    "decoder_num_layers": 8,
+    "decoder_num_heads": 16,
+    "patch_size": (16, 16),
+    "class_token": True,
+}
+ENCODERS = {
+    "concat_and_encode": "early",
+    "separate_encoders_and_concat": "mid",
+    "same_encoder": "shared",
+    "separate_encoders": "separate",
+}
+DECODERS = {
+    "concat_and_decode": "early",
+    "same_decoder": "shared",
+    "separate_decoders": "separate",
+}
+TREES: dict[str, Any] = {
+    f"avmae_pretrain_b16x2_{theirs}__{decoders}": audiovisual(ours, decoder)
+    for theirs, ours in ENCODERS.items()
+    for decoders, decoder in DECODERS.items()
+    if (ours, decoder) != ("separate", "separate")
+}
+TREES |= {
+    f"avmae_pretrain_l16x2_{theirs}__same_decoder": audiovisual(ours, "shared", "L")
+    for theirs, ours in ENCODERS.items()
+}
+TREES |= {
+    "mae_vit_b16_pretrain": sized(MaskedAutoencoder, "B", **IMAGE_DECODER),
+    "mae_vit_l16_pretrain": sized(MaskedAutoencoder, "L", **IMAGE_DECODER),
+    "mae_vivit_b16x2_pretrain": sized(MaskedAutoencoder, "B", masking="tube"),
+    "mae_vivit_l16x2_pretrain": sized(MaskedAutoencoder, "L", masking="tube"),
+    "avmae_pretrain_b16x2_inpainting": audiovisual("separate", "separate", objective="inpainting"),
+    "avmae_pretrain_b16x2_midfusion_modality_tokens": audiovisual(
+        "mid", "shared", use_modality_tokens=True
+    ),
+    "avmae_pretrain_b16x2_pe_learned_1d_sinusoidal_1d": audiovisual(
+        "separate", "shared", positions="learned"
+    ),
+    "avmae_pretrain_b16x2_rgb_only": audiovisual("separate", "shared", modalities=("rgb",)),
+    "avmae_pretrain_b16x2_spectrogram_only": audiovisual(
+        "separate", "shared", modalities=("spectrogram",)
+    ),
+}
+
+
+def golden(name):
+    """The case's description, its parameters, inputs, masks and outputs."""
+    case = json.loads((GOLDEN / f"{name}.json").read_text())
+    params = {path: parameter(path, shape) for path, shape in case["params"].items()}
+    inputs = {modality_of(path): array_of(tuple(x)) for path, x in case["inputs"].items()}
+    arrays = {}
+    for path, array in np.load(GOLDEN / f"{name}.npz").items():
+        stem = path if modality_of(path) == "rgb" and "rgb" not in path else path.rpartition("/")[0]
+        arrays[stem, modality_of(path)] = array
+    masks = {
+        modality: Mask(
+            *(arrays[f"mask/{kind}_indices", modality] for kind in ("masked", "unmasked"))
+        )
+        for modality in inputs
+    }
+    return case, unflatten_dict(params, sep="/"), inputs, masks, arrays
+
+
+def modality_of(path):
+    return "spectrogram" if path.endswith("spectrogram") else "rgb"
+
+
+def parameter(path, shape):
+    noise = np.random.default_rng(zlib.crc32(path.encode())).standard_normal(shape)
+    noise = noise.astype(np.float32)
+    return (1 + 0.1 * noise if path.endswith("scale") else 0.1 * noise).astype(np.float32)
+
+
+def array_of(shape):
+    seed = zlib.crc32(repr(shape).encode())
+    return jnp.asarray(np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32))
+
+
+def shapes_of(model, inputs):
+    """Parameter path -> shape, without allocating anything."""
+    inputs = {name: jax.ShapeDtypeStruct(tuple(x), np.float32) for name, x in inputs.items()}
+    variables: Any = jax.eval_shape(lambda x: model.init(jax.random.key(0), **x), inputs)
+    flat: dict[str, Any] = flatten_dict(variables["params"], sep="/")  # pyright: ignore
+    return {path: list(leaf.shape) for path, leaf in flat.items()}
+
+
+def run(model, params, inputs, **options):
+    """One compiled forward pass."""
+    masks = options.pop("masks", None)
+
+    def apply(params, inputs, masks):
+        return model.apply({"params": params}, **inputs, masks=masks, **options)
+
+    return jax.jit(apply)(params, inputs, masks)
+
+
+def assert_close(output, expected):
+    """Equal, over the channels that were kept of the expected array."""
+    output = output[..., : expected.shape[-1]]
+    assert output.shape == expected.shape
+    assert np.abs(output - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
+
+
+def assert_golden(name, model, *, modalities=None):
+    case, params, inputs, masks, arrays = golden(name)
+    inputs = {modality: inputs[modality] for modality in modalities or inputs}
+    outputs = run(model, params, inputs, masks=masks, train=True)
+    encoded = run(model, params, inputs, encode_only=True)
+    assert outputs.keys() == encoded.keys() == inputs.keys()
+    for modality, (prediction, target, mask) in outputs.items():
+        assert_close(prediction, arrays["output_train/0", modality])
+        np.testing.assert_array_equal(mask, arrays["output_train/1", modality])
+        assert_close(target, arrays["target_raw", modality])
+        assert_close(encoded[modality], arrays["output/0", modality])
+        suffix = f"/{modality}" if "avmae" in name else ""
+        loss = (jnp.square(prediction - target).sum(-1) * mask).sum() / mask.sum()
+        np.testing.assert_allclose(loss, case["post"]["losses"][f"mse_masked_raw{suffix}"], 1e-4)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_reconstructions_equal_the_public_implementations(name):
+    assert_golden(name, MODELS[name])
+    case, _, inputs, _, _ = golden(name)
+    assert shapes_of(MODELS[name], {m: x.shape for m, x in inputs.items()}) == case["params"]
+
+
+@pytest.mark.parametrize("fields", [RGB, SOUND], ids=["rgb", "spectrogram"])
+def test_separate_encoders_and_decoders_are_two_models(fields):
+    model = Audiovisual(**fields, decoder="separate")
+    assert_golden("avmae_late_sepdec", model, modalities=model.modalities)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(k, marks=pytest.mark.slow if "l16" in k else ()) for k in TREES]
+)
+def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
+    case = json.loads((GOLDEN / "mae_trees.json").read_text())[name]
+    inputs = case["input"] if isinstance(case["input"], dict) else {"rgb": case["input"]}
+    shapes = shapes_of(TREES[name], inputs)
+    assert sum(int(np.prod(shape)) for shape in shapes.values()) == case["parameters"]
+    listing = "\n".join(f"{path} {shape}" for path, shape in sorted(shapes.items()))
+    assert hashlib.sha256(listing.encode()).hexdigest() == case["sha256"]
+
+
+def hidden_pixels_inverted(inputs, masks):
+    """The same visible patches, other hidden ones."""
+    changed = {}
+    for modality, pixels in inputs.items():
+        patch = (2, 8, 8) if modality == "rgb" else (8, 8)
+        grid = [length // size for length, size in zip(pixels.shape[1:-1], patch, strict=True)]
+        hidden = np.zeros((len(pixels), int(np.prod(grid))), bool)
+        np.put_along_axis(hidden, np.asarray(masks[modality].hidden), True, axis=1)
+        whole = hidden.reshape(-1, *grid)
+        for axis, size in enumerate(patch):
+            whole = whole.repeat(size, axis=axis + 1)
+        rest = [(0, a - b) for a, b in zip(pixels.shape[:-1], whole.shape, strict=True)]
+        changed[modality] = jnp.where(np.pad(whole, rest)[..., None], -pixels, pixels)
+    return changed
+
+
+@pytest.mark.parametrize("objective", ["reconstruction", "inpainting"])
+def test_what_is_scored_is_what_was_hidden_and_the_model_never_saw_it(objective):
+    _, params, inputs, masks, arrays = golden("avmae_mid_shareddec")
+    model = Audiovisual(**BOTH, objective=objective)
+    seen = run(model, params, inputs, masks=masks)
+    other = run(model, params, hidden_pixels_inverted(inputs, masks), masks=masks)
+    for modality, (prediction, target, mask) in seen.items():
+        np.testing.assert_array_equal(mask, arrays["mask/binary", modality])
+        np.testing.assert_allclose(prediction, other[modality].prediction, atol=1e-5)
+        changed = np.abs(target - other[modality].target).max(axis=-1) > 0
+        np.testing.assert_array_equal(changed, mask == 1)
+
+
+def test_inpainting_looks_at_the_other_modality_alone():
+    _, params, inputs, masks, _ = golden("avmae_late_sepdec")
+    model = Audiovisual(**BOTH, encoder="separate", decoder="separate", objective="inpainting")
+    before = run(model, params, inputs, masks=masks)
+    after = run(model, params, inputs | {"rgb": -inputs["rgb"]}, masks=masks)
+    np.testing.assert_array_equal(before["rgb"].prediction, after["rgb"].prediction)
+    changes = before["spectrogram"].prediction - after["spectrogram"].prediction
+    hidden = before["spectrogram"].mask == 1
+    assert np.abs(changes[hidden]).max() > 1e-2
+
+
+def test_masks_follow_the_key_and_differ_between_steps():
+    model: Any = MaskedAutoencoder(**VIDEO, masking="tube")
+    _, params, inputs, _, _ = golden("mae_video_tube_sincos1d_none")
+    draw = jax.jit(
+        lambda key: model.apply({"params": params}, rgb=inputs["rgb"], rngs={"mask": key})
+    )
+    masks = [draw(key)["rgb"].mask for key in jax.random.split(jax.random.key(0), 2)]
+    assert not np.array_equal(*masks)
+    assert masks[0].sum(axis=1).tolist() == [48, 48]
+
+
+def test_bfloat16_remat_and_learned_positions_predict_in_float32():
+    fields = {"positions": "learned", "decoder_positions": "learned", "use_modality_tokens": True}
+    model = Audiovisual(**BOTH, **fields, dtype="bfloat16", remat=True, dropout_rate=0.1)
+    _, _, inputs, masks, _ = golden("avmae_mid_shareddec")
+    variables: Any = jax.jit(model.init)(jax.random.key(0), **inputs)
+    assert variables["params"]["posembed_decoder_rgb"]["pos_embedding"].shape == (1, 64, 24)
+    rngs = {"dropout": jax.random.key(1)}
+    outputs = run(model, variables["params"], inputs, masks=masks, train=True, rngs=rngs)
+    for modality in inputs:
+        assert outputs[modality].prediction.dtype == jnp.float32
+        assert not outputs[modality].prediction.any()  # the output projection starts at zero
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"encoder": "separate", "decoder": "separate"}, "never see each other"),
+        ({"encoder": "late"}, "encoder is 'late', not one of"),
+        ({"fusion_layers": 3}, "fusion_layers between 1 and num_layers - 1; got 3 of 3"),
+        ({"masking_rates": {"rgb": 0.9}}, r"says nothing of \['spectrogram'\]"),
+        ({"modalities": ("rgb",), "objective": "inpainting"}, "Inpainting needs both"),
+        ({"modalities": ("spectrogram", "rgb")}, "in that order"),
+        ({"standardize": "image"}, "standardize is 'image'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_the_reason(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Audiovisual(**BOTH | fields)
+
+
+def test_a_modality_that_is_missing_is_named():
+    with pytest.raises(ValueError, match=r"is for \('rgb', 'spectrogram'\) but got \('rgb',\)"):
+        shapes_of(Audiovisual(**BOTH), {"rgb": (2, 8, 32, 32, 3)})
