@@ -56,12 +56,12 @@ class TokenLearnerEncoder(Encoder, kw_only=True):
 
 
 class PoolingEncoder(Encoder, kw_only=True):
-    """An encoder over a flattened `grid` (h, w) that averages windows x windows tokens before the
-    blocks `pool_at`."""
+    """An encoder over a flattened `grid` (h, w) that averages squares of tokens before the blocks
+    `pool_at`, as wide as its `windows` in turn."""
 
     grid: tuple[int, ...]
-    pool_at: tuple[int, ...]
-    windows: tuple[int, ...]
+    pool_at: Sequence[int]
+    windows: Sequence[int]
 
     def _pass(
         self, layer: int, block: Callable[[Array], Array], tokens: Array, *, train: bool

@@ -20,8 +20,8 @@ from scenic_video.layers.token_learner import TokenFuser, TokenLearnerModule, To
 GOLDEN = Path(__file__).parents[1] / "golden"
 SIZE: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 4, "num_heads": 4}
 TINY: dict[str, Any] = SIZE | {"num_classes": 10, "num_tokens": 4, "token_learner_at": 2}
-image = functools.partial(TokenLearnerViT, **TINY, patch_size=(8, 8))
-video = functools.partial(TokenLearnerViViT, tubelet_size=(2, 8, 8))
+image: Any = functools.partial(TokenLearnerViT, **TINY, patch_size=(8, 8))
+video: Any = functools.partial(TokenLearnerViViT, tubelet_size=(2, 8, 8))
 
 MODELS: dict[str, Any] = {
     "tokenlearner_image_v1": image(token_learner="v1"),
