@@ -153,7 +153,7 @@ class Autoencoder(nn.Module, kw_only=True):
         grid = patches.shape[1:-1]
         tokens = patches.reshape(len(patches), -1, self.hidden_size)
         name = self._name("posembed_input", modality)
-        tokens = _add_positions(tokens, self.positions, grid, name)
+        tokens = add_positions(tokens, self.positions, grid, name)
         return self._add_modality_token("Encoder", modality, tokens), grid
 
     def _draw(self, modality: str, batch_size: int, grid: tuple[int, ...]) -> Mask:
@@ -176,7 +176,7 @@ class Autoencoder(nn.Module, kw_only=True):
         filled = jnp.broadcast_to(mask_token, (len(tokens), grid.number, shape[-1]))
         filled = place_tokens(filled, tokens, grid.mask.visible if at is None else at)
         name = self._name("posembed_decoder", modality)
-        filled = _add_positions(filled, self.decoder_positions, grid.shape, name)
+        filled = add_positions(filled, self.decoder_positions, grid.shape, name)
         return self._add_modality_token("Decoder", modality, filled)
 
     def _add_modality_token(self, part: str, modality: str, tokens: Array) -> Array:
@@ -230,7 +230,13 @@ class Autoencoder(nn.Module, kw_only=True):
         return functools.partial(EncoderBlock, mlp_dim=mlp_dim, num_heads=num_heads, **fields)
 
 
-def _add_positions(tokens: Array, kind: str, grid: tuple[int, ...], name: str) -> Array:
+def add_positions(
+    tokens: Float[Array, "b n d"], kind: str, grid: tuple[int, ...], name: str
+) -> Float[Array, "b n d"]:
+    """Adds positions of a `kind` that `Autoencoder` knows, in float32; learned ones as `name`.
+
+    To be called inside a compact module, which then owns the table.
+    """
     tokens = tokens.astype(jnp.float32)
     match kind:
         case "learned":

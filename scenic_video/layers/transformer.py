@@ -125,7 +125,7 @@ class Encoder(nn.Module):
     at the first block to `stochastic_depth_rate` at the last. `positions` is "learned",
     "sinusoidal_1d" or "none". The residual stream, and what is returned, is float32 whatever the
     blocks compute in. `remat` recomputes each block in the backward pass instead of keeping its
-    activations; parameters and results stay the same.
+    activations; parameters and results stay the same. `normalize=False` leaves out the LayerNorm.
     """
 
     num_layers: int
@@ -134,6 +134,7 @@ class Encoder(nn.Module):
     dropout_rate: float = 0.0
     stochastic_depth_rate: float = 0.0
     remat: bool = False
+    normalize: bool = True
 
     @nn.compact
     def __call__(
@@ -149,7 +150,7 @@ class Encoder(nn.Module):
         for layer, rate in enumerate(self._stochastic_depth_rates()):
             block = self.block(stochastic_depth_rate=rate, name=f"encoderblock_{layer}")
             tokens = self._pass(layer, functools.partial(run, block), tokens, train=train)
-        return nn.LayerNorm(name="encoder_norm")(tokens)
+        return nn.LayerNorm(name="encoder_norm")(tokens) if self.normalize else tokens
 
     def _pass(
         self, layer: int, block: Callable[[Array], Array], tokens: Array, *, train: bool

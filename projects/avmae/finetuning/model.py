@@ -1,0 +1,89 @@
+"""What a masked autoencoder of one modality becomes in fine-tuning; for two see `PretrainedMBT`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from projects.avmae.model import MODALITIES, Logits
+from scenic_video.layers.autoencoder import add_positions
+from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
+from scenic_video.layers.pooling import pool, prepend_class_token
+from scenic_video.layers.transformer import Encoder
+from scenic_video.layers.vision_transformer import VisionTransformer
+
+
+class PretrainedViT(VisionTransformer, kw_only=True):
+    """The encoder of a masked autoencoder of one modality, with a head, to be fine-tuned.
+
+    Takes the input that `modality` names, "rgb" or "spectrogram", of as many axes as `patch_size`
+    has entries: images [b, h, w, 3] or spectrograms [b, t, f, channels] for two, videos
+    [b, t, h, w, 3] for three. Positions are those of pretraining: a class token has none.
+    `normalize` says where the last LayerNorm stands: over "tokens", or over what was "pooled" from
+    them, as the mean of a video's tokens is in the public checkpoints.
+    """
+
+    modality: str = "rgb"
+    patch_size: Sequence[int] = (2, 16, 16)
+    positions: str = "sinusoidal_1d"
+    tubelet_start: str = "random"
+    normalize: str = "tokens"
+    use_modality_tokens: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._require("modality", MODALITIES)
+        self._require("normalize", ("tokens", "pooled"))
+
+    @nn.compact
+    def __call__(
+        self,
+        *,
+        rgb: Float[Array, "..."] | None = None,
+        spectrogram: Float[Array, "..."] | None = None,
+        train: bool = False,
+    ) -> Logits:
+        inputs = {"rgb": rgb, "spectrogram": spectrogram}
+        given = [name for name, pixels in inputs.items() if pixels is not None]
+        pixels = inputs[self.modality]
+        if given != [self.modality] or pixels is None:
+            raise ValueError(f"The model is for {self.modality!r} alone but got {given}.")
+        tokens = self._tokenize(pixels)
+        if self.classifier == "token":
+            token = self.param("cls", nn.initializers.zeros, (1, 1, self.hidden_size))
+            tokens = prepend_class_token(tokens, token)
+        tokens = Encoder(
+            num_layers=self.num_layers,
+            block=self._block(),
+            positions="none",
+            dropout_rate=self.dropout_rate,
+            stochastic_depth_rate=self.stochastic_depth_rate,
+            remat=self.remat,
+            normalize=self.normalize == "tokens",
+            name="Transformer",
+        )(tokens, train=train)
+        features = pool(tokens, self.classifier)
+        if self.normalize == "pooled":
+            features = nn.LayerNorm(name="encoder_norm")(features)
+        return self._classify(features)
+
+    def _tokenize(self, pixels: Float[Array, "..."]) -> Float[Array, "b n d"]:
+        patch = tuple(self.patch_size)
+        if pixels.ndim != len(patch) + 2:
+            raise ValueError(
+                f"A patch_size of {patch} needs an input of {len(patch) + 2} axes, batch and "
+                f"channels included; got one of shape {pixels.shape}."
+            )
+        fields: dict[str, Any] = {"dtype": self.dtype, "name": "embedding"}
+        if len(patch) == 3:
+            fields["kernel_init"] = kernel_initializer(self.tubelet_start)
+        patches = PatchEmbedding(self.hidden_size, patch, **fields)(pixels)
+        tokens = patches.reshape(len(patches), -1, self.hidden_size)
+        tokens = add_positions(tokens, self.positions, patches.shape[1:-1], "posembed_input")
+        if not self.use_modality_tokens:
+            return tokens
+        name, shape = f"Encoder_modality_token_{self.modality}", (1, 1, self.hidden_size)
+        token = self.param(name, nn.initializers.zeros, shape)
+        return tokens + jnp.broadcast_to(token, tokens.shape)
