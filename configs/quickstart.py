@@ -34,7 +34,7 @@ def get_config() -> ConfigDict:
                 tubelet_size=(4, 16, 16),
             ),
             learning_rate=dict(
-                target="scenic_video.optimizers:warmup_cosine", peak=1e-3, warmup_steps=100
+                target="scenic_video.optimizers:warmup_cosine", peak=1e-3, warmup_epochs=3
             ),
             optimizer=dict(
                 target="scenic_video.optimizers:adamw", weight_decay=0.05, max_gradient_norm=1.0

@@ -2,8 +2,9 @@
 
     scenic-video train --config=configs/your_videos.py --config.dataset=FOLDER --workdir=runs/mine
 
-FOLDER holds manifests (train.csv and test.csv) or folders of classes. Heads, classes and counts
-come from there. Clips are 16 frames at 12.5 frames a second and 112 x 112 pixels, colours jittered.
+FOLDER holds manifests (train.csv, and test.csv or val.csv) or folders of classes. Heads, classes
+and counts come from there. Clips are 16 frames at 12.5 frames a second, 112 x 112 pixels, colours
+jittered.
 Cost: 2.4 GFLOPs a view, 7.4 M parameters. From random weights it wants thousands of clips; with
 fewer, start from a related run of the same model, --config.init.workdir=runs/other, leaving out its
 head: --config.init.allow_fresh="('output_projection/.*',)" and the same for allow_unused.
@@ -36,6 +37,6 @@ def get_config() -> ConfigDict:
                 "max_gradient_norm": 1.0,
             },
             "trainer": {"num_epochs": 30},
-            "evaluation": {"split": "test", "views": "4x3"},
+            "evaluation": {"views": "4x3"},
         }
     )

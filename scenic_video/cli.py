@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+WRONG_PATHS = (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError)
 VERBS = ("train", "eval", "predict", "data")
 
 DESCRIPTION = "Train, evaluate and use video transformers, from plain video files."
@@ -77,7 +78,7 @@ def _take_config_arguments(rest: list[str], arguments: argparse.Namespace) -> li
     for argument in rest:
         is_config = argument.startswith("--config") or (taken and not argument.startswith("-"))
         if not (reads_config and is_config):
-            known = [f"--{name.replace('_', '-')}" for name in vars(arguments)]
+            known = ["--config", *(f"--{name.replace('_', '-')}" for name in vars(arguments))]
             name = argument.split("=")[0]
             raise ConfigError(
                 f"`scenic-video {arguments.verb}` does not know {argument!r}{near(name, known)}"
@@ -96,7 +97,7 @@ def exit_code(error: Exception) -> int | None:
 
     if isinstance(error, NonFiniteLoss):
         return 1
-    if isinstance(error, OSError):
+    if isinstance(error, WRONG_PATHS):
         return 2
     raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
     package = Path(__file__).resolve().parent

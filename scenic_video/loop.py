@@ -19,12 +19,12 @@ Scalars = dict[str, float]
 
 
 class NonFiniteLoss(RuntimeError):
-    """The loss or its gradient was not finite for too many steps in a row, the last at `step`."""
+    """Loss, gradient or update was not finite for too many steps in a row, the last at `step`."""
 
     def __init__(self, step: int, in_a_row: int):
         super().__init__(
-            f"The loss or its gradient was not finite for {in_a_row} steps in a row, the last of "
-            f"them step {step}. No such step changed the model."
+            f"Loss, gradient or update was not finite for {in_a_row} steps in a row, the last "
+            f"of them step {step}. None of them changed the model. Often a lower rate helps."
         )
         self.steps = range(step - in_a_row + 1, step + 1)
 

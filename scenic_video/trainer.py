@@ -48,8 +48,9 @@ class TrainerOptions:
     Give `num_steps` or `num_epochs`. "Every" counts steps; `eval_every=None` evaluates once an
     epoch, and `checkpoint_every=None` saves after each evaluation. The batch is processed in
     `micro_batches` parts, one after another, when memory is short. `ema_decay` (0.9999, say)
-    keeps an average of the parameters and evaluates that. After `max_bad_steps` steps in a row
-    without a finite loss the run stops.
+    keeps an average of the parameters and evaluates that. `best_metric` names a metric of the
+    evaluation; the checkpoint where it is best (a loss: lowest, others: highest) is kept too. After
+    `max_bad_steps` steps in a row without a finite loss the run stops.
     """
 
     num_steps: int | None = None
@@ -69,10 +70,13 @@ class TrainerOptions:
                 "Set either trainer.num_steps or trainer.num_epochs; got "
                 f"num_steps={self.num_steps} and num_epochs={self.num_epochs}."
             )
-        for name in ("num_steps", "log_every", "eval_every", "checkpoint_every", "micro_batches"):
+        counts = ("num_steps", "log_every", "eval_every", "checkpoint_every", "micro_batches")
+        for name in (*counts, "keep_last", "max_bad_steps"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"trainer.{name} must be 1 or more, or left out; got {value}.")
+        if self.num_epochs is not None and self.num_epochs <= 0:
+            raise ValueError(f"trainer.num_epochs must be above 0; got {self.num_epochs}.")
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
             raise ValueError(f"trainer.ema_decay must lie in (0, 1); got {self.ema_decay}.")
 
@@ -106,7 +110,7 @@ def train_step(
     state: TrainState,
     batch: Batch,
 ) -> tuple[TrainState, dict[str, metrics_lib.Metric]]:
-    """One update. A step whose loss or gradient is not finite changes nothing but the counters."""
+    """One update. If it, the loss or the gradient is not finite, only the counters change."""
     rng = jax.random.fold_in(rng, state.step)
     gradients, output = accumulated_gradients(task, rng, options.micro_batches, state, batch)
     norm = optax.tree.norm(gradients)
@@ -118,7 +122,7 @@ def train_step(
         model_state=output.model_state,
         ema_params=_moving_average(state.ema_params, params, options.ema_decay),
     )
-    good = jnp.isfinite(output.loss) & jnp.isfinite(norm)
+    good = jnp.isfinite(output.loss) & jnp.isfinite(norm) & jnp.isfinite(optax.tree.norm(updates))
     state = jax.tree.map(functools.partial(jnp.where, good), new, state).replace(
         step=state.step + 1, bad_steps=jnp.where(good, 0, state.bad_steps + 1)
     )
@@ -259,11 +263,11 @@ def compile_steps(
     )
 
 
-def state_of(variables: Variables, steps: Steps) -> TrainState:
-    """The state, laid over the mesh of `steps`, that evaluates given `variables`."""
+def state_of(variables: Variables, steps: Steps, *, step: int) -> TrainState:
+    """The state, laid over the mesh of `steps`, that evaluates the `variables` of a step."""
     model_state = dict(variables)
     state = steps.abstract_state.replace(
-        step=jnp.zeros((), jnp.int32),
+        step=jnp.asarray(step, jnp.int32),
         params=model_state.pop("params"),
         model_state=model_state,
         bad_steps=jnp.zeros((), jnp.int32),

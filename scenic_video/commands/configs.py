@@ -22,6 +22,8 @@ IMPLIED_TARGETS = {
 }
 NO_INIT = {"target": "scenic_video.weights.initialize:initialize", "workdir": ""}
 """The weights of which run to start from; without a workdir, none."""
+ONE_OF = {"num_steps": "num_epochs", "num_epochs": "num_steps"}
+"""Fields of the trainer that take the place of each other."""
 REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")
 OPTIONAL = ("seed", "transform", "input", "task", "mesh", "evaluation", "init")
 
@@ -84,28 +86,44 @@ def _run(path_and_variant: str) -> ConfigDict:
     return get_config(variant) if variant else get_config()
 
 
-def _override(config: ConfigDict, name: str, text: str) -> None:
+def _override(config: Any, name: str, text: str) -> None:
     *parents, field = name.removeprefix("--config.").split(".")
-    node: Any = config
+    if parents == ["dataset"] and isinstance(config.dataset, str):
+        fields = {"target": "scenic_video.data.datasets:open_dataset", "path": config.dataset}
+        with config.ignore_type():
+            config.dataset = ConfigDict(fields)
+    node = config
     for parent in parents:
-        if not isinstance(node, ConfigDict) or parent not in node:
+        if not _is_node(node) or parent not in node:
             raise ConfigError(f"{name}: there is no {parent!r}{near(parent, _fields(node))}")
         node = node[parent]
-    if not isinstance(node, ConfigDict) or field not in _fields(node):
+    if not _is_node(node) or not (field in _fields(node) or _takes_any(node)):
         raise ConfigError(f"{name}: there is no field {field!r}{near(field, _fields(node))}")
     is_dataset = name == "--config.dataset"  # a path or a name may stand for the node
     value = text if is_dataset else _parse(name, text, node.get(field))
     with node.ignore_type():  # `_parse` has checked it
         node[field] = value
+        if parents == ["trainer"] and field in ONE_OF and ONE_OF[field] in node:
+            del node[ONE_OF[field]]
+
+
+def _is_node(value: Any) -> bool:
+    return isinstance(value, ConfigDict)
 
 
 def _fields(node: Any) -> list[str]:
     """The fields that a node has or could have."""
-    if not isinstance(node, ConfigDict):
+    if not _is_node(node):
         return []
     fields = node.to_dict()
     parameters = inspect.signature(resolve(fields["target"])).parameters if "target" in node else ()
     return list(dict.fromkeys([*fields, *parameters]))
+
+
+def _takes_any(node: Any) -> bool:
+    """Whether the constructor passes further fields on."""
+    parameters = inspect.signature(resolve(node.target)).parameters if "target" in node else {}
+    return any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def _parse(name: str, text: str, old: Any) -> Any:
@@ -125,4 +143,4 @@ def _parse(name: str, text: str, old: Any) -> Any:
 
 
 def _kind(value: Any) -> str:
-    return "node" if isinstance(value, ConfigDict) else type(value).__name__
+    return "node" if _is_node(value) else type(value).__name__

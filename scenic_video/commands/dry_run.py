@@ -25,14 +25,10 @@ def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
     options, cadence = experiment.input, experiment.cadence
     batch = example_batch(experiment.preprocessing, experiment.dataset.labels)
     shapes = {name: x.shape for name, x in batch["inputs"].items()}
-    model = experiment.task.model  # pyright: ignore[reportAttributeAccessIssue]
-    gflops = flops.forward_gflops(model, **shapes)
-    views = experiment.views
     peak = max(experiment.rate(step) for step in range(cadence.num_steps))
     return [
         ("parameters", f"{sum(x.size for x in jax.tree.leaves(params)):,}"),
-        ("GFLOPs a view (the papers' convention)", f"{gflops:,.2f}"),
-        ("views at the end", f"{views} = {gflops * views.num_clips * views.num_crops:,.1f} GFLOPs"),
+        *_cost(experiment, shapes),
         *(
             (f"input {name}", f"{options.batch_size} x {list(shape[1:])} uint8")
             for name, shape in shapes.items()
@@ -46,4 +42,17 @@ def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
         ("epochs", f"{cadence.num_steps / experiment.steps_per_epoch:.2f}"),
         ("learning rate", f"peak {peak:g} at a global batch of {options.batch_size}"),
         ("mesh", " x ".join(f"{axis} {n}" for axis, n in experiment.mesh.shape.items())),
+    ]
+
+
+def _cost(experiment: Experiment, shapes: dict[str, tuple[int, ...]]) -> list[tuple[str, str]]:
+    """GFLOPs of the task's model, if it has one."""
+    model = getattr(experiment.task, "model", None)
+    if model is None:
+        return []
+    gflops, views = flops.forward_gflops(model, **shapes), experiment.views
+    total = gflops * views.num_clips * views.num_crops
+    return [
+        ("GFLOPs a view (the papers' convention)", f"{gflops:,.2f}"),
+        ("views at the end", f"{views} = {total:,.1f} GFLOPs"),
     ]

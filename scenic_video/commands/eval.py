@@ -6,14 +6,23 @@ from typing import Any
 
 import jax
 import optax
+from jax.sharding import Mesh
 
-from scenic_video import trainer
+from scenic_video import sharding, trainer
 from scenic_video.commands import distributed
 from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
-from scenic_video.commands.experiment import build_dataset, example_batch, split_of
+from scenic_video.commands.experiment import (
+    build_dataset,
+    check_divides,
+    example_batch,
+    resolved_evaluation,
+    split_of,
+)
 from scenic_video.commands.trained import TrainedModel, aligned_labels, load
 from scenic_video.config import build
 from scenic_video.console import Terminal
+from scenic_video.data.datasets import open_dataset
+from scenic_video.data.examples import Dataset
 from scenic_video.views import Views
 
 EXAMPLES = """\
@@ -53,7 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
         terminal=terminal,
     )
     if jax.process_index() == 0:
-        show(evaluation, evaluation.write(arguments.workdir / "eval"), terminal)
+        prefix = f"{evaluation.dataset}_" if arguments.data else ""
+        path = evaluation.write(arguments.workdir / "eval", prefix=prefix)
+        show(evaluation, path, terminal)
     return 0
 
 
@@ -73,23 +84,28 @@ def evaluate(
     config = model.meta["config"]
     overrides = {"split": split, "views": views, "batch_size": batch_size}
     given = {name: value for name, value in overrides.items() if value is not None}
-    options = build({**config["evaluation"], **given})
     terminal = terminal or Terminal(quiet=True)
-    dataset = build_dataset(data or config["dataset"], terminal)
+    dataset = _open(data, model) if data else build_dataset(config["dataset"], terminal)
+    if data and split is None and len(dataset.splits) == 1:
+        given["split"] = next(iter(dataset.splits))
+    options = resolved_evaluation(build({**config["evaluation"], **given}), dataset)
+    mesh = _mesh(config["mesh"], terminal)
+    check_divides("evaluation.batch_size", options.batch_size, mesh)
     examples = aligned_labels(split_of(dataset, options.split), dataset.labels, model.labels)
     steps = trainer.compile_steps(
         task=model.task,
         optimizer=optax.identity(),
         options=trainer.TrainerOptions(num_steps=1),
         example_batch=example_batch(model.preprocessing, model.labels),
-        mesh=build(config["mesh"]),
+        mesh=mesh,
     )
-    state = trainer.state_of(model.variables, steps)
+    state = trainer.state_of(model.variables, steps, step=model.meta["step"])
     with terminal.counting(f"evaluating {options.split} {options.views}") as counting:
         return evaluate_split(
             steps,
             state,
             split=options.split,
+            dataset=dataset,
             examples=examples,
             labels=model.labels,
             preprocessing=model.preprocessing,
@@ -97,3 +113,17 @@ def evaluate(
             views=Views.parse(options.views),
             on_batch=counting,
         )
+
+
+def _open(data: str, model: TrainedModel) -> Dataset:
+    """Data that is multi-label if the model is."""
+    return open_dataset(data, **({"multilabel": True} if model.labels.multilabel else {}))
+
+
+def _mesh(node: dict[str, Any], terminal: Terminal) -> Mesh:
+    """The mesh of training, or all devices side by side where there are others than then."""
+    try:
+        return build(node)
+    except ValueError:
+        terminal.line(f"The mesh of training does not fit {jax.device_count()} device(s); data -1.")
+        return sharding.make_mesh()

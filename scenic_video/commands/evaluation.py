@@ -14,7 +14,7 @@ from jax.experimental import multihost_utils
 from scenic_video import loop, metrics
 from scenic_video.commands.experiment import EvaluationOptions, put_on
 from scenic_video.console import Terminal
-from scenic_video.data.examples import Example, LabelSpace
+from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.feed import Feed
 from scenic_video.data.pipeline import eval_batches
 from scenic_video.data.preprocessing import Preprocessing
@@ -27,6 +27,9 @@ from scenic_video.views import Views
 class Evaluation:
     """What a split gave. `logits` are per head [N, C], zeros where `readable` [N] is False."""
 
+    dataset: str
+    fingerprint: str
+    step: int
     split: str
     views: Views
     metrics: dict[str, float]
@@ -40,6 +43,9 @@ class Evaluation:
     def summary(self) -> dict[str, Any]:
         """What the results file says."""
         return {
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "step": self.step,
             "split": self.split,
             "views": str(self.views),
             "metrics": self.metrics,
@@ -60,10 +66,10 @@ class Evaluation:
         np.add.at(table, (true, self.logits[head][self.readable].argmax(axis=-1)), 1)
         return table
 
-    def write(self, folder: Path) -> Path:
+    def write(self, folder: Path, *, prefix: str = "") -> Path:
         """Writes <split>_<views>.json and, with the logits of every video, .npz."""
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.split}_{self.views}.json"
+        path = folder / f"{prefix}{self.split}_{self.views}.json"
         path.write_text(json.dumps(self.summary, indent=2) + "\n")
         arrays: dict[str, Any] = {f"logits/{head}": x for head, x in self.logits.items()}
         np.savez(path.with_suffix(".npz"), ids=self.ids, readable=self.readable, **arrays)
@@ -75,12 +81,14 @@ def evaluate_split(
     state: TrainState,
     *,
     split: str,
+    dataset: Dataset,
     examples: Sequence[Example],
     labels: LabelSpace,
     preprocessing: Preprocessing,
     options: EvaluationOptions,
     views: Views,
     num_threads: int | None = None,
+    decode_timeout: float | int = 60.0,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Every example of `examples` once, all views of a video from one decode.
@@ -89,7 +97,7 @@ def evaluate_split(
     and named; nothing stands in for them.
     """
     batch_size = options.batch_size
-    outputs, kept, total = [], [], None
+    outputs, kept = [], []
     with eval_batches(
         examples,
         labels,
@@ -99,6 +107,7 @@ def evaluate_split(
         num_crops=views.num_crops,
         rows=local_rows(steps.mesh, batch_size),
         num_threads=num_threads,
+        decode_timeout=decode_timeout,
     ) as batches:
         inputs = map(_without_index, batches)
         feed = Feed(inputs, put_on(steps.mesh, batch_size))
@@ -112,6 +121,9 @@ def evaluate_split(
     logits = jax.tree.map(lambda *parts: np.concatenate(parts)[: len(examples)], *kept)
     words = {bad_file.index: bad_file.error for bad_file in bad_files}
     return Evaluation(
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        step=int(jax.device_get(state.step)),
         split=split,
         views=views,
         metrics=metrics.compute(total),
@@ -124,6 +136,15 @@ def evaluate_split(
             for i in np.flatnonzero(~readable).tolist()
         ],
     )
+
+
+def probabilities(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:
+    """Softmax over the classes, the last axis, or each class on its own where labels are many."""
+    with np.errstate(over="ignore"):
+        if multilabel:
+            return 1 / (1 + np.exp(-logits))
+        exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 def _without_index(batch: dict[str, Any]) -> dict[str, Any]:

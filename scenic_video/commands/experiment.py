@@ -17,15 +17,19 @@ from scenic_video.config import ConfigError, build, resolve
 from scenic_video.console import Terminal
 from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, LabelSpace
+from scenic_video.data.labels import fingerprint
 from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.loop import Cadence
 from scenic_video.tasks.task import Batch, Task
 from scenic_video.views import Views
 
-MAY_CHANGE = ("mesh.", "evaluation.", "dataset.", "trainer.log_every", "trainer.keep_last")
+MAY_CHANGE = ("mesh.", "evaluation.", "dataset", "trainer.log_every", "trainer.keep_last")
 MAY_CHANGE += tuple(
     f"input.{name}" for name in ("num_threads", "num_workers", "decode_timeout", "max_bad_share")
 )
+
+
+EVALUATION_SPLITS = ("test", "validation", "validate", "val")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,14 +51,24 @@ class InputOptions:
     decode_timeout: float | int = 60.0
     max_bad_share: float | int = 0.01
 
+    def __post_init__(self):
+        _check_positive("input.batch_size", self.batch_size)
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationOptions:
-    """What is evaluated: while training with one view a video, at the end with `views`."""
+    """What is evaluated: while training with one view a video, at the end with `views`.
 
-    split: str = "test"
+    `split=""` is the first of `EVALUATION_SPLITS` that the dataset has.
+    """
+
+    split: str = ""
     views: str = "4x3"
     batch_size: int = 8
+
+    def __post_init__(self):
+        _check_positive("evaluation.batch_size", self.batch_size)
+        Views.parse(self.views)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,6 +132,7 @@ class Experiment:
             "dataset": {
                 "name": self.dataset.name,
                 "fingerprint": self.dataset.fingerprint,
+                "flip": self.flip,
                 "num_examples": {name: len(s) for name, s in self.dataset.splits.items()},
             },
             "num_steps": self.cadence.num_steps,
@@ -138,12 +153,23 @@ def build_experiment(config: Mapping[str, Any], terminal: Terminal | None = None
     )
     preprocessing = build(config["preprocessing"])
     mesh = build(config["mesh"])
-    evaluation = build(config["evaluation"])
+    evaluation = resolved_evaluation(build(config["evaluation"]), dataset)
+    split_of(dataset, evaluation.split)
     for name, size in (
         ("input.batch_size", input_options.batch_size),
         ("evaluation.batch_size", evaluation.batch_size),
     ):
-        _check_divides(name, size, mesh)
+        check_divides(name, size, mesh)
+    if input_options.batch_size % options.micro_batches:
+        raise ConfigError(
+            f"input.batch_size={input_options.batch_size} cannot be split into "
+            f"trainer.micro_batches={options.micro_batches} equal parts."
+        )
+    if options.best_metric and cadence.checkpoint_every % cadence.eval_every:
+        raise ConfigError(
+            f"With trainer.best_metric, checkpoint_every ({cadence.checkpoint_every}) must be a "
+            f"multiple of eval_every ({cadence.eval_every})."
+        )
     return Experiment(
         config=config,
         dataset=dataset,
@@ -168,9 +194,14 @@ def build_dataset(node: Any, terminal: Terminal | None = None) -> Dataset:
         return open_dataset(node)
     parameters = inspect.signature(resolve(node["target"])).parameters
     if terminal is None or "progress" not in parameters:
-        return build(node)
-    with terminal.counting("preparing clips") as counting:
-        return build(node, progress=counting)
+        dataset = build(node)
+    else:
+        with terminal.counting("preparing clips") as counting:
+            dataset = build(node, progress=counting)
+    if dataset.fingerprint:
+        return dataset
+    found = fingerprint(dataset.splits, dataset.labels)
+    return dataclasses.replace(dataset, fingerprint=found)
 
 
 def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Preprocessing) -> Task:
@@ -184,6 +215,19 @@ def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Pre
         multilabel=labels.multilabel,
         transform=transform,
     )
+
+
+def resolved_evaluation(options: EvaluationOptions, dataset: Dataset) -> EvaluationOptions:
+    """`options` with the split that they leave to the dataset."""
+    if options.split:
+        return options
+    names = [name for name in EVALUATION_SPLITS if name in dataset.splits]
+    if not names:
+        raise ConfigError(
+            f"Dataset {dataset.name!r} has the splits {', '.join(dataset.splits)}; which of them "
+            "is to be evaluated? Set evaluation.split."
+        )
+    return dataclasses.replace(options, split=names[0])
 
 
 def split_of(dataset: Dataset, name: str) -> Sequence[Example]:
@@ -245,6 +289,11 @@ def environment() -> dict[str, Any]:
     }
 
 
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise ConfigError(f"{name} must be 1 or more; got {value}.")
+
+
 def _version(package: str) -> str:
     try:
         return metadata.version(package)
@@ -261,7 +310,7 @@ def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _check_divides(name: str, batch_size: int, mesh: Mesh) -> None:
+def check_divides(name: str, batch_size: int, mesh: Mesh) -> None:
     ways = mesh.shape["data"] * mesh.shape["fsdp"]
     if batch_size % ways:
         raise ConfigError(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scenic_video.commands.evaluation import Evaluation
+from scenic_video.commands.evaluation import Evaluation, probabilities
 from scenic_video.commands.experiment import Experiment, environment, split_of
 from scenic_video.visualize.report import Sample, write_report
 from scenic_video.writers import read_metrics
@@ -43,7 +43,8 @@ def chosen(evaluation: Evaluation) -> list[int]:
     """
     head = next(iter(evaluation.logits))
     first_label = np.array([ids[0] if ids else 0 for ids in evaluation.labels[head]])
-    confidence = _probability(evaluation.logits[head], first_label)
+    likely = probabilities(evaluation.logits[head], multilabel=False)
+    confidence = likely[np.arange(len(likely)), first_label]
     right = evaluation.logits[head].argmax(axis=-1) == first_label
     order = [i for i in np.argsort(confidence, kind="stable") if evaluation.readable[i]]
     shown = [int(i) for i in order if not right[i]][:MAX_WRONG]
@@ -53,13 +54,6 @@ def chosen(evaluation: Evaluation) -> list[int]:
             shown.append(int(i))
             classes.add(first_label[i])
     return shown
-
-
-def _probability(logits: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """The probability of each row's label [N]."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    exponentials = np.exp(shifted)
-    return exponentials[np.arange(len(label)), label] / exponentials.sum(axis=-1)
 
 
 def _results(evaluation: Evaluation) -> Mapping[str, Any]:
@@ -73,16 +67,8 @@ def _sample(experiment: Experiment, evaluation: Evaluation, index: int) -> Sampl
     true, predicted = {}, {}
     for head, names in labels.classes.items():
         logits = evaluation.logits[head][index]
-        probabilities = _probabilities(logits, multilabel=labels.multilabel)
+        likely = probabilities(logits, multilabel=labels.multilabel)
         true[head] = [names[i] for i in evaluation.labels[head][index]]
-        best = np.argsort(-probabilities)[:3]
-        predicted[head] = [(names[i], float(probabilities[i])) for i in best]
+        predicted[head] = [(names[i], float(likely[i])) for i in np.argsort(-likely)[:3]]
     frames = experiment.preprocessing.eval_views(example)[0]
     return Sample(frames=frames, true=true, predicted=predicted, id=example.id)
-
-
-def _probabilities(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:
-    if multilabel:
-        return 1 / (1 + np.exp(-logits))
-    exponentials = np.exp(logits - logits.max())
-    return exponentials / exponentials.sum()

@@ -63,6 +63,8 @@ def _check_same_run(experiment: Experiment, workdir: Path, meta: dict[str, Any])
     """Refuses to resume another run than the one that was saved."""
     fingerprint = experiment.dataset.fingerprint
     reasons = changed_fields(meta["config"], experiment.config)
+    if meta["dataset"]["flip"] != experiment.flip:
+        reasons.append(f"mirrored clips: {meta['dataset']['flip']} -> {experiment.flip}")
     if meta["dataset"]["fingerprint"] != fingerprint:
         reasons.append(
             f"dataset: {meta['dataset']['name']} with fingerprint {meta['dataset']['fingerprint']}"

@@ -30,6 +30,7 @@ from scenic_video.views import Views
 from scenic_video.writers import MetricWriter
 
 PREEMPTED = 75
+MAX_NAMED = 16
 
 EXAMPLES = (
     """\
@@ -37,7 +38,7 @@ examples:
   scenic-video train --config=configs/quickstart.py --workdir=runs/quickstart
   scenic-video train --config=configs/quickstart.py --workdir=runs/wide \\
       --config.model.hidden_size=96 --config.trainer.num_epochs=20
-  scenic-video train --config=configs/vivit/kinetics400_base_fe.py --dry-run
+  scenic-video train --config=configs/vivit/kinetics400_factorised_encoder_base.py --dry-run
 
 The same command on the same workdir resumes; SIGTERM saves and exits with code 75.
 
@@ -91,6 +92,9 @@ def train(experiment: Experiment, workdir: Path, terminal: Terminal) -> int:
     if step < experiment.cadence.num_steps:
         terminal.line(f"Stopped at step {step}, saved. The same command goes on from there.")
         return PREEMPTED
+    if experiment.options.best_metric:
+        state = _best(experiment, steps, workdir)
+        terminal.line(f"The best checkpoint is that of step {int(state.step)}.")
     evaluation = evaluate(experiment, steps, state, experiment.views, terminal)
     if jax.process_index() == 0:
         show(evaluation, evaluation.write(workdir / "eval"), terminal)
@@ -153,12 +157,14 @@ def evaluate(
             steps,
             state,
             split=split,
+            dataset=experiment.dataset,
             examples=split_of(experiment.dataset, split),
             labels=experiment.dataset.labels,
             preprocessing=experiment.preprocessing,
             options=experiment.evaluation,
             views=views,
             num_threads=experiment.input.num_threads,
+            decode_timeout=experiment.input.decode_timeout,
             on_batch=counting,
         )
 
@@ -188,7 +194,18 @@ class _Observer:
 def _open_checkpoints(experiment: Experiment, workdir: Path) -> Checkpoints:
     options = experiment.options
     metric = options.best_metric and f"{experiment.evaluation.split}/{options.best_metric}"
-    return Checkpoints(workdir / "checkpoints", keep_last=options.keep_last, best_metric=metric)
+    return Checkpoints(
+        workdir / "checkpoints",
+        keep_last=options.keep_last,
+        best_metric=metric,
+        best_mode="min" if metric and metric.endswith("loss") else "max",
+    )
+
+
+def _best(experiment: Experiment, steps: Steps, workdir: Path) -> TrainState:
+    with _open_checkpoints(experiment, workdir) as checkpoints:
+        state, _ = checkpoints.restore(checkpoints.best_step(), steps.abstract_state)
+    return state
 
 
 def _training_batches(experiment: Experiment, steps: Steps, start_step: int, workdir: Path):
@@ -226,5 +243,7 @@ def _clips_of(experiment: Experiment, steps: range) -> str:
             batch_size=experiment.input.batch_size,
             step=step - 1,
         )
-        lines.append(f"  step {step}: {', '.join(example.id for example in examples)}")
+        names = ", ".join(example.id for example in examples[:MAX_NAMED])
+        more = len(examples) - MAX_NAMED
+        lines.append(f"  step {step}: {names}" + (f" and {more} more" if more > 0 else ""))
     return "The clips of these steps:\n" + "\n".join(lines)

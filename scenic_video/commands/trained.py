@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from scenic_video.checkpoints import restore_params
+from scenic_video.commands.evaluation import probabilities
 from scenic_video.commands.experiment import build_task, example_batch, labels_from_json
 from scenic_video.config import ConfigError
 from scenic_video.data.examples import Example, LabelSpace
@@ -35,23 +36,26 @@ class TrainedModel:
 
         `video` is a file of any size, length and codec, or its bytes. Errors: UnreadableVideo.
         """
+        if top < 1:
+            raise ValueError(f"top must be 1 or more; got {top}.")
         answers = {}
-        for head, probabilities in self.probabilities(video, views=views).items():
-            order = np.argsort(-probabilities)[:top]
+        for head, likely in self.probabilities(video, views=views).items():
             names = self.labels.classes[head]
-            answers[head] = [(names[i], float(probabilities[i])) for i in order]
+            answers[head] = [(names[i], float(likely[i])) for i in np.argsort(-likely)[:top]]
         return answers
 
     def probabilities(
         self, video: str | Path | bytes, *, views: str = "4x3"
     ) -> dict[str, np.ndarray]:
         """Head -> probabilities [C]; each class on its own where labels are many."""
-        to_probabilities = jax.nn.sigmoid if self.labels.multilabel else jax.nn.softmax
         logits = self.logits(video, views=views)
-        return {head: np.asarray(to_probabilities(x)) for head, x in logits.items()}
+        multilabel = self.labels.multilabel
+        return {head: probabilities(x, multilabel=multilabel) for head, x in logits.items()}
 
     def logits(self, video: str | Path | bytes, *, views: str = "4x3") -> dict[str, np.ndarray]:
         """Head -> logits [C], averaged over the views as in evaluation."""
+        if not isinstance(video, str | Path | bytes):
+            raise ValueError(f"A video is a path, or the bytes of a file; got {type(video)}.")
         parsed = Views.parse(views)
         source = video if isinstance(video, bytes) else str(video)
         example = Example(id="video", video=source, labels={})

@@ -54,6 +54,7 @@ class BadFiles:
     def record(self, bad_file: BadFile, *, step: int) -> None:
         """Notes that `bad_file` was met in the batch of `step`, unless it is known already."""
         if bad_file.id in self._found:
+            self._check_share()  # a rerun stops where the first run did
             return
         self._found[bad_file.id] = bad_file
         line = dataclasses.asdict(bad_file) | {"step": step}
@@ -70,7 +71,7 @@ class BadFiles:
             f"{len(self)} of {self._num_examples} examples ({len(self) / self._num_examples:.1%}) "
             f"could not be read; the run accepts {self._max_share:.1%}. The first:\n{first}\n"
             f"All are listed in {self._path}. Repair these files or leave them out of the "
-            "dataset; to train without them all the same, raise max_bad_share."
+            "dataset; to train without them all the same, raise --config.input.max_bad_share."
         )
 
 

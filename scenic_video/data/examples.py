@@ -45,5 +45,5 @@ class Dataset:
     name: str
     splits: Mapping[str, Sequence[Example]]
     labels: LabelSpace
-    fingerprint: str
+    fingerprint: str = ""
     flip_safe: bool = True

@@ -100,3 +100,13 @@ def test_a_missing_node_is_named(config_file):
     )
     with pytest.raises(ConfigError, match="lacks optimizer"):
         load(config_file)
+
+
+def test_fields_of_a_dataset_that_is_a_path_can_be_set(config_file):
+    config = load(config_file, "--config.dataset=videos", "--config.dataset.multilabel=True")
+    assert config.dataset.path == "videos" and config.dataset.multilabel is True
+
+
+def test_steps_take_the_place_of_epochs(config_file):
+    trainer = load(config_file, "--config.trainer.num_steps=7").trainer
+    assert trainer.num_steps == 7 and "num_epochs" not in trainer

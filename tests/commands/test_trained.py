@@ -105,8 +105,8 @@ def test_eval_reports_what_it_could_not_read_and_counts_the_rest(run, tmp_path, 
     assert main(["eval", f"--workdir={run}", f"--data={manifest}", "--views=1x1"]) == 0
     out = capsys.readouterr().out
     assert "decoded 3 of 4" in out and "broken.mp4" in out
-    summary, logits = eval_files(run, views="1x1")
-    assert summary["num_unreadable"] == 1
+    summary, logits = eval_files(run, split=f"{tmp_path.name}_test", views="1x1")
+    assert summary["num_unreadable"] == 1 and summary["step"] == 4
     # Four classes, sorted by name, are matched by name to the ten that were trained.
     labels = [0, 1, 2]
     right = logits["logits/action"][:3].argmax(-1) == labels
@@ -142,6 +142,36 @@ def test_a_dry_run_says_everything_and_writes_nothing(run, tmp_path, capsys, mon
     for words in ("hidden_size", "GFLOPs", "parameters", "epochs", "learning rate"):
         assert words in out
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "override, words",
+    [
+        ("--config.evaluation.split=val", "no split 'val'"),
+        ("--config.evaluation.views=4", "such as 4x3"),
+        ("--config.evaluation.batch_size=0", "1 or more"),
+        ("--config.input.batch_size=-1", "1 or more"),
+        ("--config.trainer.micro_batches=5", "cannot be split"),
+        ("--config.trainer.num_epochs=-2", "above 0"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_training(run, tmp_path, override, words, capsys):
+    arguments = [f"--config={run.parent / 'config.py'}", f"--workdir={tmp_path / 'run'}"]
+    assert main(["train", *arguments, override]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_lowest_loss_is_the_best(run, tmp_path, capsys):
+    arguments = [f"--config={run.parent / 'config.py'}", f"--workdir={tmp_path / 'run'}"]
+    options = ["--config.trainer.best_metric=loss", "--config.trainer.eval_every=1"]
+    options += ["--config.trainer.num_steps=4", "--config.trainer.checkpoint_every=1"]
+    assert main(["train", *arguments, *options, "--config.learning_rate.peak=0.5"]) == 0
+    rows = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    losses = {row["step"]: row["test/loss"] for row in rows if "test/loss" in row}
+    best = min(losses, key=lambda step: losses[step])
+    assert f"best checkpoint is that of step {best}." in capsys.readouterr().out
+    assert eval_files(tmp_path / "run")[0]["step"] == best
 
 
 def test_a_run_that_diverges_stops_and_names_its_clips(run, tmp_path, capsys):
