@@ -15,8 +15,8 @@ from einops import rearrange, repeat
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from projects.mtv.times import REPETITIONS, beside, check_lengths, fold, unfold
-from projects.mtv.views import View, coarse_to_fine, parse_views
+from projects.mtv.times import REPETITIONS, beside, common_steps, fold, unfold
+from projects.mtv.views import View, read_views
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
 from scenic_video.layers.multiview import MultiviewEncoder
@@ -59,8 +59,7 @@ class MTV(nn.Module, kw_only=True):
     remat: bool = False
 
     def __post_init__(self):
-        views = self.views
-        views = parse_views(views) if isinstance(views, str) else coarse_to_fine(views)
+        views = read_views(self.views)
         object.__setattr__(self, "views", views)
         super().__post_init__()
         self._require("classifier", self.classifier, ("token", "gap"))
@@ -81,12 +80,12 @@ class MTV(nn.Module, kw_only=True):
     def __call__(
         self, *, rgb: Float[Array, "b t h w 3"], train: bool = False
     ) -> Float[Array, "b c"]:
-        grids = [view.grid(rgb.shape[1:4]) for view in self.views]
-        check_lengths([time for time, _, _ in grids])
-        steps = min(time for time, _, _ in grids)
-        tokens = [self._tokenize(index, {"rgb": rgb}) for index in range(len(self.views))]
+        views = read_views(self.views)
+        grids = [view.grid(rgb.shape[1:4]) for view in views]
+        tokens = [self._tokenize(index, {"rgb": rgb}) for index in range(len(views))]
+        steps = common_steps([time for time, _, _ in grids], repeated=self.merge == "channel")
         encoder = MultiviewEncoder(
-            views=self.views,
+            views=views,
             grids=[(time // steps, rows, columns) for time, rows, columns in grids],
             class_tokens=self.classifier == "token",
             fusion=self.fusion,
@@ -105,7 +104,7 @@ class MTV(nn.Module, kw_only=True):
 
     def _tokenize(self, index: int, inputs: Mapping[str, Array]) -> Array:
         """Tokens [b, t, n, d] of a view; a class token leads each frame, one for every time."""
-        view = self.views[index]
+        view = read_views(self.views)[index]
         video = inputs[view.modality]
         if video.shape[1] % view.tubelet_size[0]:
             raise ValueError(
@@ -130,7 +129,8 @@ class MTV(nn.Module, kw_only=True):
     def _bottleneck(self, batch: int, steps: int) -> Array | None:
         if not isinstance(self.fusion, Bottleneck):
             return None
-        first = self.views[self.fusion.order(len(self.views))[0]]
+        views = read_views(self.views)
+        first = views[self.fusion.order(len(views))[0]]
         shape = (1, steps, self.fusion.num_tokens, first.hidden_size)
         tokens = self.param("bottleneck", nn.initializers.normal(0.02), shape)
         return repeat(tokens, "1 s k d -> b s k d", b=batch)

@@ -13,15 +13,20 @@ from jaxtyping import Array, Float
 REPETITIONS = ("tile", "repeat")
 
 
-def check_lengths(lengths: Sequence[int]) -> None:
-    """A ValueError unless every length divides the next longer one needed: the shortest divides
-    all, and all divide the longest."""
+def common_steps(lengths: Sequence[int], *, repeated: bool) -> int:
+    """The steps that views of these lengths are folded into.
+
+    A ValueError unless the shortest divides all others and, where views are `repeated` to the
+    longest, all divide that one.
+    """
     shortest, longest = min(lengths), max(lengths)
-    if any(length % shortest or longest % length for length in lengths):
+    if any(length % shortest or (repeated and longest % length) for length in lengths):
         raise ValueError(
             f"The views have {', '.join(map(str, lengths))} tubelets along time; the shortest must "
-            "divide all others, and each the longest. Change num_frames or the views' tubelets."
+            "divide all others, and with merge='channel' each the longest. "
+            "Change num_frames or the views' tubelets."
         )
+    return shortest
 
 
 def fold(frames: Float[Array, "b t n d"], steps: int) -> Float[Array, "b s m d"]:

@@ -4,8 +4,9 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "Ti": {"hidden_size": 192, "mlp_dim": 768, "num_layers": 12, "num_heads": 3},
     "S": {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6},
     "B": {"hidden_size": 768, "mlp_dim": 3072, "num_layers": 12, "num_heads": 12},
@@ -32,6 +33,11 @@ class View:
         """How many tubelets fit along the frames, rows and columns of a video of (t, h, w)."""
         time, rows, columns = (n // p for n, p in zip(video, self.tubelet_size, strict=True))
         return time, rows, columns
+
+
+def read_views(views: str | Sequence[View]) -> tuple[View, ...]:
+    """Views as written or as they are, coarse to fine."""
+    return parse_views(views) if isinstance(views, str) else coarse_to_fine(views)
 
 
 def parse_views(text: str) -> tuple[View, ...]:

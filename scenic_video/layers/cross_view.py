@@ -1,6 +1,6 @@
 """How token sequences of several views of one input exchange information within a layer.
 
-Yan et al., Multiview Transformers for Video Recognition (CVPR 2022), section 3.2. Views are
+Yan et al., Multiview Transformers for Video Recognition (CVPR 2022). Views are
 counted from the coarsest; their tokens have widths of their own.
 """
 
@@ -21,7 +21,7 @@ from scenic_video.layers.transformer import EncoderBlock, MlpBlock, StochasticDe
 
 class CrossViewBlock(nn.Module, kw_only=True):
     """Cross-view attention along `pairs` (reading view, read view), then self-attention and MLP of
-    every view, each behind a LayerNorm and residual (eq. 3 and figure 2a).
+    every view, each behind a LayerNorm and residual (figure 2a).
 
     A view takes part in the cross attention whatever its depth; `active` says which still have
     self-attention and MLP in this layer. The cross attention starts as zero. `sizes_from`

@@ -31,7 +31,7 @@ class TransformerSize(Protocol):
 
 class MultiviewEncoder(nn.Module, kw_only=True):
     """The views' transformers side by side, with their exchange (Yan et al.,
-    Multiview Transformers for Video Recognition, section 3.2).
+    Multiview Transformers for Video Recognition).
 
     Takes and returns one sequence of tokens [b, s, n, d] a view for each of s steps of time;
     attention never leaves a step. `grids` are what the tokens of one step are: (t, h, w), and a
@@ -49,12 +49,12 @@ class MultiviewEncoder(nn.Module, kw_only=True):
     @nn.compact
     def __call__(
         self,
-        tokens: Sequence[Float[Array, "b s _ _"]],
+        views: Sequence[Float[Array, "b s _ _"]],
         bottleneck: Float[Array, "b s k _"] | None = None,
         *,
         train: bool = False,
     ) -> list[Float[Array, "b s _ _"]]:
-        tokens = [self._add_positions(view, x) for view, x in enumerate(tokens)]
+        tokens = [self._add_positions(view, x) for view, x in enumerate(views)]
         for layer in range(max(view.num_layers for view in self.views)):
             match self.fusion if self.fusion and layer in self.fusion.layers else None:
                 case CrossViewAttention() as fusion:

@@ -1,6 +1,6 @@
 """Where and how views of one input exchange information (late fusion is none of these).
 
-Sections and figures are those of Yan et al., Multiview Transformers for Video Recognition.
+Figures are those of Yan et al., Multiview Transformers for Video Recognition.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Fusion:
 
 @dataclass(frozen=True)
 class CrossViewAttention(Fusion):
-    """Tokens of one view attend to those of its neighbour (section 3.2, figure 2a).
+    """Tokens of one view attend to those of its neighbour (figure 2a).
 
     Width and heads of that attention are those of the view named by `sizes_from`, "query" or
     "key_value". All queries and keys are normalised tokens from before the layer's fusion, so a

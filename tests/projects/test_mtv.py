@@ -35,14 +35,15 @@ TINY: dict[str, Any] = {
     "global_num_layers": 2,
     "global_num_heads": 3,
 }
+FOUR_HEADS: dict[str, Any] = TINY | {"global_num_heads": 4}
 THREE: dict[str, Any] = TINY | {"views": tiny_views()}
 ATTENTION = CrossViewAttention(layers=(1, 2))
 MODELS: dict[str, Any] = {
-    "mtv_single_view": MTV(**TINY | {"global_num_heads": 4}, views=tiny_views()[2:]),
+    "mtv_single_view": MTV(**FOUR_HEADS, views=tiny_views()[2:]),
     "mtv_late_fusion_3view": MTV(**THREE),
     "mtv_cva_3view_token": MTV(**THREE, fusion=ATTENTION),
     "mtv_cva_3view_gap": MTV(**THREE, fusion=ATTENTION, classifier="gap"),
-    "mtv_cva_merge_time": MTV(**THREE | {"global_num_heads": 4}, fusion=ATTENTION, merge="time"),
+    "mtv_cva_merge_time": MTV(**FOUR_HEADS, views=tiny_views(), fusion=ATTENTION, merge="time"),
     "mtv_cva_unequal_depth": MTV(
         **TINY, views=tiny_views((2, 2, 4)), fusion=CrossViewAttention(layers=(1, 3))
     ),

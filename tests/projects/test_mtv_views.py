@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from projects.mtv.model import MTV
-from projects.mtv.times import beside, fold, unfold
+from projects.mtv.times import beside, common_steps, fold, unfold
 from projects.mtv.views import View, coarse_to_fine, parse_views
 from scenic_video.config import build
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, MLPFusion
@@ -96,7 +96,11 @@ def test_a_fusion_that_cannot_be_is_refused(fusion):
 
 @pytest.mark.parametrize(
     ("views", "message"),
-    [((longer(5),), "tubelets of 5"), ((longer(4), longer(6)), "3, 2 tubelets|2, 3 tubelets")],
+    [
+        ((longer(5),), "tubelets of 5"),
+        ((longer(24), longer(2)), "tubelets of 24"),
+        ((longer(4), longer(6)), "2, 3 tubelets"),
+    ],
 )
 def test_a_clip_that_does_not_divide_is_refused(views, message):
     model = MTV(num_classes=3, views=views)
@@ -128,3 +132,9 @@ def test_a_shorter_view_is_repeated_as_asked(repetition, times):
     both = beside([short, long], repetition)
     assert both[0, :, 0].tolist() == times
     assert both[0, :, 1].tolist() == [0, 1, 2, 3]
+
+
+def test_only_repeated_views_must_divide_the_longest():
+    assert common_steps([2, 4, 6], repeated=False) == 2
+    with pytest.raises(ValueError, match="2, 4, 6"):
+        common_steps([2, 4, 6], repeated=True)
