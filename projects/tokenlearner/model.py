@@ -6,82 +6,27 @@ Parameters carry the names of the public checkpoints.
 """
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
-from einops import rearrange, reduce
+from einops import rearrange
 from jaxtyping import Array, Float
 
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
 from scenic_video.layers.pooling import pool
 from scenic_video.layers.token_learner import (
+    PoolingEncoder,
     TokenFuser,
     TokenLearnerCrossAttention,
+    TokenLearnerEncoder,
     TokenLearnerModule,
     TokenLearnerModuleV11,
 )
-from scenic_video.layers.transformer import Encoder
 from scenic_video.layers.vision_transformer import VisionTransformer
 
 TOKEN_LEARNERS = ("v1", "v1.1", "cross_attention")
-
-
-class TokenLearnerEncoder(Encoder, kw_only=True):
-    """An encoder over a flattened `grid`, (h, w) or (t, h, w), with learned tokens from a layer on.
-
-    Before block `learn_at` each frame's tokens are replaced by the few that `learn` makes of them;
-    the blocks from there on see those of all frames together. With `fuse`, every block from there
-    on works on learned tokens of its own, and what it finds is spread over the grid and added.
-    """
-
-    grid: tuple[int, ...]
-    learn_at: int
-    learn: Callable[[], Any]
-    fuse: Callable[[], Any] | None = None
-
-    def _pass(
-        self, layer: int, block: Callable[[Array], Array], tokens: Array, *, train: bool
-    ) -> Array:
-        if layer < self.learn_at or (layer > self.learn_at and self.fuse is None):
-            return block(tokens)
-        grid = tokens.reshape(tokens.shape[0], *self.grid, tokens.shape[-1])
-        learned = self.learn()(grid, train=train)
-        processed = block(_join_frames(learned)).reshape(learned.shape)
-        if self.fuse is None:
-            return _join_frames(processed)
-        return tokens + self.fuse()(processed, grid, train=train).reshape(tokens.shape)
-
-
-class PoolingEncoder(Encoder, kw_only=True):
-    """An encoder over a flattened `grid` (h, w) that averages squares of tokens before the blocks
-    `pool_at`, as wide as its `windows` in turn."""
-
-    grid: tuple[int, ...]
-    pool_at: Sequence[int]
-    windows: Sequence[int]
-
-    def _pass(
-        self, layer: int, block: Callable[[Array], Array], tokens: Array, *, train: bool
-    ) -> Array:
-        if layer not in self.pool_at:
-            return block(tokens)
-        place = self.pool_at.index(layer)
-        height, width = (side // math.prod(self.windows[:place]) for side in self.grid)
-        window = self.windows[place]
-        if height % window or width % window:
-            raise ValueError(
-                f"Windows of {window} do not divide the {height} x {width} tokens before block "
-                f"{layer}. Change pool_windows, or the size of the input."
-            )
-        pattern = "b (h p w q) d -> b (h w) d"
-        return block(
-            reduce(
-                tokens, pattern, "mean", p=window, q=window, h=height // window, w=width // window
-            )
-        )
 
 
 class _TokenLearner(VisionTransformer, kw_only=True):
@@ -266,8 +211,3 @@ def _single_images(rgb: Array) -> Array:
             "Use TokenLearnerViViT, or num_frames=1."
         )
     return rgb.reshape(rgb.shape[0], *rgb.shape[-3:])
-
-
-def _join_frames(tokens: Array) -> Array:
-    """[b, s, d], or [b, t, s, d] as [b, t s, d]."""
-    return rearrange(tokens, "b ... s d -> b (... s) d")

@@ -6,18 +6,19 @@ if there is any, is a leading axis, so that each frame is summarised by itself. 
 where each token looked, [..., h, w, s], are sown into "intermediates" under the name "maps".
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from einops import rearrange
+from einops import rearrange, reduce
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
-from scenic_video.layers.transformer import MlpBlock
+from scenic_video.layers.transformer import Encoder, MlpBlock
 
 
 class TokenLearnerModule(nn.Module):
@@ -159,6 +160,61 @@ class TokenFuser(nn.Module):
         return mlp(grid, train=train)
 
 
+class TokenLearnerEncoder(Encoder, kw_only=True):
+    """An encoder over a flattened `grid`, (h, w) or (t, h, w), with learned tokens from a layer on.
+
+    Before block `learn_at` each frame's tokens are replaced by the few that `learn` makes of them;
+    the blocks from there on see those of all frames together. With `fuse`, every block from there
+    on works on learned tokens of its own, and what it finds is spread over the grid and added.
+    """
+
+    grid: tuple[int, ...]
+    learn_at: int
+    learn: Callable[[], Any]
+    fuse: Callable[[], Any] | None = None
+
+    def _pass(
+        self, layer: int, block: Callable[[Array], Array], tokens: Array, *, train: bool
+    ) -> Array:
+        if layer < self.learn_at or (layer > self.learn_at and self.fuse is None):
+            return block(tokens)
+        grid = tokens.reshape(tokens.shape[0], *self.grid, tokens.shape[-1])
+        learned = self.learn()(grid, train=train)
+        processed = block(_join_frames(learned)).reshape(learned.shape)
+        if self.fuse is None:
+            return _join_frames(processed)
+        return tokens + self.fuse()(processed, grid, train=train).reshape(tokens.shape)
+
+
+class PoolingEncoder(Encoder, kw_only=True):
+    """An encoder over a flattened `grid` (h, w) that averages squares of tokens before the blocks
+    `pool_at`, as wide as its `windows` in turn."""
+
+    grid: tuple[int, ...]
+    pool_at: Sequence[int]
+    windows: Sequence[int]
+
+    def _pass(
+        self, layer: int, block: Callable[[Array], Array], tokens: Array, *, train: bool
+    ) -> Array:
+        if layer not in self.pool_at:
+            return block(tokens)
+        place = self.pool_at.index(layer)
+        height, width = (side // math.prod(self.windows[:place]) for side in self.grid)
+        window = self.windows[place]
+        if height % window or width % window:
+            raise ValueError(
+                f"Windows of {window} do not divide the {height} x {width} tokens before block "
+                f"{layer}. Change pool_windows, or the size of the input."
+            )
+        pattern = "b (h p w q) d -> b (h w) d"
+        return block(
+            reduce(
+                tokens, pattern, "mean", p=window, q=window, h=height // window, w=width // window
+            )
+        )
+
+
 def _weighted_sum(module: nn.Module, maps: Array, grid: Array) -> Array:
     """The tokens, in float32 as the residual stream that they carry on; sows the maps."""
     module.sow("intermediates", "maps", maps)
@@ -170,3 +226,8 @@ def _mean_probabilities(query: Array, key: Array) -> Array:
     query, key = query.astype(jnp.float32), key.astype(jnp.float32)
     logits = jnp.einsum("...qhd,...khd->...hqk", query * query.shape[-1] ** -0.5, key)
     return jax.nn.softmax(logits, axis=-1).mean(axis=-3)
+
+
+def _join_frames(tokens: Array) -> Array:
+    """[b, s, d], or [b, t, s, d] as [b, t s, d]."""
+    return rearrange(tokens, "b ... s d -> b (... s) d")
