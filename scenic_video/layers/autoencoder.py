@@ -72,8 +72,8 @@ class Autoencoder(nn.Module, kw_only=True):
     decoder_mlp_dim: int
     decoder_num_layers: int
     decoder_num_heads: int
-    positions: str = "sinusoidal"
-    decoder_positions: str = "sinusoidal"
+    positions: str = "sinusoidal_1d"
+    decoder_positions: str = "sinusoidal_1d"
     use_modality_tokens: bool = False
     standardize: str = "none"
     central_frame: bool = False

@@ -27,13 +27,9 @@ TINY: dict[str, Any] = {
     "decoder_num_heads": 3,
 }
 RATES = {"rgb": 0.9, "spectrogram": 0.7}
-IMAGE: dict[str, Any] = TINY | {"patch_size": (8, 8), "class_token": True, "masking_rate": 0.75}
-VIDEO: dict[str, Any] = TINY | {
-    "patch_size": (2, 8, 8),
-    "masking_rate": 0.75,
-    "positions": "sinusoidal_1d",
-    "decoder_positions": "sinusoidal_1d",
-}
+ON_GRID = {"positions": "sinusoidal", "decoder_positions": "sinusoidal"}
+VIDEO: dict[str, Any] = TINY | {"patch_size": (2, 8, 8), "masking_rate": 0.75}
+IMAGE: dict[str, Any] = VIDEO | ON_GRID | {"patch_size": (8, 8), "class_token": True}
 BOTH: dict[str, Any] = TINY | {
     "tubelet_size": (2, 8, 8),
     "masking_rates": RATES,
@@ -77,7 +73,7 @@ def audiovisual(encoder, decoder, size="B", **fields):
     return sized(Audiovisual, size, **fields)
 
 
-IMAGE_DECODER: dict[str, Any] = {
+IMAGE_DECODER: dict[str, Any] = ON_GRID | {
     "decoder_hidden_size": 512,
     "decoder_mlp_dim": 2048,
     "decoder_num_layers": 8,

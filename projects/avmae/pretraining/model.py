@@ -24,8 +24,8 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
 
     `patch_size` is (h, w) for images [b, h, w, 3], (t, h, w) for videos [b, t, h, w, 3]. Hides the
     share `masking_rate` of tokens, drawn as `masking` says: "random", or "tube" for videos. The
-    usual positions of images are "sinusoidal", those of videos "sinusoidal_1d". `class_token`
-    puts one, without a position, in front of the encoder.
+    default positions are those usual for videos; for images "sinusoidal" ones are. `class_token`
+    puts a token without a position in front of the others.
     """
 
     patch_size: Sequence[int] = (2, 16, 16)
@@ -98,8 +98,6 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
     decoder: str = "shared"
     fusion_layers: int = 2
     objective: str = "reconstruction"
-    positions: str = "sinusoidal_1d"
-    decoder_positions: str = "sinusoidal_1d"
 
     def __post_init__(self):
         super().__post_init__()
