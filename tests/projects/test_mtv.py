@@ -70,11 +70,7 @@ TREES: dict[str, Any] = {
     "mtv_l2b4s8ti16_cva_mit": large(num_classes=305, views="L/2+B/4+S/8+Ti/16"),
     "mtv_h2b4s8ti16_cva_280": large(num_classes=400, views="H/2+B/4+S/8+Ti/16"),
 }
-FAST = (
-    "mtv_b4s8ti16_cva_ascending",
-    "mtv_b4s8ti16_cva_keyval_config",
-    "mtv_b4s8ti16_bottleneck_ascending",
-)
+FAST = ("mtv_b4s8ti16_cva_keyval_config",)
 
 
 def golden(name):
