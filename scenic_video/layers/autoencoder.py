@@ -7,6 +7,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+from flax.core import FrozenDict
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -90,6 +91,8 @@ class Autoencoder(nn.Module, kw_only=True):
         for name, value in list(vars(self).items()):
             if isinstance(value, list):  # as JSON gives it; a module must be hashable
                 object.__setattr__(self, name, tuple(value))
+            elif isinstance(value, dict):
+                object.__setattr__(self, name, FrozenDict(value))
         super().__post_init__()
         for field in ("positions", "decoder_positions"):
             self._require(field, ("sinusoidal", "sinusoidal_1d", "learned", "none"))
