@@ -16,6 +16,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from projects.avmae.pretraining.model import AudiovisualMaskedAutoencoder, MaskedAutoencoder
 from scenic_video.layers.masking import Mask
 
+pytestmark = pytest.mark.slow  # minutes, all together
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 TINY: dict[str, Any] = {
     "hidden_size": 32,

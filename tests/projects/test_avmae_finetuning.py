@@ -14,6 +14,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from projects.avmae.finetuning.model import PretrainedViT
 
+pytestmark = pytest.mark.slow  # minutes, all together
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 HEAD: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 3, "num_heads": 4}
 HEAD |= {"num_classes": 10, "patch_size": (2, 8, 8)}

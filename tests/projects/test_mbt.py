@@ -15,6 +15,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from projects.avmae.model import MBT, PretrainedMBT
 from scenic_video.flops import forward_gflops
 
+pytestmark = pytest.mark.slow  # minutes, all together
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 TINY: dict[str, Any] = {
     "hidden_size": 32,

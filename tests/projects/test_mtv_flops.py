@@ -19,6 +19,8 @@ from projects.mtv.views import parse_views
 from scenic_video.flops import forward_gflops, num_parameters
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention
 
+pytestmark = pytest.mark.slow  # minutes, all together
+
 ROWS = json.loads((Path(__file__).parents[1] / "golden" / "mtv_flops.json").read_text())
 FUSIONS = {"cva": CrossViewAttention, "bottleneck": Bottleneck}
 

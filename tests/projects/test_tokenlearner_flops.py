@@ -11,6 +11,8 @@ from projects.tokenlearner.model import PoolingViT, TokenLearnerViT, TokenLearne
 from projects.vivit.model import ViT
 from scenic_video.flops import forward_gflops, num_parameters
 
+pytestmark = pytest.mark.slow  # minutes, all together
+
 ROWS = json.loads((Path(__file__).parents[1] / "golden" / "tokenlearner_flops.json").read_text())
 
 # The rows by which the method is known, and one of each kind.
