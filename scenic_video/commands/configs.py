@@ -12,10 +12,10 @@ from ml_collections import ConfigDict
 from scenic_video.config import ConfigError, near, resolve
 
 IMPLIED_TARGETS = {
-    "input": "scenic_video.commands.experiment:InputOptions",
+    "input": "scenic_video.commands.options:InputOptions",
     "mesh": "scenic_video.sharding:make_mesh",
     "trainer": "scenic_video.trainer:TrainerOptions",
-    "evaluation": "scenic_video.commands.experiment:EvaluationOptions",
+    "evaluation": "scenic_video.commands.options:EvaluationOptions",
     "preprocessing": "scenic_video.data.preprocessing:Preprocessing",
     "transform": "scenic_video.data.transforms:VideoTransform",
     "task": "scenic_video.tasks.classification:Classification",

@@ -2,17 +2,16 @@
 
 import dataclasses
 import inspect
-import platform
 from collections.abc import Callable, Mapping, Sequence
-from importlib import metadata
 from typing import Any
 
-import jax
 import numpy as np
 import optax
 from jax.sharding import Mesh
 
 from scenic_video import sharding, trainer
+from scenic_video.commands.identity import environment, labels_to_json
+from scenic_video.commands.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.console import Terminal
 from scenic_video.data.datasets import open_dataset
@@ -22,53 +21,6 @@ from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.loop import Cadence
 from scenic_video.tasks.task import Batch, Task
 from scenic_video.views import Views
-
-MAY_CHANGE = ("mesh.", "evaluation.", "dataset", "trainer.log_every", "trainer.keep_last")
-MAY_CHANGE += tuple(
-    f"input.{name}" for name in ("num_threads", "num_workers", "decode_timeout", "max_bad_share")
-)
-
-
-EVALUATION_SPLITS = ("test", "validation", "validate", "val")
-
-
-@dataclasses.dataclass(frozen=True)
-class InputOptions:
-    """How training reads its split.
-
-    `batch_size` is global. `scale_jitter` draws the resized height and width apart from each
-    other, as factors from this range. `flip=None` mirrors half of the clips where the dataset
-    says that this keeps the label. Threads count per process. The run stops when more than
-    `max_bad_share` of the examples cannot be read.
-    """
-
-    batch_size: int
-    split: str = "train"
-    scale_jitter: Sequence[float | int] | None = None
-    flip: bool | None = None
-    num_threads: int | None = None
-    num_workers: int = 0
-    decode_timeout: float | int = 60.0
-    max_bad_share: float | int = 0.01
-
-    def __post_init__(self):
-        _check_positive("input.batch_size", self.batch_size)
-
-
-@dataclasses.dataclass(frozen=True)
-class EvaluationOptions:
-    """What is evaluated: while training with one view a video, at the end with `views`.
-
-    `split=""` is the first of `EVALUATION_SPLITS` that the dataset has.
-    """
-
-    split: str = ""
-    views: str = "4x3"
-    batch_size: int = 8
-
-    def __post_init__(self):
-        _check_positive("evaluation.batch_size", self.batch_size)
-        Views.parse(self.views)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,61 +205,6 @@ def example_batch(preprocessing: Preprocessing, labels: LabelSpace) -> Batch:
 def put_on(mesh: Mesh, batch_size: int) -> Callable[[Batch], Batch]:
     """Lays host batches over the devices of `mesh`."""
     return lambda batch: sharding.put_batch(batch, mesh, batch_size)
-
-
-def labels_to_json(labels: LabelSpace) -> dict[str, Any]:
-    return {"classes": {h: list(c) for h, c in labels.classes.items()}} | {
-        "multilabel": labels.multilabel
-    }
-
-
-def labels_from_json(json: Mapping[str, Any]) -> LabelSpace:
-    classes = {head: tuple(names) for head, names in json["classes"].items()}
-    return LabelSpace(classes=classes, multilabel=json["multilabel"])
-
-
-def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The lines "field: old -> new" of all fields that a resumed run must not change."""
-    a, b = _flatten(old), _flatten(new)
-    return [
-        f"{name}: {a.get(name)!r} -> {b.get(name)!r}"
-        for name in sorted(a.keys() | b.keys())
-        if a.get(name) != b.get(name) and not name.startswith(MAY_CHANGE)
-    ]
-
-
-def environment() -> dict[str, Any]:
-    """Where this process runs: versions, devices, processes."""
-    packages = ("scenic_video", "jax", "flax", "optax", "orbax-checkpoint", "grain", "av", "numpy")
-    device = jax.devices()[0]
-    return {
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "devices": f"{jax.device_count()} x {device.device_kind} ({device.platform})",
-        "processes": jax.process_count(),
-        **{name: _version(name) for name in packages},
-    }
-
-
-def _check_positive(name: str, value: int) -> None:
-    if value < 1:
-        raise ConfigError(f"{name} must be 1 or more; got {value}.")
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed, run from its folder"
-
-
-def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(tree, Mapping):
-        return {prefix[:-1]: list(tree) if isinstance(tree, tuple) else tree}
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        flat |= _flatten(value, f"{prefix}{name}.")
-    return flat
 
 
 def check_divides(name: str, batch_size: int, mesh: Mesh) -> None:

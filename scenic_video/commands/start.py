@@ -7,7 +7,8 @@ import jax
 from jax.experimental import multihost_utils
 
 from scenic_video.checkpoints import Checkpoints, restore_params
-from scenic_video.commands.experiment import Experiment, changed_fields
+from scenic_video.commands.experiment import Experiment
+from scenic_video.commands.identity import changed_fields
 from scenic_video.config import ConfigError, build
 from scenic_video.trainer import Steps, TrainState
 

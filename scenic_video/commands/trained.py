@@ -11,7 +11,8 @@ import numpy as np
 
 from scenic_video.checkpoints import restore_params
 from scenic_video.commands.evaluation import probabilities
-from scenic_video.commands.experiment import build_task, example_batch, labels_from_json
+from scenic_video.commands.experiment import build_task, example_batch
+from scenic_video.commands.identity import labels_from_json
 from scenic_video.config import ConfigError
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.preprocessing import Preprocessing
