@@ -66,7 +66,7 @@ class Classification:
         return Output(
             loss=jnp.sum(jnp.where(mask > 0, loss * mask, 0.0)) / jnp.maximum(weight, 1e-8),
             weight=weight,
-            metrics=self._metrics(logits, targets, losses, mask, train=train),
+            metrics=self._metrics(logits, targets, loss, losses, mask, train=train),
             model_state=model_state,
             predictions=logits,
         )
@@ -125,10 +125,16 @@ class Classification:
         return optax.softmax_cross_entropy(logits, target)
 
     def _metrics(
-        self, logits: Logits, targets: Logits, losses: Logits, mask: jax.Array, *, train: bool
+        self,
+        logits: Logits,
+        targets: Logits,
+        loss: jax.Array,
+        losses: Logits,
+        mask: jax.Array,
+        *,
+        train: bool,
     ) -> dict[str, metrics.Metric]:
         several = len(self.heads) > 1
-        loss = jnp.stack(list(losses.values())).mean(axis=0)
         out: dict[str, metrics.Metric] = {"loss": metrics.Mean.from_model_output(loss, mask)}
         if several:
             for head in self.heads:
