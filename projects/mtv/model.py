@@ -6,7 +6,7 @@ the public checkpoints, which count views from the coarsest.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -16,7 +16,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from projects.mtv.times import REPETITIONS, beside, common_steps, fold, unfold
-from projects.mtv.views import View, read_views
+from projects.mtv.views import Views, read_views
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
 from scenic_video.layers.multiview import MultiviewEncoder
@@ -28,7 +28,8 @@ from scenic_video.layers.view_fusion import Bottleneck, Fusion
 class MTV(nn.Module, kw_only=True):
     """A multiview transformer over clips [b, t, h, w, 3].
 
-    `views` are written "B/2+S/4+Ti/8" (see `parse_views`) or given as `View`s, in any order.
+    `views` are written "B/2+S/4+Ti/8" (see `parse_views`) or given as `View`s or mappings of
+    their fields, in any order.
     `fusion` is how they exchange information, None for late fusion. `classifier` is "token" (a
     class token for every frame of tubelets, and one for the clip) or "gap" (mean of the tokens).
     The global transformer reads the views' frames one beside the other (`merge` "channel", its
@@ -40,7 +41,7 @@ class MTV(nn.Module, kw_only=True):
     """
 
     num_classes: int
-    views: str | Sequence[View]
+    views: Views
     fusion: Fusion | None = None
     classifier: str = "token"
     tubelet_start: str = "random"

@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -26,8 +26,11 @@ class View:
     mlp_dim: int
     num_layers: int
     num_heads: int
-    tubelet_size: tuple[int, int, int]
+    tubelet_size: Sequence[int]
     modality: str = "rgb"
+
+    def __post_init__(self):
+        object.__setattr__(self, "tubelet_size", tuple(self.tubelet_size))  # hashable, from JSON
 
     def grid(self, video: Sequence[int]) -> tuple[int, int, int]:
         """How many tubelets fit along the frames, rows and columns of a video of (t, h, w)."""
@@ -35,9 +38,15 @@ class View:
         return time, rows, columns
 
 
-def read_views(views: str | Sequence[View]) -> tuple[View, ...]:
-    """Views as written or as they are, coarse to fine."""
-    return parse_views(views) if isinstance(views, str) else coarse_to_fine(views)
+Views = str | Sequence[View | Mapping[str, Any]]
+"""Views as written ("B/2+S/4"), as `View`s, or as mappings of their fields, as in configs."""
+
+
+def read_views(views: Views) -> tuple[View, ...]:
+    """The views, coarse to fine, however they are given."""
+    if isinstance(views, str):
+        return parse_views(views)
+    return coarse_to_fine([view if isinstance(view, View) else _of_fields(view) for view in views])
 
 
 def parse_views(text: str) -> tuple[View, ...]:
@@ -60,6 +69,19 @@ def coarse_to_fine(views: Sequence[View]) -> tuple[View, ...]:
         return -math.prod(view.tubelet_size), tuple(-n for n in view.tubelet_size), size
 
     return tuple(sorted(views, key=order))
+
+
+def _of_fields(given: Mapping[str, Any]) -> View:
+    known = [field.name for field in fields(View)]
+    optional = {"modality"}
+    unknown = [name for name in given if name not in known]
+    missing = [name for name in known if name not in given and name not in optional]
+    if unknown or missing:
+        raise ValueError(
+            f"A view has the fields {', '.join(known)}; {dict(given)} lacks {missing} and has "
+            f"{unknown} beyond them."
+        )
+    return View(**given)
 
 
 def _parse_view(name: str, text: str) -> View:

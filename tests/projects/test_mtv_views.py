@@ -1,10 +1,12 @@
 """How views are written, and what views cannot be combined."""
 
 import dataclasses
+import json
 
 import jax
 import jax.numpy as jnp
 import pytest
+from ml_collections import ConfigDict
 
 from projects.mtv.model import MTV
 from projects.mtv.times import beside, common_steps, fold, unfold
@@ -72,6 +74,7 @@ def test_a_view_that_cannot_be_read_is_named(text, message):
     ("fields", "message"),
     [
         ({"views": ()}, "needs a view"),
+        ({"views": [{"hidden_size": 8, "depth": 1}]}, "lacks .*mlp_dim.* has .*depth"),
         ({"views": (TINY,), "fusion": Bottleneck(layers=(0,))}, "two views"),
         ({"views": (TINY, longer(4)), "fusion": MLPFusion(layers=(0, 1))}, r"layers \[1\]"),
         ({"views": (TINY,), "merge": "width"}, "merge is 'width'"),
@@ -114,6 +117,17 @@ def test_a_config_node_builds_a_hashable_model():
     node = {"target": "projects.mtv.model:MTV", "views": "B/2+S/4+Ti/8", "fusion": fusion}
     model = build(node | {"num_classes": 400})
     assert hash(model) == hash(MTV(num_classes=400, views="Ti/8+S/4+B/2", fusion=model.fusion))
+
+
+def test_views_of_a_config_survive_json():
+    views = [dataclasses.asdict(TINY), dataclasses.asdict(longer(4))]
+    fusion = {"target": "scenic_video.layers.view_fusion:CrossViewAttention", "layers": (0,)}
+    node = {"target": "projects.mtv.model:MTV", "views": views, "fusion": fusion}
+    config = ConfigDict({"model": node}).lock().to_dict()
+    expected = MTV(num_classes=3, views=(TINY, longer(4)), fusion=CrossViewAttention(layers=(0,)))
+    for read in (config, json.loads(json.dumps(config))):
+        model = build(read["model"], num_classes=3)
+        assert model == expected and hash(model) == hash(expected)
 
 
 def test_folded_frames_come_back_in_order():
