@@ -1,23 +1,10 @@
-"""What the ViViT runs share: model sizes, and the recipe of the paper's appendix (table 7)."""
+"""What the ViViT runs share: the model nodes, and the recipe of the paper's appendix (table 7)."""
 
 from typing import Any
 
 from ml_collections import ConfigDict
 
-SIZES: dict[str, dict[str, Any]] = {
-    "Ti": {"hidden_size": 192, "mlp_dim": 768, "num_layers": 12, "num_heads": 3},
-    "S": {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6},
-    "B": {"hidden_size": 768, "mlp_dim": 3072, "num_layers": 12, "num_heads": 12},
-    "L": {"hidden_size": 1024, "mlp_dim": 4096, "num_layers": 24, "num_heads": 16},
-    "H": {"hidden_size": 1280, "mlp_dim": 5120, "num_layers": 32, "num_heads": 16},
-}
-
-
-def size(name: str) -> dict[str, Any]:
-    """The widths and depths of "Ti", "S", "B", "L" or "H" (Dosovitskiy et al., table 1)."""
-    if name not in SIZES:
-        raise ValueError(f"There is no model size {name!r}; sizes are {', '.join(SIZES)}.")
-    return dict(SIZES[name])
+from scenic_video.layers.sizes import size
 
 
 def vivit(architecture: str, size_name: str, **fields: Any) -> dict[str, Any]:

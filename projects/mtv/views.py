@@ -6,13 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-SIZES: dict[str, dict[str, Any]] = {
-    "Ti": {"hidden_size": 192, "mlp_dim": 768, "num_layers": 12, "num_heads": 3},
-    "S": {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6},
-    "B": {"hidden_size": 768, "mlp_dim": 3072, "num_layers": 12, "num_heads": 12},
-    "L": {"hidden_size": 1024, "mlp_dim": 4096, "num_layers": 24, "num_heads": 16},
-    "H": {"hidden_size": 1280, "mlp_dim": 5120, "num_layers": 32, "num_heads": 16},
-}
+from scenic_video.layers.sizes import size
 
 
 @dataclass(frozen=True)
@@ -91,13 +85,9 @@ def _parse_view(name: str, text: str) -> View:
             f"Cannot read {name!r} as a view (in views {text!r}). Views read size/tubelet, joined "
             "by '+': 'B/4' (4 frames), 'B/16x4' (16 pixels, 4 frames) or 'B/16x32x4' (h, w, t)."
         )
-    size, numbers = match[1], [int(number) for number in match[2].split("x")]
-    if size not in SIZES:
-        raise ValueError(
-            f"View {name!r} has the size {size!r}; sizes are {', '.join(SIZES)}, case matters."
-        )
+    letter, numbers = match[1], [int(number) for number in match[2].split("x")]
     if not all(numbers):
         raise ValueError(f"View {name!r} has a tubelet of no extent; write numbers from 1 up.")
     *patch, time = numbers
-    patch = patch or [14 if size == "H" else 16]
-    return View(**SIZES[size], tubelet_size=(time, patch[0], patch[-1]))
+    patch = patch or [14 if letter == "H" else 16]
+    return View(**size(letter), tubelet_size=(time, patch[0], patch[-1]))

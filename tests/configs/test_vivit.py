@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from configs.vivit import common
 from scenic_video.commands.configs import load_config
 from scenic_video.config import build, resolve
 from scenic_video.flops import num_parameters
@@ -125,14 +124,3 @@ def test_variants_that_do_not_exist_are_errors():
     for name in VARIANTS:
         with pytest.raises(ValueError, match="'none'"):
             load(f"{name}:none")
-
-
-def test_sizes_are_those_of_the_papers():
-    assert common.size("B") == {
-        "hidden_size": 768,
-        "mlp_dim": 3072,
-        "num_layers": 12,
-        "num_heads": 12,
-    }
-    with pytest.raises(ValueError, match="'G'.*Ti, S, B, L, H"):
-        common.size("G")

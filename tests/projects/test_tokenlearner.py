@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from configs.vivit import common
 from projects.tokenlearner.model import TokenLearnerViT, TokenLearnerViViT
+from scenic_video.layers.sizes import size
 from scenic_video.layers.token_learner import TokenFuser, TokenLearnerModule, TokenLearnerModuleV11
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -40,7 +40,7 @@ LEARNERS: dict[str, Any] = {
 
 
 def sized(model, name, num_classes, **fields):
-    return model(**common.size(name), num_classes=num_classes, **fields)
+    return model(**size(name), num_classes=num_classes, **fields)
 
 
 base: Any = functools.partial(sized, TokenLearnerViT, "B", 1000, num_tokens=16, token_learner_at=9)

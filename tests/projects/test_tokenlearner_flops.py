@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from configs.vivit import common
 from projects.tokenlearner.model import PoolingViT, TokenLearnerViT, TokenLearnerViViT
 from projects.vivit.model import ViT
 from scenic_video.flops import forward_gflops, num_parameters
+from scenic_video.layers.sizes import size
 
 pytestmark = pytest.mark.slow  # minutes, all together
 
@@ -41,7 +41,7 @@ POOLING = {
 def model_of(row):
     config = row["config"]
     patch = (config["patch"], config["patch"])
-    fields: dict[str, Any] = common.size(config["size"]) | {"num_classes": config["ncls"]}
+    fields: dict[str, Any] = size(config["size"]) | {"num_classes": config["ncls"]}
     fields["num_extra_layers"] = config["layers"] - fields["num_layers"]
     if not config["S"]:
         fields |= {"patch_size": patch, "classifier": "token" if config["cls"] else "gap"}

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from configs.vivit import common
 from projects.vivit.model import (
     FactorisedDotProduct,
     FactorisedEncoder,
@@ -22,6 +21,7 @@ from projects.vivit.model import (
     SpatioTemporalAttention,
     ViT,
 )
+from scenic_video.layers.sizes import size
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SIZE: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 3, "num_heads": 4}
@@ -55,7 +55,7 @@ MODELS: dict[str, Any] = {
 
 
 def sized(model, name, num_classes, **fields):
-    return model(**common.size(name), num_classes=num_classes, **fields)
+    return model(**size(name), num_classes=num_classes, **fields)
 
 
 video = functools.partial(sized, num_classes=400, tubelet_size=(2, 16, 16))

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from configs.vivit import common
 from projects.vivit.model import (
     FactorisedDotProduct,
     FactorisedEncoder,
@@ -15,6 +14,7 @@ from projects.vivit.model import (
     SpatioTemporalAttention,
 )
 from scenic_video.flops import forward_gflops, num_parameters
+from scenic_video.layers.sizes import size
 
 ROWS = json.loads((Path(__file__).parents[1] / "golden" / "vivit_flops.json").read_text())
 MODELS = {
@@ -28,7 +28,7 @@ MODELS = {
 
 def model_of(config):
     height, width, time = config["tubelet"]
-    fields: dict[str, Any] = common.size(config["size"])
+    fields: dict[str, Any] = size(config["size"])
     fields |= {"num_classes": config["ncls"], "tubelet_size": (time, height, width)}
     if config["Lt"]:
         fields["temporal_num_layers"] = config["Lt"]
@@ -74,7 +74,7 @@ def test_the_last_digit_of_a_printed_number():
 
 
 def test_neither_precision_nor_remat_changes_the_count():
-    fields: dict[str, Any] = common.size("Ti") | {"num_classes": 10}
+    fields: dict[str, Any] = size("Ti") | {"num_classes": 10}
     shape = (1, 4, 32, 32, 3)
     plain = forward_gflops(SpatioTemporalAttention(**fields), rgb=shape)
     assert plain == forward_gflops(
@@ -83,6 +83,6 @@ def test_neither_precision_nor_remat_changes_the_count():
 
 
 def test_a_batch_costs_as_much_as_its_examples():
-    model = SpatioTemporalAttention(**common.size("Ti"), num_classes=10)
+    model = SpatioTemporalAttention(**size("Ti"), num_classes=10)
     one = forward_gflops(model, rgb=(1, 4, 32, 32, 3))
     assert abs(forward_gflops(model, rgb=(3, 4, 32, 32, 3)) / one - 3) < 1e-3
