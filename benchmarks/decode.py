@@ -73,7 +73,7 @@ def row(path: str, *, rounds: int) -> Iterator[str]:
         functools.partial(usual_clips, path),
         functools.partial(our_clips, example),
         functools.partial(views_one_by_one, path),
-        functools.partial(PREPROCESSING.eval_views, example, num_clips=4, num_crops=3),
+        functools.partial(PREPROCESSING.eval_inputs, example, num_clips=4, num_crops=3),
     ]
     usual, ours, each, once = least_cpu_ms(ways, rounds=rounds)
     usual, ours = usual / CLIPS, ours / CLIPS
@@ -95,7 +95,7 @@ def least_cpu_ms(ways: list[Callable[[], object]], *, rounds: int) -> list[float
 def our_clips(example: Example) -> None:
     for seed in range(CLIPS):
         rng = np.random.default_rng(seed)
-        PREPROCESSING.train_clip(example, rng, scale_jitter=None, flip=False)
+        PREPROCESSING.train_inputs(example, rng, scale_jitter=None, flip=False)["rgb"]
 
 
 def usual_clips(path: str) -> None:

@@ -1,5 +1,6 @@
 """What a model costs: GFLOPs as the papers print them, and parameters; nothing is allocated."""
 
+import functools
 import math
 from typing import Any
 
@@ -18,7 +19,8 @@ def forward_gflops(model: Any, **input_shapes: tuple[int, ...]) -> float:
     model = model.clone(dtype="float32") if hasattr(model, "dtype") else model
     inputs = _inputs(input_shapes)
     with jax.default_device(jax.devices("cpu")[0]):  # not all backends count
-        cost = jax.jit(model.apply).lower(_variables(model, inputs), **inputs).cost_analysis()
+        apply = functools.partial(model.apply, rngs={"mask": jax.random.key(0)})
+        cost = jax.jit(apply).lower(_variables(model, inputs), **inputs).cost_analysis()
     if cost is None:
         raise RuntimeError("XLA counts no operations in this version of JAX.")
     return cost["flops"] / 2e9

@@ -47,7 +47,7 @@ def test_the_label_needs_time(workdir):
     model = scenic_video.load(workdir)
     dataset = build_dataset(model.meta["config"]["dataset"])
     examples = dataset.splits["test"]
-    clips = np.stack([model.preprocessing.eval_views(example) for example in examples])
+    clips = np.stack([model.preprocessing.eval_inputs(example)["rgb"] for example in examples])
     labels = np.array([example.labels["action"][0] for example in examples])
     middle = clips.shape[2] // 2
     still = np.repeat(clips[:, :, middle : middle + 1], clips.shape[2], axis=2)

@@ -18,6 +18,7 @@ IMPLIED_TARGETS = {
     "evaluation": "scenic_video.commands.options:EvaluationOptions",
     "preprocessing": "scenic_video.data.preprocessing:Preprocessing",
     "transform": "scenic_video.data.transforms:VideoTransform",
+    "sound_transform": "scenic_video.data.spectrograms:SpectrogramTransform",
     "task": "scenic_video.tasks.classification:Classification",
 }
 NO_INIT = {"target": "scenic_video.weights.initialize:initialize", "workdir": ""}
@@ -25,7 +26,7 @@ NO_INIT = {"target": "scenic_video.weights.initialize:initialize", "workdir": ""
 ONE_OF = {"num_steps": "num_epochs", "num_epochs": "num_steps"}
 """Fields of the trainer that take the place of each other."""
 REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")
-OPTIONAL = ("seed", "transform", "input", "task", "mesh", "evaluation", "init")
+OPTIONAL = ("seed", "transform", "sound_transform", "input", "task", "mesh", "evaluation", "init")
 
 
 def load_config(arguments: Sequence[str]) -> Any:
@@ -58,6 +59,9 @@ def complete(config: ConfigDict) -> ConfigDict:
     nodes["init"] = NO_INIT | nodes.get("init", {})
     for name, target in IMPLIED_TARGETS.items():
         nodes[name] = {"target": target} | nodes.get(name, {})
+    if "sound" in nodes["preprocessing"]:
+        sound = {"target": "scenic_video.data.sound:Sound"} | nodes["preprocessing"]["sound"]
+        nodes["preprocessing"] |= {"sound": sound}
     return ConfigDict(nodes)
 
 

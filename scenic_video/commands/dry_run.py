@@ -6,8 +6,9 @@ import jax
 from clu import parameter_overview
 
 from scenic_video import flops
-from scenic_video.commands.experiment import Experiment, example_batch
+from scenic_video.commands.experiment import Experiment, build_transform, example_batch
 from scenic_video.console import Terminal
+from scenic_video.tasks.task import Batch
 
 
 def show(experiment: Experiment, terminal: Terminal) -> None:
@@ -24,14 +25,13 @@ def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
     """The rows of the closing table."""
     options, cadence = experiment.input, experiment.cadence
     batch = example_batch(experiment.preprocessing, experiment.dataset.labels)
-    shapes = {name: x.shape for name, x in batch["inputs"].items()}
     peak = max(experiment.rate(step) for step in range(cadence.num_steps))
     return [
         ("parameters", f"{sum(x.size for x in jax.tree.leaves(params)):,}"),
-        *_cost(experiment, shapes),
+        *_cost(experiment, batch),
         *(
-            (f"input {name}", f"{options.batch_size} x {list(shape[1:])} uint8")
-            for name, shape in shapes.items()
+            (f"input {name}", f"{options.batch_size} x {list(x.shape[1:])} {x.dtype}")
+            for name, x in batch["inputs"].items()
         ),
         *(
             (f"head {head}", f"{count} classes")
@@ -45,11 +45,16 @@ def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
     ]
 
 
-def _cost(experiment: Experiment, shapes: dict[str, tuple[int, ...]]) -> list[tuple[str, str]]:
+def _cost(experiment: Experiment, batch: Batch) -> list[tuple[str, str]]:
     """GFLOPs of the task's model, if it has one."""
     model = getattr(experiment.task, "model", None)
     if model is None:
         return []
+    transform = build_transform(experiment.config, experiment.preprocessing)
+    seen = jax.eval_shape(
+        lambda x: transform(x, rng=jax.random.key(0), train=False), batch["inputs"]
+    )
+    shapes = {name: x.shape for name, x in seen.items() if name != "presence"}
     gflops, views = flops.forward_gflops(model, **shapes), experiment.views
     total = gflops * views.num_clips * views.num_crops
     return [

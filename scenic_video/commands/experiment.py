@@ -15,9 +15,10 @@ from scenic_video.commands.options import EVALUATION_SPLITS, EvaluationOptions, 
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.console import Terminal
 from scenic_video.data.datasets import open_dataset
-from scenic_video.data.examples import Dataset, Example, LabelSpace
+from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
 from scenic_video.data.labels import fingerprint
 from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.data.transforms import InputTransform
 from scenic_video.loop import Cadence
 from scenic_video.tasks.task import Batch, Task
 from scenic_video.views import Views
@@ -41,7 +42,7 @@ class Experiment:
 
     @property
     def train_split(self) -> Sequence[Example]:
-        return split_of(self.dataset, self.input.split)
+        return training_examples(self.dataset, self.input)
 
     @property
     def steps_per_epoch(self) -> float:
@@ -97,13 +98,13 @@ def build_experiment(config: Mapping[str, Any], terminal: Terminal | None = None
     config = dict(config)
     input_options = build(config["input"])
     dataset = build_dataset(config["dataset"], terminal)
-    steps_per_epoch = len(split_of(dataset, input_options.split)) / input_options.batch_size
+    steps_per_epoch = len(training_examples(dataset, input_options)) / input_options.batch_size
     options = build(config["trainer"])
     cadence = Cadence.of(options, steps_per_epoch)
     learning_rate = build(
         config["learning_rate"], num_steps=cadence.num_steps, steps_per_epoch=steps_per_epoch
     )
-    preprocessing = build(config["preprocessing"])
+    preprocessing = with_statistics(build(config["preprocessing"]), dataset)
     mesh = build(config["mesh"])
     evaluation = resolved_evaluation(build(config["evaluation"]), dataset)
     split_of(dataset, evaluation.split)
@@ -158,15 +159,47 @@ def build_dataset(node: Any, terminal: Terminal | None = None) -> Dataset:
 
 def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Preprocessing) -> Task:
     """The task of a config over the heads of `labels`; the model's head is as wide as they are."""
-    model = build(config["model"], num_classes=sum(labels.num_classes.values()))
-    transform = build(config["transform"], mean=preprocessing.mean, std=preprocessing.std)
-    return build(
+    model = build_taking(config["model"], num_classes=sum(labels.num_classes.values()))
+    return build_taking(
         config["task"],
         model=model,
         heads=labels.num_classes,
         multilabel=labels.multilabel,
-        transform=transform,
+        transform=build_transform(config, preprocessing),
     )
+
+
+def build_transform(config: Mapping[str, Any], preprocessing: Preprocessing) -> InputTransform:
+    """What is done on the device to the inputs that `preprocessing` gives."""
+    pictures = sound = None
+    if "rgb" in preprocessing.modalities:
+        pictures = build(config["transform"], mean=preprocessing.mean, std=preprocessing.std)
+    if preprocessing.sound is not None:
+        sound = build(config["sound_transform"], sound=preprocessing.sound)
+    return InputTransform(pictures, sound)
+
+
+def build_taking(node: Mapping[str, Any], **runtime: Any) -> Any:
+    """As `build`, with as much of `runtime` as the constructor takes."""
+    parameters = inspect.signature(resolve(node["target"])).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    taken = {name: x for name, x in runtime.items() if takes_all or name in parameters}
+    return build(node, **taken)
+
+
+def with_statistics(preprocessing: Preprocessing, dataset: Dataset) -> Preprocessing:
+    """`preprocessing` with the statistics of the dataset's sound, where it leaves them open."""
+    if preprocessing.sound is None:
+        return preprocessing
+    found = dataset.statistics.get("spectrogram")
+    sound = preprocessing.sound.with_statistics(found, dataset=dataset.name)
+    return dataclasses.replace(preprocessing, sound=sound)
+
+
+def training_examples(dataset: Dataset, options: InputOptions) -> Sequence[Example]:
+    """The examples that training sees."""
+    split = split_of(dataset, options.split)
+    return split if options.num_examples is None else random_subset(split, options.num_examples)
 
 
 def resolved_evaluation(options: EvaluationOptions, dataset: Dataset) -> EvaluationOptions:
@@ -182,24 +215,14 @@ def resolved_evaluation(options: EvaluationOptions, dataset: Dataset) -> Evaluat
     return dataclasses.replace(options, split=names[0])
 
 
-def split_of(dataset: Dataset, name: str) -> Sequence[Example]:
-    """The split called `name`; another name is an error that lists those there are."""
-    if name not in dataset.splits:
-        raise ConfigError(
-            f"Dataset {dataset.name!r} has no split {name!r}; it has {', '.join(dataset.splits)}."
-        )
-    return dataset.splits[name]
-
-
 def example_batch(preprocessing: Preprocessing, labels: LabelSpace) -> Batch:
-    """A batch of one black clip, for its shapes."""
-    height, width = preprocessing.crop_size
-    rgb = np.zeros((1, preprocessing.num_frames, height, width, 3), np.uint8)
+    """A batch of one black and silent clip, for its shapes."""
     if labels.multilabel:
         label = {head: np.zeros((1, n), np.float32) for head, n in labels.num_classes.items()}
     else:
         label = {head: np.zeros(1, np.int32) for head in labels.classes}
-    return {"inputs": {"rgb": rgb}, "label": label, "mask": np.ones(1, np.float32)}
+    inputs = preprocessing.blank_inputs(1)
+    return {"inputs": inputs, "label": label, "mask": np.ones(1, np.float32)}
 
 
 def put_on(mesh: Mesh, batch_size: int) -> Callable[[Batch], Batch]:

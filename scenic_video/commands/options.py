@@ -16,11 +16,13 @@ class InputOptions:
     `batch_size` is global. `scale_jitter` draws the resized height and width apart from each
     other, as factors from this range. `flip=None` mirrors half of the clips where the dataset
     says that this keeps the label. Threads count per process. The run stops when more than
-    `max_bad_share` of the examples cannot be read.
+    `max_bad_share` of the examples cannot be read. `num_examples` trains on that many of the
+    split, a fixed random choice: what few labels are worth.
     """
 
     batch_size: int
     split: str = "train"
+    num_examples: int | None = None
     scale_jitter: Sequence[float | int] | None = None
     flip: bool | None = None
     num_threads: int | None = None

@@ -71,5 +71,5 @@ def _sample(experiment: Experiment, evaluation: Evaluation, index: int) -> Sampl
         likely = probabilities(logits, multilabel=labels.multilabel)
         true[head] = [names[i] for i in evaluation.labels[head][index]]
         predicted[head] = [(names[i], float(likely[i])) for i in np.argsort(-likely)[:3]]
-    frames = experiment.preprocessing.eval_views(example)[0]
+    frames = experiment.preprocessing.eval_inputs(example)["rgb"][0]
     return Sample(frames=frames, true=true, predicted=predicted, id=example.id)

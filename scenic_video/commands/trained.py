@@ -60,10 +60,11 @@ class TrainedModel:
         parsed = Views.parse(views)
         source = video if isinstance(video, bytes) else str(video)
         example = Example(id="video", video=source, labels={})
-        clips = self.preprocessing.eval_views(
+        inputs = self.preprocessing.eval_inputs(
             example, num_clips=parsed.num_clips, num_crops=parsed.num_crops
         )
-        batch = example_batch(self.preprocessing, self.labels) | {"inputs": {"rgb": clips[None]}}
+        inputs = {name: views[None] for name, views in inputs.items()}
+        batch = example_batch(self.preprocessing, self.labels) | {"inputs": inputs}
         return {head: x[0] for head, x in self.apply(batch).items()}
 
     def apply(self, batch: Batch) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ from scenic_video.data.examples import Dataset
 from scenic_video.data.labels import Names, fingerprint, label_space, to_examples
 from scenic_video.data.manifest import Heads, Row, columns_of, read_manifest
 from scenic_video.data.records import find_records, tfds
+from scenic_video.data.statistics import read_statistics
 from scenic_video.data.synthetic_settings import SETTINGS_FILE
 from scenic_video.data.tables import SUFFIXES
 
@@ -115,6 +116,7 @@ def manifest(
         classes=classes,
         multilabel=multilabel,
         flip_safe=flip_safe,
+        folder=first.parent,
     )
 
 
@@ -147,7 +149,13 @@ def class_folders(
                 f"The split {split!r} of {directory} has no examples: wanted "
                 f"<class>/<video> with one of the suffixes {', '.join(VIDEO_SUFFIXES)}."
             )
-    return _dataset(rows, name=name or top.resolve().name, classes=classes, flip_safe=flip_safe)
+    return _dataset(
+        rows,
+        name=name or top.resolve().name,
+        classes=classes,
+        flip_safe=flip_safe,
+        folder=top,
+    )
 
 
 def _dataset(
@@ -156,6 +164,7 @@ def _dataset(
     name: str,
     classes: Mapping[str, Names] | Names | None,
     flip_safe: bool,
+    folder: Path,
     multilabel: bool = False,
 ) -> Dataset:
     labels = label_space(rows, classes=classes, multilabel=multilabel)
@@ -166,6 +175,7 @@ def _dataset(
         labels=labels,
         fingerprint=fingerprint(examples, labels),
         flip_safe=flip_safe,
+        statistics=read_statistics(folder),
     )
 
 

@@ -2,6 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scenic_video.config import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Dataset:
 
     `flip_safe` says that a mirrored clip keeps its label. `fingerprint` is a short hash of ids,
     labels and splits: two datasets with the same fingerprint hold the same examples in the same
-    order.
+    order. `statistics` are what `scenic-video data stats` found, by modality.
     """
 
     name: str
@@ -47,3 +52,37 @@ class Dataset:
     labels: LabelSpace
     fingerprint: str = ""
     flip_safe: bool = True
+    statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def split_of(dataset: Dataset, name: str) -> Sequence[Example]:
+    """The split called `name`; another name is an error that lists those there are."""
+    if name not in dataset.splits:
+        raise ConfigError(
+            f"Dataset {dataset.name!r} has no split {name!r}; it has {', '.join(dataset.splits)}."
+        )
+    return dataset.splits[name]
+
+
+@dataclasses.dataclass(frozen=True)
+class Subset(Sequence[Example]):
+    """The examples at some positions of others, read when they are asked for."""
+
+    examples: Sequence[Example]
+    positions: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return Subset(self.examples, self.positions[index])
+        return self.examples[self.positions[index]]
+
+
+def random_subset(examples: Sequence[Example], number: int) -> Subset:
+    """`number` of the examples, always the same ones, in their order."""
+    if not 1 <= number <= len(examples):
+        raise ValueError(f"Of {len(examples)} examples, {number} cannot be chosen.")
+    chosen = np.random.default_rng(0).permutation(len(examples))[:number]
+    return Subset(examples, tuple(sorted(chosen.tolist())))

@@ -11,7 +11,7 @@ from scenic_video.data.bad_files import BadFile
 from scenic_video.data.deadline import NoAnswer, with_deadline
 from scenic_video.data.decoding import UnreadableVideo
 from scenic_video.data.examples import Example, LabelSpace
-from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.data.preprocessing import Inputs, Preprocessing
 
 MAX_ATTEMPTS = 8
 
@@ -47,19 +47,19 @@ class TrainingRow:
                 position = int(rng.integers(len(self.examples)))
             example = self.examples[position]
             try:
-                clip = self._clip(example, rng)
+                inputs = self._inputs(example, rng)
             except (UnreadableVideo, NoAnswer) as error:
                 bad_files.append(BadFile.of(example, index=position, error=error))
                 continue
-            return BatchRow(_arrays(clip, label_arrays(example, self.labels)), tuple(bad_files))
+            return BatchRow(_arrays(inputs, label_arrays(example, self.labels)), tuple(bad_files))
         raise ValueError(
             f"No stand-in found: {MAX_ATTEMPTS} examples in a row cannot be read:\n"
             + "\n".join(f"  {bad_file}" for bad_file in bad_files)
         )
 
-    def _clip(self, example: Example, rng: np.random.Generator) -> np.ndarray:
+    def _inputs(self, example: Example, rng: np.random.Generator) -> Inputs:
         decode = functools.partial(
-            self.preprocessing.train_clip,
+            self.preprocessing.train_inputs,
             example,
             rng,
             scale_jitter=self.scale_jitter,
@@ -89,15 +89,15 @@ class EvaluationRow:
         example = self.examples[position]
         label = label_arrays(example, self.labels)
         try:
-            views = self._views(example)
+            inputs = self._inputs(example)
         except (UnreadableVideo, NoAnswer) as error:
             bad_file = BadFile.of(example, index=position, error=error)
             return self._blank(label, index=position)._replace(bad_files=(bad_file,))
-        return BatchRow(_arrays(views, label) | {"index": np.int32(position)})
+        return BatchRow(_arrays(inputs, label) | {"index": np.int32(position)})
 
-    def _views(self, example: Example) -> np.ndarray:
+    def _inputs(self, example: Example) -> Inputs:
         decode = functools.partial(
-            self.preprocessing.eval_views,
+            self.preprocessing.eval_inputs,
             example,
             num_clips=self.num_clips,
             num_crops=self.num_crops,
@@ -105,9 +105,8 @@ class EvaluationRow:
         return with_deadline(decode, self.decode_timeout)
 
     def _blank(self, label: dict[str, np.ndarray], *, index: int) -> BatchRow:
-        shape = (self.num_clips * self.num_crops, self.preprocessing.num_frames)
-        views = np.zeros((*shape, *self.preprocessing.crop_size, 3), np.uint8)
-        return BatchRow(_arrays(views, label, mask=0.0) | {"index": np.int32(index)})
+        inputs = self.preprocessing.blank_inputs(self.num_clips * self.num_crops)
+        return BatchRow(_arrays(inputs, label, mask=0.0) | {"index": np.int32(index)})
 
 
 def record_rng(seed: int, index: int, *, attempt: int = 0) -> np.random.Generator:
@@ -125,8 +124,8 @@ def label_arrays(example: Example, labels: LabelSpace) -> dict[str, np.ndarray]:
     return {head: _class_id(example, head) for head in labels.classes}
 
 
-def _arrays(rgb: np.ndarray, label: dict[str, np.ndarray], mask: float = 1.0) -> dict[str, Any]:
-    return {"inputs": {"rgb": rgb}, "label": label, "mask": np.float32(mask)}
+def _arrays(inputs: Inputs, label: dict[str, np.ndarray], mask: float = 1.0) -> dict[str, Any]:
+    return {"inputs": inputs, "label": label, "mask": np.float32(mask)}
 
 
 def _class_id(example: Example, head: str) -> np.ndarray:

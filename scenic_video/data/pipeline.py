@@ -1,8 +1,8 @@
 """Host batches from examples: their order and every draw depend on (seed, step) alone.
 
-A host batch is {"inputs": {"rgb": uint8}, "label": {head: array}, "mask": float32 [L]}, where L
-counts the rows that this host feeds. Labels are int32 [L], or float32 [L, C] of zeros and ones
-where the label space is multilabel.
+A host batch is {"inputs": {name: array}, "label": {head: array}, "mask": float32 [L]}, where L
+counts the rows that this host feeds. Inputs are those of `Preprocessing`. Labels are int32 [L], or
+float32 [L, C] of zeros and ones where the label space is multilabel.
 """
 
 import contextlib
@@ -93,7 +93,7 @@ def train_batches(
     num_workers: int = 0,
     decode_timeout: float | int = 60.0,
 ) -> TrainingBatches:
-    """Endless training batches from `start_step` on; "rgb" is [L, T, H, W, 3].
+    """Endless training batches from `start_step` on; inputs are [L, ...].
 
     `batch_size` is global, and step s holds the same clips, cut the same way, for any number of
     hosts, threads and workers. `rows` are the rows of the global batch that this host feeds; None
@@ -148,7 +148,7 @@ def eval_batches(
     num_workers: int = 0,
     decode_timeout: float | int = 60.0,
 ) -> EvaluationBatches:
-    """Every example once, in order; "rgb" is [L, V, T, H, W, 3] with V = num_crops * num_clips.
+    """Every example once, in order; inputs are [L, V, ...] with V = num_crops * num_clips.
 
     Batches also hold "index", int32 [L]: the position in the split, -1 where the last batch is
     padded. Padding, and videos that cannot be read, are zeros with mask 0. `rows` is as in

@@ -1,4 +1,4 @@
-"""What a model sees of a video: one object for training, evaluation and prediction."""
+"""What a model sees and hears of a video: one object for training, evaluation and prediction."""
 
 import dataclasses
 import functools
@@ -13,11 +13,21 @@ from scenic_video.data import sampling
 from scenic_video.data.conversion import RgbConverter
 from scenic_video.data.decoding import VideoReader
 from scenic_video.data.examples import Example
+from scenic_video.data.sound import Sound, is_audible
+
+MODALITIES = ("rgb", "spectrogram")
+
+Inputs = dict[str, np.ndarray]
+"""What one example gives a batch, by name; see `Preprocessing`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """Which frames and pixels of a video are a model's input.
+    """Which frames, pixels and sound of a video are a model's input.
+
+    `modalities` says what of it: "rgb" gives uint8 pictures "rgb" [t, h, w, 3]; "spectrogram" gives
+    an int16 "waveform" [samples], as `sound` says, and "has_sound", 1 or 0 for a clip that is
+    silent or has no sound at all. Both are cut by the same window of time.
 
     A clip has `num_frames` frames, every `stride`-th of the file's own, or, where `frame_rate` is
     given, of the video as shown at that rate. Frames are counted by timestamps, so that the
@@ -40,9 +50,11 @@ class Preprocessing:
     short_clips: str = "loop"
     mean: Sequence[float | int] = (0.5, 0.5, 0.5)
     std: Sequence[float | int] = (0.5, 0.5, 0.5)
+    modalities: Sequence[str] = ("rgb",)
+    sound: Sound | None = None
 
     def __post_init__(self) -> None:
-        for name in ("crop", "mean", "std"):
+        for name in ("crop", "mean", "std", "modalities"):
             value = getattr(self, name)
             if isinstance(value, Sequence):
                 object.__setattr__(self, name, tuple(value))
@@ -58,6 +70,12 @@ class Preprocessing:
         _check(len(self.mean) == 3, "mean", self.mean, "be one number a channel")
         is_scale = len(self.std) == 3 and min(self.std) > 0
         _check(is_scale, "std", self.std, "be one positive number a channel")
+        names = tuple(self.modalities)
+        known = bool(names) and len(set(names)) == len(names) and set(names) <= {*MODALITIES}
+        _check(known, "modalities", names, f"be some of {MODALITIES}, each once")
+        hears = "spectrogram" in names
+        wish = f"be {'given' if hears else 'None'} where modalities are {names}"
+        _check(hears == (self.sound is not None), "sound", self.sound, wish)
 
     @property
     def crop_size(self) -> tuple[int, int]:
@@ -77,17 +95,28 @@ class Preprocessing:
         for name in fields:
             if name not in known:
                 raise ValueError(f"Preprocessing has no field {name!r}{near(name, known)}")
-        return cls(**fields)
+        sound = fields.get("sound")
+        return cls(**{**fields, "sound": sound and Sound.of(sound)})
 
-    def train_clip(
+    def blank_inputs(self, *leading: int) -> Inputs:
+        """Zeros of the shapes and types of a clip's inputs, behind the axes `leading`."""
+        inputs: Inputs = {}
+        if "rgb" in self.modalities:
+            inputs["rgb"] = np.zeros((*leading, self.num_frames, *self.crop_size, 3), np.uint8)
+        if self.sound is not None:
+            inputs["waveform"] = np.zeros((*leading, self.sound.num_samples), np.int16)
+            inputs["has_sound"] = np.zeros(leading, np.float32)
+        return inputs
+
+    def train_inputs(
         self,
         example: Example,
         rng: np.random.Generator,
         *,
         scale_jitter: Sequence[float | int] | None,
         flip: bool,
-    ) -> UInt8[np.ndarray, "t h w 3"]:
-        """A clip from anywhere in the example, and anywhere in its picture.
+    ) -> Inputs:
+        """The inputs of a clip from anywhere in the example, and anywhere in its picture.
 
         `scale_jitter` draws a factor each for the height and width of the resized picture from
         [low, high] (ViViT: 0.9 to 1.33). `flip` mirrors every other clip. Errors: UnreadableVideo.
@@ -106,12 +135,15 @@ class Preprocessing:
                 scale_jitter=jitter,
                 mirrored=flip and rng.random() < 0.5,
             )
-            return reader.read(timeline[self._indices(timeline, offset)], RgbConverter(choose_crop))
+            frames = timeline[self._indices(timeline, offset)]
+            inputs: Inputs = {}
+            if "rgb" in self.modalities:
+                inputs["rgb"] = reader.read(frames, RgbConverter(choose_crop))
+            heard = self._hear(example, reader, frames[None])
+            return inputs | {name: x[0] for name, x in heard.items()}
 
-    def eval_views(
-        self, example: Example, *, num_clips: int = 1, num_crops: int = 1
-    ) -> UInt8[np.ndarray, "v t h w 3"]:
-        """All views of the example from one decode: every clip of the first crop, then the next.
+    def eval_inputs(self, example: Example, *, num_clips: int = 1, num_crops: int = 1) -> Inputs:
+        """All views [v, ...] from one decode: every clip of the first crop, then the next.
 
         One clip is the middle one; more are spread from start to end. One crop is the centre;
         three are left, centre and right (top, centre and bottom of a tall picture).
@@ -123,12 +155,35 @@ class Preprocessing:
                 len(timeline), num_clips=num_clips, num_frames=self.num_frames, stride=self.stride
             )
             clips = np.stack([timeline[self._indices(timeline, offset)] for offset in offsets])
-            frames, clips = np.unique(clips, return_inverse=True)
-            whole = functools.partial(
-                sampling.whole_picture, resize=self.resize, crop=self.crop_size
-            )
-            pictures = reader.read(frames, RgbConverter(whole))
-        return self._cut_views(pictures, clips, num_crops)
+            inputs: Inputs = {}
+            if "rgb" in self.modalities:
+                inputs["rgb"] = self._see_views(reader, clips, num_crops)
+            heard = self._hear(example, reader, clips)
+        return inputs | {name: np.concatenate([x] * num_crops) for name, x in heard.items()}
+
+    def _see_views(
+        self, reader: VideoReader, clips: Int[np.ndarray, "clips t"], num_crops: int
+    ) -> UInt8[np.ndarray, "v t h w 3"]:
+        frames, clips = np.unique(clips, return_inverse=True)
+        whole = functools.partial(sampling.whole_picture, resize=self.resize, crop=self.crop_size)
+        return self._cut_views(reader.read(frames, RgbConverter(whole)), clips, num_crops)
+
+    def _hear(
+        self, example: Example, reader: VideoReader, clips: Int[np.ndarray, "clips t"]
+    ) -> Inputs:
+        """The sound around the frames of every clip."""
+        if self.sound is None:
+            return {}
+        begin = float(reader.timestamps[0])
+        times = reader.timestamps[clips] - begin
+        waveforms = self.sound.read(
+            example.video,
+            ((times.min(axis=1) + times.max(axis=1)) / 2).tolist(),
+            begin=reader.first_time,
+            duration=reader.finish - begin,
+            short_clips=self.short_clips,
+        )
+        return {"waveform": waveforms, "has_sound": is_audible(waveforms)}
 
     def _open(self, example: Example) -> VideoReader:
         name = example.id if isinstance(example.video, bytes) else example.video

@@ -1,9 +1,10 @@
-"""From uint8 pixels to what a model reads, on the device: augmentation and normalisation."""
+"""From what files hold to what a model reads, on the device: augmentation and normalisation."""
 
 import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,38 @@ from jaxtyping import Array, Float32, UInt8
 from scenic_video.config import ConfigError
 from scenic_video.data.color import random_color
 from scenic_video.data.randaugment import MAX_MAGNITUDE, randaugment
+from scenic_video.data.spectrograms import SpectrogramTransform
 from scenic_video.sharding import BATCH
+
+Transformed = dict[str, Any]
+"""Arrays by modality, and under "presence" which examples have it, where some may lack one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class InputTransform:
+    """Applies to every input of a batch the transform of its kind.
+
+    `pictures` turns "rgb" into itself, `sound` "waveform" and "has_sound" into "spectrogram". With
+    sound, "presence" holds a float32 [B] for every modality: 1, or 0 where an example lacks it.
+    """
+
+    pictures: "VideoTransform | None" = None
+    sound: SpectrogramTransform | None = None
+
+    def __call__(
+        self, inputs: Mapping[str, jax.Array | np.ndarray], *, rng: jax.Array, train: bool
+    ) -> Transformed:
+        transformed: Transformed = {}
+        if self.pictures is not None:
+            transformed |= self.pictures({"rgb": inputs["rgb"]}, rng=rng, train=train)
+        if self.sound is None:
+            return transformed
+        has_sound = jnp.asarray(inputs["has_sound"])
+        transformed["spectrogram"] = self.sound(
+            inputs["waveform"], has_sound, rng=jax.random.fold_in(rng, 1), train=train
+        )
+        presence = {name: jnp.ones_like(has_sound) for name in transformed}
+        return transformed | {"presence": presence | {"spectrogram": has_sound}}
 
 
 @dataclasses.dataclass(frozen=True)

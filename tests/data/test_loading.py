@@ -23,9 +23,9 @@ def training_row(examples, *, seed: int = 0) -> TrainingRow:
 def test_draws_of_a_record_are_the_clip_of_its_generator(clips):
     """Pins the scheme: any change of it would break the resumption of older runs."""
     rng = np.random.Generator(np.random.Philox(key=[5, 1234]))
-    expected = Preprocessing(num_frames=4, resize=32, crop=24).train_clip(
+    expected = Preprocessing(num_frames=4, resize=32, crop=24).train_inputs(
         clips[3], rng, scale_jitter=(0.9, 1.33), flip=True
-    )
+    )["rgb"]
     row = training_row(clips, seed=5)(1234, 3)
     np.testing.assert_array_equal(row.arrays["inputs"]["rgb"], expected)
     assert row.bad_files == ()

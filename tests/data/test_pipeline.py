@@ -201,7 +201,7 @@ def test_evaluation_sees_every_example_once_in_order(clips):
     assert whole["mask"].tolist() == [1.0] * 7 + [0.0] * 2
     assert whole["label"]["label"][:7].tolist() == list(range(7))
     assert not whole["inputs"]["rgb"][7:].any()
-    views = PREPROCESSING.eval_views(clips[4], num_clips=2, num_crops=3)
+    views = PREPROCESSING.eval_inputs(clips[4], num_clips=2, num_crops=3)["rgb"]
     np.testing.assert_array_equal(whole["inputs"]["rgb"][4], views)
 
 

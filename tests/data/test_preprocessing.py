@@ -46,9 +46,9 @@ def preprocessing(**fields: Any) -> Preprocessing:
 def test_a_training_clip_comes_from_anywhere(video):
     starts = set()
     for seed in range(180):
-        clip = preprocessing(num_frames=2, stride=14, crop=(96, 160)).train_clip(
+        clip = preprocessing(num_frames=2, stride=14, crop=(96, 160)).train_inputs(
             example(video), np.random.default_rng(seed), scale_jitter=None, flip=False
-        )
+        )["rgb"]
         assert clip.shape == (2, 96, 160, 3)
         numbers = frame_numbers(clip)
         assert numbers[1] - numbers[0] == 14
@@ -61,9 +61,9 @@ def test_a_training_clip_is_a_crop_of_the_picture(textured):
         whole = reader.read(range(NUM_FRAMES), lambda frame: frame.to_ndarray(format="rgb24"))
     lefts = set()
     for seed in range(20):
-        clip = preprocessing(num_frames=1).train_clip(
+        clip = preprocessing(num_frames=1).train_inputs(
             example(textured), np.random.default_rng(seed), scale_jitter=None, flip=False
-        )
+        )["rgb"]
         found = [
             (number, left)
             for number in range(NUM_FRAMES)
@@ -77,9 +77,9 @@ def test_a_training_clip_is_a_crop_of_the_picture(textured):
 
 def test_the_same_generator_gives_the_same_clip(textured):
     clips = [
-        preprocessing(crop=64).train_clip(
+        preprocessing(crop=64).train_inputs(
             example(textured), np.random.default_rng(5), scale_jitter=(0.9, 1.33), flip=True
-        )
+        )["rgb"]
         for _ in range(2)
     ]
     np.testing.assert_array_equal(clips[0], clips[1])
@@ -87,9 +87,9 @@ def test_the_same_generator_gives_the_same_clip(textured):
 
 def test_every_other_clip_is_mirrored_if_asked(video):
     def is_mirrored(seed, flip):
-        clip = preprocessing().train_clip(
+        clip = preprocessing().train_inputs(
             example(video), np.random.default_rng(seed), scale_jitter=None, flip=flip
-        )
+        )["rgb"]
         left, right = clip[:, :, :16].mean(), clip[:, :, -16:].mean()
         return left > right
 
@@ -99,9 +99,9 @@ def test_every_other_clip_is_mirrored_if_asked(video):
 
 def test_jitter_changes_scale_and_aspect_but_not_the_shape(textured):
     clips = [
-        preprocessing(crop=64).train_clip(
+        preprocessing(crop=64).train_inputs(
             example(textured), np.random.default_rng(5), scale_jitter=jitter, flip=False
-        )
+        )["rgb"]
         for jitter in (None, (0.5, 0.6), [1, 2])
     ]
     assert {clip.shape for clip in clips} == {(8, 64, 64, 3)}
@@ -109,18 +109,18 @@ def test_jitter_changes_scale_and_aspect_but_not_the_shape(textured):
 
 
 def test_the_view_is_the_middle_clip_and_the_centre(video, textured):
-    view = preprocessing(crop=(96, 160)).eval_views(example(video))
+    view = preprocessing(crop=(96, 160)).eval_inputs(example(video))["rgb"]
     assert view.shape == (1, 8, 96, 160, 3)
     assert frame_numbers(view)[0].tolist() == list(range(12, 28, 2))
     with VideoReader(textured) as reader:
         whole = reader.read(range(12, 28, 2), lambda frame: frame.to_ndarray(format="rgb24"))
     np.testing.assert_array_equal(
-        preprocessing().eval_views(example(textured))[0], whole[:, :, 32:128]
+        preprocessing().eval_inputs(example(textured))["rgb"][0], whole[:, :, 32:128]
     )
 
 
 def test_views_are_every_clip_of_the_first_crop_then_of_the_next(textured):
-    views = preprocessing().eval_views(example(textured), num_clips=4, num_crops=3)
+    views = preprocessing().eval_inputs(example(textured), num_clips=4, num_crops=3)["rgb"]
     assert views.shape == (12, 8, 96, 96, 3)
     with VideoReader(textured) as reader:
         whole = reader.read(range(NUM_FRAMES), lambda frame: frame.to_ndarray(format="rgb24"))
@@ -134,8 +134,10 @@ def test_views_are_every_clip_of_the_first_crop_then_of_the_next(textured):
 
 def test_the_centre_of_three_crops_is_the_one_crop(textured):
     for fields in (dict(), dict(resize=50, crop=33)):
-        three = preprocessing(**fields).eval_views(example(textured), num_clips=2, num_crops=3)
-        one = preprocessing(**fields).eval_views(example(textured), num_clips=2)
+        three = preprocessing(**fields).eval_inputs(example(textured), num_clips=2, num_crops=3)[
+            "rgb"
+        ]
+        one = preprocessing(**fields).eval_inputs(example(textured), num_clips=2)["rgb"]
         np.testing.assert_array_equal(three[2:4], one)
 
 
@@ -143,7 +145,7 @@ def test_a_tall_picture_is_cropped_from_top_to_bottom(tmp_path, write_video):
     rows = np.arange(160) * 255 // 160
     frames = np.broadcast_to(rows[None, :, None, None], (8, 160, 96, 3)).astype(np.uint8)
     path = write_video(tmp_path / "tall.mp4", frames)
-    views = preprocessing(num_frames=4).eval_views(example(path), num_crops=3)
+    views = preprocessing(num_frames=4).eval_inputs(example(path), num_crops=3)["rgb"]
     brightness = views.mean((1, 2, 3, 4))
     assert brightness[0] + 20 < brightness[1] < brightness[2] - 20
 
@@ -154,18 +156,20 @@ def test_a_short_clip_loops_or_repeats_its_last_frame(video):
         ("loop", [10, 12, 14, 11, 13, 10, 12, 14]),
         ("pad", [10, 12, 14, 14, 14, 14, 14, 14]),
     ):
-        view = preprocessing(crop=(96, 160), short_clips=how).eval_views(example(video, **window))
+        view = preprocessing(crop=(96, 160), short_clips=how).eval_inputs(example(video, **window))[
+            "rgb"
+        ]
         assert frame_numbers(view)[0].tolist() == expected
 
 
 def test_a_clip_stays_inside_its_window(video):
     for seed in range(30):
-        clip = preprocessing(crop=(96, 160)).train_clip(
+        clip = preprocessing(crop=(96, 160)).train_inputs(
             example(video, start=0.4, end=1.2),
             np.random.default_rng(seed),
             scale_jitter=None,
             flip=False,
-        )
+        )["rgb"]
         assert frame_numbers(clip).min() >= 10 and frame_numbers(clip).max() < 30
 
 
@@ -174,16 +178,18 @@ def test_one_frame_fills_a_clip(tmp_path, moving_frames, write_video):
     for how in ("loop", "pad"):
         for frame_rate in (None, 10):
             chosen = preprocessing(short_clips=how, frame_rate=frame_rate)
-            clip = chosen.train_clip(
+            clip = chosen.train_inputs(
                 example(path), np.random.default_rng(0), scale_jitter=None, flip=False
-            )
+            )["rgb"]
             assert clip.shape == (8, 96, 96, 3)
             assert (clip == clip[0]).all()
 
 
 def test_stride_counts_frames_of_the_wanted_rate(video):
     def numbers(**fields):
-        return frame_numbers(preprocessing(crop=(96, 160), **fields).eval_views(example(video)))[0]
+        return frame_numbers(
+            preprocessing(crop=(96, 160), **fields).eval_inputs(example(video))["rgb"]
+        )[0]
 
     assert numbers(frame_rate=FPS).tolist() == numbers().tolist()
     assert numbers(frame_rate=12.5, stride=1).tolist() == numbers(stride=2).tolist()
@@ -199,7 +205,7 @@ def test_a_variable_frame_rate_is_shown_as_a_player_would(tmp_path, write_video)
     )
     path = write_video(tmp_path / "vfr.mkv", frames, ticks=ticks, options={"crf": "5"})
     chosen = preprocessing(num_frames=10, stride=1, frame_rate=5, crop=(96, 160))
-    view = chosen.eval_views(example(path))
+    view = chosen.eval_inputs(example(path))["rgb"]
     # Ticks at 0, 0.2, ..., 1.8 s are frames 0, 5, 10, ..., 45 of 25 a second.
     on_screen = np.searchsorted(ticks, np.arange(10) * 5, side="right") - 1
     assert frame_numbers(view)[0].tolist() == on_screen.tolist()
@@ -207,10 +213,10 @@ def test_a_variable_frame_rate_is_shown_as_a_player_would(tmp_path, write_video)
 
 def test_a_crop_larger_than_the_picture_enlarges_it(textured):
     chosen = preprocessing(resize=48, crop=128, num_frames=2)
-    assert chosen.eval_views(example(textured), num_crops=3).shape == (3, 2, 128, 128, 3)
-    clip = chosen.train_clip(
+    assert chosen.eval_inputs(example(textured), num_crops=3)["rgb"].shape == (3, 2, 128, 128, 3)
+    clip = chosen.train_inputs(
         example(textured), np.random.default_rng(0), scale_jitter=(0.5, 0.5), flip=False
-    )
+    )["rgb"]
     assert clip.shape == (2, 128, 128, 3)
 
 
@@ -218,10 +224,11 @@ def test_bytes_are_a_video_too_and_named_by_their_example(textured):
     with open(textured, "rb") as file:
         encoded = file.read()
     np.testing.assert_array_equal(
-        preprocessing().eval_views(example(encoded)), preprocessing().eval_views(example(textured))
+        preprocessing().eval_inputs(example(encoded))["rgb"],
+        preprocessing().eval_inputs(example(textured))["rgb"],
     )
     with pytest.raises(UnreadableVideo, match="^v: "):
-        preprocessing().eval_views(example(encoded[:99]))
+        preprocessing().eval_inputs(example(encoded[:99]))["rgb"]
 
 
 def test_fields_survive_json():
@@ -264,6 +271,6 @@ def test_an_unknown_field_is_named():
 @pytest.mark.parametrize("jitter", [(0, 1), (2, 1), (1,)])
 def test_a_jitter_that_cannot_be_is_refused(textured, jitter):
     with pytest.raises(ValueError, match="scale_jitter"):
-        preprocessing().train_clip(
+        preprocessing().train_inputs(
             example(textured), np.random.default_rng(0), scale_jitter=jitter, flip=False
-        )
+        )["rgb"]
