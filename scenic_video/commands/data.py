@@ -10,6 +10,7 @@ from io import TextIOBase
 from pathlib import Path
 from typing import Any, cast
 
+from scenic_video.commands import data_stats
 from scenic_video.commands.data_source import add_data, open_data
 from scenic_video.console import Terminal
 
@@ -17,6 +18,7 @@ EXAMPLES = """\
 examples:
   scenic-video data synthesize --out=data/synthetic --clips=1000
   scenic-video data check data/synthetic
+  scenic-video data stats data/synthetic --seconds=1.6
   scenic-video data transcode videos/train.csv videos/test.csv --out=data/videos_256
   scenic-video data build data/videos_256 --out=data/videos_records
 """
@@ -51,9 +53,10 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "data", help="make, check, convert and pack datasets", description=__doc__, epilog=EXAMPLES
     )
-    verbs = parser.add_subparsers(metavar="synthesize|check|transcode|build", required=True)
+    verbs = parser.add_subparsers(metavar="synthesize|check|stats|transcode|build", required=True)
     _add_synthesize(verbs)
     _add_check(verbs)
+    data_stats.add_parser(verbs)
     _add_transcode(verbs)
     _add_build(verbs)
 

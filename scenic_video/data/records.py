@@ -16,6 +16,7 @@ from typing import Any
 from scenic_video.config import near
 from scenic_video.data.examples import Dataset, Example
 from scenic_video.data.record_layout import Layout, find_layout
+from scenic_video.data.statistics import read_statistics
 
 INFO_FILE = "dataset_info.json"
 
@@ -47,6 +48,7 @@ def tfds(
         labels=layout.labels,
         fingerprint=_fingerprint(builder, chosen, layout),
         flip_safe=bool(notes.get("flip_safe", True)) if flip_safe is None else flip_safe,
+        statistics=read_statistics(Path(builder.data_dir)),
     )
 
 

@@ -50,9 +50,9 @@ class SpectrogramTransform:
         train: bool,
     ) -> Float32[Array, "b columns bins 1"]:
         """Zeros, the mean, where an example has no sound."""
-        sound = self.sound
-        spectrogram = log_mel(jnp.asarray(waveform, jnp.float32) / FULL_SCALE, sound)
-        spectrogram = (spectrogram - sound.mean) / sound.std
+        assert self.sound.mean is not None and self.sound.std is not None
+        spectrogram = log_mel(jnp.asarray(waveform, jnp.float32) / FULL_SCALE, self.sound)
+        spectrogram = (spectrogram - self.sound.mean) / self.sound.std
         if train:
             rngs = jax.vmap(jax.random.fold_in, (None, 0))(rng, jnp.arange(len(spectrogram)))
             spectrogram = jax.vmap(self._augment)(spectrogram, rngs)

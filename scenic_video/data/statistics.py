@@ -1,4 +1,4 @@
-"""What was measured once over a whole dataset, and is kept with it."""
+"""Where numbers that were measured over a whole dataset are kept: with the data."""
 
 import json
 from pathlib import Path

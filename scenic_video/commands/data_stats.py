@@ -1,0 +1,80 @@
+"""scenic-video data stats: what a dataset's spectrograms are normalised by, kept with the data."""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from io import TextIOBase
+from pathlib import Path
+from typing import Any, cast
+
+from scenic_video.commands.data_source import add_data, open_data
+from scenic_video.config import ConfigError
+from scenic_video.console import Terminal
+from scenic_video.data.examples import Example, random_subset
+from scenic_video.data.sound import Sound
+
+EXAMPLES = """\
+examples:
+  scenic-video data stats data/synthetic --seconds=1.6
+  scenic-video data stats videos/ --split=train --max-examples=20000 --num-mel-bins=64
+
+Writes statistics.json beside the data. Runs on these data take mean and std from there, unless
+their config sets preprocessing.sound.mean and std.
+"""
+
+FIELDS = [field for field in dataclasses.fields(Sound) if field.name not in ("mean", "std")]
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds the verb `stats` below `data`."""
+    parser = verbs.add_parser(
+        "stats", help="measure the sound of a dataset", description=__doc__, epilog=EXAMPLES
+    )
+    add_data(parser)
+    parser.add_argument("--split", default="train", help="split to measure (default: train)")
+    parser.add_argument(
+        "--max-examples", type=int, default=10_000, help="at most so many (default: 10000)"
+    )
+    how = parser.add_argument_group("the spectrogram, as in preprocessing.sound")
+    for field in FIELDS:
+        flag = "--" + field.name.replace("_", "-")
+        how.add_argument(
+            flag, type=type(field.default), default=field.default, help=f"default: {field.default}"
+        )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures, prints and keeps the statistics."""
+    from scenic_video.data import measuring, statistics
+
+    dataset = open_data(arguments)
+    if arguments.split not in dataset.splits:
+        raise ConfigError(f"There is no split {arguments.split!r}: {', '.join(dataset.splits)}.")
+    examples = _some(dataset.splits[arguments.split], arguments.max_examples)
+    sound = Sound(**{field.name: getattr(arguments, field.name) for field in FIELDS})
+    with Terminal(cast(TextIOBase, sys.stderr)).counting("examples") as progress:
+        found = measuring.spectrogram_statistics(examples, sound, progress=progress)
+    terminal = Terminal()
+    numbers = {name: value for name, value in found.items() if name != "scale"}
+    terminal.results(f"Spectrograms of {dataset.name}, {arguments.split}", numbers)
+    path = statistics.write_statistics(_folder(arguments.data[0]), "spectrogram", found)
+    terminal.line(f"Kept in {path}")
+    return 0
+
+
+def _some(examples: Sequence[Example], most: int) -> Sequence[Example]:
+    return examples if len(examples) <= most else random_subset(examples, most)
+
+
+def _folder(data: str) -> Path:
+    from scenic_video.data.records import find_records
+
+    path = Path(data).expanduser()
+    if not path.exists():
+        raise ConfigError(
+            f"{data!r} is no place to keep statistics in. Name the folder of its records instead, "
+            "or set preprocessing.sound.mean and std in the config."
+        )
+    return (find_records(path) or path) if path.is_dir() else path.parent

@@ -1,0 +1,67 @@
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scenic_video.cli import main
+from scenic_video.data.datasets import open_dataset
+from scenic_video.data.examples import Example
+from scenic_video.data.measuring import spectrogram_statistics
+from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.data.sound import FULL_SCALE, Sound
+from scenic_video.data.spectrograms import log_mel
+
+RATE, FPS = 16_000, 10
+SOUND = Sound(seconds=0.5)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory, write_video, moving_frames):
+    """Five films of a second: three with noise of their own loudness, a silent and a mute one."""
+    folder = tmp_path_factory.mktemp("films")
+    rng = np.random.default_rng(0)
+    tracks = [rng.normal(0, loudness, RATE) for loudness in (0.02, 0.1, 0.2)]
+    tracks += [np.zeros(RATE), None]
+    rows = ["path,label"]
+    for number, track in enumerate(tracks):
+        write_video(folder / f"{number}.mp4", moving_frames(FPS, 32, 32), fps=FPS, sound=track)
+        rows.append(f"{number}.mp4,{'ab'[number % 2]}")
+    (folder / "train.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_mean_and_deviation_are_those_of_all_audible_columns(films):
+    dataset = open_dataset(films)
+    found = spectrogram_statistics(dataset.splits["train"], SOUND)
+    reader = Preprocessing(num_frames=1, modalities=("spectrogram",), sound=SOUND)
+    values = [
+        log_mel(
+            jnp.asarray(reader.eval_inputs(example)["waveform"][0] / FULL_SCALE, "float32"), SOUND
+        )
+        for example in dataset.splits["train"][:3]
+    ]
+    assert found["mean"] == pytest.approx(np.mean(values), abs=1e-3)
+    assert found["std"] == pytest.approx(np.std(values), abs=1e-3)
+    assert (found["num_examples"], found["num_silent"], found["num_unreadable"]) == (5, 2, 0)
+
+
+def test_files_that_cannot_be_read_are_counted(films, tmp_path):
+    examples = [*open_dataset(films).splits["train"], Example("x", str(tmp_path / "x.mp4"), {})]
+    found = spectrogram_statistics(examples, SOUND)
+    assert (found["num_silent"], found["num_unreadable"]) == (2, 1)
+
+
+def test_a_dataset_without_sound_has_no_statistics(films):
+    with pytest.raises(ValueError, match="None of the 2 examples has any sound"):
+        spectrogram_statistics(open_dataset(films).splits["train"][3:], SOUND)
+
+
+def test_the_verb_keeps_statistics_with_the_data(films, capsys):
+    assert main(["data", "stats", str(films), "--seconds=0.5", "--num-mel-bins=64"]) == 0
+    assert "num_silent" in capsys.readouterr().out
+    kept = json.loads((films / "statistics.json").read_text())["spectrogram"]
+    assert kept["scale"]["num_mel_bins"] == 64
+    assert open_dataset(films).statistics["spectrogram"] == kept
+    sound = Sound(seconds=0.3, num_mel_bins=64).with_statistics(kept, dataset="films")
+    assert (sound.mean, sound.std) == (kept["mean"], kept["std"])
