@@ -14,6 +14,7 @@ FLOORS = {
     "scenic_video.commands": 5,
     "scenic_video.loop": 4,
     "scenic_video.visualize": 4,
+    "scenic_video.evaluators": 4,
     "scenic_video.trainer": 3,
     "scenic_video.tasks": 2,
     "scenic_video.flops": 2,

@@ -27,6 +27,7 @@ ONE_OF = {"num_steps": "num_epochs", "num_epochs": "num_steps"}
 """Fields of the trainer that take the place of each other."""
 REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")
 OPTIONAL = ("seed", "transform", "sound_transform", "input", "task", "mesh", "evaluation", "init")
+OPTIONAL += ("evaluators",)
 
 
 def load_config(arguments: Sequence[str]) -> Any:
@@ -57,6 +58,7 @@ def complete(config: ConfigDict) -> ConfigDict:
         raise ConfigError(f"The config lacks {', '.join(missing)}.")
     nodes: dict[str, Any] = {"seed": 0} | config.to_dict()
     nodes["init"] = NO_INIT | nodes.get("init", {})
+    nodes.setdefault("evaluators", {})
     for name, target in IMPLIED_TARGETS.items():
         nodes[name] = {"target": target} | nodes.get(name, {})
     if "sound" in nodes["preprocessing"]:

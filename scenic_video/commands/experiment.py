@@ -10,6 +10,7 @@ import optax
 from jax.sharding import Mesh
 
 from scenic_video import sharding, trainer
+from scenic_video.commands.evaluators import build_evaluators
 from scenic_video.commands.identity import environment, labels_to_json
 from scenic_video.commands.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
 from scenic_video.config import ConfigError, build, resolve
@@ -19,6 +20,7 @@ from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subs
 from scenic_video.data.labels import fingerprint
 from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.data.transforms import InputTransform
+from scenic_video.evaluators.evaluator import Evaluator
 from scenic_video.loop import Cadence
 from scenic_video.tasks.task import Batch, Task
 from scenic_video.views import Views
@@ -34,6 +36,7 @@ class Experiment:
     task: Task
     input: InputOptions
     evaluation: EvaluationOptions
+    evaluators: Mapping[str, Evaluator]
     options: trainer.TrainerOptions
     mesh: Mesh
     cadence: Cadence
@@ -123,13 +126,23 @@ def build_experiment(config: Mapping[str, Any], terminal: Terminal | None = None
             f"With trainer.best_metric, checkpoint_every ({cadence.checkpoint_every}) must be a "
             f"multiple of eval_every ({cadence.eval_every})."
         )
+    task = build_task(config, dataset.labels, preprocessing)
     return Experiment(
         config=config,
         dataset=dataset,
         preprocessing=preprocessing,
-        task=build_task(config, dataset.labels, preprocessing),
+        task=task,
         input=input_options,
         evaluation=evaluation,
+        evaluators=build_evaluators(
+            config["evaluators"],
+            input_options,
+            evaluation,
+            task=task,
+            mesh=mesh,
+            dataset=dataset,
+            preprocessing=preprocessing,
+        ),
         options=options,
         mesh=mesh,
         cadence=cadence,

@@ -9,7 +9,8 @@ import jax
 
 from scenic_video.data.examples import LabelSpace
 
-MAY_CHANGE = ("mesh.", "evaluation.", "dataset", "trainer.log_every", "trainer.keep_last")
+MAY_CHANGE = ("mesh.", "evaluation.", "evaluators", "dataset")
+MAY_CHANGE += ("trainer.log_every", "trainer.keep_last")
 MAY_CHANGE += tuple(
     f"input.{name}" for name in ("num_threads", "num_workers", "decode_timeout", "max_bad_share")
 )

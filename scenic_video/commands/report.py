@@ -17,8 +17,14 @@ from scenic_video.writers import read_metrics
 MAX_WRONG, MAX_SAMPLES = 4, 12
 
 
-def write(experiment: Experiment, workdir: Path, evaluation: Evaluation) -> Path:
-    """Writes `workdir`/report.html about a run and its final evaluation."""
+def write(
+    experiment: Experiment,
+    workdir: Path,
+    evaluation: Evaluation,
+    others: Mapping[str, Mapping[str, float]] | None = None,
+) -> Path:
+    """Writes `workdir`/report.html about a run, its final evaluation, and what other evaluators
+    found by name."""
     labels = experiment.dataset.labels
     confusion = {}
     if not labels.multilabel:
@@ -29,7 +35,10 @@ def write(experiment: Experiment, workdir: Path, evaluation: Evaluation) -> Path
         config=experiment.config,
         environment=environment(),
         history=read_metrics(workdir),
-        results={f"{evaluation.split}, {evaluation.views} views": _results(evaluation)},
+        results={
+            **(others or {}),
+            f"{evaluation.split}, {evaluation.views} views": _results(evaluation),
+        },
         class_names=labels.classes,
         confusion=confusion,
         samples=[_sample(experiment, evaluation, i) for i in chosen(evaluation)],

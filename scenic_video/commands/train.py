@@ -9,7 +9,7 @@ import jax
 
 from scenic_video import loop
 from scenic_video.checkpoints import Checkpoints
-from scenic_video.commands import distributed, dry_run, report, start
+from scenic_video.commands import distributed, dry_run, evaluators, report, start
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
 from scenic_video.commands.experiment import (
@@ -96,9 +96,11 @@ def train(experiment: Experiment, workdir: Path, terminal: Terminal) -> int:
         state = _best(experiment, steps, workdir)
         terminal.line(f"The best checkpoint is that of step {int(state.step)}.")
     evaluation = evaluate(experiment, steps, state, experiment.views, terminal)
+    others = evaluators.run_evaluators(experiment.evaluators, state, terminal)
     if jax.process_index() == 0:
         show(evaluation, evaluation.write(workdir / "eval"), terminal)
-        terminal.line(f"Report: {report.write(experiment, workdir, evaluation)}")
+        evaluators.show(others, state, workdir / "eval", terminal)
+        terminal.line(f"Report: {report.write(experiment, workdir, evaluation, others)}")
     return 0
 
 
@@ -121,7 +123,8 @@ def _train(
 
     def evaluate_one_view(state: TrainState) -> loop.Scalars:
         evaluation = evaluate(experiment, steps, state, Views(), terminal)
-        return {f"{evaluation.split}/{k}": v for k, v in evaluation.metrics.items()}
+        others = evaluators.run_evaluators(experiment.evaluators, state, terminal)
+        return evaluators.named({evaluation.split: evaluation.metrics} | others)
 
     with (
         _training_batches(experiment, steps, int(state.step), workdir) as batches,
@@ -193,7 +196,9 @@ class _Observer:
 
 def _open_checkpoints(experiment: Experiment, workdir: Path) -> Checkpoints:
     options = experiment.options
-    metric = options.best_metric and f"{experiment.evaluation.split}/{options.best_metric}"
+    metric = options.best_metric
+    if metric and "/" not in metric:  # with one, it is an evaluator's: "few_shot/5shot_top1"
+        metric = f"{experiment.evaluation.split}/{metric}"
     return Checkpoints(
         workdir / "checkpoints",
         keep_last=options.keep_last,

@@ -1,0 +1,58 @@
+"""The evaluators that a config names: built, run, and written down."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from scenic_video.commands.options import EvaluationOptions, InputOptions
+from scenic_video.config import build
+from scenic_video.console import Terminal
+from scenic_video.evaluators.evaluator import Evaluator, Run
+from scenic_video.trainer import TrainState
+
+Results = dict[str, dict[str, float]]
+"""Evaluator -> metric -> value."""
+
+
+def build_evaluators(
+    nodes: Mapping[str, Any], input: InputOptions, evaluation: EvaluationOptions, **parts: Any
+) -> dict[str, Evaluator]:
+    """Every node under `evaluators`, made for a run of these options and further `parts`."""
+    run = Run(
+        train_split=input.split,
+        test_split=evaluation.split,
+        batch_size=evaluation.batch_size,
+        num_threads=input.num_threads,
+        decode_timeout=input.decode_timeout,
+        **parts,
+    )
+    return {name: build(node, run=run) for name, node in nodes.items()}
+
+
+def run_evaluators(
+    evaluators: Mapping[str, Evaluator], state: TrainState, terminal: Terminal
+) -> Results:
+    """What each evaluator finds of a state."""
+    results = {}
+    for name, evaluator in evaluators.items():
+        with terminal.counting(name) as counting:
+            results[name] = evaluator(state, on_batch=counting)
+    return results
+
+
+def named(results: Results) -> dict[str, float]:
+    """As they are logged: "evaluator/metric" -> value."""
+    return {f"{name}/{k}": v for name, found in results.items() for k, v in found.items()}
+
+
+def show(results: Results, state: TrainState, folder: Path, terminal: Terminal) -> None:
+    """Prints the results of each evaluator and writes them to `folder`/<evaluator>.json."""
+    step = int(jax.device_get(state.step))
+    for name, found in results.items():
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps({"step": step, "metrics": found}, indent=2) + "\n")
+        terminal.results(name, found)
+        terminal.line(f"Results: {path}")

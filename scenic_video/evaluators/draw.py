@@ -1,0 +1,51 @@
+"""Which examples stand for a class where few are to be seen."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int
+
+
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """For each class, positions of some of its examples in an order of chance.
+
+    The first are its shots, so that fewer shots are some of the more; those from `max_shots` on are
+    held out. A class that has too few gives all it has, to the shots first.
+    """
+
+    positions: Sequence[Int[np.ndarray, " _"]]
+    max_shots: int
+
+    @classmethod
+    def of(
+        cls,
+        class_ids: Int[np.ndarray, " n"],
+        num_classes: int,
+        *,
+        max_shots: int,
+        num_held_out: int,
+        seed: int,
+    ) -> "Draw":
+        order = np.random.default_rng(seed).permutation(len(class_ids))
+        shuffled, number = class_ids[order], max_shots + num_held_out
+        return cls([order[shuffled == index][:number] for index in range(num_classes)], max_shots)
+
+    def among(self, places: Int[np.ndarray, " n"]) -> "Draw":
+        """The same draw by other positions, `places[position]`; where that is -1, the next moves
+        up."""
+        moved = [places[positions] for positions in self.positions]
+        return dataclasses.replace(self, positions=[x[x >= 0] for x in moved])
+
+    def shots(self, number: int) -> Int[np.ndarray, " shots"]:
+        """Positions of `number` examples a class."""
+        return np.concatenate([of_class[:number] for of_class in self.positions])
+
+    @property
+    def held_out(self) -> Int[np.ndarray, " held_out"]:
+        return np.concatenate([of_class[self.max_shots :] for of_class in self.positions])
+
+    @property
+    def all(self) -> Int[np.ndarray, " drawn"]:
+        return np.concatenate(self.positions)

@@ -1,0 +1,94 @@
+"""The features that a state gives of examples."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Float32, Int
+
+from scenic_video.data.examples import Example, LabelSpace
+from scenic_video.data.feed import Feed
+from scenic_video.data.pipeline import eval_batches
+from scenic_video.evaluators.evaluator import OnBatch, Run, unheard
+from scenic_video.evaluators.linear_probe import Labelled
+from scenic_video.sharding import local_rows, put_batch
+from scenic_video.tasks.task import Batch
+from scenic_video.trainer import TrainState
+from scenic_video.views import Views
+
+Extractor = Callable[[TrainState, Batch], dict[str, Any]]
+"""(state, batch) -> {"features": [B, D], "label": {head: [B]}, "mask": [B]}, on every host."""
+
+
+class Features(NamedTuple):
+    """Features of the examples that could be read, their labels, and their positions."""
+
+    values: Float32[np.ndarray, "n d"]
+    labels: Mapping[str, np.ndarray]
+    positions: Int[np.ndarray, " n"]
+
+    def labelled(self, head: str) -> Labelled:
+        return Labelled(self.values, self.labels[head])
+
+
+def compile_features(run: Run) -> Extractor:
+    """Features by the parameters that are evaluated, compiled for the mesh of the run.
+
+    Errors: ValueError for a task without `features(variables, batch)`.
+    """
+    features_of = getattr(run.task, "features", None)
+    if features_of is None:
+        raise ValueError(
+            f"{type(run.task).__name__} gives no features; a task that is to be probed needs a "
+            "method features(variables, batch) -> [B, D]."
+        )
+
+    def features(state: TrainState, batch: Batch) -> dict[str, Any]:
+        variables = {"params": state.eval_params, **state.model_state}
+        values = features_of(variables, batch).astype(jnp.float32)
+        return {"features": values, "label": batch["label"], "mask": batch["mask"]}
+
+    compiled = jax.jit(features, out_shardings=NamedSharding(run.mesh, PartitionSpec()))
+
+    def call(state: TrainState, batch: Batch) -> dict[str, Any]:
+        with jax.set_mesh(run.mesh):
+            return compiled(state, batch)
+
+    return call
+
+
+def extract(
+    extractor: Extractor,
+    state: TrainState,
+    examples: Sequence[Example],
+    labels: LabelSpace,
+    run: Run,
+    *,
+    views: Views,
+    on_batch: OnBatch = unheard,
+) -> Features:
+    """The features of every example once; videos that cannot be read are left out."""
+    outputs: list[dict[str, Any]] = []
+    with eval_batches(
+        examples,
+        labels,
+        run.preprocessing,
+        batch_size=run.batch_size,
+        num_clips=views.num_clips,
+        num_crops=views.num_crops,
+        rows=local_rows(run.mesh, run.batch_size),
+        num_threads=run.num_threads,
+        decode_timeout=run.decode_timeout,
+    ) as batches:
+        put = functools.partial(put_batch, mesh=run.mesh, batch_size=run.batch_size)
+        for batch in Feed(batches, put):
+            outputs.append(jax.device_get(extractor(state, batch)))
+            on_batch(len(outputs), len(batches))
+    whole = jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
+    positions = np.flatnonzero(whole["mask"])
+    kept = {head: ids[positions] for head, ids in whole["label"].items()}
+    return Features(whole["features"][positions], kept, positions)

@@ -1,0 +1,142 @@
+"""Few-shot linear evaluation: what a linear classifier makes of frozen features."""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Int64
+
+from scenic_video.config import ConfigError
+from scenic_video.data.datasets import open_dataset
+from scenic_video.data.examples import Dataset, Example, Subset, split_of
+from scenic_video.evaluators.draw import Draw
+from scenic_video.evaluators.evaluator import OnBatch, Run, unheard
+from scenic_video.evaluators.features import Features, compile_features, extract
+from scenic_video.evaluators.linear_probe import probe
+from scenic_video.trainer import TrainState
+from scenic_video.views import Views
+
+L2 = tuple(2.0**exponent for exponent in range(-10, 21, 2))
+
+
+@dataclasses.dataclass(frozen=True)
+class FewShot:
+    """Accuracy of ridge regression on the features of a few examples a class.
+
+    For each of `shots`: "5shot_top1", the mean accuracy over `num_seeds` choices of the examples;
+    "5shot_top1_std", its standard deviation over them; and "5shot_l2", the penalty. Where the
+    dataset has several heads, each by itself: "verb_5shot_top1". Further "test_videos", how many
+    were tested on, and "unreadable", how many videos, of either split, had to be left out.
+
+    Test labels choose nothing. Of several penalties `l2` that one is taken that is best, in the
+    mean over the seeds, on `num_held_out` further training examples a class (of equals the
+    largest); with one penalty no label is seen but those of the shots. Public code takes the
+    penalty that is best on the test splits themselves, of several datasets together. Which
+    examples are drawn depends on the seed alone, so evaluations of a run are comparable.
+
+    `dataset` is a node, path or name as in a config, by default that of the run; its splits are by
+    default named like those that the run trains on and evaluates. Videos are cut as the run cuts
+    them, with `views` as in 4x3.
+    """
+
+    run: Run
+    dataset: Dataset | str | None = None
+    train_split: str = ""
+    test_split: str = ""
+    views: str = "1x1"
+    shots: Sequence[int] = (1, 5, 10)
+    l2: Sequence[float | int] = L2
+    num_held_out: int = 5
+    num_seeds: int = 3
+
+    def __post_init__(self):
+        Views.parse(self.views)
+        for name in ("shots", "l2"):
+            values = tuple(getattr(self, name))
+            if not values or min(values) <= 0:
+                raise ConfigError(f"FewShot.{name} must be numbers above 0; got {values}.")
+        for name, least in (("num_held_out", int(len(self.l2) > 1)), ("num_seeds", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"FewShot.{name} must be {least} or more, with {len(self.l2)} penalties to "
+                    f"choose from; got {getattr(self, name)}."
+                )
+        if self._data.labels.multilabel:
+            raise ConfigError(f"FewShot needs one label a video; {self._data.name!r} has several.")
+        if not len(self._train) or not len(self._test):
+            raise ConfigError(f"FewShot needs videos in both splits of {self._data.name!r}.")
+
+    def __call__(self, state: TrainState, *, on_batch: OnBatch = unheard) -> dict[str, float]:
+        chosen = Subset(self._train, tuple(self._chosen.tolist()))
+        train, test = (self._read(state, x, on_batch) for x in (chosen, self._test))
+        rows = np.full(len(self._train), -1)
+        rows[self._chosen[train.positions]] = np.arange(len(train.positions))
+        results: dict[str, float] = {}
+        for (head, draws), shots in itertools.product(self._draws.items(), self.shots):
+            found = probe(
+                train.labelled(head),
+                test.labelled(head),
+                [draw.among(rows) for draw in draws],
+                shots=shots,
+                num_classes=self._data.labels.num_classes[head],
+                l2=self.l2,
+            )
+            name = f"{shots}shot" if len(self._draws) == 1 else f"{head}_{shots}shot"
+            results |= {f"{name}_{quantity}": value for quantity, value in found.items()}
+        num_read = len(train.positions) + len(test.positions)
+        unreadable = len(chosen) + len(self._test) - num_read
+        return results | {"test_videos": len(test.positions), "unreadable": unreadable}
+
+    def _read(self, state: TrainState, examples: Sequence[Example], on_batch: OnBatch) -> Features:
+        return extract(
+            self._features,
+            state,
+            examples,
+            self._data.labels,
+            self.run,
+            views=Views.parse(self.views),
+            on_batch=on_batch,
+        )
+
+    @functools.cached_property
+    def _data(self) -> Dataset:
+        if self.dataset is None:
+            return self.run.dataset
+        return open_dataset(self.dataset) if isinstance(self.dataset, str) else self.dataset
+
+    @functools.cached_property
+    def _train(self) -> Sequence[Example]:
+        return split_of(self._data, self.train_split or self.run.train_split)
+
+    @functools.cached_property
+    def _test(self) -> Sequence[Example]:
+        return split_of(self._data, self.test_split or self.run.test_split)
+
+    @functools.cached_property
+    def _features(self):
+        return compile_features(self.run)
+
+    @functools.cached_property
+    def _draws(self) -> Mapping[str, Sequence[Draw]]:
+        """Head -> the choices of its shots, one a seed."""
+        labels = [example.labels for example in self._train]
+        draw = functools.partial(
+            Draw.of,
+            max_shots=max(self.shots),
+            num_held_out=self.num_held_out if len(self.l2) > 1 else 0,
+        )
+        return {
+            head: [
+                draw(np.array([ids[head][0] for ids in labels]), num_classes, seed=seed)
+                for seed in range(self.num_seeds)
+            ]
+            for head, num_classes in self._data.labels.num_classes.items()
+        }
+
+    @functools.cached_property
+    def _chosen(self) -> Int64[np.ndarray, " chosen"]:
+        """The training examples that some draw has, by position."""
+        draws = itertools.chain.from_iterable(self._draws.values())
+        return np.unique(np.concatenate([draw.all for draw in draws]))

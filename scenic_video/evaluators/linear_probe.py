@@ -1,0 +1,64 @@
+"""The accuracy of linear classifiers that see a few examples a class."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float64, Int
+
+from scenic_video.evaluators.draw import Draw
+from scenic_video.evaluators.ridge import Ridge
+
+
+class Labelled(NamedTuple):
+    """Features and class ids of the same examples."""
+
+    features: Float[np.ndarray, "n d"]
+    class_ids: Int[np.ndarray, " n"]
+
+    def at(self, positions: Int[np.ndarray, " m"]) -> "Labelled":
+        return Labelled(self.features[positions], self.class_ids[positions])
+
+
+def probe(
+    train: Labelled,
+    test: Labelled,
+    draws: Sequence[Draw],
+    *,
+    shots: int,
+    num_classes: int,
+    l2: Sequence[float | int],
+) -> dict[str, float]:
+    """ "top1" on `test` in the mean over `draws`, its "top1_std", and the penalty "l2".
+
+    The penalty is the one of `l2` that is best in the mean on what the draws hold out of `train`,
+    of equals the largest. Errors: ValueError where there are several and nothing is held out.
+    """
+    one_hot = np.eye(num_classes)
+    fits = []
+    for draw in draws:
+        seen = train.at(draw.shots(shots))
+        fits.append(Ridge.fit(seen.features, one_hot[seen.class_ids]))
+    penalties = sorted(l2, reverse=True)
+    if len(penalties) > 1:
+        held_out = [train.at(draw.held_out) for draw in draws]
+        if not all(len(x.class_ids) for x in held_out):
+            raise ValueError(
+                f"No training example is left to choose one of {len(l2)} penalties by. Set fewer "
+                "shots, or a single l2."
+            )
+        found = [_accuracies(fit, x, penalties) for fit, x in zip(fits, held_out, strict=True)]
+        penalties = [penalties[int(np.mean(found, axis=0).argmax())]]
+    accuracies = [_accuracies(fit, test, penalties)[0] for fit in fits]
+    return {
+        "top1": float(np.mean(accuracies)),
+        "top1_std": float(np.std(accuracies)),
+        "l2": float(penalties[0]),
+    }
+
+
+def _accuracies(
+    fit: Ridge, examples: Labelled, penalties: Sequence[float | int]
+) -> Float64[np.ndarray, " penalties"]:
+    scores = fit.scores(examples.features, penalties)
+    return np.array([(x.argmax(axis=-1) == examples.class_ids).mean() for x in scores])

@@ -1,0 +1,183 @@
+"""Few-shot evaluation of real clips, over one device and eight."""
+
+import dataclasses
+
+import av
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scenic_video.config import ConfigError
+from scenic_video.data.examples import Dataset, Example, LabelSpace
+from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.evaluators.evaluator import Run
+from scenic_video.evaluators.features import compile_features, extract
+from scenic_video.evaluators.few_shot import FewShot
+from scenic_video.sharding import make_mesh
+from scenic_video.tasks.task import Output
+from scenic_video.trainer import TrainState
+from scenic_video.views import Views
+
+COLOURS = ((200, 60, 60), (60, 200, 60), (60, 60, 200))
+ZERO = jnp.zeros((), jnp.int32)
+STATE = TrainState(ZERO, {"scale": jnp.ones(())}, (), {}, None, ZERO)
+
+
+@dataclasses.dataclass(frozen=True)
+class MeanColour:
+    """A task whose features are the mean colour of a clip, times its one parameter."""
+
+    def init(self, rng, batch):
+        return {"params": {"scale": jnp.ones(())}}
+
+    def __call__(self, variables, batch, *, rng, train):
+        features = self.features(variables, batch)
+        return Output(jnp.zeros(()), batch["mask"].sum(), {}, {}, {"features": features})
+
+    def features(self, variables, batch):
+        views = batch["inputs"]["rgb"].astype(jnp.float32)
+        return variables["params"]["scale"] * views.mean(axis=(1, 2, 3, 4))
+
+
+def write_clip(path, colour, rng):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        shade = np.array(colour) + rng.integers(-20, 21, 3)
+        for _ in range(4):
+            picture = np.broadcast_to(shade.astype(np.uint8), (32, 32, 3))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.copy(), format="rgb24")))
+        container.mux(stream.encode())
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """18 clips to train and 11 to test on, of three colours and, as another head, two loudnesses
+    that no picture shows."""
+    folder, rng = tmp_path_factory.mktemp("colours"), np.random.default_rng(0)
+    splits = {}
+    for split, number in (("train", 18), ("test", 11)):
+        splits[split] = []
+        for i in range(number):
+            path = folder / f"{split}_{i}.mp4"
+            write_clip(path, COLOURS[i % 3], rng)
+            labels = {"colour": (i % 3,), "loudness": (int(rng.integers(2)),)}
+            splits[split].append(Example(path.stem, str(path), labels))
+    classes = {"colour": ("red", "green", "blue"), "loudness": ("loud", "soft")}
+    return Dataset("colours", splits, LabelSpace(classes))
+
+
+def make_run(dataset, num_devices=1, batch_size=8):
+    return Run(
+        task=MeanColour(),
+        mesh=make_mesh(devices=jax.devices()[:num_devices]),
+        dataset=dataset,
+        preprocessing=Preprocessing(num_frames=2, resize=18, crop=16),
+        train_split="train",
+        test_split="test",
+        batch_size=batch_size,
+    )
+
+
+def only(dataset, head):
+    return dataclasses.replace(dataset, labels=LabelSpace({head: dataset.labels.classes[head]}))
+
+
+def with_broken(dataset, split, index, path):
+    path.write_bytes(b"no video")
+    examples = list(dataset.splits[split])
+    examples[index] = dataclasses.replace(examples[index], video=str(path))
+    return dataclasses.replace(dataset, splits={**dataset.splits, split: examples})
+
+
+@pytest.mark.parametrize("num_devices", [1, 8])
+def test_every_example_counts_once_over_any_number_of_devices(dataset, num_devices):
+    """11 examples in batches of 8: the last one is padded, also on devices of one row each."""
+    run = make_run(dataset, num_devices)
+    examples = dataset.splits["test"]
+    heard = []
+    found = extract(
+        compile_features(run),
+        STATE,
+        examples,
+        dataset.labels,
+        run,
+        views=Views(2, 1),
+        on_batch=lambda done, total: heard.append((done, total)),
+    )
+    assert found.positions.tolist() == list(range(11))
+    assert found.labels["colour"].tolist() == [i % 3 for i in range(11)]
+    np.testing.assert_allclose(found.values, [COLOURS[i % 3] for i in range(11)], atol=25)
+    assert heard == [(1, 2), (2, 2)]
+
+
+def test_colours_are_told_apart_by_one_shot(dataset):
+    found = FewShot(make_run(only(dataset, "colour"), 8), shots=(1, 3), num_held_out=2)(STATE)
+    assert found["1shot_top1"] == found["3shot_top1"] == 1.0
+    assert found["3shot_top1_std"] == 0.0
+    assert found["test_videos"] == 11 and found["unreadable"] == 0
+
+
+def test_each_head_has_numbers_of_its_own(dataset):
+    found = FewShot(make_run(dataset), shots=(2,), num_held_out=2)(STATE)
+    assert found["colour_2shot_top1"] == 1.0
+    assert found["loudness_2shot_top1"] < 0.9
+    assert {"colour_2shot_l2", "loudness_2shot_l2", "loudness_2shot_top1_std"} < set(found)
+
+
+def test_what_cannot_be_read_is_left_out_and_counted(dataset, tmp_path):
+    data = only(dataset, "colour")
+    data = with_broken(data, "test", 4, tmp_path / "a.mp4")
+    data = with_broken(data, "train", 0, tmp_path / "b.mp4")
+    found = FewShot(make_run(data), shots=(4,), num_held_out=2)(STATE)
+    assert found["test_videos"] == 10 and found["unreadable"] == 2
+    assert found["4shot_top1"] == 1.0
+
+
+def test_the_parameters_that_are_evaluated_are_used(dataset):
+    """With the average of parameters at zero there is nothing to tell colours apart by."""
+    averaged = STATE.replace(ema_params={"scale": jnp.zeros(())})
+    found = FewShot(make_run(only(dataset, "colour")), shots=(4,), num_held_out=2)(averaged)
+    assert found["4shot_top1"] == pytest.approx(4 / 11)
+
+
+def test_another_dataset_may_be_named_by_its_path(dataset, tmp_path):
+    for split, examples in dataset.splits.items():
+        names = dataset.labels.classes["colour"]
+        rows = [f"{example.video},{names[example.labels['colour'][0]]}" for example in examples]
+        (tmp_path / f"{split}.csv").write_text("\n".join(["path,colour", *rows]))
+    other = dataclasses.replace(dataset, splits={})
+    found = FewShot(make_run(other), dataset=str(tmp_path), shots=(2,), num_held_out=2)(STATE)
+    assert found["2shot_top1"] == 1.0 and found["test_videos"] == 11
+
+
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"shots": (0, 1)}, "shots must be numbers above 0"),
+        ({"l2": (0.0,)}, "l2 must be numbers above 0"),
+        ({"num_held_out": 0}, "num_held_out must be 1 or more, with 16 penalties"),
+        ({"num_seeds": 0}, "num_seeds must be 1 or more"),
+        ({"test_split": "val"}, "no split 'val'"),
+        ({"views": "4"}, "such as 4x3"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_training(dataset, fields, message):
+    with pytest.raises(ValueError, match=message):
+        FewShot(make_run(dataset), **fields)
+
+
+def test_several_labels_a_video_are_refused(dataset):
+    labels = dataclasses.replace(dataset.labels, multilabel=True)
+    with pytest.raises(ConfigError, match="one label a video; 'colours' has several"):
+        FewShot(make_run(dataclasses.replace(dataset, labels=labels)))
+
+
+def test_a_task_without_features_is_refused(dataset):
+    class Featureless:
+        init, __call__ = MeanColour.init, MeanColour.__call__
+
+    run = dataclasses.replace(make_run(dataset), task=Featureless())
+    with pytest.raises(ValueError, match="Featureless gives no features"):
+        compile_features(run)
