@@ -2,41 +2,52 @@
 
 Views of one clip, cut into tubelets of different sizes, have a transformer each; these exchange
 information in some layers, and a global transformer reads them all. Parameters carry the names of
-the public checkpoints, which count views from the coarsest.
+the public checkpoints, which count views from the coarsest. Views of sound and optical flow beside
+RGB make it the model of M&M Mix (Xiong et al., 2022).
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange, repeat
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from projects.mtv.times import REPETITIONS, beside, common_steps, fold, unfold
+from projects.mtv.times import (
+    REPETITIONS,
+    beside,
+    check_tubelets,
+    common_steps,
+    fold,
+    unfold,
+)
 from projects.mtv.views import Views, read_views
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
 from scenic_video.layers.multiview import MultiviewEncoder
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
+from scenic_video.layers.presence import where_present
 from scenic_video.layers.transformer import Encoder, EncoderBlock
 from scenic_video.layers.view_fusion import Bottleneck, Fusion
 
 
 class MTV(nn.Module, kw_only=True):
-    """A multiview transformer over clips [b, t, h, w, 3].
+    """A multiview transformer over clips [b, t, h, w, 3], their spectrograms [b, s, f, 1] and
+    optical flow [b, t, h, w, 2], as far as the views see them.
 
-    `views` are written "B/2+S/4+Ti/8" (see `parse_views`) or given as `View`s or mappings of
-    their fields, in any order.
+    `views` are written "B/2+S/4+Ti/8" or "B/2:rgb+S/16x16:audio+Ti/4:flow" (see `parse_views`), or
+    given as `View`s or mappings of their fields, in any order.
     `fusion` is how they exchange information, None for late fusion. `classifier` is "token" (a
     class token for every frame of tubelets, and one for the clip) or "gap" (mean of the tokens).
     The global transformer reads the views' frames one beside the other (`merge` "channel", its
     width is the sum of the views') or one after the other ("time", projected to
     `global_hidden_size`). Beside each other, a shorter view is repeated: "tile" as a whole, which
     is what the public checkpoints know, or "repeat" frame by frame, so that times agree.
-    `tubelet_start` is "random", "central_frame" or "filter_inflation". Rates, `dtype` and `remat`
+    `tubelet_start` is "random", "central_frame" or "filter_inflation" (patches of sound are always
+    random). Rates, `dtype` and `remat`
     are as in `VisionTransformer`.
     """
 
@@ -67,8 +78,6 @@ class MTV(nn.Module, kw_only=True):
         self._require("merge", self.merge, ("channel", "time"))
         self._require("repetition", self.repetition, REPETITIONS)
         self._require("dtype", jnp.dtype(self.dtype).name, ("float32", "bfloat16"))
-        for view in views:
-            self._require("the modality of a view", view.modality, ("rgb",))
         if self.fusion is not None:
             depth = max(view.num_layers for view in views)
             self.fusion.check(num_views=len(views), num_layers=depth)
@@ -79,12 +88,24 @@ class MTV(nn.Module, kw_only=True):
 
     @nn.compact
     def __call__(
-        self, *, rgb: Float[Array, "b t h w 3"], train: bool = False
+        self,
+        *,
+        rgb: Float[Array, "b t h w 3"] | None = None,
+        spectrogram: Float[Array, "b s f 1"] | None = None,
+        flow: Float[Array, "b t h w 2"] | None = None,
+        presence: Mapping[str, Float[Array, " b"]] | None = None,
+        train: bool = False,
     ) -> Float[Array, "b c"]:
+        """Logits. `presence` says by modality where an example has it (1) or lacks it (0); None,
+        as a modality that is not among it, is always present. Of a view that is absent no other
+        reads anything, and neither does the global transformer."""
         views = read_views(self.views)
-        grids = [view.grid(rgb.shape[1:4]) for view in views]
-        tokens = [self._tokenize(index, {"rgb": rgb}) for index in range(len(views))]
-        steps = common_steps([time for time, _, _ in grids], repeated=self.merge == "channel")
+        inputs = self._inputs(rgb=rgb, spectrogram=spectrogram, flow=flow)
+        present = [_present(view.modality, presence) for view in views]
+        grids = [view.grid(inputs[view.modality].shape) for view in views]
+        tokens = [self._tokenize(index, inputs, present[index]) for index in range(len(views))]
+        lengths = [time for time, _, _ in grids]
+        steps = common_steps(lengths, repeated=self.merge == "channel", views=views)
         encoder = MultiviewEncoder(
             views=views,
             grids=[(time // steps, rows, columns) for time, rows, columns in grids],
@@ -96,30 +117,38 @@ class MTV(nn.Module, kw_only=True):
             name="MultiviewEncoder",
         )
         tokens = [fold(frames, steps) for frames in tokens]
-        tokens = encoder(tokens, self._bottleneck(rgb.shape[0], steps), train=train)
-        frames = [unfold(x, grid[0]) for x, grid in zip(tokens, grids, strict=True)]
-        clip = self._merge([pool(view, self.classifier) for view in frames])
-        features = pool(self._encode_clip(clip, train=train), self.classifier)
+        bottleneck = self._bottleneck(tokens[0].shape[0], steps)
+        tokens = encoder(tokens, bottleneck, present, train=train)
+        frames = [unfold(x, length) for x, length in zip(tokens, lengths, strict=True)]
+        frames = [pool(view, self.classifier) for view in frames]
+        clip, is_present = self._merge(frames, present)
+        features = self._encode_clip(clip, is_present, train=train)
         self.sow("intermediates", "features", features)
         return classify(features, self.num_classes, bias_init=self.head_bias_init)
 
-    def _tokenize(self, index: int, inputs: Mapping[str, Array]) -> Array:
+    def _inputs(self, **inputs: Array | None) -> dict[str, Array]:
+        """The inputs that are given; a ValueError unless they are those that views see."""
+        given = {name: value for name, value in inputs.items() if value is not None}
+        seen = {view.modality for view in read_views(self.views)}
+        if seen != given.keys():
+            raise ValueError(
+                f"{type(self).__name__} has views of {', '.join(sorted(seen))}, and the inputs are "
+                f"{', '.join(sorted(given))}. Change preprocessing.modalities or the views."
+            )
+        return given
+
+    def _tokenize(self, index: int, inputs: Mapping[str, Array], present: Array | None) -> Array:
         """Tokens [b, t, n, d] of a view; a class token leads each frame, one for every time."""
         view = read_views(self.views)[index]
-        video = inputs[view.modality]
-        if video.shape[1] % view.tubelet_size[0]:
-            raise ValueError(
-                f"A clip of {video.shape[1]} frames does not divide into tubelets of "
-                f"{view.tubelet_size[0]}. Change num_frames or the views."
-            )
+        check_tubelets(view, inputs[view.modality].shape[1])
         tokens = PatchEmbedding(
             view.hidden_size,
             view.tubelet_size,
-            kernel_init=kernel_initializer(self.tubelet_start),
+            kernel_init=kernel_initializer("random" if view.is_sound else self.tubelet_start),
             dtype=self.dtype,
             name=f"embedding_view{index}",
-        )(video)
-        tokens = rearrange(tokens, "b t h w d -> b t (h w) d").astype(jnp.float32)
+        )(where_present(present, inputs[view.modality]))
+        tokens = rearrange(tokens, "b t ... d -> b t (...) d").astype(jnp.float32)
         if self.classifier != "token":
             return tokens
         shape = (1, tokens.shape[1], 1, view.hidden_size)
@@ -136,19 +165,35 @@ class MTV(nn.Module, kw_only=True):
         tokens = self.param("bottleneck", nn.initializers.normal(0.02), shape)
         return repeat(tokens, "1 s k d -> b s k d", b=batch)
 
-    def _merge(self, views: list[Array]) -> Array:
+    def _merge(
+        self, views: list[Array], present: Sequence[Array | None]
+    ) -> tuple[Array, Array | None]:
+        """The clip as the global transformer reads it [b, n, d], and which tokens are there
+        [b, n], None if all. Beside each other, the channels of absent views are zeros."""
         if self.merge == "channel":
-            return beside(views, self.repetition)
+            views = [where_present(p, view) for p, view in zip(present, views, strict=True)]
+            return beside(views, self.repetition), None
         projected = [
             nn.Dense(self.global_hidden_size, name=f"global_encoder_linear_view{index}")(view)
             for index, view in enumerate(views)
         ]
-        return jnp.concatenate(projected, axis=1)
+        clip = jnp.concatenate(projected, axis=1)
+        if all(p is None for p in present):
+            return clip, None
+        masks = [
+            where_present(p, jnp.ones(view.shape[:2], bool), False)
+            for p, view in zip(present, views, strict=True)
+        ]
+        mask = jnp.concatenate(masks, axis=1)
+        return clip, mask | ~mask.any(axis=1, keepdims=True)  # an empty softmax would be NaN
 
-    def _encode_clip(self, clip: Array, *, train: bool) -> Array:
+    def _encode_clip(self, clip: Array, key_mask: Array | None, *, train: bool) -> Array:
+        """One vector [b, d] for the clip."""
         if self.classifier == "token":
             token = self.param("cls_global", nn.initializers.zeros, (1, 1, clip.shape[-1]))
             clip = prepend_class_token(clip, token)
+            if key_mask is not None:
+                key_mask = jnp.pad(key_mask, ((0, 0), (1, 0)), constant_values=True)
         encoder = Encoder(
             num_layers=self.global_num_layers,
             block=functools.partial(
@@ -162,7 +207,11 @@ class MTV(nn.Module, kw_only=True):
             remat=self.remat,
             name="global_encoder",
         )
-        return encoder(clip, train=train)
+        masked = {} if key_mask is None else {"key_mask": key_mask}
+        tokens = encoder(clip, train=train, **masked)
+        if key_mask is None or self.classifier == "token":
+            return pool(tokens, self.classifier)
+        return tokens.mean(axis=-2, where=key_mask[..., None])
 
     def _block_fields(self) -> dict[str, Any]:
         return {
@@ -171,3 +220,9 @@ class MTV(nn.Module, kw_only=True):
             "attention": functools.partial(attention, implementation=self.attention_implementation),
             "dtype": self.dtype,
         }
+
+
+def _present(modality: str, presence: Mapping[str, Array] | None) -> Bool[Array, " b"] | None:
+    if presence is None or modality not in presence:
+        return None
+    return jnp.asarray(presence[modality]) > 0

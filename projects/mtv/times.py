@@ -10,23 +10,44 @@ import jax.numpy as jnp
 from einops import rearrange, repeat
 from jaxtyping import Array, Float
 
+from projects.mtv.views import View
+
 REPETITIONS = ("tile", "repeat")
+COLUMN_SECONDS = 0.01
+"""From one time frame of a spectrogram to the next, unless sound.hop_seconds says otherwise."""
 
 
-def common_steps(lengths: Sequence[int], *, repeated: bool) -> int:
+def common_steps(lengths: Sequence[int], *, repeated: bool, views: Sequence[View] = ()) -> int:
     """The steps that views of these lengths are folded into.
 
     A ValueError unless the shortest divides all others and, where views are `repeated` to the
-    longest, all divide that one.
+    longest, all divide that one. With the `views` it says how many seconds of sound would.
     """
     shortest, longest = min(lengths), max(lengths)
     if any(length % shortest or (repeated and longest % length) for length in lengths):
         raise ValueError(
             f"The views have {', '.join(map(str, lengths))} tubelets along time; the shortest must "
             "divide all others, and with merge='channel' each the longest. "
-            "Change num_frames or the views' tubelets."
+            f"Change num_frames or the views' tubelets{_sound_advice(lengths, views)}."
         )
     return shortest
+
+
+def check_tubelets(view: View, length: int) -> None:
+    """A ValueError unless `length` frames of its input divide into the view's tubelets."""
+    time = view.tubelet_size[0]
+    if length % time == 0:
+        return
+    if view.is_sound:
+        fitting = max(length // time, 1) * time * COLUMN_SECONDS
+        raise ValueError(
+            f"A spectrogram of {length} time frames does not divide into patches of {time}. Change "
+            f"the views or the seconds of sound, for instance sound.seconds={fitting:g}."
+        )
+    raise ValueError(
+        f"A clip of {length} frames does not divide into tubelets of {time}. Change num_frames or "
+        "the views."
+    )
 
 
 def fold(frames: Float[Array, "b t n d"], steps: int) -> Float[Array, "b s m d"]:
@@ -52,3 +73,16 @@ def beside(
     pattern = {"tile": "b t d -> b (r t) d", "repeat": "b t d -> b (t r) d"}[repetition]
     same = [repeat(view, pattern, r=longest // view.shape[1]) for view in views]
     return jnp.concatenate(same, axis=-1)
+
+
+def _sound_advice(lengths: Sequence[int], views: Sequence[View]) -> str:
+    """Which seconds of sound would be as many times as the longest view of frames is."""
+    times = [n for n, view in zip(lengths, views, strict=False) if not view.is_sound]
+    patches = {view.tubelet_size[0] for view in views if view.is_sound}
+    if not times or not patches:
+        return ""
+    seconds = max(times) * max(patches) * COLUMN_SECONDS
+    return (
+        f", or the seconds of sound: sound.seconds={seconds:g} gives {max(times)} times in patches "
+        f"of {max(patches)} time frames ({COLUMN_SECONDS:g} s each)"
+    )

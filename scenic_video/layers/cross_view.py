@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
+from scenic_video.layers.presence import where_present
 from scenic_video.layers.transformer import EncoderBlock, MlpBlock, StochasticDepth
 
 
@@ -26,7 +27,8 @@ class CrossViewBlock(nn.Module, kw_only=True):
     A view takes part in the cross attention whatever its depth; `active` says which still have
     self-attention and MLP in this layer. The cross attention starts as zero. `sizes_from`
     ("query" or "key_value") says whose width and heads it has. Its keys come from tokens before
-    any update, or with `cascade` from tokens already updated.
+    any update, or with `cascade` from tokens already updated. A view that is absent from an
+    example (`presence`: a bool [b] or None a view) is read by none.
     """
 
     mlp_dims: Sequence[int]
@@ -43,9 +45,14 @@ class CrossViewBlock(nn.Module, kw_only=True):
 
     @nn.compact
     def __call__(
-        self, views: Sequence[Float[Array, "b *frames _ _"]], *, train: bool = False
+        self,
+        views: Sequence[Float[Array, "b *frames _ _"]],
+        presence: Sequence[Bool[Array, " b"] | None] | None = None,
+        *,
+        train: bool = False,
     ) -> list[Float[Array, "b *frames _ _"]]:
-        tokens = self._attend_across(list(views), train=train)
+        presence = presence or [None] * len(views)
+        tokens = self._attend_across(list(views), presence, train=train)
         active = [view for view, is_active in enumerate(self.active) if is_active]
         for view in active:
             normal = self._norm(f"msa_ln_view{view}")(tokens[view])
@@ -63,7 +70,9 @@ class CrossViewBlock(nn.Module, kw_only=True):
             tokens[view] += self._drop_for_whole_examples(branch, view=view, train=train)
         return tokens
 
-    def _attend_across(self, tokens: list[Array], *, train: bool) -> list[Array]:
+    def _attend_across(
+        self, tokens: list[Array], presence: Sequence[Array | None], *, train: bool
+    ) -> list[Array]:
         norms = [self._norm(f"cross_attention_ln_view{view}") for view in range(len(tokens))]
         before = [norm(view) for norm, view in zip(norms, tokens, strict=True)]
         for query, source in self.pairs:
@@ -76,6 +85,7 @@ class CrossViewBlock(nn.Module, kw_only=True):
             )
             keys_values = norms[source](tokens[source]) if self.cascade else before[source]
             branch = self._dropout(heads(before[query], keys_values, train=train), train=train)
+            branch = where_present(presence[source], branch)
             tokens[query] += self._drop_for_whole_examples(branch, view=query, train=train)
         return tokens
 
@@ -131,7 +141,8 @@ class FusedMlpBlock(MlpBlock):
 class MlpFusionBlock(EncoderBlock):
     """An encoder block whose MLP may read another view's tokens as well (figure 2c).
 
-    `align` brings these to the grid of its own. Returns the block's tokens, and those between
+    `align` brings these to the grid of its own; where they are absent from an example (`present`)
+    the MLP reads zeros. Returns the block's tokens, and those between
     attention and MLP, for the next view to read. Parameters are those of an `EncoderBlock`, and
     with another view `fusion_ln` and `MlpBlock_0/fusion`.
     """
@@ -143,6 +154,7 @@ class MlpFusionBlock(EncoderBlock):
         self,
         tokens: Float[Array, "b *frames n d"],
         other: Float[Array, "b *frames m e"] | None = None,
+        present: Bool[Array, " b"] | None = None,
         *,
         train: bool = False,
     ) -> tuple[Float[Array, "b *frames n d"], Float[Array, "b *frames n d"]]:
@@ -154,6 +166,7 @@ class MlpFusionBlock(EncoderBlock):
             return self._transform(attended, train=train, **names), attended
         own = nn.LayerNorm(dtype=self.dtype, name=names["norm"])(attended)
         other = self.align(nn.LayerNorm(dtype=self.dtype, name="fusion_ln")(other))
+        other = where_present(present, other)
         mlp = FusedMlpBlock(
             self.mlp_dim, dropout_rate=self.dropout_rate, dtype=self.dtype, name=names["name"]
         )
@@ -167,17 +180,21 @@ def align_tokens(
     source: Sequence[int],
     target: Sequence[int],
     class_tokens: bool,
+    same_space: bool = True,
 ) -> Float[Array, "*batch m d"]:
     """Tokens over a grid `source` (t, h, w) as tokens over `target`, both of the same extent.
 
     Every target cell holds the mean of the source cells that it covers, weighted by overlap: a
     coarser grid averages, a finer one repeats. With `class_tokens` each time step starts with a
-    class token, which is aligned over time alone.
+    class token, which is aligned over time alone. Grids of other space (`same_space` False: mel
+    bins beside pixels) are aligned over time alone as well, by their mean over space.
     """
     frames = rearrange(tokens, "... (t n) d -> ... t n d", t=source[0])
     frames = _overlap_mean(frames, axis=-3, length=target[0])
     classes, patches = frames[..., : int(class_tokens), :], frames[..., int(class_tokens) :, :]
     patches = rearrange(patches, "... (h w) d -> ... h w d", h=source[1])
+    if not same_space:
+        patches = patches.mean(axis=(-3, -2), keepdims=True)
     patches = _overlap_mean(patches, axis=-3, length=target[1])
     patches = _overlap_mean(patches, axis=-2, length=target[2])
     patches = rearrange(patches, "... h w d -> ... (h w) d")

@@ -1,23 +1,24 @@
 """Transformers over several views of one input, side by side, that exchange information."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.cross_view import CrossViewBlock, MlpFusionBlock, align_tokens
 from scenic_video.layers.embeddings import LearnedPositions
+from scenic_video.layers.presence import where_present
 from scenic_video.layers.transformer import EncoderBlock
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, Fusion, MLPFusion
 
 
 @runtime_checkable
-class TransformerSize(Protocol):
-    """How large the transformer of a view is."""
+class EncodedView(Protocol):
+    """How large the transformer of a view is, and of which input its tokens are."""
 
     @property
     def hidden_size(self) -> int: ...
@@ -27,6 +28,8 @@ class TransformerSize(Protocol):
     def num_layers(self) -> int: ...
     @property
     def num_heads(self) -> int: ...
+    @property
+    def modality(self) -> str: ...
 
 
 class MultiviewEncoder(nn.Module, kw_only=True):
@@ -35,10 +38,11 @@ class MultiviewEncoder(nn.Module, kw_only=True):
 
     Takes and returns one sequence of tokens [b, s, n, d] a view for each of s steps of time;
     attention never leaves a step. `grids` are what the tokens of one step are: (t, h, w), and a
-    class token for each t if `class_tokens`. There is no norm at the end.
+    class token for each t if `class_tokens`. There is no norm at the end. `presence` is
+    a bool [b] or None (always) a view: one that is absent from an example gives nothing to others.
     """
 
-    views: Sequence[TransformerSize]
+    views: Sequence[EncodedView]
     grids: Sequence[tuple[int, int, int]]
     class_tokens: bool
     fusion: Fusion | None
@@ -51,21 +55,23 @@ class MultiviewEncoder(nn.Module, kw_only=True):
         self,
         views: Sequence[Float[Array, "b s _ _"]],
         bottleneck: Float[Array, "b s k _"] | None = None,
+        presence: Sequence[Bool[Array, " b"] | None] | None = None,
         *,
         train: bool = False,
     ) -> list[Float[Array, "b s _ _"]]:
+        presence = presence or [None] * len(views)
         tokens = [self._add_positions(view, x) for view, x in enumerate(views)]
         for layer in range(max(view.num_layers for view in self.views)):
             match self.fusion if self.fusion and layer in self.fusion.layers else None:
                 case CrossViewAttention() as fusion:
                     block = self._cross_view_block(layer, fusion)
-                    tokens = self._run(block, tokens, train=train)
+                    tokens = self._run(block, tokens, presence, train=train)
                 case MLPFusion() as fusion:
-                    tokens = self._fuse_mlps(layer, fusion, tokens, train=train)
+                    tokens = self._fuse_mlps(layer, fusion, tokens, presence, train=train)
                 case Bottleneck() as fusion:
                     assert bottleneck is not None
                     tokens, bottleneck = self._pass_bottleneck(
-                        layer, fusion, tokens, bottleneck, train=train
+                        layer, fusion, tokens, bottleneck, presence, train=train
                     )
                 case _:
                     for view in self._active(layer):
@@ -121,26 +127,50 @@ class MultiviewEncoder(nn.Module, kw_only=True):
         )
 
     def _fuse_mlps(
-        self, layer: int, fusion: MLPFusion, tokens: list[Array], *, train: bool
+        self,
+        layer: int,
+        fusion: MLPFusion,
+        tokens: list[Array],
+        presence: Sequence[Array | None],
+        *,
+        train: bool,
     ) -> list[Array]:
         source_of = dict(fusion.pairs(len(tokens)))
         attended = list(tokens)  # what a neighbour reads: tokens between attention and MLP
         for view in fusion.order(len(tokens)):
             if view not in self._active(layer):
                 continue
-            source, fields = source_of.get(view), {}
+            source, fields, other = source_of.get(view), {}, ()
             if source is not None:
-                grids = {"source": self.grids[source], "target": self.grids[view]}
-                fields["align"] = functools.partial(
-                    align_tokens, class_tokens=self.class_tokens, **grids
-                )
+                fields["align"] = self._alignment(source, view)
+                other = (attended[source], presence[source])
             block = self._block(layer, view, MlpFusionBlock, **fields)
-            other = () if source is None else (attended[source],)
             tokens[view], attended[view] = self._run(block, tokens[view], *other, train=train)
         return tokens
 
+    def _alignment(self, source: int, target: int) -> Callable[[Array], Array]:
+        return functools.partial(
+            align_tokens,
+            source=self.grids[source],
+            target=self.grids[target],
+            class_tokens=self.class_tokens,
+            same_space=self._shares_space(source, target),
+        )
+
+    def _shares_space(self, one: int, other: int) -> bool:
+        """Whether rows and columns mean the same: pixels and flow do, mel bins do not."""
+        heard = [self.views[view].modality == "spectrogram" for view in (one, other)]
+        return heard[0] == heard[1]
+
     def _pass_bottleneck(
-        self, layer: int, fusion: Bottleneck, tokens: list[Array], bottleneck: Array, *, train: bool
+        self,
+        layer: int,
+        fusion: Bottleneck,
+        tokens: list[Array],
+        bottleneck: Array,
+        presence: Sequence[Array | None],
+        *,
+        train: bool,
     ) -> tuple[list[Array], Array]:
         for view in fusion.order(len(tokens)):
             if view not in self._active(layer):
@@ -153,5 +183,6 @@ class MultiviewEncoder(nn.Module, kw_only=True):
                 )(bottleneck)
             both = jnp.concatenate([tokens[view], bottleneck], axis=-2)
             both = self._run(self._block(layer, view), both, train=train)
-            tokens[view], bottleneck = jnp.split(both, [tokens[view].shape[-2]], axis=-2)
+            tokens[view], left = jnp.split(both, [tokens[view].shape[-2]], axis=-2)
+            bottleneck = where_present(presence[view], left, bottleneck)
         return tokens, bottleneck

@@ -42,6 +42,44 @@ def test_tubelets_are_written_rows_columns_time(text, tubelet):
     assert parse_views(text)[0].tubelet_size == tubelet
 
 
+@pytest.mark.parametrize(
+    ("text", "tubelet", "modality"),
+    [
+        ("B/2:rgb", (2, 16, 16), "rgb"),
+        ("B:rgb", (2, 16, 16), "rgb"),
+        ("H:flow", (2, 14, 14), "flow"),
+        ("S/8x4:flow", (4, 8, 8), "flow"),
+        ("B:audio", (16, 16), "spectrogram"),
+        ("B/8:audio", (8, 16), "spectrogram"),
+        ("B/8x32:audio", (8, 32), "spectrogram"),
+    ],
+)
+def test_what_a_view_sees_is_written_behind_it(text, tubelet, modality):
+    (view,) = parse_views(text)
+    assert (view.tubelet_size, view.modality) == (tubelet, modality)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("B/2:rgb+S/16x16:audio+Ti/4:flow", "flow spectrogram rgb"),
+        ("Ti/2:rgb+S/16x16:audio+B/4:flow", "rgb spectrogram flow"),
+        ("B:rgb+B:audio+B:flow", "flow spectrogram rgb"),
+        ("B:rgb+S:audio+Ti:rgb", "rgb spectrogram rgb"),
+    ],
+)
+def test_views_of_several_modalities_go_from_the_smallest_transformer_to_the_largest(
+    text, expected
+):
+    for written in (text, "+".join(reversed(text.split("+")))):
+        assert " ".join(view.modality for view in parse_views(written)) == expected
+
+
+def test_views_of_one_modality_among_several_are_coarse_to_fine():
+    views = parse_views("B/2:rgb+B/4:rgb+B:audio")
+    assert [view.tubelet_size[0] for view in views] == [16, 4, 2]
+
+
 def test_the_same_transformer_may_read_every_view():
     assert [view.tubelet_size[0] for view in parse_views("B/4+B/8+B/16")] == [16, 8, 4]
 
@@ -63,6 +101,9 @@ def test_views_of_one_tubelet_have_one_order():
         ("XL/2", "sizes are Ti, S, B, L, H"),
         ("b/2", "case matters"),
         ("B/0", "no extent"),
+        ("B:", "size/tubelet"),
+        ("B:sound", "'sound'; views see rgb, audio, flow"),
+        ("B/16x16x2:audio", "time frames, mel bins"),
     ],
 )
 def test_a_view_that_cannot_be_read_is_named(text, message):
@@ -81,7 +122,9 @@ def test_a_view_that_cannot_be_read_is_named(text, message):
         ({"views": (TINY,), "repetition": "mirror"}, "repetition"),
         ({"views": (TINY,), "classifier": "map"}, "classifier"),
         ({"views": (TINY,), "dtype": "float64"}, "dtype"),
-        ({"views": (dataclasses.replace(TINY, modality="sound"),)}, "modality"),
+        ({"views": [dataclasses.asdict(TINY) | {"modality": "audio"}]}, "modality .* 'audio'"),
+        ({"views": [dataclasses.asdict(TINY) | {"modality": "spectrogram"}]}, "mel bins"),
+        ({"views": [dataclasses.asdict(TINY) | {"tubelet_size": (2, 8)}]}, "frames, rows"),
     ],
 )
 def test_a_model_that_cannot_be_is_refused(fields, message):
