@@ -10,7 +10,7 @@ from io import TextIOBase
 from pathlib import Path
 from typing import Any, cast
 
-from scenic_video.commands import data_stats
+from scenic_video.commands import data_flow, data_stats
 from scenic_video.commands.data_source import add_data, open_data
 from scenic_video.console import Terminal
 
@@ -53,10 +53,13 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "data", help="make, check, convert and pack datasets", description=__doc__, epilog=EXAMPLES
     )
-    verbs = parser.add_subparsers(metavar="synthesize|check|stats|transcode|build", required=True)
+    verbs = parser.add_subparsers(
+        metavar="synthesize|check|stats|flow|transcode|build", required=True
+    )
     _add_synthesize(verbs)
     _add_check(verbs)
     data_stats.add_parser(verbs)
+    data_flow.add_parser(verbs)
     _add_transcode(verbs)
     _add_build(verbs)
 

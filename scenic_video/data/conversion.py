@@ -14,6 +14,26 @@ ChooseCrop = Callable[[int, int], Crop]
 """(height, width) of the upright picture -> the crop of it that is wanted."""
 
 
+class SharedCrop:
+    """Asks `choose_crop` once, and cuts pictures of any size at the same place of their own.
+
+    For pictures of one scene, such as a video and its optical flow. `crop` is that of the size
+    that came first.
+    """
+
+    crop: Crop
+
+    def __init__(self, choose_crop: ChooseCrop):
+        self._choose_crop = choose_crop
+        self._size: tuple[int, int] | None = None
+
+    def __call__(self, height: int, width: int) -> Crop:
+        if self._size is None:
+            self._size = (height, width)
+            self.crop = self._choose_crop(height, width)
+        return _relative(self.crop, was=self._size, now=(height, width))
+
+
 class RgbConverter:
     """Turns decoded frames into uint8 [height, width, 3]: the same crop of every one.
 
@@ -23,10 +43,8 @@ class RgbConverter:
     """
 
     def __init__(self, choose_crop: ChooseCrop):
-        self._choose_crop = choose_crop
-        self._crop: Crop | None = None
-        self._size = (0, 0)
-        self._rotation = 0
+        self._choose_crop = SharedCrop(choose_crop)
+        self._rotation: int | None = None
         self._graphs: dict[tuple, Graph] = {}
 
     def __call__(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
@@ -41,11 +59,9 @@ class RgbConverter:
         return rows[:, : picture.width * 3].reshape(picture.height, picture.width, 3)
 
     def _build(self, frame: av.VideoFrame) -> Graph:
-        if self._crop is None:
+        if self._rotation is None:
             self._rotation = clockwise_rotation(frame)
-            self._size = upright_size(frame)
-            self._crop = self._choose_crop(*self._size)
-        crop = _relative(self._crop, was=self._size, now=upright_size(frame))
+        crop = self._choose_crop(*upright_size(frame))
         return build_graph(frame, rgb_filters(frame, crop, rotation=self._rotation))
 
 

@@ -16,6 +16,7 @@ class Example:
     `video` is a path, or the encoded bytes of a container (mp4, webm, ... or a JPEG or PNG, which
     is a video of one frame). `start` and `end` are seconds; `end=None` is the end of the file.
     `labels` holds class ids by head: exactly one, or any number where the label space says so.
+    `flow` is a file of its optical flow, if that is not where `scenic-video data flow` puts it.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Example:
     labels: Mapping[str, tuple[int, ...]]
     start: float = 0.0
     end: float | None = None
+    flow: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

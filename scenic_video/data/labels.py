@@ -49,7 +49,14 @@ def to_examples(
             if unknown:
                 raise ValueError(_unknown(row, head, unknown[0], labels.classes[head]))
             classes[head] = tuple(ids[head][name] for name in names)
-        return Example(id=row.id, video=row.path, labels=classes, start=row.start, end=row.end)
+        return Example(
+            id=row.id,
+            video=row.path,
+            labels=classes,
+            start=row.start,
+            end=row.end,
+            flow=row.flow,
+        )
 
     return {split: tuple(map(example, rows)) for split, rows in splits.items()}
 

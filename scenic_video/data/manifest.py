@@ -1,8 +1,9 @@
 """Reads and writes manifests: tables (CSV, TSV, JSON lines) of clips and their labels.
 
-A row has a `path`, and may have `start` and `end` (seconds or HH:MM:SS.ss) and an `id`. Every
-other column is a head with the class of the clip; several classes in one cell are separated by
-`|` (in JSON lines: a list). Spaces around cells are dropped, empty lines skipped.
+A row has a `path`, and may have `start` and `end` (seconds or HH:MM:SS.ss), an `id`, and a file of
+its optical `flow`. Every other column is a head with the class of the clip; several classes in one
+cell are separated by `|` (in JSON lines: a list). Spaces around cells are dropped, empty lines
+skipped.
 """
 
 import csv
@@ -16,7 +17,7 @@ from scenic_video.config import near
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.tables import Record, read_records
 
-RESERVED = ("path", "start", "end", "id")
+RESERVED = ("path", "start", "end", "id", "flow")
 
 Heads = str | Sequence[str] | Mapping[str, str]
 """Columns to read labels from; a mapping renames them: {head: column}."""
@@ -35,6 +36,7 @@ class Row:
     end: float | None
     labels: Mapping[str, tuple[str, ...]]
     place: str
+    flow: str | None = None
 
 
 def read_manifest(
@@ -58,7 +60,7 @@ def read_manifest(
     head_columns = _head_columns(path, columns, heads)
     root = path.parent if root is None else Path(root).expanduser()
     rows = [_row(record, root, head_columns, multilabel) for record in records]
-    _refuse_duplicates(rows, column="id" if "id" in columns else "path")
+    refuse_duplicates(rows, column="id" if "id" in columns else "path")
     return rows
 
 
@@ -99,6 +101,7 @@ def _cells(example: Example, labels: LabelSpace, folder: Path) -> dict[str, str]
         "start": repr(float(example.start)) if example.start else "",
         "end": _time(example.end),
         "id": example.id,
+        "flow": example.flow or "",
         **{
             head: "|".join(names[index] for index in example.labels[head])
             for head, names in labels.classes.items()
@@ -137,7 +140,7 @@ def _row(record: Record, root: Path, head_columns: dict[str, str], multilabel: b
     path = cells.get("path")
     if not isinstance(path, str) or not path:
         raise ValueError(f"{place}, column 'path': wanted the path of a video, got {path!r}.")
-    start, end = (_seconds(place, column, cells.get(column)) for column in ("start", "end"))
+    start, end = (read_seconds(place, column, cells.get(column)) for column in ("start", "end"))
     if end is not None and end <= (start or 0.0):
         raise ValueError(f"{place}, column 'end': {end:g} s is not after start={start or 0.0:g} s.")
     identity = cells.get("id")
@@ -154,6 +157,7 @@ def _row(record: Record, root: Path, head_columns: dict[str, str], multilabel: b
             for head, column in head_columns.items()
         },
         place=place,
+        flow=str(root / Path(cells["flow"]).expanduser()) if cells.get("flow") else None,
     )
 
 
@@ -161,7 +165,7 @@ def _time(seconds: float | None) -> str:
     return "" if seconds is None else repr(seconds)
 
 
-def _seconds(place: str, column: str, value: Any) -> float | None:
+def read_seconds(place: str, column: str, value: Any) -> float | None:
     """Reads 12.5, "12.5" and "00:00:12.5"; None if the cell is empty."""
     if value is None or value == "":
         return None
@@ -204,7 +208,8 @@ def _split_labels(value: Any) -> list[str] | None:
     return [str(part).strip() for part in parts]
 
 
-def _refuse_duplicates(rows: list[Row], *, column: str) -> None:
+def refuse_duplicates(rows: Sequence[Row], *, column: str) -> None:
+    """Errors: ValueError where an id stands twice; `column` is where ids come from."""
     first: dict[str, Row] = {}
     for row in rows:
         earlier = first.setdefault(row.id, row)

@@ -10,12 +10,13 @@ from jaxtyping import Int, UInt8
 
 from scenic_video.config import near
 from scenic_video.data import sampling
-from scenic_video.data.conversion import RgbConverter
+from scenic_video.data.conversion import ChooseCrop, RgbConverter, SharedCrop
 from scenic_video.data.decoding import VideoReader
 from scenic_video.data.examples import Example
+from scenic_video.data.flow import read_flow
 from scenic_video.data.sound import Sound, is_audible
 
-MODALITIES = ("rgb", "spectrogram")
+MODALITIES = ("rgb", "spectrogram", "flow")
 
 Inputs = dict[str, np.ndarray]
 """What one example gives a batch, by name; see `Preprocessing`."""
@@ -27,7 +28,8 @@ class Preprocessing:
 
     `modalities` says what of it: "rgb" gives uint8 pictures "rgb" [t, h, w, 3]; "spectrogram" gives
     an int16 "waveform" [samples], as `sound` says, and "has_sound", 1 or 0 for a clip that is
-    silent or has no sound at all. Both are cut by the same window of time.
+    silent or has no sound at all; "flow" gives uint8 "flow" [t, h, w, 2], see `data.flow`. All are
+    cut by the same window of time, pictures and flow by the same crop.
 
     A clip has `num_frames` frames, every `stride`-th of the file's own, or, where `frame_rate` is
     given, of the video as shown at that rate. Frames are counted by timestamps, so that the
@@ -101,8 +103,10 @@ class Preprocessing:
     def blank_inputs(self, *leading: int) -> Inputs:
         """Zeros of the shapes and types of a clip's inputs, behind the axes `leading`."""
         inputs: Inputs = {}
-        if "rgb" in self.modalities:
-            inputs["rgb"] = np.zeros((*leading, self.num_frames, *self.crop_size, 3), np.uint8)
+        for name, channels in (("rgb", 3), ("flow", 2)):
+            if name in self.modalities:
+                shape = (*leading, self.num_frames, *self.crop_size, channels)
+                inputs[name] = np.zeros(shape, np.uint8)
         if self.sound is not None:
             inputs["waveform"] = np.zeros((*leading, self.sound.num_samples), np.int16)
             inputs["has_sound"] = np.zeros(leading, np.float32)
@@ -127,7 +131,7 @@ class Preprocessing:
             offset = sampling.random_offset(
                 rng, len(timeline), num_frames=self.num_frames, stride=self.stride
             )
-            choose_crop = functools.partial(
+            draw_crop = functools.partial(
                 sampling.random_crop,
                 rng,
                 resize=self.resize,
@@ -136,9 +140,7 @@ class Preprocessing:
                 mirrored=flip and rng.random() < 0.5,
             )
             frames = timeline[self._indices(timeline, offset)]
-            inputs: Inputs = {}
-            if "rgb" in self.modalities:
-                inputs["rgb"] = reader.read(frames, RgbConverter(choose_crop))
+            inputs = self._see(example, reader, frames, draw_crop)
             heard = self._hear(example, reader, frames[None])
             return inputs | {name: x[0] for name, x in heard.items()}
 
@@ -155,18 +157,29 @@ class Preprocessing:
                 len(timeline), num_clips=num_clips, num_frames=self.num_frames, stride=self.stride
             )
             clips = np.stack([timeline[self._indices(timeline, offset)] for offset in offsets])
-            inputs: Inputs = {}
-            if "rgb" in self.modalities:
-                inputs["rgb"] = self._see_views(reader, clips, num_crops)
             heard = self._hear(example, reader, clips)
+            frames, clips = np.unique(clips, return_inverse=True)
+            whole = functools.partial(
+                sampling.whole_picture, resize=self.resize, crop=self.crop_size
+            )
+            seen = self._see(example, reader, frames, whole)
+        inputs = {name: self._cut_views(x, clips, num_crops) for name, x in seen.items()}
         return inputs | {name: np.concatenate([x] * num_crops) for name, x in heard.items()}
 
-    def _see_views(
-        self, reader: VideoReader, clips: Int[np.ndarray, "clips t"], num_crops: int
-    ) -> UInt8[np.ndarray, "v t h w 3"]:
-        frames, clips = np.unique(clips, return_inverse=True)
-        whole = functools.partial(sampling.whole_picture, resize=self.resize, crop=self.crop_size)
-        return self._cut_views(reader.read(frames, RgbConverter(whole)), clips, num_crops)
+    def _see(
+        self,
+        example: Example,
+        reader: VideoReader,
+        frames: Int[np.ndarray, "n"],
+        choose_crop: ChooseCrop,
+    ) -> Inputs:
+        """The same crop of pictures and flow at these frames."""
+        crop, inputs = SharedCrop(choose_crop), {}
+        if "rgb" in self.modalities:
+            inputs["rgb"] = reader.read(frames, RgbConverter(crop))
+        if "flow" in self.modalities:
+            inputs["flow"] = read_flow(example, reader.timestamps[frames], crop)
+        return inputs
 
     def _hear(
         self, example: Example, reader: VideoReader, clips: Int[np.ndarray, "clips t"]
@@ -208,20 +221,21 @@ class Preprocessing:
 
     def _cut_views(
         self,
-        pictures: UInt8[np.ndarray, "frames height width 3"],
+        pictures: UInt8[np.ndarray, "frames height width c"],
         clips: Int[np.ndarray, "clips t"],
         num_crops: int,
-    ) -> UInt8[np.ndarray, "v t h w 3"]:
+    ) -> UInt8[np.ndarray, "v t h w c"]:
         height, width = self.crop_size
         corners = sampling.view_corners(
             *pictures.shape[1:3], crop=self.crop_size, num_crops=num_crops
         )
-        views = np.empty((num_crops, clips.size, height, width, 3), np.uint8)
+        channels = pictures.shape[-1]
+        views = np.empty((num_crops, clips.size, height, width, channels), np.uint8)
         for crop_views, (top, left) in zip(views, corners, strict=True):
             cut = pictures[:, top : top + height, left : left + width]
             for picture, index in zip(crop_views, clips.flat, strict=True):
                 picture[...] = cut[index]
-        return views.reshape(-1, self.num_frames, height, width, 3)
+        return views.reshape(-1, self.num_frames, height, width, channels)
 
 
 def _check(holds: bool, name: str, value: Any, wanted: str) -> None:

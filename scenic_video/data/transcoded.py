@@ -12,8 +12,9 @@ from typing import Any
 from scenic_video.data.claims import claim
 from scenic_video.data.datasets import FIELDS_FILE
 from scenic_video.data.examples import Dataset, Example
+from scenic_video.data.jobs import Job, Result
 from scenic_video.data.manifest import write_manifest
-from scenic_video.data.transcoding import Job, Result, transcode_many
+from scenic_video.data.transcoding import transcode_many
 
 SETTINGS_FILE = "transcoded.json"
 
@@ -72,7 +73,7 @@ def _copies(
 ) -> list[Example]:
     """The examples of a split as they lie in their new files."""
     copies = [
-        dataclasses.replace(example, video=job.destination, start=0.0, end=None)
+        dataclasses.replace(example, video=job.destination, start=0.0, end=None, flow=None)
         for example, job in zip(dataset.splits[split], jobs, strict=True)
         if job not in failed
     ]

@@ -1,13 +1,10 @@
 """Makes videos cheap to read: small pictures, close keyframes, no filter that decoding pays for."""
 
-import dataclasses
 import functools
 import heapq
 import itertools
-import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,6 +24,7 @@ from scenic_video.data.conversion import (
     upright_size,
 )
 from scenic_video.data.decoding import VideoReader
+from scenic_video.data.jobs import Job, Result, work
 from scenic_video.data.replacing import replacing
 from scenic_video.data.sound_track import sound_track
 
@@ -69,75 +67,31 @@ def transcode(
             with replacing(destination) as scratch:
                 pictures = _pictures(reader, short_side)
                 sound = _sound(source, reader, audio_rate) if audio_rate else iter(())
-                _encode(scratch, reader, pictures, sound, options)
+                encode(scratch, reader, pictures, sound, options)
         except FFmpegError as error:
             raise UnreadableVideo(f"{name}: cannot be transcoded: {error.strerror}.") from error
     return True
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """A file, or its part from `start` to `end` seconds, and the file that it is to become."""
-
-    source: str
-    destination: str
-    start: float | int = 0.0
-    end: float | int | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """How a job ended: written, skipped because its file was there, or failed, and then why."""
-
-    job: Job
-    was_written: bool
-    error: str = ""
-
-
 def transcode_many(
     jobs: Iterable[Job], *, num_workers: int | None = None, **options: Any
 ) -> Iterator[Result]:
-    """Results as jobs end, in any order; `options` are those of `transcode`.
-
-    `num_workers` processes (None: one a core; 0: this process alone) work side by side. A job that
-    fails stops no other. A second call goes on where the first was interrupted.
-    """
-    run = functools.partial(_run, options=options)
-    if num_workers == 0:
-        yield from map(run, jobs)
-        return
-    # Spawned: a fork of a process that holds JAX's threads may hang.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(num_workers or os.cpu_count(), mp_context=context)
-    try:
-        running = {pool.submit(run, job): job for job in jobs}
-        for future in as_completed(running):
-            error = future.exception()
-            if error is None:
-                yield future.result()
-            else:
-                yield Result(running[future], was_written=False, error=f"a worker died: {error}")
-    finally:
-        pool.shutdown(cancel_futures=True)
+    """Transcodes many files, as `work` does; `options` are those of `transcode`."""
+    yield from work(functools.partial(_run, options=options), jobs, num_workers=num_workers)
 
 
-def _run(job: Job, *, options: dict[str, Any]) -> Result:
-    try:
-        was_written = transcode(
-            job.source, job.destination, start=job.start, end=job.end, **options
-        )
-    except (ValueError, OSError, FFmpegError) as error:
-        return Result(job, was_written=False, error=str(error))
-    return Result(job, was_written=was_written)
+def _run(job: Job, *, options: dict[str, Any]) -> bool:
+    return transcode(job.source, job.destination, start=job.start, end=job.end, **options)
 
 
-def _encode(
+def encode(
     path: Path,
     reader: VideoReader,
     pictures: Iterator[av.VideoFrame],
     sound: Iterator[av.AudioFrame],
     options: dict[str, str],
 ) -> None:
+    """Writes mp4 of H.264, by x264's `options`, and AAC; frames have the times of `reader`'s."""
     first_picture, first_sound = next(pictures), next(sound, None)
     tracks: list[Iterable[av.VideoFrame | av.AudioFrame]] = [
         itertools.chain([first_picture], pictures)

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float32, UInt8
 
 from scenic_video.config import ConfigError
 from scenic_video.data.color import random_color
+from scenic_video.data.flow import STILL
 from scenic_video.data.randaugment import MAX_MAGNITUDE, randaugment
 from scenic_video.data.spectrograms import SpectrogramTransform
 from scenic_video.sharding import BATCH
@@ -27,8 +28,9 @@ Transformed = dict[str, Any]
 class InputTransform:
     """Applies to every input of a batch the transform of its kind.
 
-    `pictures` turns "rgb" into itself, `sound` "waveform" and "has_sound" into "spectrogram". With
-    sound, "presence" holds a float32 [B] for every modality: 1, or 0 where an example lacks it.
+    `pictures` turns "rgb" into itself, `sound` "waveform" and "has_sound" into "spectrogram", and
+    "flow" becomes float32 in [-1, 1], 0 where nothing moves. With sound, "presence" holds a
+    float32 [B] for every modality: 1, or 0 where an example lacks it.
     """
 
     pictures: "VideoTransform | None" = None
@@ -40,6 +42,8 @@ class InputTransform:
         transformed: Transformed = {}
         if self.pictures is not None:
             transformed |= self.pictures({"rgb": inputs["rgb"]}, rng=rng, train=train)
+        if "flow" in inputs:
+            transformed["flow"] = (jnp.asarray(inputs["flow"], jnp.float32) - STILL) / 127
         if self.sound is None:
             return transformed
         has_sound = jnp.asarray(inputs["has_sound"])

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from scenic_video.data.decoding import UnreadableVideo, VideoReader, inspect
-from scenic_video.data.transcoding import Job, stored_size, transcode, transcode_many
+from scenic_video.data.jobs import Job
+from scenic_video.data.transcoding import stored_size, transcode, transcode_many
 
 RATE = 16_000
 

@@ -1,0 +1,176 @@
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scenic_video.cli import main
+from scenic_video.data.containers import UnreadableVideo
+from scenic_video.data.datasets import open_dataset
+from scenic_video.data.decoding import VideoReader
+from scenic_video.data.examples import Example
+from scenic_video.data.flow import FULL_SCALE, flow_path, motion_to_pixels
+from scenic_video.data.flow_writing import write_flow
+from scenic_video.data.preprocessing import Preprocessing
+
+SHIFT = np.array([3, -2])
+"""Pixels a frame to the right and downwards."""
+LEVELS = np.round(128 + 127 * SHIFT / (FULL_SCALE * 96))
+
+
+def drifting_frames(count: int = 12) -> np.ndarray:
+    """A smooth texture that moves by `SHIFT` in every frame."""
+    rng = np.random.default_rng(0)
+    waves = np.fft.rfft2(rng.normal(size=(3, 96, 128))) * np.exp(
+        -0.02 * np.add.outer(np.fft.fftfreq(96, 1 / 96) ** 2, np.fft.rfftfreq(128, 1 / 128) ** 2)
+    )
+    texture = np.fft.irfft2(waves, (96, 128)).transpose(1, 2, 0)
+    texture = (128 + 45 * texture / texture.std()).clip(0, 255).astype(np.uint8)
+    return np.stack([np.roll(texture, tuple(t * SHIFT[::-1]), (0, 1)) for t in range(count)])
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory, write_video) -> str:
+    path = tmp_path_factory.mktemp("films") / "film.mp4"
+    return write_video(path, drifting_frames(), fps=10, options={"crf": "10"})
+
+
+@pytest.fixture(scope="module")
+def with_flow(film) -> Example:
+    assert write_flow(film, flow_path(film))
+    return Example("film", film, {})
+
+
+def preprocessing(**fields: Any) -> Preprocessing:
+    defaults: dict[str, Any] = dict(num_frames=4, resize=96, crop=64, modalities=("rgb", "flow"))
+    return Preprocessing(**defaults | fields)
+
+
+def test_flow_is_the_motion_of_the_pictures(with_flow):
+    flow = preprocessing().eval_inputs(with_flow)["flow"]
+    assert flow.shape == (1, 4, 64, 64, 2) and flow.dtype == np.uint8
+    inner = flow[0, :, 16:-16, 16:-16].astype(float)
+    np.testing.assert_allclose(np.median(inner, axis=(0, 1, 2)), LEVELS, atol=3)
+    assert np.abs(inner - LEVELS).mean() < 4
+
+
+def test_flow_has_a_picture_for_every_frame_at_its_time(with_flow):
+    with VideoReader(with_flow.video) as video, VideoReader(flow_path(with_flow.video)) as flow:
+        np.testing.assert_allclose(flow.timestamps, video.timestamps, atol=1e-6)
+
+
+def test_a_second_call_writes_nothing(with_flow):
+    path = flow_path(with_flow.video)
+    before = path.stat().st_mtime_ns
+    assert not write_flow(with_flow.video, path)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_flow_is_cut_where_the_pictures_are_and_mirrored_flow_turns(with_flow, tmp_path):
+    """A flow whose numbers tell the place: u is the column, v is the row."""
+    rows, columns = np.mgrid[0:96, 0:128].astype(np.float32)
+    unit = FULL_SCALE * 96 / 127
+    motion = np.stack([columns - 64, rows - 48], axis=-1)[None].repeat(12, 0) * unit
+    np.savez(tmp_path / "places.npz", flow=motion, timestamps=np.arange(12) / 10)
+    example = dataclasses.replace(with_flow, flow=str(tmp_path / "places.npz"))
+    corners = set()
+    for seed in range(8):
+        for flip in (False, True):
+            draw = np.random.default_rng(seed)
+            flow = preprocessing().train_inputs(example, draw, scale_jitter=None, flip=flip)["flow"]
+            u, v = flow[0, ..., 0].astype(int) - 128, flow[0, ..., 1].astype(int) - 128
+            falls = u[0, 0] > u[0, -1]
+            assert not (falls and not flip)
+            # Of a mirrored crop columns fall to the right, and their sign is turned: they rise.
+            np.testing.assert_allclose(np.abs(np.diff(u, axis=1)), 1, atol=1)
+            np.testing.assert_allclose(np.diff(v, axis=0), 1, atol=1)
+            corners.add((u[0, 0], v[0, 0]))
+    assert len(corners) > 8
+
+
+def test_mirroring_turns_motion_to_the_other_side(with_flow):
+    seen = set()
+    for seed in range(8):
+        draw = np.random.default_rng(seed)
+        flow = preprocessing().train_inputs(with_flow, draw, scale_jitter=None, flip=True)["flow"]
+        u, v = np.median(flow[:, 16:-16, 16:-16].astype(float), axis=(0, 1, 2))
+        assert v == pytest.approx(LEVELS[1], abs=3)
+        seen.add(round((u - 128) / (LEVELS[0] - 128)))
+    assert seen == {1, -1}
+
+
+def test_flow_alone_is_cut_like_flow_beside_pictures(with_flow):
+    alone = preprocessing(modalities=("flow",)).eval_inputs(with_flow, num_clips=2, num_crops=3)
+    both = preprocessing().eval_inputs(with_flow, num_clips=2, num_crops=3)
+    assert set(alone) == {"flow"} and alone["flow"].shape[0] == 6
+    np.testing.assert_array_equal(alone["flow"], both["flow"])
+
+
+def test_an_archive_is_read_by_its_times(with_flow, tmp_path):
+    motion = np.zeros((3, 48, 64, 2), np.float32)
+    motion[1, ..., 0] = FULL_SCALE * 48
+    np.savez(tmp_path / "f.npz", flow=motion, timestamps=[0.0, 0.45, 0.65])
+    example = dataclasses.replace(with_flow, flow=str(tmp_path / "f.npz"), start=0.3, end=0.8)
+    flow = preprocessing(num_frames=5).eval_inputs(example)["flow"][0]
+    np.testing.assert_allclose(flow[:, 32, 32, 0], [128, 128, 255, 255, 128], atol=2)
+
+
+def test_displacements_do_not_depend_on_the_size_of_the_picture():
+    small, large = (np.full((s, s, 2), s / 32, np.float32) for s in (64, 256))
+    np.testing.assert_array_equal(motion_to_pixels(small)[0, 0], motion_to_pixels(large)[0, 0])
+    assert motion_to_pixels(np.full((8, 8, 2), -99.0))[0, 0].tolist() == [1, 1, 128]
+
+
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        ({"motion": np.zeros((3, 8, 8, 2))}, "wanted 'flow'.*motion"),
+        ({"flow": np.zeros((3, 8, 8, 3))}, "wanted 'flow'"),
+        ({"flow": np.zeros((3, 8, 8, 2))}, r"wanted 'timestamps' \[3\]"),
+        (None, "No such file"),
+    ],
+)
+def test_flow_that_cannot_be_read_is_named(with_flow, tmp_path, arrays, message):
+    path = tmp_path / "f.npz"
+    if arrays is not None:
+        np.savez(path, **arrays)
+    example = dataclasses.replace(with_flow, flow=str(path))
+    with pytest.raises(UnreadableVideo, match=f"(?s)f.npz.*{message}|{message}.*f.npz"):
+        preprocessing().eval_inputs(example)
+
+
+def test_flow_that_is_not_there_says_what_to_do(film, tmp_path, write_video, moving_frames):
+    path = write_video(tmp_path / "v.mp4", moving_frames(6, 32, 32))
+    with pytest.raises(UnreadableVideo, match="scenic-video data flow"):
+        preprocessing().eval_inputs(Example("v", path, {}))
+    with pytest.raises(ValueError, match="lies in records"):
+        with open(film, "rb") as file:
+            preprocessing().eval_inputs(Example("v", file.read(), {}))
+
+
+def test_the_verb_writes_flow_beside_every_video_once(tmp_path, film, capsys):
+    folder = tmp_path / "videos"
+    for name in ("a/1.mp4", "a/2.mp4", "b/1.mp4"):
+        path = folder / "train" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(film, "rb") as file:
+            path.write_bytes(file.read())
+    (folder / "train" / "b" / "broken.mp4").write_bytes(b"nothing")
+    command = ["data", "flow", str(folder), "--short-side=48", "--preset=fast", "--num-workers=0"]
+    assert main(command) == 1
+    printed = capsys.readouterr().out
+    assert "broken.mp4" in printed and "Flow of 3 videos written, 0 kept, 1 left out." in printed
+    examples = open_dataset(folder).splits["train"]
+    assert len(examples) == 4  # flow is no video of its own
+    flow = preprocessing().eval_inputs(examples[0])["flow"]
+    np.testing.assert_allclose(np.median(flow[..., 16:-16, :, :]), np.median(LEVELS), atol=20)
+    assert main(command) == 1
+    assert "0 videos written, 3 kept" in capsys.readouterr().out
+
+
+def test_a_manifest_may_name_the_flow(tmp_path, with_flow):
+    (tmp_path / "train.csv").write_text(
+        f"path,flow,label\n{with_flow.video},{flow_path(with_flow.video)},x\n"
+    )
+    (example,) = open_dataset(tmp_path / "train.csv").splits["train"]
+    assert example.flow == str(flow_path(with_flow.video)) and example.labels == {"label": (0,)}
