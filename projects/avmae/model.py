@@ -5,7 +5,7 @@ Axes: b examples, t time, h rows, w columns, f mel bins, n tokens, d width. Para
 names of the public checkpoints.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -13,9 +13,15 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Float
 
-from scenic_video.layers.bottleneck_fusion import FusionEncoder, join
+from scenic_video.layers.bottleneck_fusion import FusionEncoder, Present, join, joint_mask
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
+from scenic_video.layers.presence import (
+    all_if_none,
+    mean_over_present,
+    read_presence,
+    where_present,
+)
 from scenic_video.layers.vision_transformer import VisionTransformer
 
 MODALITIES = ("rgb", "spectrogram")
@@ -39,6 +45,10 @@ class MBT(VisionTransformer, kw_only=True):
     are returned as {modality: logits}, outside of it as their mean. The others pool over the
     tokens of both, and return one array of logits always. `positions` are "learned" or
     "sinusoidal_1d", over the tokens of one modality, class token included.
+
+    Called with `presence`, {modality: 1 where an example has it, 0 where it lacks it}, it reads
+    nothing of what is absent: bottlenecks, pooled tokens and averaged logits are those of the
+    modalities that are there. The logits of an absent modality in training are of no meaning.
     """
 
     modalities: Sequence[str] = ("spectrogram", "rgb")
@@ -67,6 +77,7 @@ class MBT(VisionTransformer, kw_only=True):
         *,
         rgb: Float[Array, "b t h w 3"] | None = None,
         spectrogram: Float[Array, "b s f channels"] | None = None,
+        presence: Mapping[str, Float[Array, " b"]] | None = None,
         train: bool = False,
     ) -> Logits | dict[str, Logits]:
         inputs = {"rgb": rgb, "spectrogram": spectrogram}
@@ -76,6 +87,10 @@ class MBT(VisionTransformer, kw_only=True):
                 f"The model is for {tuple(self.modalities)} but got {tuple(given)}. "
                 "Set modalities to what the data has."
             )
+        present = read_presence(presence, self.modalities)
+        if present is not None:
+            given = {name: where_present(present[name], x) for name, x in given.items()}
+        present = all_if_none(present)
         tokens = {name: self._tokenize(name, given[name]) for name in self.modalities}
         encoder = FusionEncoder(
             num_layers=self.num_layers,
@@ -90,7 +105,8 @@ class MBT(VisionTransformer, kw_only=True):
         )
         bottlenecks = self._bottlenecks(batch_size=next(iter(tokens.values())).shape[0])
         fuse = train or self.fuse_in_evaluation
-        return self._logits(encoder(tokens, bottlenecks, fuse=fuse, train=train), train=train)
+        tokens = encoder(tokens, bottlenecks, present=present, fuse=fuse, train=train)
+        return self._logits(tokens, present, train=train)
 
     def _suffix(self, modality: str) -> str:
         return "" if modality == "rgb" or self.share_encoder else f"_{modality}"
@@ -119,22 +135,23 @@ class MBT(VisionTransformer, kw_only=True):
         tokens = self.param("bottleneck", nn.initializers.normal(0.02), shape)
         return jnp.broadcast_to(tokens, (batch_size, *shape[1:]))
 
-    def _logits(self, tokens: dict[str, Array], *, train: bool) -> Logits | dict[str, Logits]:
+    def _logits(
+        self, tokens: dict[str, Array], present: Present, *, train: bool
+    ) -> Logits | dict[str, Logits]:
         if self.classifier in ("token", "0"):
-            return self._classify_each(tokens, train=train)
+            return self._classify_each(tokens, present, train=train)
         joined, _ = join(tokens)
-        return self._classify(pool(joined, self.classifier))
+        return self._classify(pool(joined, self.classifier, mask=joint_mask(tokens, present)))
 
     def _classify_each(
-        self, tokens: dict[str, Array], *, train: bool
+        self, tokens: dict[str, Array], present: Present, *, train: bool
     ) -> Logits | dict[str, Logits]:
-        features = jnp.stack([pool(x, self.classifier) for x in tokens.values()])
-        self.sow("intermediates", "features", features.mean(axis=0))
-        logits = self._head(rearrange(features, "m b d -> (m b) d"))
+        features = {name: pool(x, self.classifier) for name, x in tokens.items()}
+        self.sow("intermediates", "features", mean_over_present(features, present))
+        logits = self._head(jnp.concatenate(list(features.values())))
         logits = rearrange(logits, "(m b) c -> m b c", m=len(tokens))
-        if train:
-            return dict(zip(tokens, logits, strict=True))
-        return logits.mean(axis=0)
+        by_modality = dict(zip(tokens, logits, strict=True))
+        return by_modality if train else mean_over_present(by_modality, present)
 
     def _head(self, features: Float[Array, "b d"]) -> Logits:
         return classify(
@@ -171,8 +188,10 @@ class PretrainedMBT(MBT, kw_only=True):
             tokens = tokens + jnp.broadcast_to(token, tokens.shape)
         return tokens
 
-    def _logits(self, tokens: dict[str, Array], *, train: bool) -> Logits | dict[str, Logits]:
-        return self._classify_each(tokens, train=train)
+    def _logits(
+        self, tokens: dict[str, Array], present: Present, *, train: bool
+    ) -> Logits | dict[str, Logits]:
+        return self._classify_each(tokens, present, train=train)
 
     def _head(self, features: Float[Array, "b d"]) -> Logits:
         return ProjectionHeadAndClassifier(

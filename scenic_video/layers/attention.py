@@ -7,8 +7,9 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from einops import repeat
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 
 def attention(
@@ -16,25 +17,31 @@ def attention(
     key: Float[Array, "*batch k heads depth"],
     value: Float[Array, "*batch k heads depth"],
     *,
+    key_mask: Bool[Array, "*batch k"] | None = None,
     implementation: str = "auto",
     dropout_rate: float = 0.0,
     dropout_rng: Key[Array, ""] | None = None,
 ) -> Float[Array, "*batch q heads depth"]:
     """softmax(query key^T / sqrt(depth)) value, with the softmax in float32.
 
+    `key_mask` is True for the keys that may be read; where it allows none, all are read alike.
     `implementation` is "xla", "cudnn" or "auto", which takes cuDNN's fused kernel wherever
     `why_not` has nothing against it. Naming one that cannot run here is a `ValueError`.
     `dropout_rate` drops probabilities, and needs `dropout_rng`.
     """
     facts = {"dtype": query.dtype, "depth": query.shape[-1], "dropout_rate": dropout_rate}
     facts |= _device_facts()
+    if key_mask is not None:
+        facts["masked"] = (query.shape[-3], key.shape[-3])
     if implementation == "auto":
         implementation = "xla" if why_not("cudnn", **facts) else "cudnn"
     elif reason := why_not(implementation, **facts):
         raise ValueError(f"Attention cannot use {implementation!r}: {reason} Use 'auto' or 'xla'.")
     if implementation == "cudnn":
-        return _cudnn_attention(query, key, value)
-    return _xla_attention(query, key, value, dropout_rate=dropout_rate, dropout_rng=dropout_rng)
+        return _cudnn_attention(query, key, value, key_mask)
+    return _xla_attention(
+        query, key, value, key_mask, dropout_rate=dropout_rate, dropout_rng=dropout_rng
+    )
 
 
 def why_not(
@@ -46,11 +53,13 @@ def why_not(
     dropout_rate: float = 0.0,
     compute_capability: float = 0.0,
     token_shards: int = 1,
+    masked: tuple[int, int] | None = None,
 ) -> str | None:
     """What forbids an implementation under these facts, as a sentence; None if it may run.
 
     `platform` is "cpu", "cuda", "rocm" or "tpu"; `depth` is the width of one head;
-    `token_shards` is over how many devices the tokens of one example are spread.
+    `token_shards` is over how many devices the tokens of one example are spread; `masked` is how
+    many queries and keys a mask lies over, None without one.
     """
     if implementation == "xla":
         return None
@@ -67,6 +76,8 @@ def why_not(
         return "cuDNN is not used with dropout on the probabilities."
     if token_shards > 1:
         return f"cuDNN needs whole sequences and the tokens lie over {token_shards} devices."
+    if masked and any(length % 2 for length in masked):
+        return "cuDNN takes masks of even lengths; this one lies over {} x {}.".format(*masked)
     return None
 
 
@@ -76,7 +87,8 @@ class MultiHeadDotProductAttention(nn.Module):
     Parameters are `query`, `key`, `value` [width, heads, depth] and `out` [heads, depth, width];
     heads x depth is `qkv_features`, by default the width of the queries.
     `attention` is the function that mixes values, called as the one of this module is; leading
-    axes reach it as they come, so that it may attend along any of them.
+    axes reach it as they come, so that it may attend along any of them. `key_mask` reaches it only
+    if it is given: True for the keys that may be read.
     """
 
     num_heads: int
@@ -93,6 +105,7 @@ class MultiHeadDotProductAttention(nn.Module):
         queries: Float[Array, "*batch q d"],
         keys_values: Float[Array, "*batch k e"] | None = None,
         *,
+        key_mask: Bool[Array, "*batch k"] | None = None,
         train: bool = False,
     ) -> Float[Array, "*batch q d"]:
         keys_values = queries if keys_values is None else keys_values
@@ -107,6 +120,7 @@ class MultiHeadDotProductAttention(nn.Module):
             value,
             dropout_rate=dropout_rate,
             dropout_rng=self.make_rng("dropout") if dropout_rate else None,
+            **({} if key_mask is None else {"key_mask": key_mask}),
         )
         return nn.DenseGeneral(
             queries.shape[-1],
@@ -131,7 +145,13 @@ class MultiHeadDotProductAttention(nn.Module):
 
 
 def _xla_attention(
-    query: Array, key: Array, value: Array, *, dropout_rate: float, dropout_rng: Array | None
+    query: Array,
+    key: Array,
+    value: Array,
+    key_mask: Array | None,
+    *,
+    dropout_rate: float,
+    dropout_rng: Array | None,
 ) -> Array:
     # A power of two scales the query without rounding it, and that is cheaper than the logits.
     scale = query.shape[-1] ** -0.5
@@ -147,6 +167,9 @@ def _xla_attention(
         preferred_element_type=jnp.float32,
     )
     logits = logits if scale_query else logits * scale
+    if key_mask is not None:
+        allowed = jnp.broadcast_to(key_mask[..., None, None, :], logits.shape)
+        logits = jnp.where(allowed, logits, jnp.finfo(logits.dtype).min)
     weights = jax.nn.softmax(logits, axis=-1)
     if dropout_rate:
         if dropout_rng is None:
@@ -156,9 +179,13 @@ def _xla_attention(
     return jnp.einsum("...hqk,...khd->...qhd", weights.astype(value.dtype), value)
 
 
-def _cudnn_attention(query: Array, key: Array, value: Array) -> Array:
+def _cudnn_attention(query: Array, key: Array, value: Array, key_mask: Array | None) -> Array:
     folded = [x.reshape(-1, *x.shape[-3:]) for x in (query, key, value)]
-    return jax.nn.dot_product_attention(*folded, implementation="cudnn").reshape(query.shape)
+    mask = None
+    if key_mask is not None:
+        mask = repeat(key_mask.reshape(-1, key.shape[-3]), "b k -> b 1 q k", q=query.shape[-3])
+    mixed = jax.nn.dot_product_attention(*folded, mask=mask, implementation="cudnn")
+    return mixed.reshape(query.shape)
 
 
 def _device_facts() -> dict[str, Any]:

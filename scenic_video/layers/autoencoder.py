@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.core import FrozenDict
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import (
@@ -26,9 +26,12 @@ from scenic_video.layers.masking import (
     reconstruction_target,
     take_tokens,
 )
+from scenic_video.layers.presence import all_if_none, where_present
 from scenic_video.layers.transformer import Encoder, EncoderBlock
 
 Tokens = dict[str, Array]
+Present = Mapping[str, Bool[Array, " b"]] | None
+"""Which examples have a modality; None if all have all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,33 +116,42 @@ class Autoencoder(nn.Module, kw_only=True):
         """The name of a modality's parameter or layer."""
         raise NotImplementedError
 
-    def _encode(self, tokens: Tokens, *, train: bool) -> Tokens:
+    def _encode(self, tokens: Tokens, present: Present, *, train: bool) -> Tokens:
         raise NotImplementedError
 
     def _decode(
-        self, encoded: Tokens, grids: Mapping[str, TokenGrid], *, train: bool
+        self, encoded: Tokens, grids: Mapping[str, TokenGrid], present: Present, *, train: bool
     ) -> tuple[Tokens, Tokens]:
-        """Decoded tokens at all places [b, n, d], and which are to be scored [b, n]."""
+        """Decoded tokens at all places [b, n, d], and which are to be scored [b, n].
+
+        `present` gives each example one modality at least, here and in `_encode`.
+        """
         raise NotImplementedError
 
     def _autoencode(
         self,
         inputs: Mapping[str, Array],
         masks: Mapping[str, Mask] | None,
+        present: Present = None,
         *,
         train: bool,
         encode_only: bool,
     ) -> Any:
-        tokens, shapes = {}, {}
+        if present is not None:
+            inputs = {name: where_present(present[name], x) for name, x in inputs.items()}
+        read, tokens, shapes = all_if_none(present), {}, {}
         for name, pixels in inputs.items():
             tokens[name], shapes[name] = self._embed(name, pixels)
         if encode_only:
-            return self._encode(tokens, train=train)
+            return self._encode(tokens, read, train=train)
         if masks is None:
             masks = {name: self._draw(name, len(x), shapes[name]) for name, x in tokens.items()}
         grids = {name: TokenGrid(shapes[name], masks[name]) for name in tokens}
         visible = {name: take_tokens(x, masks[name].visible) for name, x in tokens.items()}
-        decoded, scored = self._decode(self._encode(visible, train=train), grids, train=train)
+        encoded = self._encode(visible, read, train=train)
+        decoded, scored = self._decode(encoded, grids, read, train=train)
+        if present is not None:
+            scored = {name: where_present(present[name], x) for name, x in scored.items()}
         return {
             name: self._reconstruct(name, pixels, decoded[name], scored[name])
             for name, pixels in inputs.items()

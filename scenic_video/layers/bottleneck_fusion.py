@@ -1,16 +1,21 @@
 """An encoder over several modalities that exchange what they know from some layer on."""
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.embeddings import LearnedPositions, add_sinusoidal_positions
+from scenic_video.layers.presence import mean_over_present
+from scenic_video.layers.transformer import block_runner
 
 Tokens = dict[str, Array]
+Present = Mapping[str, Bool[Array, " b"]] | None
+"""Which examples have a modality, of each example one at least; None if all have all."""
 
 
 class FusionEncoder(nn.Module):
@@ -22,6 +27,9 @@ class FusionEncoder(nn.Module):
     layer (Nagrani et al., Attention Bottlenecks for Multimodal Fusion, eq. 8 and 9). Without
     bottlenecks every modality attends to the tokens of all (section 3.2). A `fusion_layer` of 0 is
     early fusion, of `num_layers` late fusion.
+
+    Of a modality that an example lacks, as `present` says, nothing reaches the others: the mean is
+    over the bottlenecks of those it has, and its tokens are not attended to.
 
     `suffixes` gives the blocks' names, "encoderblock_3" + suffix; modalities of one suffix share
     their blocks. `block` makes one from `stochastic_depth_rate` and `name`, as for `Encoder`.
@@ -42,6 +50,7 @@ class FusionEncoder(nn.Module):
         tokens: dict[str, Float[Array, "b _n d"]],
         bottlenecks: Float[Array, "b k d"] | None = None,
         *,
+        present: Present = None,
         fuse: bool = True,
         train: bool = False,
     ) -> dict[str, Float[Array, "b _n d"]]:
@@ -49,23 +58,21 @@ class FusionEncoder(nn.Module):
         dropout = nn.Dropout(self.dropout_rate, deterministic=not train)
         tokens = {name: dropout(x) for name, x in tokens.items()}
 
-        def run(block: nn.Module, tokens: Array) -> Array:
-            return block(tokens, train=train)  # pyright: ignore[reportCallIssue]
-
-        run = nn.remat(run) if self.remat else run
+        run = block_runner(train=train, remat=self.remat)
+        key_mask = joint_mask(tokens, present)
         fused = range(self.fusion_layer if len(tokens) > 1 else self.num_layers, self.num_layers)
         for layer in range(self.num_layers):
             blocks = self._blocks(layer, tokens)
-            apply = {name: lambda x, block=blocks[name]: run(block, x) for name in tokens}
+            apply = {name: functools.partial(run, blocks[name]) for name in tokens}
             if layer not in fused or (bottlenecks is not None and not fuse):
                 tokens = {name: apply[name](x) for name, x in tokens.items()}
             elif bottlenecks is not None:
-                tokens, bottlenecks = _through_bottlenecks(tokens, bottlenecks, apply)
+                tokens, bottlenecks = _through_bottlenecks(tokens, bottlenecks, apply, present)
             elif len(set(self.suffixes[name] for name in tokens)) == 1:
                 joined, lengths = join(tokens)
-                tokens = split(apply[next(iter(tokens))](joined), lengths)
+                tokens = split(apply[next(iter(tokens))](joined, key_mask), lengths)
             else:
-                tokens = _over_all_tokens(tokens, apply)
+                tokens = _over_all_tokens(tokens, apply, key_mask)
         joined, lengths = join(tokens)
         return split(nn.LayerNorm(name="encoder_norm")(joined), lengths)
 
@@ -88,21 +95,24 @@ class FusionEncoder(nn.Module):
 
 
 def _through_bottlenecks(
-    tokens: Tokens, bottlenecks: Array, apply: Mapping[str, Callable[[Array], Array]]
+    tokens: Tokens,
+    bottlenecks: Array,
+    apply: Mapping[str, Callable[..., Array]],
+    present: Present,
 ) -> tuple[Tokens, Array]:
-    mixed, updates = {}, []
+    mixed, updates = {}, {}
     for name, own in tokens.items():
         output = apply[name](jnp.concatenate([own, bottlenecks], axis=1))
         mixed[name] = output[:, : own.shape[1]]
-        updates.append(output[:, own.shape[1] :])
-    return mixed, jnp.mean(jnp.stack(updates), axis=0)
+        updates[name] = output[:, own.shape[1] :]
+    return mixed, mean_over_present(updates, present)
 
 
 def _over_all_tokens(
-    tokens: Tokens, apply: Mapping[str, Callable[[Array], Array]]
+    tokens: Tokens, apply: Mapping[str, Callable[..., Array]], key_mask: Array | None
 ) -> dict[str, Array]:
     joined, lengths = join(tokens)
-    return {name: split(apply[name](joined), lengths)[name] for name in tokens}
+    return {name: split(apply[name](joined, key_mask), lengths)[name] for name in tokens}
 
 
 def join(
@@ -119,3 +129,11 @@ def split(
     """Takes apart what `join` put together."""
     ends = list(itertools.accumulate(lengths.values()))[:-1]
     return dict(zip(lengths, jnp.split(joined, ends, axis=1), strict=True))
+
+
+def joint_mask(tokens: Tokens, present: Present) -> Bool[Array, "b m"] | None:
+    """Which tokens of the sequence that `join` makes belong to a modality that is there."""
+    if present is None:
+        return None
+    masks = [jnp.broadcast_to(present[m][:, None], x.shape[:2]) for m, x in tokens.items()]
+    return jnp.concatenate(masks, axis=1)

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.attention import MultiHeadDotProductAttention
 from scenic_video.layers.transformer import MlpBlock
@@ -21,21 +21,28 @@ def prepend_class_token(
     return jnp.concatenate([token, tokens], axis=-2)
 
 
-def pool(tokens: Float[Array, "*batch n d"], classifier: str) -> Float[Array, "*batch d"]:
+def pool(
+    tokens: Float[Array, "*batch n d"],
+    classifier: str,
+    *,
+    mask: Bool[Array, "*batch n"] | None = None,
+) -> Float[Array, "*batch d"]:
     """One vector for every sequence.
 
     "token" and "0" take the first token (a class token, or simply the first patch); "gap", "gmp"
-    and "gsp" the mean, maximum and sum over all tokens. "map" has parameters: see `MAPHead`.
+    and "gsp" the mean, maximum and sum over all tokens, or those where `mask` is True, one at
+    least. "map" has parameters: see `MAPHead`.
     """
+    where = None if mask is None else jnp.broadcast_to(mask[..., None], tokens.shape)
     match classifier:
         case "token" | "0":
             return tokens[..., 0, :]
         case "gap":
-            return tokens.mean(axis=-2)
+            return tokens.mean(axis=-2, where=where)
         case "gmp":
-            return tokens.max(axis=-2)
+            return tokens.max(axis=-2, where=where, initial=None if where is None else -jnp.inf)
         case "gsp":
-            return tokens.sum(axis=-2)
+            return tokens.sum(axis=-2, where=where)
     raise ValueError(f"classifier is {classifier!r}; known are {CLASSIFIERS}.")
 
 

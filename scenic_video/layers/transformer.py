@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
 from scenic_video.layers.embeddings import LearnedPositions, add_sinusoidal_positions
@@ -71,7 +71,8 @@ class MlpBlock(nn.Module):
 class EncoderBlock(nn.Module):
     """Self-attention over the last token axis and an MLP, each behind a LayerNorm, residual.
 
-    Dosovitskiy et al., An Image is Worth 16x16 Words, eq. 2 and 3.
+    Dosovitskiy et al., An Image is Worth 16x16 Words, eq. 2 and 3. With a `key_mask` only the
+    tokens where it is True are read by others.
     """
 
     mlp_dim: int
@@ -85,14 +86,31 @@ class EncoderBlock(nn.Module):
 
     @nn.compact
     def __call__(
-        self, tokens: Float[Array, "b *frames n d"], *, train: bool = False
+        self,
+        tokens: Float[Array, "b *frames n d"],
+        *,
+        key_mask: Bool[Array, "b *frames n"] | None = None,
+        train: bool = False,
     ) -> Float[Array, "b *frames n d"]:
         tokens = self._attend(
-            tokens, norm="LayerNorm_0", name="MultiHeadDotProductAttention_0", train=train
+            tokens,
+            norm="LayerNorm_0",
+            name="MultiHeadDotProductAttention_0",
+            key_mask=key_mask,
+            train=train,
         )
         return self._transform(tokens, norm="LayerNorm_1", name="MlpBlock_0", train=train)
 
-    def _attend(self, tokens: Array, *, norm: str, name: str, train: bool, **fields: Any) -> Array:
+    def _attend(
+        self,
+        tokens: Array,
+        *,
+        norm: str,
+        name: str,
+        key_mask: Array | None = None,
+        train: bool,
+        **fields: Any,
+    ) -> Array:
         """tokens + attention(LayerNorm(tokens)), under the given parameter names."""
         branch = nn.LayerNorm(dtype=self.dtype, name=norm)(tokens)
         branch = MultiHeadDotProductAttention(
@@ -102,7 +120,7 @@ class EncoderBlock(nn.Module):
             dtype=self.dtype,
             name=name,
             **fields,
-        )(branch, train=train)
+        )(branch, key_mask=key_mask, train=train)
         branch = nn.Dropout(self.dropout_rate, deterministic=not train)(branch)
         return tokens + self._drop_for_whole_examples(branch, train=train)
 
@@ -126,6 +144,7 @@ class Encoder(nn.Module):
     "sinusoidal_1d" or "none". The residual stream, and what is returned, is float32 whatever the
     blocks compute in. `remat` recomputes each block in the backward pass instead of keeping its
     activations; parameters and results stay the same. `normalize=False` leaves out the LayerNorm.
+    `key_mask` reaches the blocks only if it is given: True for the tokens that others may read.
     """
 
     num_layers: int
@@ -138,18 +157,20 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(
-        self, tokens: Float[Array, "b *frames n d"], *, train: bool = False
+        self,
+        tokens: Float[Array, "b *frames n d"],
+        *,
+        key_mask: Bool[Array, "b *frames n"] | None = None,
+        train: bool = False,
     ) -> Float[Array, "b *frames m d"]:
         tokens = self._add_positions(tokens.astype(jnp.float32))
         tokens = nn.Dropout(self.dropout_rate, deterministic=not train)(tokens)
 
-        def run(block: nn.Module, tokens: Array) -> Array:
-            return block(tokens, train=train)  # pyright: ignore[reportCallIssue]
-
-        run = nn.remat(run) if self.remat else run
+        run = block_runner(train=train, remat=self.remat)
         for layer, rate in enumerate(self._stochastic_depth_rates()):
             block = self.block(stochastic_depth_rate=rate, name=f"encoderblock_{layer}")
-            tokens = self._pass(layer, functools.partial(run, block), tokens, train=train)
+            apply = functools.partial(run, block, key_mask=key_mask)
+            tokens = self._pass(layer, apply, tokens, train=train)
         return nn.LayerNorm(name="encoder_norm")(tokens) if self.normalize else tokens
 
     def _pass(
@@ -173,3 +194,15 @@ class Encoder(nn.Module):
     def _stochastic_depth_rates(self) -> list[float]:
         last = max(self.num_layers - 1, 1)
         return [self.stochastic_depth_rate * layer / last for layer in range(self.num_layers)]
+
+
+def block_runner(*, train: bool, remat: bool) -> Callable[..., Array]:
+    """A function (block, tokens, key_mask=None) -> tokens, which with `remat` runs the block a
+    second time in the backward pass. A block that knows no mask is called without one."""
+
+    def run(block: nn.Module, tokens: Array, key_mask: Array | None) -> Array:
+        masked = {} if key_mask is None else {"key_mask": key_mask}
+        return block(tokens, train=train, **masked)  # pyright: ignore[reportCallIssue]
+
+    run = nn.remat(run) if remat else run
+    return lambda block, tokens, key_mask=None: run(block, tokens, key_mask)

@@ -64,6 +64,18 @@ def test_large_logits_do_not_overflow():
     assert np.isfinite(attention(100 * query, 100 * key, value)).all()
 
 
+@pytest.mark.parametrize("frames", [(), (3,)])
+def test_a_masked_key_is_as_good_as_gone_and_none_at_all_is_a_plain_mean(frames):
+    query, key, value = random_qkv((2, *frames, 5, 2, 8), keys=7)
+    mask = jnp.broadcast_to(jnp.arange(7) < 4, (2, *frames, 7))
+    few = exact(query, key[..., :4, :, :], value[..., :4, :, :])
+    output = attention(query, key, value, key_mask=mask)
+    np.testing.assert_allclose(output, few, atol=2e-6)
+    mean = np.broadcast_to(np.asarray(value).mean(axis=-3, keepdims=True), output.shape)
+    nothing = attention(query, key, value, key_mask=jnp.zeros_like(mask))
+    np.testing.assert_allclose(nothing, mean, atol=2e-6)
+
+
 def test_dropout_keeps_the_expectation():
     qkv = random_qkv((4, 2, 4))
     rngs = jax.random.split(jax.random.key(1), 4000)
@@ -81,6 +93,7 @@ def test_xla_is_always_legal_and_cudnn_where_its_rules_hold():
     assert why_not("xla", platform="cpu", dtype=jnp.float32, depth=3, dropout_rate=0.5) is None
     assert why_not("cudnn", **CUDA) is None
     assert why_not("cudnn", **dict(CUDA, depth=256)) is None
+    assert why_not("cudnn", **dict(CUDA, masked=(6, 8))) is None
 
 
 @pytest.mark.parametrize(
@@ -92,6 +105,7 @@ def test_xla_is_always_legal_and_cudnn_where_its_rules_hold():
         ({"depth": 256, "compute_capability": 8.0}, "up to 128"),
         ({"dropout_rate": 0.1}, "dropout"),
         ({"token_shards": 2}, "over 2 devices"),
+        ({"masked": (6, 197)}, "even lengths; this one lies over 6 x 197"),
     ],
 )
 def test_why_not_names_the_rule_that_is_broken(change, reason):

@@ -11,10 +11,11 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
-from scenic_video.layers.bottleneck_fusion import join, split
+from scenic_video.layers.autoencoder import Autoencoder, Present, TokenGrid, Tokens
+from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
 from scenic_video.layers.masking import Mask, Reconstruction, place_tokens, take_tokens
 from scenic_video.layers.pooling import prepend_class_token
+from scenic_video.layers.presence import read_presence, where_present
 
 STRATEGIES = ("shared", "separate", "early")
 
@@ -53,7 +54,7 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
     def _name(self, stem: str, modality: str) -> str:
         return stem
 
-    def _encode(self, tokens: Tokens, *, train: bool) -> Tokens:
+    def _encode(self, tokens: Tokens, present: Present, *, train: bool) -> Tokens:
         visible = tokens["rgb"]
         if self.class_token:
             token = self.param("cls", nn.initializers.zeros, (1, 1, self.hidden_size))
@@ -61,7 +62,7 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
         return {"rgb": self._encoder("Transformer")(visible, train=train)}
 
     def _decode(
-        self, encoded: Tokens, grids: Mapping[str, TokenGrid], *, train: bool
+        self, encoded: Tokens, grids: Mapping[str, TokenGrid], present: Present, *, train: bool
     ) -> tuple[Tokens, Tokens]:
         projected = self._project("rgb", encoded["rgb"])
         first = 1 if self.class_token else 0
@@ -89,6 +90,10 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
       at the first k positions, and what is scored is the rest, hidden or not.
 
     Separate encoders and decoders reconstruct two modalities that never meet, and are refused.
+
+    Called with `presence`, {modality: 1 where an example has it, 0 where it lacks it}, it neither
+    reads nor scores what is absent. To inpaint takes both modalities: an example that lacks one is
+    not scored at all.
     """
 
     modalities: Sequence[str] = ("rgb", "spectrogram")
@@ -133,6 +138,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         rgb: Float[Array, "b t h w 3"] | None = None,
         spectrogram: Float[Array, "b s f channels"] | None = None,
         masks: Mapping[str, Mask] | None = None,
+        presence: Mapping[str, Float[Array, " b"]] | None = None,
         train: bool = False,
         encode_only: bool = False,
     ) -> dict[str, Reconstruction] | dict[str, Float[Array, "b _n d"]]:
@@ -143,7 +149,8 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
                 f"The model is for {tuple(self.modalities)} but got {tuple(inputs)}. "
                 "Set modalities to what the data has."
             )
-        return self._autoencode(inputs, masks, train=train, encode_only=encode_only)
+        present = read_presence(presence, tuple(inputs))
+        return self._autoencode(inputs, masks, present, train=train, encode_only=encode_only)
 
     def _patch_size(self, modality: str) -> tuple[int, ...]:
         return tuple(self.tubelet_size)[0 if modality == "rgb" else 1 :]
@@ -154,40 +161,55 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
     def _name(self, stem: str, modality: str) -> str:
         return f"{stem}_{modality}"
 
-    def _encode(self, tokens: Tokens, *, train: bool) -> Tokens:
+    def _encode(self, tokens: Tokens, present: Present, *, train: bool) -> Tokens:
         if self.encoder != "mid":
-            return _run(self.encoder, self._encoder, "Transformer", tokens, train=train)
+            return _run(self.encoder, self._encoder, "Transformer", tokens, present, train=train)
         for name in tokens:
             unimodal = self._encoder(f"Transformer_{name}", self.num_layers - self.fusion_layers)
             tokens = tokens | {name: unimodal(tokens[name], train=train)}
         joint = self._encoder("Transformer_concat", self.fusion_layers)
         joined, lengths = join(tokens)
-        return split(joint(joined, train=train), lengths)
+        mask = joint_mask(tokens, present)
+        return split(joint(joined, key_mask=mask, train=train), lengths)
 
     def _decode(
-        self, encoded: Tokens, grids: Mapping[str, TokenGrid], *, train: bool
+        self, encoded: Tokens, grids: Mapping[str, TokenGrid], present: Present, *, train: bool
     ) -> tuple[Tokens, Tokens]:
         projected = {name: self._project(name, x) for name, x in encoded.items()}
-        if self.objective == "public_inpainting":
-            return self._decode_by_position(projected, grids, train=train)
-        tokens = {name: self._fill_in(name, x, grids[name]) for name, x in projected.items()}
-        hidden = {name: grids[name].is_hidden() for name in tokens}
         if self.objective == "reconstruction":
-            return _run(self.decoder, self._decoder, "Decoder", tokens, train=train), hidden
+            tokens = self._fill_in_all(projected, grids)
+            hidden = {name: grids[name].is_hidden() for name in tokens}
+            decoded = _run(self.decoder, self._decoder, "Decoder", tokens, present, train=train)
+            return decoded, hidden
+        by_position = self.objective == "public_inpainting"
+        inpaint = self._inpaint_by_position if by_position else self._inpaint
+        decoded, scored = inpaint(projected, grids, train=train)
+        if present is not None:
+            both = jnp.stack(list(present.values())).all(axis=0)
+            scored = {name: where_present(both, x) for name, x in scored.items()}
+        return decoded, scored
+
+    def _fill_in_all(self, projected: Tokens, grids: Mapping[str, TokenGrid]) -> Tokens:
+        return {name: self._fill_in(name, x, grids[name]) for name, x in projected.items()}
+
+    def _inpaint(
+        self, projected: Tokens, grids: Mapping[str, TokenGrid], *, train: bool
+    ) -> tuple[Tokens, Tokens]:
+        tokens = self._fill_in_all(projected, grids)
         asked = {name: take_tokens(x, grids[name].mask.hidden) for name, x in tokens.items()}
         known = {name: take_tokens(x, grids[name].mask.visible) for name, x in tokens.items()}
         sequences = {
             name: jnp.concatenate([x, known[_other(name)]], axis=1) for name, x in asked.items()
         }
-        decoded = _run(self.decoder, self._decoder, "Decoder", sequences, train=train)
+        decoded = _run(self.decoder, self._decoder, "Decoder", sequences, None, train=train)
         answers = {name: decoded[name][:, : x.shape[1]] for name, x in asked.items()}
         placed = {
             name: place_tokens(jnp.zeros_like(tokens[name]), x, grids[name].mask.hidden)
             for name, x in answers.items()
         }
-        return placed, hidden
+        return placed, {name: grids[name].is_hidden() for name in placed}
 
-    def _decode_by_position(
+    def _inpaint_by_position(
         self, projected: Tokens, grids: Mapping[str, TokenGrid], *, train: bool
     ) -> tuple[Tokens, Tokens]:
         tokens, scored = {}, {}
@@ -202,7 +224,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
             tokens[name] = self._fill_in(name, known, grids[name], at=at)
             row = jnp.arange(number) >= known.shape[1]
             scored[name] = jnp.broadcast_to(row.astype(jnp.float32), (len(known), number))
-        return _run(self.decoder, self._decoder, "Decoder", tokens, train=train), scored
+        return _run(self.decoder, self._decoder, "Decoder", tokens, None, train=train), scored
 
 
 def _other(modality: str) -> str:
@@ -210,7 +232,13 @@ def _other(modality: str) -> str:
 
 
 def _run(
-    strategy: str, make: Callable[[str], nn.Module], name: str, tokens: Tokens, *, train: bool
+    strategy: str,
+    make: Callable[[str], nn.Module],
+    name: str,
+    tokens: Tokens,
+    present: Present,
+    *,
+    train: bool,
 ) -> Tokens:
     """Tokens of all modalities through one transformer or several, as the strategy says."""
     if strategy == "separate":
@@ -219,4 +247,6 @@ def _run(
     if strategy == "shared":
         return {m: transformer(x, train=train) for m, x in tokens.items()}  # pyright: ignore[reportCallIssue]
     joined, lengths = join(tokens)
-    return split(transformer(joined, train=train), lengths)  # pyright: ignore[reportCallIssue]
+    mask = joint_mask(tokens, present)
+    joined = transformer(joined, key_mask=mask, train=train)  # pyright: ignore[reportCallIssue]
+    return split(joined, lengths)
