@@ -1,39 +1,43 @@
 """Where examples come from: the functions that a config's dataset node names.
 
 manifest        CSV, TSV or JSON lines, see `scenic_video.data.manifest`
-class_folders   directory/<split>/<class>/*.mp4 or directory/<class>/*.mp4
+class_folders   directory/<split>/<class>/*.mp4 or directory/<class>/*.mp4; pictures alike
 tfds            TFDS datasets, ours or of the catalogue, see `scenic_video.data.records`
+
+`scenic_video.data.benchmarks` has those that read what published data sets come with.
 """
 
 import hashlib
+import inspect
 import itertools
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scenic_video.config import build
+from scenic_video.config import build, resolve
+from scenic_video.data.assembling import assemble
 from scenic_video.data.examples import Dataset
-from scenic_video.data.labels import Names, fingerprint, label_space, to_examples
+from scenic_video.data.flow import SUFFIX as FLOW_SUFFIX
+from scenic_video.data.labels import Names
 from scenic_video.data.manifest import Heads, Row, columns_of, read_manifest
 from scenic_video.data.records import find_records, tfds
-from scenic_video.data.statistics import read_statistics
 from scenic_video.data.synthetic_settings import SETTINGS_FILE
-from scenic_video.data.tables import SUFFIXES
+from scenic_video.data.tables import SUFFIXES, read_json
+from scenic_video.data.video_files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 __all__ = ["class_folders", "manifest", "open_dataset", "tfds"]
 
 SPLIT_NAMES = ("train", "validation", "validate", "val", "test")
 """In `class_folders`, a folder of such a name tells that all folders beside it are splits."""
 FIELDS_FILE = "dataset.json"
-VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
 
 
 def open_dataset(path: str | os.PathLike | Mapping[str, Any], **options: Any) -> Dataset:
     """The dataset of a config node, or of a plain string, told apart by what it names:
 
     "tfds:name"                  `tfds(name)`
+    a .json                      the config node in there, {"target": ..., ...}
     a .csv, .tsv or .jsonl       `manifest`; the file's stem names its only split
     a folder of those            `manifest`; every file is a split (train.csv, test.csv, ...)
     ... with a dataset.json      `manifest` with the fields in there; its paths start at the folder
@@ -44,7 +48,15 @@ def open_dataset(path: str | os.PathLike | Mapping[str, Any], **options: Any) ->
     `options` are further fields of that function.
     """
     node = dict(path) if isinstance(path, Mapping) else _node(os.fspath(path), options.get("heads"))
+    if "multilabel" in options and _knows_labels(node):
+        del options["multilabel"]
     return build({**node, **options})
+
+
+def _knows_labels(node: Mapping[str, Any]) -> bool:
+    """Whether the reader sees for itself how many labels an example has; folders have one."""
+    takes = inspect.signature(resolve(node["target"])).parameters
+    return "multilabel" not in takes and node["target"] != f"{__name__}:class_folders"
 
 
 def _node(name: str, heads: Heads | None) -> dict[str, Any]:
@@ -53,12 +65,14 @@ def _node(name: str, heads: Heads | None) -> dict[str, Any]:
     if name.startswith("tfds:"):
         return {"target": here + "tfds", "name": name.removeprefix("tfds:")}
     path = Path(name).expanduser()
+    if path.suffix == ".json":
+        return _read_node(path)
     if path.suffix in SUFFIXES:
         return {"target": here + "manifest", "splits": {path.stem: str(path)}}
     if not path.is_dir():
         raise ValueError(
             f"{name!r} is no dataset: wanted 'tfds:<name>', a manifest ({', '.join(SUFFIXES)}), "
-            "or a folder that exists."
+            "a config node (.json), or a folder that exists."
         )
     if (path / SETTINGS_FILE).exists():
         return {"target": "scenic_video.data.synthetic:read", "directory": str(path)}
@@ -74,8 +88,18 @@ def _node(name: str, heads: Heads | None) -> dict[str, Any]:
     return {"target": here + "class_folders", "directory": str(path)}
 
 
+def _read_node(path: Path) -> dict[str, Any]:
+    node = read_json(path, dict)
+    if "target" not in node:
+        raise ValueError(
+            f"{path} is no config node of a dataset: there is no 'target' in it, such as "
+            "'scenic_video.data.benchmarks.kinetics:kinetics'."
+        )
+    return node
+
+
 def _read_fields(folder: Path, heads: Heads | None) -> dict[str, Any]:
-    fields = json.loads((folder / FIELDS_FILE).read_text("utf-8"))
+    fields = read_json(folder / FIELDS_FILE, dict)
     fields["splits"] = {split: str(folder / path) for split, path in fields["splits"].items()}
     if heads is not None:
         chosen = columns_of(heads).items()
@@ -110,7 +134,7 @@ def manifest(
     for split, path in splits.items():
         _expect_files(rows[split], path)
     first = Path(next(iter(splits.values())))
-    return _dataset(
+    return assemble(
         rows,
         name=name or first.resolve().parent.name,
         classes=classes,
@@ -127,55 +151,40 @@ def class_folders(
     test_fraction: float = 0.2,
     classes: Names | None = None,
     flip_safe: bool = True,
+    suffixes: Sequence[str] | None = None,
     name: str | None = None,
 ) -> Dataset:
     """The dataset of a folder of folders: directory/<split>/<class>/<video>.
 
     If no folder is named after a split, the layout is directory/<class>/<video>, and about
     `test_fraction` of the videos make the split "test": a hash of a video's id decides, so the
-    choice holds when videos are added. Files that are no videos, by their suffix, are left out.
+    choice holds when videos are added. Pictures are videos of one frame. Files with other
+    `suffixes` than those of videos and pictures are left out; where there are both, `suffixes`
+    must say which are meant, as pictures beside videos are often their previews.
     """
     top = Path(directory).expanduser()
     if not top.is_dir():
         raise ValueError(f"There is no folder {directory}.")
+    wanted = tuple(suffixes or VIDEO_SUFFIXES + IMAGE_SUFFIXES)
     folders = sorted(_folders(top), key=lambda folder: _usual_order(folder.name))
     if any(folder.name in SPLIT_NAMES for folder in folders):
-        rows = {folder.name: _class_rows(folder, head) for folder in folders}
+        rows = {folder.name: _class_rows(folder, head, wanted) for folder in folders}
     else:
-        rows = _hold_out(_class_rows(top, head), test_fraction)
+        rows = _hold_out(_class_rows(top, head, wanted), test_fraction)
     for split, found in rows.items():
         if not found:
             raise ValueError(
                 f"The split {split!r} of {directory} has no examples: wanted "
-                f"<class>/<video> with one of the suffixes {', '.join(VIDEO_SUFFIXES)}."
+                f"<class>/<video> with one of the suffixes {', '.join(wanted)}."
             )
-    return _dataset(
+    if suffixes is None:
+        _refuse_mixture(directory, [row.path for found in rows.values() for row in found])
+    return assemble(
         rows,
         name=name or top.resolve().name,
         classes=classes,
         flip_safe=flip_safe,
         folder=top,
-    )
-
-
-def _dataset(
-    rows: Mapping[str, Sequence[Row]],
-    *,
-    name: str,
-    classes: Mapping[str, Names] | Names | None,
-    flip_safe: bool,
-    folder: Path,
-    multilabel: bool = False,
-) -> Dataset:
-    labels = label_space(rows, classes=classes, multilabel=multilabel)
-    examples = to_examples(rows, labels)
-    return Dataset(
-        name=name,
-        splits=examples,
-        labels=labels,
-        fingerprint=fingerprint(examples, labels),
-        flip_safe=flip_safe,
-        statistics=read_statistics(folder),
     )
 
 
@@ -200,7 +209,17 @@ def _folders(directory: Path) -> list[Path]:
     )
 
 
-def _class_rows(directory: Path, head: str) -> list[Row]:
+def _refuse_mixture(directory: str, paths: Sequence[str]) -> None:
+    """Errors: ValueError where pictures lie beside videos."""
+    num_pictures = sum(path.lower().endswith(IMAGE_SUFFIXES) for path in paths)
+    if 0 < num_pictures < len(paths):
+        raise ValueError(
+            f"{directory} holds {len(paths) - num_pictures} videos and {num_pictures} pictures. "
+            f"Which are meant? Set `suffixes`, as in suffixes={VIDEO_SUFFIXES[:1]}."
+        )
+
+
+def _class_rows(directory: Path, head: str, suffixes: Sequence[str]) -> list[Row]:
     """A row for every directory/<class>/<video>, sorted by class and name."""
     return [
         Row(
@@ -213,7 +232,7 @@ def _class_rows(directory: Path, head: str) -> list[Row]:
         )
         for folder in _folders(directory)
         for video in sorted(folder.iterdir())
-        if video.suffix.lower() in VIDEO_SUFFIXES
+        if video.suffix.lower() in suffixes and not video.name.endswith(FLOW_SUFFIX)
     ]
 
 

@@ -1,8 +1,8 @@
-"""Reads tables (CSV, TSV, JSON lines) as records that remember where they stand."""
+"""Reads tables (CSV, TSV, JSON lines) as records that remember where they stand, and JSON."""
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,18 +16,19 @@ class Record(NamedTuple):
     cells: dict[str, Any]
 
 
-def read_records(path: Path) -> list[Record]:
+def read_records(path: Path, *, columns: Sequence[str] = ()) -> list[Record]:
     """All rows of a table; its suffix tells its format. Cells are stripped, empty lines skipped.
 
-    Raises ValueError with file, line and column.
+    `columns` are the names of the first columns of a table that has no header; its other cells,
+    and its lines that begin with #, are left out. Raises ValueError with file, line and column.
     """
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path}: a table ends in one of {', '.join(SUFFIXES)}.")
     if not path.is_file():
         raise ValueError(f"There is no file {path}.")
-    read = _read_json_lines if path.suffix == ".jsonl" else _read_table
+    is_json = path.suffix == ".jsonl"
     try:
-        records = list(read(path))
+        records = list(_read_json_lines(path) if is_json else _read_table(path, list(columns)))
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text: {error}.") from error
     if not records:
@@ -35,11 +36,11 @@ def read_records(path: Path) -> list[Record]:
     return records
 
 
-def _read_table(path: Path) -> Iterator[Record]:
+def _read_table(path: Path, columns: list[str]) -> Iterator[Record]:
     delimiter = "\t" if path.suffix == ".tsv" else ","
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
-        header: list[str] = []
+        header = columns
         for cells in reader:
             place = f"{path}, line {reader.line_num}"
             if any("\n" in cell or "\r" in cell for cell in cells):
@@ -47,9 +48,11 @@ def _read_table(path: Path) -> Iterator[Record]:
                     f"{place}: a quoted cell runs over several lines; close its quote."
                 )
             cells = [cell.strip() for cell in cells]
-            if not any(cells):
+            if not any(cells) or (columns and cells[0].startswith("#")):
                 continue
-            if header:
+            if columns:
+                yield Record(place, _first_cells(place, columns, cells))
+            elif header:
                 yield Record(place, _named_cells(place, header, cells))
             else:
                 header = _checked_header(place, cells)
@@ -62,6 +65,14 @@ def _named_cells(place: str, header: list[str], cells: list[str]) -> dict[str, s
             f"({', '.join(header)}). Quote a cell that holds the delimiter."
         )
     return dict(zip(header, cells, strict=True))
+
+
+def _first_cells(place: str, columns: list[str], cells: list[str]) -> dict[str, str]:
+    if len(cells) < len(columns):
+        raise ValueError(
+            f"{place} has {len(cells)} cells where {len(columns)} are wanted: {', '.join(columns)}."
+        )
+    return dict(zip(columns, cells, strict=False))
 
 
 def _checked_header(place: str, header: list[str]) -> list[str]:
@@ -86,3 +97,17 @@ def _read_json_lines(path: Path) -> Iterator[Record]:
             if not isinstance(cells, dict):
                 raise ValueError(f"{place}: wanted an object like {{'path': ...}}, got {cells!r}.")
             yield Record(place, cells)
+
+
+def read_json(path: str | Path, kind: type) -> Any:
+    """The content of a JSON file, which must be a `kind` (dict or list)."""
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}.")
+    try:
+        content = json.loads(path.read_text("utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}.") from error
+    if not isinstance(content, kind):
+        raise ValueError(f"{path}: wanted a JSON {kind.__name__}, got {type(content).__name__}.")
+    return content

@@ -1,4 +1,5 @@
 import io
+import json
 import pickle
 import subprocess
 import sys
@@ -84,6 +85,40 @@ def test_a_dataset_needs_splits():
     assert "at least one split" in message(datasets.manifest, {})
 
 
+# Config nodes in files
+
+
+def test_a_json_file_may_hold_the_node_of_any_reader(tmp_path, videos):
+    node = {"target": TARGET + "manifest", "splits": {"test": str(videos / "test.csv")}}
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(node | {"heads": ["action"]}))
+    dataset = datasets.open_dataset(str(path))
+    assert len(dataset.splits["test"]) == 2 and set(dataset.labels.classes) == {"action"}
+
+
+def test_a_reader_that_knows_how_many_labels_there_are_is_not_told(tmp_path):
+    node = {"target": "scenic_video.data.benchmarks.avid:avid", "root": str(tmp_path)}
+    touch(tmp_path / "a.mp4")
+    (tmp_path / "avid_val.json").write_text('{"a.mp4": "singing"}')
+    (tmp_path / "node.json").write_text(
+        json.dumps(node | {"splits": {"test": str(tmp_path / "avid_val.json")}})
+    )
+    dataset = datasets.open_dataset(str(tmp_path / "node.json"), multilabel=True)
+    assert not dataset.labels.multilabel and len(dataset.splits["test"]) == 1
+
+
+def test_folders_of_classes_cannot_have_several_labels(tmp_path):
+    touch(tmp_path / "train/run/a.mp4")
+    words = message(datasets.open_dataset, str(tmp_path), multilabel=True)
+    assert "no field 'multilabel'" in words
+
+
+def test_a_json_file_without_a_target_is_an_error(tmp_path):
+    path = tmp_path / "labels.json"
+    path.write_text('{"run": 0}')
+    assert "no config node of a dataset" in message(datasets.open_dataset, str(path))
+
+
 # Folders
 
 
@@ -120,6 +155,21 @@ def test_folders_of_classes_are_split_by_a_hash_that_new_videos_do_not_move(tmp_
     touch(*(tmp_path / f"swim/{i}.mp4" for i in range(50)))
     after = split_of()
     assert len(after) == 250 and {id: after[id] for id in before} == before
+
+
+def test_pictures_are_examples_like_videos(tmp_path):
+    names = ("a.jpg", "b.JPEG", "c.png", "d.webp", "e.bmp")
+    touch(*(tmp_path / "train/run" / name for name in (*names, "f.txt")))
+    dataset = datasets.class_folders(str(tmp_path))
+    assert [example.id for example in dataset.splits["train"]] == [f"run/{name}" for name in names]
+
+
+def test_pictures_beside_videos_are_refused_until_it_is_said_which_are_meant(tmp_path):
+    touch(tmp_path / "train/run/a.mp4", tmp_path / "train/run/a.jpg", tmp_path / "train/run/b.mp4")
+    words = message(datasets.class_folders, str(tmp_path))
+    assert "holds 2 videos and 1 pictures" in words and "suffixes=('.mp4',)" in words
+    dataset = datasets.class_folders(str(tmp_path), suffixes=[".jpg"])
+    assert [example.id for example in dataset.splits["train"]] == ["run/a.jpg"]
 
 
 def test_nothing_is_held_out_where_nothing_is_asked(tmp_path):
