@@ -1,40 +1,119 @@
-"""Mixup: training on weighted means of two examples and of their labels."""
+"""Mixup and CutMix: training on examples made of two others, labelled in the same proportion."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float32, Shaped
+from jaxtyping import Array, Float, Key, Shaped
 
 Tree = TypeVar("Tree")
 
 
-def mixup(
-    rng: jax.Array,
-    tree: Tree,
-    alpha: int | float,
+class Shares(NamedTuple):
+    """How much is left of every example: of its values (broadcastable to them) and its label."""
+
+    values: Float[Array, "..."]
+    label: Float[Array, ""]
+
+
+def mix_examples(
+    rng: Key[Array, ""],
+    inputs: Mapping[str, Float[Array, "b *shape"]],
+    targets: Any,
     *,
-    mask: Shaped[Array, " b"] | None = None,
-) -> Tree:
-    """Mixes every array of `tree` with itself in reversed order along the batch axis, the first.
+    presence: Mapping[str, Shaped[Array, " b"]],
+    mixup_alpha: int | float = 0.0,
+    cutmix_alpha: int | float = 0.0,
+    per_modality: bool = False,
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Mixes every example with the one at its place in the reversed batch.
 
-    out = lambda * x + (1 - lambda) * x[::-1] with one lambda ~ Beta(alpha, alpha) for the batch
-    (mixup, Zhang et al., 2018, https://arxiv.org/abs/1710.09412, section 2). Inputs and labels
-    belong in the same tree; class ids must be one-hot before.
+    `inputs` are [B, ...] by modality, `targets` a tree of arrays [B, ...], one-hot where they are
+    classes. Returns the mixed inputs and, for each modality, the targets mixed as it was. One draw
+    serves the whole batch (see `draw_shares`) and all modalities; with `per_modality` each has its
+    own, with the same pairs (MixMod; Nagrani et al., Attention Bottlenecks, section 4.2).
 
-    `mask` [B] is 0 for rows that hold no example. An example whose partner is such a row stays
-    unmixed, as does its label, so nothing of a padding row enters the loss. (Pairing the examples
+    `presence` [B] of a modality is 0 for examples that lack it, and for rows that hold no example.
+    Where the partner lacks a modality, that modality and its labels stay unmixed, so what an absent
+    one holds goes nowhere. An example that lacks it itself goes on lacking it. (Pairing examples
     among themselves instead would gather the whole batch on each device of a mesh.)
     """
-    if alpha <= 0:
-        raise ValueError(f"mixup needs alpha > 0; got {alpha}. To go without, do not call it.")
-    return mix_with_reversed(tree, jax.random.beta(rng, alpha, alpha), mask=mask)
+    mixed, labels = {}, {}
+    for index, (name, values) in enumerate(sorted(inputs.items())):
+        own_rng = jax.random.fold_in(rng, index) if per_modality else rng
+        shares = draw_shares(
+            own_rng, values.shape, mixup_alpha=mixup_alpha, cutmix_alpha=cutmix_alpha
+        )
+        mixed[name] = mix_with_reversed(values, shares.values, mask=presence[name])
+        labels[name] = mix_with_reversed(targets, shares.label, mask=presence[name])
+    return mixed, labels
+
+
+def draw_shares(
+    rng: Key[Array, ""],
+    shape: tuple[int, ...],
+    *,
+    mixup_alpha: int | float = 0.0,
+    cutmix_alpha: int | float = 0.0,
+) -> Shares:
+    """The shares of examples in a batch of `shape`; an alpha of 0 turns its kind off.
+
+    Mixup leaves one lambda ~ Beta(alpha, alpha) of everything (Zhang et al., 2018,
+    https://arxiv.org/abs/1710.09412, section 2), CutMix all but a box (see `kept_by_box`). With
+    both, a fair coin decides for the batch, as in the fine-tuning of masked autoencoders.
+    """
+    if min(mixup_alpha, cutmix_alpha) < 0 or not max(mixup_alpha, cutmix_alpha):
+        raise ValueError(
+            "Mixing needs mixup_alpha > 0 or cutmix_alpha > 0, and none below 0; got "
+            f"mixup_alpha={mixup_alpha} and cutmix_alpha={cutmix_alpha}."
+        )
+    if not cutmix_alpha:
+        share = jax.random.beta(rng, mixup_alpha, mixup_alpha)
+        return Shares(share, share)
+    coin_rng, mixup_rng, cutmix_rng = jax.random.split(rng, 3)
+    kept = kept_by_box(cutmix_rng, shape, cutmix_alpha)
+    if not mixup_alpha:
+        return Shares(kept, kept.mean())
+    share = jax.random.beta(mixup_rng, mixup_alpha, mixup_alpha)
+    cut = jax.random.bernoulli(coin_rng)
+    return Shares(jnp.where(cut, kept, share), jnp.where(cut, kept.mean(), share))
+
+
+def kept_by_box(
+    rng: Key[Array, ""], shape: tuple[int, ...], alpha: int | float
+) -> Float[Array, "..."]:
+    """1 outside of a box of rows and columns, 0 inside, for arrays of `shape` [B, ..., H, W, C].
+
+    The box has 1 - lambda of the area, lambda ~ Beta(alpha, alpha), and the shape of the picture;
+    its centre is drawn evenly, and what sticks out is cut off (Yun et al., CutMix, ICCV 2019,
+    section 3.1). It is the same in all frames; of a spectrogram it takes columns and mel bins.
+    """
+    if len(shape) < 4:
+        raise ValueError(
+            f"CutMix needs rows and columns, [B, ..., H, W, C]; got an input of shape {shape}. Set "
+            "cutmix_alpha=0."
+        )
+    share_rng, *centre_rngs = jax.random.split(rng, 3)
+    side = jnp.sqrt(1 - jax.random.beta(share_rng, alpha, alpha))
+    inside = []
+    for centre_rng, size in zip(centre_rngs, shape[-3:-1], strict=True):
+        centre = jax.random.randint(centre_rng, (), 0, size)
+        half = jnp.floor(side * size).astype(jnp.int32) // 2
+        places = jnp.arange(size)
+        inside.append((places >= centre - half) & (places < centre + half))
+    kept = 1.0 - jnp.outer(*inside).astype(jnp.float32)
+    return kept.reshape((1,) * (len(shape) - 3) + (*kept.shape, 1))
 
 
 def mix_with_reversed(
-    tree: Tree, share: Float32[Array, ""], *, mask: Shaped[Array, " b"] | None = None
+    tree: Tree, share: Float[Array, "..."], *, mask: Shaped[Array, " b"] | None = None
 ) -> Tree:
-    """share * x + (1 - share) * x[::-1] for every array of `tree`; `mask` is as in `mixup`."""
+    """share * x + (1 - share) * x[::-1] for every array x [B, ...] of `tree`.
+
+    `share` is one number, or broadcastable to each x. An example stays as it is where `mask` [B] is
+    0 for its partner.
+    """
 
     def mix(x: jax.Array) -> jax.Array:
         _check(x)
@@ -51,11 +130,11 @@ def mix_with_reversed(
 def _check(x: jax.Array) -> None:
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(
-            f"mixup takes means, so it needs floating point arrays; got {x.dtype} {x.shape}. "
+            f"Mixing takes means, so it needs floating point arrays; got {x.dtype} {x.shape}. "
             "Turn class ids into one-hot rows and pixels into floats first."
         )
     if x.shape[0] == 1:
         raise ValueError(
-            "mixup needs two examples or more; got a batch of one. Raise the batch size (or lower "
-            "trainer.micro_batches), or set mixup_alpha=0."
+            "Mixing needs two examples or more; got a batch of one. Raise the batch size (or lower "
+            "trainer.micro_batches), or set mixup_alpha=0 and cutmix_alpha=0."
         )

@@ -1,20 +1,34 @@
-"""Classification with one head or several, one label or several."""
+"""Classification with one head or several, one label or several, of one modality or several."""
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float
 
-from scenic_video import metrics
-from scenic_video.data.mixup import mixup
+from scenic_video.data.mixup import mix_examples
+from scenic_video.tasks import classification_metrics
+from scenic_video.tasks.calls import call_in_training, over_views
+from scenic_video.tasks.presence import Inputs, log_mean_over_present, mean_over_present
 from scenic_video.tasks.task import Batch, Output, Variables
 
-Logits = dict[str, jax.Array]
+ByHead = dict[str, jax.Array]
+
+
+class Answers(NamedTuple):
+    """Logits and targets of n answers to each example, head -> [n, B, C], and their presence.
+
+    There is an answer for each modality where the model gives logits for each, and else one.
+    Presence [n, B] is 0 where an example lacks what the answer is made from.
+    """
+
+    logits: ByHead
+    targets: ByHead
+    presence: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,90 +40,176 @@ class Classification:
     In evaluation every input is [B, V, ...]: the V views go through the model one after another,
     and their logits (or probabilities) are averaged.
 
-    `transform` takes uint8 inputs to what the model reads, augmenting them in training.
+    `transform` takes the inputs of a batch to what the model reads, augmenting them in training,
+    and says under "presence" which examples lack a modality (see `Inputs`). Those without any, and
+    views without any, do not count. A model may give {modality: logits} instead: the loss is then
+    the mean of the losses of the modalities that an example has, and its logits are their mean.
+
+    In training, `mixup_alpha` and `cutmix_alpha` mix examples (see `mix_examples`), with `mixmod`
+    each modality on its own, for models that give logits for each. One array of logits is held to
+    the mean of the labels that the present modalities were mixed to. `modality_dropout` hides each
+    of the modalities it names, at the rate it gives, from single examples, but never all that one
+    has. In evaluation only `modalities` are shown, all by default: so one model is evaluated with
+    sound alone, pictures alone, and both.
     """
 
     model: Any
     heads: Mapping[str, int]
-    transform: Callable[..., dict[str, jax.Array]]
+    transform: Callable[..., dict[str, Any]]
     multilabel: bool = False
     label_smoothing: float | int = 0.0
     mixup_alpha: float | int = 0.0
+    cutmix_alpha: float | int = 0.0
+    mixmod: bool = False
+    modality_dropout: Mapping[str, float | int] = dataclasses.field(default_factory=dict)
+    modalities: Sequence[str] | None = None
     average_views: str = "logits"
 
     def __post_init__(self):
         if not 0.0 <= self.label_smoothing < 1.0:
             raise ValueError(f"label_smoothing must lie in [0, 1); got {self.label_smoothing}.")
-        if self.mixup_alpha < 0.0:
-            raise ValueError(f"mixup_alpha must be 0 (off) or more; got {self.mixup_alpha}.")
+        for name in ("mixup_alpha", "cutmix_alpha"):
+            if getattr(self, name) < 0.0:
+                raise ValueError(f"{name} must be 0 (off) or more; got {getattr(self, name)}.")
+        if self.mixmod and not self._mixes:
+            raise ValueError("mixmod needs mixup_alpha or cutmix_alpha above 0; got 0 for both.")
+        for name, rate in self.modality_dropout.items():
+            if not 0.0 <= rate < 1.0:
+                raise ValueError(f"modality_dropout of {name} must lie in [0, 1); got {rate}.")
+        if self.modalities is not None and not self.modalities:
+            raise ValueError("modalities names none to evaluate with; leave it out to show all.")
         if self.average_views not in ("logits", "probabilities"):
             raise ValueError(
                 f"average_views must be 'logits' or 'probabilities'; got {self.average_views!r}."
             )
 
     def init(self, rng: jax.Array, batch: Batch) -> Variables:
-        inputs = self.transform(batch["inputs"], rng=rng, train=False)
-        return self.model.init({"params": rng, "dropout": rng}, **inputs, train=False)
+        inputs = Inputs.of(self.transform(batch["inputs"], rng=rng, train=False))
+        return self.model.init({"params": rng, "dropout": rng}, **inputs.keywords, train=False)
 
     def __call__(
         self, variables: Variables, batch: Batch, *, rng: jax.Array, train: bool
     ) -> Output:
         targets = {head: self._target(head, batch["label"][head]) for head in self.heads}
         if train:
-            logits, targets, model_state = self._train_logits(variables, batch, targets, rng)
+            answers, model_state = self._answers_in_training(variables, batch, targets, rng)
         else:
-            logits, model_state = self._view_logits(variables, batch["inputs"], rng), {}
-        losses = {head: self._loss(logits[head], targets[head]) for head in self.heads}
+            answers, model_state = self._answer_of_views(variables, batch, targets, rng), {}
+        losses = {head: self._loss(answers, head) for head in self.heads}
         loss = jnp.stack(list(losses.values())).mean(axis=0)
-        mask = batch["mask"]
+        logits = {h: mean_over_present(x, answers.presence) for h, x in answers.logits.items()}
+        targets = {h: mean_over_present(x, answers.presence) for h, x in answers.targets.items()}
+        mask = batch["mask"] * answers.presence.max(axis=0)
         weight = jnp.sum(mask)
+        metrics = classification_metrics.losses(loss, losses, mask)
+        if not self.multilabel:
+            metrics |= classification_metrics.accuracies(logits, targets, mask)
+        elif not train:
+            metrics |= classification_metrics.rankings(logits, targets, mask)
         return Output(
             loss=jnp.sum(jnp.where(mask > 0, loss * mask, 0.0)) / jnp.maximum(weight, 1e-8),
             weight=weight,
-            metrics=self._metrics(logits, targets, loss, losses, mask, train=train),
+            metrics=metrics,
             model_state=model_state,
             predictions=logits,
         )
 
-    def _train_logits(self, variables: Variables, batch: Batch, targets, rng: jax.Array):
-        transform_rng, mixup_rng, dropout_rng = jax.random.split(rng, 3)
-        inputs = self.transform(batch["inputs"], rng=transform_rng, train=True)
-        if self.mixup_alpha:
-            inputs, targets = mixup(
-                mixup_rng, (inputs, targets), self.mixup_alpha, mask=batch["mask"]
-            )
-        targets = jax.tree.map(lambda t: optax.smooth_labels(t, self.label_smoothing), targets)
-        collections = [name for name in variables if name != "params"]
-        logits, model_state = self.model.apply(
-            variables, **inputs, train=True, rngs={"dropout": dropout_rng}, mutable=collections
-        )
-        return self._split(logits), targets, model_state
+    def features(self, variables: Variables, batch: Batch) -> Float[Array, "b d"]:
+        """What the model sows as "features", by the transform of evaluation, the mean of views."""
 
-    def _view_logits(self, variables: Variables, inputs: Mapping[str, jax.Array], rng) -> Logits:
         def one_view(view):
-            view = self.transform(view, rng=rng, train=False)
-            return self._split(self.model.apply(variables, **view, train=False))
+            inputs = self._shown(view, jax.random.key(0))
+            _, state = self.model.apply(
+                variables, **inputs.keywords, train=False, mutable=["intermediates"]
+            )
+            return self._sown(state), inputs.any_present
 
-        if jax.tree.leaves(inputs)[0].shape[1] == 1:
-            return one_view(jax.tree.map(lambda x: x[:, 0], inputs))
-        views = jax.lax.map(one_view, jax.tree.map(lambda x: jnp.moveaxis(x, 1, 0), inputs))
-        return jax.tree.map(self._average, views)
+        return mean_over_present(*over_views(one_view, batch["inputs"]))
 
-    def _average(self, logits: jax.Array) -> jax.Array:
-        """Logits [V, B, C] -> [B, C]."""
-        if self.average_views == "logits":
-            return logits.mean(axis=0)
+    @property
+    def _mixes(self) -> bool:
+        return self.mixup_alpha > 0 or self.cutmix_alpha > 0
+
+    def _answers_in_training(
+        self, variables: Variables, batch: Batch, targets: ByHead, rng: jax.Array
+    ) -> tuple[Answers, Variables]:
+        transform_rng, mixup_rng, dropout_rng, modality_rng = jax.random.split(rng, 4)
+        inputs = Inputs.of(self.transform(batch["inputs"], rng=transform_rng, train=True))
+        targets_of = dict.fromkeys(inputs.arrays, targets)
+        if self._mixes:
+            presence = {name: x * batch["mask"] for name, x in inputs.all_presence.items()}
+            mixed, targets_of = mix_examples(
+                mixup_rng,
+                inputs.arrays,
+                targets,
+                presence=presence,
+                mixup_alpha=self.mixup_alpha,
+                cutmix_alpha=self.cutmix_alpha,
+                per_modality=self.mixmod,
+            )
+            inputs = dataclasses.replace(inputs, arrays=mixed)
+        inputs = inputs.drop(modality_rng, self.modality_dropout)
+        logits, model_state = call_in_training(
+            self.model, variables, inputs, {"dropout": dropout_rng}
+        )
+        targets_of = jax.tree.map(
+            lambda t: optax.smooth_labels(t, self.label_smoothing), targets_of
+        )
+        return self._paired(logits, targets_of, inputs), model_state
+
+    def _paired(self, logits: Any, targets_of: Mapping[str, ByHead], inputs: Inputs) -> Answers:
+        """Logits, for each modality or for all of them, with the targets they are held to."""
+        presence = inputs.all_presence
+        if isinstance(logits, Mapping):
+            names = list(logits)
+            heads = _stacked([self._split(logits[name]) for name in names])
+            shown = jnp.stack([presence[name] for name in names])
+            return Answers(heads, _stacked([targets_of[name] for name in names]), shown)
+        if self.mixmod:
+            raise ValueError(
+                "mixmod gives every modality labels of its own, so the model must return "
+                "{modality: logits} in training, but it returned one array. Take a classifier that "
+                "does, such as MBT's 'token', or set mixmod=False."
+            )
+        shown = jnp.stack([presence[name] for name in targets_of])
+        stacked = _stacked(list(targets_of.values()))
+        targets = {head: mean_over_present(x, shown)[None] for head, x in stacked.items()}
+        heads = {head: x[None] for head, x in self._split(logits).items()}
+        return Answers(heads, targets, inputs.any_present[None])
+
+    def _answer_of_views(
+        self, variables: Variables, batch: Batch, targets: ByHead, rng: jax.Array
+    ) -> Answers:
+        def one_view(view):
+            inputs = self._shown(view, rng)
+            logits = self.model.apply(variables, **inputs.keywords, train=False)
+            if isinstance(logits, Mapping):
+                presence = jnp.stack([inputs.all_presence[name] for name in logits])
+                logits = mean_over_present(jnp.stack(list(logits.values())), presence)
+            return self._split(logits), inputs.any_present
+
+        logits, presence = over_views(one_view, batch["inputs"])
+        logits = {head: self._average(x, presence)[None] for head, x in logits.items()}
+        return Answers(
+            logits, {head: x[None] for head, x in targets.items()}, presence.max(axis=0)[None]
+        )
+
+    def _shown(self, view: Mapping[str, Any], rng: jax.Array) -> Inputs:
+        return Inputs.of(self.transform(view, rng=rng, train=False)).only(self.modalities)
+
+    def _average(self, logits: jax.Array, presence: jax.Array) -> jax.Array:
+        """Logits [V, B, C] -> [B, C], over the views that hold something."""
+        if self.average_views == "logits" or len(logits) == 1:
+            return mean_over_present(logits, presence)
         if not self.multilabel:
-            log_probabilities = jax.nn.log_softmax(logits)
-            return jax.nn.logsumexp(log_probabilities, axis=0) - np.log(len(logits))
-        log_yes = jax.nn.logsumexp(jax.nn.log_sigmoid(logits), axis=0)
-        log_no = jax.nn.logsumexp(jax.nn.log_sigmoid(-logits), axis=0)
-        return log_yes - log_no
+            return log_mean_over_present(jax.nn.log_softmax(logits), presence)
+        log_yes = log_mean_over_present(jax.nn.log_sigmoid(logits), presence)
+        return log_yes - log_mean_over_present(jax.nn.log_sigmoid(-logits), presence)
 
     def _target(self, head: str, label: jax.Array) -> jax.Array:
         return label if self.multilabel else jax.nn.one_hot(label, self.heads[head])
 
-    def _split(self, logits: jax.Array) -> Logits:
+    def _split(self, logits: jax.Array) -> ByHead:
         sizes = list(self.heads.values())
         if logits.shape[-1] != sum(sizes):
             raise ValueError(
@@ -119,55 +219,24 @@ class Classification:
         parts = jnp.split(logits.astype(jnp.float32), np.cumsum(sizes)[:-1], axis=-1)
         return dict(zip(self.heads, parts, strict=True))
 
-    def _loss(self, logits: jax.Array, target: jax.Array) -> jax.Array:
+    def _loss(self, answers: Answers, head: str) -> jax.Array:
+        """The loss [B] of a head: the mean over the answers of each example."""
+        logits, target = answers.logits[head], answers.targets[head]
         if self.multilabel:
-            return optax.sigmoid_binary_cross_entropy(logits, target).sum(axis=-1)
-        return optax.softmax_cross_entropy(logits, target)
+            losses = optax.sigmoid_binary_cross_entropy(logits, target).sum(axis=-1)
+        else:
+            losses = optax.softmax_cross_entropy(logits, target)
+        return mean_over_present(losses, answers.presence)
 
-    def _metrics(
-        self,
-        logits: Logits,
-        targets: Logits,
-        loss: jax.Array,
-        losses: Logits,
-        mask: jax.Array,
-        *,
-        train: bool,
-    ) -> dict[str, metrics.Metric]:
-        several = len(self.heads) > 1
-        out: dict[str, metrics.Metric] = {"loss": metrics.Mean.from_model_output(loss, mask)}
-        if several:
-            for head in self.heads:
-                out[f"{head}_loss"] = metrics.Mean.from_model_output(losses[head], mask)
-        if self.multilabel:
-            return out if train else out | self._ranking_metrics(logits, targets, mask)
-        labels = {head: target.argmax(axis=-1) for head, target in targets.items()}
-        return out | self._accuracies(logits, labels, mask)
+    def _sown(self, state: Variables) -> jax.Array:
+        try:
+            return state["intermediates"]["features"][0].astype(jnp.float32)
+        except KeyError as error:
+            raise ValueError(
+                f"{type(self.model).__name__} sows no features. Let it call self.sow("
+                "'intermediates', 'features', x) with x [B, D] before its last layer."
+            ) from error
 
-    def _accuracies(self, logits: Logits, labels: Logits, mask: jax.Array):
-        """Top-1 and top-5: of the combination of all heads, and of each where there are several."""
-        out: dict[str, metrics.Metric] = {}
-        for k in (1, 5):
-            if math.prod(self.heads.values()) > k:
-                out[f"top{k}"] = metrics.joint_accuracy(logits, labels, mask, k=k)
-            for head, num_classes in self.heads.items():
-                if len(self.heads) > 1 and num_classes > k:
-                    top_k = metrics.accuracy(logits[head], labels[head], mask, k=k)
-                    out[f"{head}_top{k}"] = top_k
-        return out
 
-    def _ranking_metrics(self, logits: Logits, targets: Logits, mask: jax.Array):
-        """Mean average precision, AUC and d' over all classes, and mAP of each of several heads."""
-        scores = jnp.concatenate(list(logits.values()), axis=-1)
-        labels = jnp.concatenate([targets[head] for head in logits], axis=-1)
-        out: dict[str, metrics.Metric] = {
-            "map": metrics.MeanAveragePrecision.from_model_output(scores, labels, mask),
-            "auc": metrics.MeanAUC.from_model_output(scores, labels, mask),
-            "d_prime": metrics.DPrime.from_model_output(scores, labels, mask),
-        }
-        if len(self.heads) > 1:
-            for head in self.heads:
-                out[f"{head}_map"] = metrics.MeanAveragePrecision.from_model_output(
-                    logits[head], targets[head], mask
-                )
-        return out
+def _stacked(trees: Sequence[ByHead]) -> ByHead:
+    return jax.tree.map(lambda *arrays: jnp.stack(arrays), *trees)

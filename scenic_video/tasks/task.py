@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 from clu.metrics import Metric
+from jaxtyping import Array, Float
 
 Batch = dict[str, Any]
 """{"inputs": {modality: array}, "label": {head: array}, "mask": [B]}; in evaluation every input
@@ -38,3 +39,14 @@ class Task(Protocol):
     def __call__(
         self, variables: Variables, batch: Batch, *, rng: jax.Array, train: bool
     ) -> Output: ...
+
+
+@runtime_checkable
+class FeatureExtractor(Protocol):
+    """A task that also describes examples by vectors, for probes of what its model has learned.
+
+    `batch` is one of evaluation; its labels are not read. An example has one vector, the mean over
+    its views. That of an example without any present modality means nothing.
+    """
+
+    def features(self, variables: Variables, batch: Batch) -> Float[Array, "b d"]: ...

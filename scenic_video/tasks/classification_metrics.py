@@ -1,0 +1,56 @@
+"""The metrics of classification: losses, accuracies of one label, ranking of several."""
+
+import math
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from scenic_video import metrics
+
+ByHead = Mapping[str, jax.Array]
+Metrics = dict[str, metrics.Metric]
+
+
+def losses(loss: jax.Array, by_head: ByHead, mask: jax.Array) -> Metrics:
+    """Means of the losses [B] of the examples and, where there are several heads, of each."""
+    out: Metrics = {"loss": metrics.Mean.from_model_output(loss, mask)}
+    if len(by_head) > 1:
+        for head, head_loss in by_head.items():
+            out[f"{head}_loss"] = metrics.Mean.from_model_output(head_loss, mask)
+    return out
+
+
+def accuracies(logits: ByHead, targets: ByHead, mask: jax.Array) -> Metrics:
+    """Top-1 and top-5: of the combination of all heads, and of each where there are several.
+
+    The label is the class of highest target.
+    """
+    labels = {head: target.argmax(axis=-1) for head, target in targets.items()}
+    num_classes = {head: target.shape[-1] for head, target in targets.items()}
+    out: Metrics = {}
+    for k in (1, 5):
+        if math.prod(num_classes.values()) > k:
+            out[f"top{k}"] = metrics.joint_accuracy(logits, labels, mask, k=k)
+        for head in logits:
+            if len(logits) > 1 and num_classes[head] > k:
+                top_k = metrics.accuracy(logits[head], labels[head], mask, k=k)
+                out[f"{head}_top{k}"] = top_k
+    return out
+
+
+def rankings(logits: ByHead, targets: ByHead, mask: jax.Array) -> Metrics:
+    """Mean average precision, AUC and d' over all classes, and mAP of each of several heads."""
+    scores = jnp.concatenate(list(logits.values()), axis=-1)
+    labels = jnp.concatenate([targets[head] for head in logits], axis=-1)
+    out: Metrics = {
+        "map": metrics.MeanAveragePrecision.from_model_output(scores, labels, mask),
+        "auc": metrics.MeanAUC.from_model_output(scores, labels, mask),
+        "d_prime": metrics.DPrime.from_model_output(scores, labels, mask),
+    }
+    if len(logits) > 1:
+        for head in logits:
+            out[f"{head}_map"] = metrics.MeanAveragePrecision.from_model_output(
+                logits[head], targets[head], mask
+            )
+    return out

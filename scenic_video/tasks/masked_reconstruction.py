@@ -1,0 +1,150 @@
+"""Masked reconstruction: training to predict what was hidden of each modality."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from scenic_video import metrics
+from scenic_video.layers.masking import Reconstruction
+from scenic_video.tasks.calls import call_in_training, over_views
+from scenic_video.tasks.presence import Inputs, mean_over_present
+from scenic_video.tasks.task import Batch, Output, Variables
+
+ByModality = dict[str, jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskedReconstruction:
+    """Trains `model`, inputs -> {modality: Reconstruction}, to predict what it hides of them.
+
+    The error of an example in a modality is the mean over its scored tokens of the squared
+    difference, summed over the values of a patch and, if `normalize_by_output_dimension`, divided
+    by their number. The loss is the sum over modalities of `weights` times the mean error, by
+    default each modality's equal share of 1 (Georgescu et al., Audiovisual Masked Autoencoders,
+    ICCV 2023, section 3: 0.5 each). `score_visible` scores the visible tokens too, for models that
+    decode these.
+
+    An example is not scored on a modality that it lacks, and then weighs less by that modality's
+    share of the weights: `Output.weight` is the sum of the shares of all that is scored, the number
+    of examples where nothing is missing, and the loss a mean over it. Every term thus depends on
+    one example alone, so micro-batches add up exactly. Since models hide equally many tokens of
+    each example, means of the examples' means are also means over all scored tokens.
+
+    In evaluation, of inputs [B, V, ...], the model hides what one fixed key says, whatever the seed
+    of training, and errors are averaged over the views.
+    """
+
+    model: Any
+    transform: Callable[..., dict[str, Any]]
+    weights: Mapping[str, float | int] | None = None
+    normalize_by_output_dimension: bool = True
+    score_visible: bool = False
+
+    def __post_init__(self):
+        weights = list((self.weights or {"": 1}).values())
+        if min(weights) < 0 or not sum(weights):
+            raise ValueError(
+                f"weights are 0 or more, and some above; got {dict(self.weights or {})}"
+            )
+
+    def init(self, rng: jax.Array, batch: Batch) -> Variables:
+        inputs = Inputs.of(self.transform(batch["inputs"], rng=rng, train=False))
+        rngs = {"params": rng, "mask": rng, "dropout": rng}
+        return self.model.init(rngs, **inputs.keywords, train=False)
+
+    def __call__(
+        self, variables: Variables, batch: Batch, *, rng: jax.Array, train: bool
+    ) -> Output:
+        if train:
+            errors, scored, model_state = self._errors_in_training(variables, batch, rng)
+        else:
+            errors, scored = self._errors_of_views(variables, batch)
+            model_state = {}
+        scored = {name: x * batch["mask"] for name, x in scored.items()}
+        loss, weight = self._loss(errors, scored)
+        means = {
+            f"{name}_loss": metrics.Mean.from_model_output(x, scored[name])
+            for name, x in errors.items()
+        }
+        return Output(
+            loss=loss,
+            weight=weight,
+            metrics={"loss": metrics.scalar(loss, weight), **means},
+            model_state=model_state,
+            predictions={},
+        )
+
+    def features(self, variables: Variables, batch: Batch) -> Float[Array, "b d"]:
+        """The mean of the encoded tokens, none hidden, over each present modality, and over these
+        and the views."""
+
+        def one_view(view):
+            inputs = self._shown(view)
+            tokens = self.model.apply(variables, **inputs.keywords, train=False, encode_only=True)
+            means = jnp.stack([x.astype(jnp.float32).mean(axis=1) for x in tokens.values()])
+            presence = jnp.stack([inputs.all_presence[name] for name in tokens])
+            return mean_over_present(means, presence), inputs.any_present
+
+        return mean_over_present(*over_views(one_view, batch["inputs"]))
+
+    def _errors_in_training(
+        self, variables: Variables, batch: Batch, rng: jax.Array
+    ) -> tuple[ByModality, ByModality, Variables]:
+        transform_rng, mask_rng, dropout_rng = jax.random.split(rng, 3)
+        inputs = Inputs.of(self.transform(batch["inputs"], rng=transform_rng, train=True))
+        rngs = {"mask": mask_rng, "dropout": dropout_rng}
+        answers, model_state = call_in_training(self.model, variables, inputs, rngs)
+        return *self._errors(answers, inputs), model_state
+
+    def _errors_of_views(self, variables: Variables, batch: Batch) -> tuple[ByModality, ByModality]:
+        def one_view(view):
+            inputs = self._shown(view)
+            rngs = {"mask": jax.random.key(0)}
+            answers = self.model.apply(variables, **inputs.keywords, train=False, rngs=rngs)
+            return self._errors(answers, inputs)
+
+        errors, scored = over_views(one_view, batch["inputs"])
+        errors = {name: mean_over_present(x, scored[name]) for name, x in errors.items()}
+        return errors, {name: x.max(axis=0) for name, x in scored.items()}
+
+    def _shown(self, view: Mapping[str, Any]) -> Inputs:
+        return Inputs.of(self.transform(view, rng=jax.random.key(0), train=False))
+
+    def _errors(
+        self, answers: Mapping[str, Reconstruction], inputs: Inputs
+    ) -> tuple[ByModality, ByModality]:
+        """Of each modality the examples' errors [B], and 1 for those that are scored [B]."""
+        errors, scored = {}, {}
+        for name, answer in answers.items():
+            mask = jnp.ones_like(answer.mask) if self.score_visible else answer.mask
+            number = mask.sum(axis=1)
+            error = jnp.square(answer.prediction.astype(jnp.float32) - answer.target)
+            error = error.mean(-1) if self.normalize_by_output_dimension else error.sum(-1)
+            error = jnp.where(mask > 0, error * mask, 0.0).sum(axis=1)
+            errors[name] = error / jnp.maximum(number, 1.0)
+            scored[name] = inputs.all_presence[name] * (number > 0)
+        return errors, scored
+
+    def _loss(self, errors: ByModality, scored: ByModality) -> tuple[jax.Array, jax.Array]:
+        """The loss, and the weight over which it is a mean."""
+        weights = self._weights(tuple(errors))
+        total = weight = jnp.zeros(())
+        for name, error in errors.items():
+            counted = jnp.where(scored[name] > 0, error * scored[name], 0.0)
+            total += weights[name] * counted.sum()
+            weight += weights[name] / sum(weights.values()) * scored[name].sum()
+        return total / jnp.maximum(weight, 1e-8), weight
+
+    def _weights(self, modalities: tuple[str, ...]) -> Mapping[str, float | int]:
+        if self.weights is None:
+            return dict.fromkeys(modalities, 1 / len(modalities))
+        if set(self.weights) != set(modalities):
+            raise ValueError(
+                f"weights are for {', '.join(self.weights)}, but the model predicts "
+                f"{', '.join(modalities)}. Give each of these a weight, or leave weights out."
+            )
+        return self.weights

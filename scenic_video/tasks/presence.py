@@ -1,0 +1,107 @@
+"""What a model sees of a batch, and which modalities each of its examples has."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """Arrays [B, ...] by modality, and the `presence` [B] of each.
+
+    Presence is 1 where an example has the modality, 0 where it lacks it, whatever the array holds
+    there. It is empty where no example lacks anything, which spares a model the masking.
+    """
+
+    arrays: Mapping[str, Any]
+    presence: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, transformed: Mapping[str, Any]) -> "Inputs":
+        """What a transform gave: arrays by modality and, perhaps, "presence"."""
+        arrays = {name: x for name, x in transformed.items() if name != "presence"}
+        return cls(arrays, transformed.get("presence", {}))
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """What the model is called with: `presence` only where it gets several modalities."""
+        if self.presence and len(self.arrays) > 1:
+            return {**self.arrays, "presence": self.all_presence}
+        return dict(self.arrays)
+
+    @property
+    def all_presence(self) -> dict[str, Float[Array, "b"]]:
+        """The presence of every modality, 1 where nothing was said."""
+        ones = {name: jnp.ones(len(x), jnp.float32) for name, x in self.arrays.items()}
+        return ones | {name: x for name, x in self.presence.items() if name in ones}
+
+    @property
+    def any_present(self) -> Float[Array, "b"]:
+        """1 for examples that have some modality."""
+        return jnp.stack(list(self.all_presence.values())).max(axis=0)
+
+    def only(self, modalities: Sequence[str] | None) -> "Inputs":
+        """All modalities but these are absent; None keeps all."""
+        if modalities is None:
+            return self
+        self._require(modalities, "task.modalities")
+        kept = {name: x * (name in modalities) for name, x in self.all_presence.items()}
+        return Inputs(self.arrays, kept)
+
+    def drop(self, rng: Key[Array, ""], rates: Mapping[str, float | int]) -> "Inputs":
+        """Each example lacks each modality with the probability in `rates`.
+
+        One that would be left without any keeps what it has.
+        """
+        if not rates:
+            return self
+        self._require(tuple(rates), "task.modality_dropout")
+        presence = self.all_presence
+        for index, (name, rate) in enumerate(sorted(rates.items())):
+            kept = jax.random.bernoulli(
+                jax.random.fold_in(rng, index), 1.0 - rate, presence[name].shape
+            )
+            presence[name] = presence[name] * kept
+        left = Inputs(self.arrays, presence).any_present > 0
+        whole = self.all_presence
+        return Inputs(
+            self.arrays, {name: jnp.where(left, x, whole[name]) for name, x in presence.items()}
+        )
+
+    def _require(self, names: Sequence[str], field: str) -> None:
+        if unknown := sorted(set(names) - set(self.arrays)):
+            raise ValueError(
+                f"{field} names {', '.join(unknown)}, but the inputs are "
+                f"{', '.join(self.arrays)}. Add it to preprocessing.modalities, or leave it out."
+            )
+
+
+def mean_over_present(
+    values: Float[Array, "n b *shape"], presence: Float[Array, "n b"]
+) -> Float[Array, "b *shape"]:
+    """The mean of the n values (modalities, views) of every example over those it has.
+
+    What an absent one holds does not count, be it nan. An example that has none gets the plain
+    mean, which its mask is to keep out of everything.
+    """
+    weights = _weights(presence, values.ndim)
+    total = jnp.where(weights > 0, values * weights, 0.0).sum(axis=0)
+    return total / weights.sum(axis=0)
+
+
+def log_mean_over_present(
+    logarithms: Float[Array, "n b *shape"], presence: Float[Array, "n b"]
+) -> Float[Array, "b *shape"]:
+    """log(mean_over_present(exp(logarithms), presence)), also where exp would be 0."""
+    weights = _weights(presence, logarithms.ndim)
+    total = jax.nn.logsumexp(logarithms, axis=0, b=weights)
+    return total - jnp.log(weights.sum(axis=0))
+
+
+def _weights(presence: Float[Array, "n b"], ndim: int) -> Float[Array, "n b ..."]:
+    weights = jnp.where((presence > 0).any(axis=0, keepdims=True), presence, 1.0)
+    return weights.reshape(*weights.shape, *(1,) * (ndim - 2))
