@@ -1,20 +1,22 @@
 """Starts a ViViT from an image model or from another ViViT (section 3.4)."""
 
-import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from flax.traverse_util import flatten_dict
 
-from scenic_video.layers.embeddings import inflate_kernel
+from scenic_video.weights.image_models import (
+    HEAD,
+    TABLE,
+    present,
+    take_kernel,
+    take_positions,
+    take_resampled_positions,
+)
 from scenic_video.weights.initialize import Params, Report, Take, initialize
-from scenic_video.weights.resampling import resample
 
-HEAD = "output_projection/.*"
-TABLE = "posembed_input/pos_embedding"
 TEMPORAL = r"(cls_)?TemporalTransformer.*"
 TIME_ATTENTION = r".*(LayerNorm|MultiHeadDotProductAttention)_time/.*"
 
@@ -64,7 +66,7 @@ def from_image_model(
         target=target,
         source=source,
         takes=takes,
-        allow_fresh=[*_present(fresh, flat_target), *allow_fresh],
+        allow_fresh=[*present(fresh, flat_target), *allow_fresh],
         allow_unused=[*unused, *allow_unused],
     )
 
@@ -93,9 +95,7 @@ def from_video_model(
     }
     for path in axes.keys() & flat_target.keys() & flat_source.keys():
         old, new = tuple(source_grid)[axes[path]], tuple(grid)[axes[path]]
-        if old != new:
-            transform = functools.partial(_resample_table, old=old, new=new)
-            takes[path] = Take(path, transform, f"resample {_times(old)} to {_times(new)}")
+        takes[path] = take_resampled_positions(path, old=old, new=new)
     return initialize(
         target=target,
         source=source,
@@ -110,8 +110,7 @@ def _from_image(
 ) -> Take:
     """What a parameter takes from an image model."""
     if path == "embedding/kernel" and leaf.ndim == 5:
-        inflate = functools.partial(inflate_kernel, num_frames=leaf.shape[0], method=kernel)
-        return Take(path, inflate, f"{kernel} of {leaf.shape[0]}")
+        return take_kernel(path, leaf.shape, inflation=kernel)
     if path == "cls_SpatialTransformer":
         return Take("cls")
     if path.endswith(TABLE):
@@ -126,38 +125,15 @@ def _image_positions(
 ) -> Take:
     """The image's positions, over the frames of a clip: [1, (1 +) t h w, d], or [1, (1 +) h w, d]
     where frames are encoded one by one."""
-    times, *size = (1, *grid[1:]) if path.startswith("SpatialTransformer") else grid
-    has_token = leaf.shape[1] == times * math.prod(size) + 1
-    image_has_token = "cls" in source
-
-    def spread(table: np.ndarray) -> np.ndarray:
-        tokens, places = np.split(table[0], [int(image_has_token)])
-        side = math.isqrt(len(places))
-        if side**2 != len(places):
-            raise ValueError(f"The image model has {len(places)} positions, which is no square.")
-        places = resample(places.reshape(side, side, -1), size).reshape(-1, table.shape[-1])
-        places = np.tile(places, (times, 1))
-        return np.concatenate([tokens, places] if has_token else [places])[None]
-
-    return Take(f"Transformer/{TABLE}", spread, f"positions of {_times((times, *size))}")
-
-
-def _resample_table(table: np.ndarray, *, old: tuple[int, ...], new: tuple[int, ...]) -> np.ndarray:
-    num_tokens = table.shape[1] - math.prod(old)
-    if num_tokens not in (0, 1):
-        raise ValueError(f"A table of {table.shape[1]} positions is not one over {_times(old)}.")
-    tokens, places = np.split(table[0], [num_tokens])
-    places = resample(places.reshape(*old, -1), new).reshape(-1, table.shape[-1])
-    return np.concatenate([tokens, places])[None]
+    if path.startswith("SpatialTransformer"):
+        grid = (1, *grid[1:])
+    return take_positions(
+        f"Transformer/{TABLE}",
+        grid=grid,
+        class_token=leaf.shape[1] == math.prod(grid) + 1,
+        image_class_token="cls" in source,
+    )
 
 
 def _class_tokens(target: Mapping[str, Any]) -> bool:
     return "cls" in target or "cls_SpatialTransformer" in target
-
-
-def _present(patterns: Sequence[str], target: Mapping[str, Any]) -> list[str]:
-    return [p for p in patterns if any(re.fullmatch(p, path) for path in target)]
-
-
-def _times(sizes: Sequence[int]) -> str:
-    return " x ".join(map(str, sizes))
