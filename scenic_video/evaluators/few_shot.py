@@ -14,7 +14,7 @@ from scenic_video.data.examples import Dataset, Example, Subset, split_of
 from scenic_video.evaluators.draw import Draw
 from scenic_video.evaluators.evaluator import OnBatch, Run, unheard
 from scenic_video.evaluators.features import Features, compile_features, extract
-from scenic_video.evaluators.linear_probe import probe
+from scenic_video.evaluators.linear_probe import check_held_out, probe
 from scenic_video.trainer import TrainState
 from scenic_video.views import Views
 
@@ -67,6 +67,8 @@ class FewShot:
             raise ConfigError(f"FewShot needs one label a video; {self._data.name!r} has several.")
         if not len(self._train) or not len(self._test):
             raise ConfigError(f"FewShot needs videos in both splits of {self._data.name!r}.")
+        for draws in self._draws.values():
+            check_held_out(draws, self.l2)
 
     def __call__(self, state: TrainState, *, on_batch: OnBatch = unheard) -> dict[str, float]:
         chosen = Subset(self._train, tuple(self._chosen.tolist()))

@@ -41,12 +41,8 @@ def probe(
         fits.append(Ridge.fit(seen.features, one_hot[seen.class_ids]))
     penalties = sorted(l2, reverse=True)
     if len(penalties) > 1:
+        check_held_out(draws, penalties)
         held_out = [train.at(draw.held_out) for draw in draws]
-        if not all(len(x.class_ids) for x in held_out):
-            raise ValueError(
-                f"No training example is left to choose one of {len(l2)} penalties by. Set fewer "
-                "shots, or a single l2."
-            )
         found = [_accuracies(fit, x, penalties) for fit, x in zip(fits, held_out, strict=True)]
         penalties = [penalties[int(np.mean(found, axis=0).argmax())]]
     accuracies = [_accuracies(fit, test, penalties)[0] for fit in fits]
@@ -55,6 +51,15 @@ def probe(
         "top1_std": float(np.std(accuracies)),
         "l2": float(penalties[0]),
     }
+
+
+def check_held_out(draws: Sequence[Draw], l2: Sequence[float | int]) -> None:
+    """Refuses draws that leave nothing to choose one of several penalties by."""
+    if len(l2) > 1 and not all(len(draw.held_out) for draw in draws):
+        raise ValueError(
+            f"No training example is left to choose one of {len(l2)} penalties by. Set fewer "
+            "shots, or a single l2."
+        )
 
 
 def _accuracies(

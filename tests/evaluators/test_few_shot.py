@@ -158,6 +158,7 @@ def test_another_dataset_may_be_named_by_its_path(dataset, tmp_path):
         ({"shots": (0, 1)}, "shots must be numbers above 0"),
         ({"l2": (0.0,)}, "l2 must be numbers above 0"),
         ({"num_held_out": 0}, "num_held_out must be 1 or more, with 16 penalties"),
+        ({"shots": (6,)}, "Set fewer shots, or a single l2"),
         ({"num_seeds": 0}, "num_seeds must be 1 or more"),
         ({"test_split": "val"}, "no split 'val'"),
         ({"views": "4"}, "such as 4x3"),
