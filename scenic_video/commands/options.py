@@ -14,16 +14,19 @@ class InputOptions:
     """How training reads its split.
 
     `batch_size` is global. `scale_jitter` draws the resized height and width apart from each
-    other, as factors from this range. `flip=None` mirrors half of the clips where the dataset
-    says that this keeps the label. Threads count per process. The run stops when more than
-    `max_bad_share` of the examples cannot be read. `num_examples` trains on that many of the
-    split, a fixed random choice: what few labels are worth.
+    other, as factors from this range; `crop_area`, such as (0.08, 1.0), instead cuts out a box
+    with a share of the picture's area from that range, of any aspect from 3/4 to 4/3. `flip=None`
+    mirrors half of the clips where the dataset says that this keeps the label. Threads count per
+    process. The run stops when more than `max_bad_share` of the examples cannot be read.
+    `num_examples` trains on that many of the split, a fixed random choice: what few labels are
+    worth.
     """
 
     batch_size: int
     split: str = "train"
     num_examples: int | None = None
     scale_jitter: Sequence[float | int] | None = None
+    crop_area: Sequence[float | int] | None = None
     flip: bool | None = None
     num_threads: int | None = None
     num_workers: int = 0
@@ -32,6 +35,11 @@ class InputOptions:
 
     def __post_init__(self):
         _check_positive("input.batch_size", self.batch_size)
+        if self.crop_area is not None and self.scale_jitter is not None:
+            raise ConfigError(
+                f"input.crop_area={self.crop_area} replaces input.scale_jitter="
+                f"{self.scale_jitter}; set one of them to None."
+            )
 
 
 @dataclasses.dataclass(frozen=True)

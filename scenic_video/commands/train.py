@@ -230,6 +230,7 @@ def _training_batches(experiment: Experiment, steps: Steps, start_step: int, wor
         rows=local_rows(steps.mesh, options.batch_size),
         start_step=start_step,
         scale_jitter=options.scale_jitter,
+        crop_area=options.crop_area,
         flip=experiment.flip,
         bad_files=bad_files,
         num_threads=options.num_threads,

@@ -36,6 +36,7 @@ class TrainingRow:
     preprocessing: Preprocessing
     seed: int
     scale_jitter: Sequence[float | int] | None
+    crop_area: Sequence[float | int] | None
     flip: bool
     decode_timeout: float | int
 
@@ -63,6 +64,7 @@ class TrainingRow:
             example,
             rng,
             scale_jitter=self.scale_jitter,
+            crop_area=self.crop_area,
             flip=self.flip,
         )
         return with_deadline(decode, self.decode_timeout)

@@ -87,6 +87,7 @@ def train_batches(
     rows: Sequence[int] | None = None,
     start_step: int = 0,
     scale_jitter: Sequence[float | int] | None = None,
+    crop_area: Sequence[float | int] | None = None,
     flip: bool = False,
     bad_files: BadFiles | None = None,
     num_threads: int | None = None,
@@ -108,6 +109,7 @@ def train_batches(
         preprocessing=preprocessing,
         seed=seed,
         scale_jitter=scale_jitter,
+        crop_area=crop_area,
         flip=flip,
         decode_timeout=decode_timeout,
     )

@@ -118,29 +118,27 @@ class Preprocessing:
         rng: np.random.Generator,
         *,
         scale_jitter: Sequence[float | int] | None,
+        crop_area: Sequence[float | int] | None = None,
         flip: bool,
     ) -> Inputs:
         """The inputs of a clip from anywhere in the example, and anywhere in its picture.
 
         `scale_jitter` draws a factor each for the height and width of the resized picture from
-        [low, high] (ViViT: 0.9 to 1.33). `flip` mirrors every other clip. Errors: UnreadableVideo.
+        [low, high] (ViViT: 0.9 to 1.33). `crop_area` instead cuts out a box with a share of the
+        picture's area in [low, high] (Inception: 0.08 to 1), see `sampling.random_area_crop`;
+        `resize` has no part in that. `flip` mirrors every other clip. Errors: UnreadableVideo.
         """
-        jitter = None if scale_jitter is None else _jitter(scale_jitter)
+        draw_crop = sampling.training_crop(
+            resize=self.resize, crop=self.crop_size, scale_jitter=scale_jitter, crop_area=crop_area
+        )
         with self._open(example) as reader:
             timeline = self._timeline(reader)
             offset = sampling.random_offset(
                 rng, len(timeline), num_frames=self.num_frames, stride=self.stride
             )
-            draw_crop = functools.partial(
-                sampling.random_crop,
-                rng,
-                resize=self.resize,
-                crop=self.crop_size,
-                scale_jitter=jitter,
-                mirrored=flip and rng.random() < 0.5,
-            )
+            choose_crop = functools.partial(draw_crop, rng, mirrored=flip and rng.random() < 0.5)
             frames = timeline[self._indices(timeline, offset)]
-            inputs = self._see(example, reader, frames, draw_crop)
+            inputs = self._see(example, reader, frames, choose_crop)
             heard = self._hear(example, reader, frames[None])
             return inputs | {name: x[0] for name, x in heard.items()}
 
@@ -241,9 +239,3 @@ class Preprocessing:
 def _check(holds: bool, name: str, value: Any, wanted: str) -> None:
     if not holds:
         raise ValueError(f"Preprocessing.{name} must {wanted}; got {value!r}.")
-
-
-def _jitter(scale_jitter: Sequence[float | int]) -> tuple[float, float]:
-    if len(scale_jitter) != 2 or not 0 < scale_jitter[0] <= scale_jitter[1]:
-        raise ValueError(f"scale_jitter is (lowest, highest) factor, both above 0; {scale_jitter}.")
-    return float(scale_jitter[0]), float(scale_jitter[1])

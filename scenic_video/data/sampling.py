@@ -5,12 +5,17 @@ A `Crop` is cut out before it is scaled, so that only kept pixels cost anything.
 """
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
 
 SHORT_CLIPS = ("loop", "pad")
+
+BOX_ASPECTS = (3 / 4, 4 / 3)
+BOX_ATTEMPTS = 10
 
 TIMESTAMP_ROUNDING = 1e-3
 """Seconds by which a container may misstate a timestamp: WebM and Matroska keep milliseconds."""
@@ -90,6 +95,32 @@ def resized_size(height: int, width: int, *, resize: int, crop: tuple[int, int])
     return height * resize // short, width * resize // short
 
 
+def training_crop(
+    *,
+    resize: int,
+    crop: tuple[int, int],
+    scale_jitter: Sequence[float | int] | None = None,
+    crop_area: Sequence[float | int] | None = None,
+) -> Callable[..., Crop]:
+    """(rng, height, width, mirrored=) -> `random_area_crop` if `crop_area`, else `random_crop`.
+
+    Errors: ValueError where both are given, or one cannot be.
+    """
+    jitter, area = scale_jitter, crop_area
+    if jitter is not None and area is not None:
+        raise ValueError(
+            f"crop_area={area} replaces scale_jitter={jitter}; set one of them to None."
+        )
+    if area is not None:
+        if len(area) != 2 or not 0 < area[0] <= area[1] <= 1:
+            raise ValueError(f"crop_area is (smallest, largest) share in (0, 1]; {area}.")
+        return functools.partial(random_area_crop, area=area, crop=crop)
+    if jitter is not None:
+        if len(jitter) != 2 or not 0 < jitter[0] <= jitter[1]:
+            raise ValueError(f"scale_jitter is (lowest, highest) factor, both above 0; {jitter}.")
+    return functools.partial(random_crop, resize=resize, crop=crop, scale_jitter=jitter)
+
+
 def random_crop(
     rng: np.random.Generator,
     height: int,
@@ -97,7 +128,7 @@ def random_crop(
     *,
     resize: int,
     crop: tuple[int, int],
-    scale_jitter: tuple[float, float] | None = None,
+    scale_jitter: Sequence[float | int] | None = None,
     mirrored: bool = False,
 ) -> Crop:
     """A random `crop` of the resized picture, expressed as a box of the original.
@@ -108,7 +139,8 @@ def random_crop(
     """
     resized = resized_size(height, width, resize=resize, crop=crop)
     if scale_jitter is not None:
-        factors = rng.uniform(*scale_jitter, size=2)
+        low, high = scale_jitter
+        factors = rng.uniform(low, high, size=2)
         resized = tuple(int(side * factor) for side, factor in zip(resized, factors, strict=True))
     top, rows = _random_span(rng, height, resized=max(resized[0], crop[0]), kept=crop[0])
     left, columns = _random_span(rng, width, resized=max(resized[1], crop[1]), kept=crop[1])
@@ -122,6 +154,40 @@ def _random_span(
     pixels = length / resized
     start = int(rng.integers(resized - kept + 1) * pixels) // 2 * 2
     return start, min(length - start, max(1, round(kept * pixels)))
+
+
+def random_area_crop(
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    *,
+    area: Sequence[float | int],
+    crop: tuple[int, int],
+    mirrored: bool = False,
+) -> Crop:
+    """A random box of a picture, scaled to `crop` whatever its own shape.
+
+    Its share of the picture's area is uniform over `area`, its width / height log-uniform over
+    `BOX_ASPECTS`, as in Szegedy et al., Going Deeper with Convolutions (2015), section 6. A box
+    that does not fit is drawn anew; after ten it is the largest of a fitting aspect, in the centre.
+    The box begins at even pixels, as chroma is stored for two by two.
+    """
+    smallest, largest = area
+    narrowest, widest = map(math.log, BOX_ASPECTS)
+    for _ in range(BOX_ATTEMPTS):
+        pixels = rng.uniform(smallest, largest) * height * width
+        aspect = math.exp(rng.uniform(narrowest, widest))
+        rows = max(1, round(math.sqrt(pixels / aspect)))
+        columns = max(1, round(math.sqrt(pixels * aspect)))
+        if rows <= height and columns <= width:
+            top = int(rng.integers(height - rows + 1)) // 2 * 2
+            left = int(rng.integers(width - columns + 1)) // 2 * 2
+            return Crop(top, left, rows, columns, *crop, mirrored)
+    aspect = min(max(width / height, BOX_ASPECTS[0]), BOX_ASPECTS[1])
+    rows = min(height, max(1, round(width / aspect)))
+    columns = min(width, max(1, round(height * aspect)))
+    top, left = (height - rows) // 4 * 2, (width - columns) // 4 * 2
+    return Crop(top, left, rows, columns, *crop, mirrored)
 
 
 def whole_picture(height: int, width: int, *, resize: int, crop: tuple[int, int]) -> Crop:

@@ -15,6 +15,7 @@ def training_row(examples, *, seed: int = 0) -> TrainingRow:
         preprocessing=Preprocessing(num_frames=4, resize=32, crop=24),
         seed=seed,
         scale_jitter=(0.9, 1.33),
+        crop_area=None,
         flip=True,
         decode_timeout=60.0,
     )

@@ -97,6 +97,24 @@ def test_every_other_clip_is_mirrored_if_asked(video):
     assert 20 < sum(is_mirrored(seed, flip=True) for seed in range(60)) < 40
 
 
+def test_a_share_of_the_picture_is_cut_out_at_any_size(textured):
+    def clip(area, seed=5, **fields):
+        return preprocessing(crop=(64, 48), **fields).train_inputs(
+            example(textured),
+            np.random.default_rng(seed),
+            scale_jitter=None,
+            crop_area=area,
+            flip=False,
+        )["rgb"]
+
+    small, large = clip((0.08, 0.1)), clip([1, 1])
+    assert small.shape == large.shape == (8, 64, 48, 3)
+    steps = [np.abs(np.diff(x.astype(int), axis=2)).mean() for x in (small, large)]
+    assert steps[0] < 0.6 * steps[1]  # enlarged, so neighbours are alike
+    assert not np.array_equal(clip((0.08, 1.0), seed=1), clip((0.08, 1.0), seed=2))
+    np.testing.assert_array_equal(clip((0.3, 0.9)), clip((0.3, 0.9), resize=256))
+
+
 def test_jitter_changes_scale_and_aspect_but_not_the_shape(textured):
     clips = [
         preprocessing(crop=64).train_inputs(
@@ -274,3 +292,23 @@ def test_a_jitter_that_cannot_be_is_refused(textured, jitter):
         preprocessing().train_inputs(
             example(textured), np.random.default_rng(0), scale_jitter=jitter, flip=False
         )["rgb"]
+
+
+@pytest.mark.parametrize(
+    ("jitter", "area", "complaint"),
+    [
+        (None, (0, 1), "crop_area is"),
+        (None, (0.5, 1.5), "crop_area is"),
+        (None, (0.5,), "crop_area is"),
+        ((0.9, 1.33), (0.08, 1), "replaces scale_jitter"),
+    ],
+)
+def test_an_area_that_cannot_be_is_refused(textured, jitter, area, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        preprocessing().train_inputs(
+            example(textured),
+            np.random.default_rng(0),
+            scale_jitter=jitter,
+            crop_area=area,
+            flip=False,
+        )

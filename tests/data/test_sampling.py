@@ -160,3 +160,40 @@ def test_a_side_jittered_too_short_is_as_long_as_the_crop():
     rng = np.random.default_rng(0)
     crop = sampling.random_crop(rng, 100, 200, resize=100, crop=(100, 100), scale_jitter=(0.5, 0.5))
     assert (crop.top, crop.height, crop.left, crop.width) == (0, 100, 0, 200)
+
+
+@pytest.mark.parametrize("size", [(256, 340), (1080, 607), (7, 9), (2000, 40), (40, 2000), (1, 1)])
+def test_random_boxes_lie_inside_the_picture(size):
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        crop = sampling.random_area_crop(rng, *size, area=(0.08, 1.0), crop=(56, 48))
+        assert 0 <= crop.top <= crop.top + crop.height <= size[0]
+        assert 0 <= crop.left <= crop.left + crop.width <= size[1]
+        assert crop.height >= 1 and crop.width >= 1
+        assert (crop.out_height, crop.out_width) == (56, 48)
+        assert crop.top % 2 == crop.left % 2 == 0
+
+
+def test_random_boxes_have_uniform_areas_and_any_aspect_of_the_range():
+    rng = np.random.default_rng(0)
+    crops = [
+        sampling.random_area_crop(rng, 1000, 1000, area=(0.1, 0.5), crop=(8, 8))
+        for _ in range(4000)
+    ]
+    areas = np.array([crop.height * crop.width / 1e6 for crop in crops])
+    assert areas.min() == pytest.approx(0.1, abs=0.002)
+    assert areas.max() == pytest.approx(0.5, abs=0.002)
+    np.testing.assert_allclose(np.quantile(areas, [0.25, 0.5, 0.75]), [0.2, 0.3, 0.4], atol=0.02)
+    aspects = np.log([crop.width / crop.height for crop in crops])
+    assert abs(aspects).max() == pytest.approx(np.log(4 / 3), abs=0.01)
+    assert abs(aspects.mean()) < 0.01
+    lowest = max(crop.top + crop.height for crop in crops)
+    assert min(crop.top for crop in crops) == 0 and lowest >= 998
+
+
+def test_a_picture_that_no_box_fits_gives_its_centre():
+    rng = np.random.default_rng(0)
+    crop = sampling.random_area_crop(rng, 40, 2000, area=(1.0, 1.0), crop=(8, 8))
+    assert (crop.top, crop.height, crop.left, crop.width) == (0, 40, 972, 53)
+    crop = sampling.random_area_crop(rng, 2000, 40, area=(1.0, 1.0), crop=(8, 8))
+    assert (crop.top, crop.height, crop.left, crop.width) == (972, 53, 0, 40)
