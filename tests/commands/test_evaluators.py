@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from scenic_video.cli import main
-
-pytestmark = pytest.mark.slow
+from scenic_video.commands.configs import load_config
+from scenic_video.commands.evaluators import named, run_evaluators, show
+from scenic_video.commands.experiment import build_experiment
+from scenic_video.console import Terminal
 
 CONFIG = """
 from ml_collections import ConfigDict
@@ -49,6 +51,22 @@ def logged(run):
     return {row["step"]: row for row in rows if "few_shot/2shot_top1" in row}
 
 
+def test_a_config_names_evaluators_and_their_numbers_are_named_and_written(tmp_path, capsys):
+    (tmp_path / "config.py").write_text(CONFIG.format(data=str(tmp_path / "clips")))
+    overrides = ("dataset.num_clips=12", "evaluators.few_shot.l2=(1.0,)")
+    flags = [f"--config.{override}" for override in overrides]
+    config = load_config([f"--config={tmp_path / 'config.py'}", *flags]).to_dict()
+    experiment = build_experiment(config)
+    state = experiment.compile().init()
+    results = run_evaluators(experiment.evaluators, state, Terminal(quiet=True))
+    assert named(results)["few_shot/test_videos"] == len(experiment.dataset.splits["test"])
+    show(results, state, tmp_path, Terminal())
+    written = json.loads((tmp_path / "few_shot.json").read_text())
+    assert written == {"step": 0, "metrics": results["few_shot"]}
+    assert "1shot_top1" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_its_numbers_stand_beside_those_of_every_evaluation(run):
     rows = logged(run)
     assert list(rows) == [2, 4]
@@ -58,6 +76,7 @@ def test_its_numbers_stand_beside_those_of_every_evaluation(run):
         assert "test/top1" in row
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_may_be_the_evaluators_and_is_what_it_reports(run):
     rows = logged(run)
     result = json.loads((run / "eval" / "few_shot.json").read_text())
@@ -67,6 +86,7 @@ def test_the_best_checkpoint_may_be_the_evaluators_and_is_what_it_reports(run):
     assert found == pytest.approx({name: same[name] for name in found})
 
 
+@pytest.mark.slow
 def test_a_finished_run_may_be_asked_for_other_shots(run, arguments, capsys):
     other = ["--config.evaluators.few_shot.shots=(3,)", "--config.evaluators.few_shot.l2=(1.0,)"]
     assert main([*arguments, *other]) == 0
@@ -75,6 +95,7 @@ def test_a_finished_run_may_be_asked_for_other_shots(run, arguments, capsys):
     assert "3shot_top1" in metrics and "2shot_top1" not in metrics
 
 
+@pytest.mark.slow
 def test_a_field_that_it_does_not_have_is_refused(arguments, capsys):
     assert main([*arguments, "--config.evaluators.few_shot.shot=3"]) == 2
     assert "Did you mean 'shots'?" in capsys.readouterr().err
