@@ -5,6 +5,8 @@ The chain: leave out what is frozen -> clip by the global norm of what is traine
 expressions that are searched in parameter paths such as "Transformer/encoderblock_3/MlpBlock_0/
 Dense_0/kernel", never by the number of dimensions. One that finds nothing is an error.
 
+With `layer_decay` the rate falls from the last layer to the first: see `layer_decay.py`.
+
 Weight decay is decoupled unless it says otherwise: w -= rate * weight_decay * w beside the step
 that the gradient makes (Loshchilov & Hutter, 2019, algorithm 2), with the scheduled rate.
 """
@@ -19,6 +21,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+
+from scenic_video.layer_decay import layer_scales, parameter_paths
 
 KERNELS = (r"(^|/)kernel$",)
 """Which parameters decay by default: kernels, hence no bias, scale, position or token."""
@@ -87,6 +91,7 @@ def sgd(
     decoupled: bool = True,
     decay: Sequence[str] = KERNELS,
     max_gradient_norm: Number | None = None,
+    layer_decay: Number = 1.0,
     freeze: Sequence[str] = (),
 ) -> optax.GradientTransformation:
     """Gradient descent with momentum: v = momentum * v + g; w -= rate * v.
@@ -98,7 +103,11 @@ def sgd(
     decaying = _decay(weight_decay, decay)
     steps = (direction, decaying) if decoupled else (decaying, direction)
     return _chain(
-        *steps, learning_rate=learning_rate, max_gradient_norm=max_gradient_norm, freeze=freeze
+        *steps,
+        learning_rate=learning_rate,
+        max_gradient_norm=max_gradient_norm,
+        layer_decay=layer_decay,
+        freeze=freeze,
     )
 
 
@@ -111,6 +120,7 @@ def adamw(
     weight_decay: Number = 0.0,
     decay: Sequence[str] = KERNELS,
     max_gradient_norm: Number | None = None,
+    layer_decay: Number = 1.0,
     freeze: Sequence[str] = (),
 ) -> optax.GradientTransformation:
     """Adam with decoupled weight decay."""
@@ -119,6 +129,7 @@ def adamw(
         _decay(weight_decay, decay),
         learning_rate=learning_rate,
         max_gradient_norm=max_gradient_norm,
+        layer_decay=layer_decay,
         freeze=freeze,
     )
 
@@ -127,19 +138,34 @@ def _chain(
     *steps: optax.GradientTransformation,
     learning_rate: Rate,
     max_gradient_norm: Number | None,
+    layer_decay: Number,
     freeze: Sequence[str],
 ) -> optax.GradientTransformation:
-    """What all optimizers share. Rates by layer would enter just before the learning rate."""
+    """What all optimizers share. Rates by layer come last, where frozen layers count as well."""
     if max_gradient_norm is not None and max_gradient_norm <= 0:
         raise ValueError(f"max_gradient_norm must be above 0, or None; got {max_gradient_norm}.")
     clip = [] if max_gradient_norm is None else [optax.clip_by_global_norm(max_gradient_norm)]
     trained = optax.chain(*clip, *steps, optax.scale_by_learning_rate(learning_rate))
-    if not freeze:
-        return trained
-    return optax.partition(
-        {"trained": trained, "frozen": optax.set_to_zero()},
-        lambda params: _labels(params, tuple(freeze)),
-    )
+    if freeze:
+        trained = optax.partition(
+            {"trained": trained, "frozen": optax.set_to_zero()},
+            lambda params: _labels(params, tuple(freeze)),
+        )
+    if not 0 < layer_decay <= 1:
+        raise ValueError(f"layer_decay lies in (0, 1], where 1 is none; got {layer_decay}.")
+    return trained if layer_decay == 1 else optax.chain(trained, _scale_by_layer(layer_decay))
+
+
+def _scale_by_layer(layer_decay: Number) -> optax.GradientTransformation:
+    def scale(updates: Any, params: Any) -> Any:
+        scales = layer_scales(updates, layer_decay)
+        return jax.tree.map(lambda update, scale: scale * update, updates, scales)
+
+    def init(params: Any) -> optax.EmptyState:
+        layer_scales(params, layer_decay)  # to fail before training, if there are no layers
+        return optax.EmptyState()
+
+    return optax.GradientTransformation(init, optax.stateless(scale).update)
 
 
 def _labels(params: Any, freeze: tuple[str, ...]) -> Any:
@@ -164,9 +190,7 @@ def _decay(weight_decay: Number, decay: Sequence[str]) -> optax.GradientTransfor
 
 def _found_by(patterns: tuple[str, ...], params: Any, field: str) -> Any:
     """A tree of booleans like `params`: whether some pattern is found in the leaf's path."""
-    paths = jax.tree_util.tree_map_with_path(
-        lambda path, _: jax.tree_util.keystr(path, simple=True, separator="/"), params
-    )
+    paths = parameter_paths(params)
     known = jax.tree.leaves(paths)
     for pattern in patterns:
         if not any(re.search(pattern, path) for path in known):

@@ -24,6 +24,7 @@ FLOORS = {
     "scenic_video.data": 1,
     "scenic_video.metrics": 1,
     "scenic_video.optimizers": 1,
+    "scenic_video.layer_decay": 1,
     "scenic_video.checkpoints": 1,
     "scenic_video.sharding": 1,
     "scenic_video.preemption": 1,

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from scenic_video import optimizers
 
@@ -175,9 +176,38 @@ def test_nesterov_looks_ahead():
     np.testing.assert_allclose(ahead["head"]["kernel"], 1 - 0.1 * (0.5 + 0.9 * 0.5), rtol=1e-6)
 
 
+def tree(paths):
+    return unflatten_dict({path: jnp.ones(2) for path in paths}, sep="/")
+
+
+@pytest.mark.parametrize("make", [optimizers.sgd, optimizers.adamw])
+def test_rates_by_layer_are_the_public_ones(make):
+    golden = json.loads((GOLDEN / "layer_decay.json").read_text())
+    params, scales = tree(golden["assignment"]), golden["scales_by_layer_id"]
+    step, scaled = (
+        run(make(learning_rate=0.1, **fields), params, [params])[0]
+        for fields in ({}, {"layer_decay": golden["layer_decay"]})
+    )
+    step, scaled = (flatten_dict(x, sep="/") for x in (step, scaled))  # pyright: ignore
+    for path, layer in golden["assignment"].items():
+        whole, part = (np.subtract(1, x[path]) for x in (step, scaled))  # pyright: ignore
+        np.testing.assert_allclose(part, scales[layer] * whole, rtol=1e-4)
+
+
+def test_frozen_layers_count_as_layers():
+    params = tree([f"Transformer/encoderblock_{layer}/x" for layer in range(4)])
+    optimizer = optimizers.sgd(learning_rate=1.0, layer_decay=0.5, freeze=("block_3",))
+    found = run(optimizer, params, [params])[0]["Transformer"]
+    rates = [1 - float(found[f"encoderblock_{layer}"]["x"][0]) for layer in range(4)]
+    assert rates == [0.5**4, 0.5**3, 0.5**2, 0]
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
+        ({"layer_decay": 0.0}, r"layer_decay lies in \(0, 1\]"),
+        ({"layer_decay": 1.1}, "got 1.1"),
+        ({"layer_decay": 0.5}, "layer_decay=0.5 needs parameters of layers"),
         ({"freeze": ("encodr/Dense_0/kernel",)}, "freeze: 'encodr/.* encoder/Dense_0/kernel"),
         ({"freeze": (".*",)}, "nothing is left to train"),
         ({"weight_decay": 0.1, "decay": ("kernels",)}, "decay: 'kernels' finds none of the 4"),
