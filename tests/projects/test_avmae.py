@@ -1,24 +1,19 @@
 """Masked autoencoders against the public implementation's outputs and parameter trees."""
 
 import functools
-import hashlib
-import json
-import zlib
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from projects.avmae.pretraining.model import AudiovisualMaskedAutoencoder, MaskedAutoencoder
 from scenic_video.layers.masking import Mask
+from tests.helpers.golden import assert_close, assert_tree, read_case, read_trees, shapes_of
 
 pytestmark = pytest.mark.slow  # minutes, all together
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 TINY: dict[str, Any] = {
     "hidden_size": 32,
     "mlp_dim": 64,
@@ -125,12 +120,11 @@ TREES |= {
 
 
 def golden(name):
-    """The case's description, its parameters, inputs, masks and outputs."""
-    case = json.loads((GOLDEN / f"{name}.json").read_text())
-    params = {path: parameter(path, shape) for path, shape in case["params"].items()}
-    inputs = {modality_of(path): array_of(tuple(x)) for path, x in case["inputs"].items()}
+    """The case, its parameters, inputs, masks and outputs; the latter by name and modality."""
+    case = read_case(name)
+    inputs = {modality_of(path): x for path, x in case.inputs.items()}
     arrays = {}
-    for path, array in np.load(GOLDEN / f"{name}.npz").items():
+    for path, array in case.outputs.items():
         stem = path if modality_of(path) == "rgb" and "rgb" not in path else path.rpartition("/")[0]
         arrays[stem, modality_of(path)] = array
     masks = {
@@ -139,30 +133,11 @@ def golden(name):
         )
         for modality in inputs
     }
-    return case, unflatten_dict(params, sep="/"), inputs, masks, arrays
+    return case, case.params, inputs, masks, arrays
 
 
 def modality_of(path):
     return "spectrogram" if path.endswith("spectrogram") else "rgb"
-
-
-def parameter(path, shape):
-    noise = np.random.default_rng(zlib.crc32(path.encode())).standard_normal(shape)
-    noise = noise.astype(np.float32)
-    return (1 + 0.1 * noise if path.endswith("scale") else 0.1 * noise).astype(np.float32)
-
-
-def array_of(shape):
-    seed = zlib.crc32(repr(shape).encode())
-    return jnp.asarray(np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32))
-
-
-def shapes_of(model, inputs):
-    """Parameter path -> shape, without allocating anything."""
-    inputs = {name: jax.ShapeDtypeStruct(tuple(x), np.float32) for name, x in inputs.items()}
-    variables: Any = jax.eval_shape(lambda x: model.init(jax.random.key(0), **x), inputs)
-    flat: dict[str, Any] = flatten_dict(variables["params"], sep="/")  # pyright: ignore
-    return {path: list(leaf.shape) for path, leaf in flat.items()}
 
 
 def run(model, params, inputs, *, masks=None, **options):
@@ -177,11 +152,9 @@ def compiled(model, **options):
     return jax.jit(lambda params, x: model.apply({"params": params}, **x, **options, rngs=rngs))
 
 
-def assert_close(output, expected):
-    """Equal, over the channels that were kept of the expected array."""
-    output = output[..., : expected.shape[-1]]
-    assert output.shape == expected.shape
-    assert np.abs(output - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
+def assert_kept(output, expected):
+    """Close, over the channels that were kept of the expected array."""
+    assert_close(output[..., : expected.shape[-1]], expected)
 
 
 def assert_golden(name, model, *, modalities=None):
@@ -191,20 +164,22 @@ def assert_golden(name, model, *, modalities=None):
     encoded = run(model, params, inputs, encode_only=True)
     assert outputs.keys() == encoded.keys() == inputs.keys()
     for modality, (prediction, target, mask) in outputs.items():
-        assert_close(prediction, arrays["output_train/0", modality])
+        assert_kept(prediction, arrays["output_train/0", modality])
         np.testing.assert_array_equal(mask, arrays["output_train/1", modality])
-        assert_close(target, arrays["target_raw", modality])
-        assert_close(encoded[modality], arrays["output/0", modality])
+        assert_kept(target, arrays["target_raw", modality])
+        assert_kept(encoded[modality], arrays["output/0", modality])
         suffix = f"/{modality}" if "avmae" in name else ""
         loss = (jnp.square(prediction - target).sum(-1) * mask).sum() / mask.sum()
-        np.testing.assert_allclose(loss, case["post"]["losses"][f"mse_masked_raw{suffix}"], 1e-4)
+        np.testing.assert_allclose(
+            loss, case.description["post"]["losses"][f"mse_masked_raw{suffix}"], 1e-4
+        )
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_reconstructions_equal_the_public_implementations(name):
     assert_golden(name, MODELS[name])
     case, _, inputs, _, _ = golden(name)
-    assert shapes_of(MODELS[name], {m: x.shape for m, x in inputs.items()}) == case["params"]
+    assert shapes_of(MODELS[name], **inputs) == case.tree
 
 
 @pytest.mark.parametrize("fields", [RGB, SOUND], ids=["rgb", "spectrogram"])
@@ -217,12 +192,9 @@ def test_separate_encoders_and_decoders_are_two_models(fields):
     "name", [pytest.param(k, marks=pytest.mark.slow if "l16" in k else ()) for k in TREES]
 )
 def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
-    case = json.loads((GOLDEN / "mae_trees.json").read_text())[name]
+    case = read_trees("mae")[name]
     inputs = case["input"] if isinstance(case["input"], dict) else {"rgb": case["input"]}
-    shapes = shapes_of(TREES[name], inputs)
-    assert sum(int(np.prod(shape)) for shape in shapes.values()) == case["parameters"]
-    listing = "\n".join(f"{path} {shape}" for path, shape in sorted(shapes.items()))
-    assert hashlib.sha256(listing.encode()).hexdigest() == case["sha256"]
+    assert_tree(shapes_of(TREES[name], **inputs), case)
 
 
 def hidden_pixels_inverted(inputs, masks):
@@ -280,11 +252,11 @@ def test_bfloat16_remat_and_learned_positions_predict_in_float32():
     fields = {"positions": "learned", "decoder_positions": "learned", "use_modality_tokens": True}
     model = Audiovisual(**BOTH, **fields, dtype="bfloat16", remat=True, dropout_rate=0.1)
     _, _, inputs, masks, _ = golden("avmae_mid_shareddec")
-    shapes = shapes_of(model, {modality: x.shape for modality, x in inputs.items()})
+    shapes = shapes_of(model, **inputs)
     assert shapes["posembed_decoder_rgb/pos_embedding"] == [1, 64, 24]
     assert shapes["Decoder_modality_token_spectrogram"] == [1, 1, 24]
-    flat = {path: parameter(path, shape) for path, shape in shapes.items()}
-    outputs = run(model, unflatten_dict(flat, sep="/"), inputs, masks=masks, train=True)
+    params = jax.jit(lambda x: model.init(jax.random.key(0), **x, masks=masks))(inputs)["params"]
+    outputs = run(model, params, inputs, masks=masks, train=True)
     for modality in inputs:
         assert outputs[modality].prediction.dtype == jnp.float32
         assert np.isfinite(outputs[modality].prediction).all()
@@ -309,11 +281,11 @@ def test_what_makes_no_sense_is_refused_with_the_reason(fields, message):
 
 def test_a_modality_that_is_missing_is_named():
     with pytest.raises(ValueError, match=r"is for \('rgb', 'spectrogram'\) but got \('rgb',\)"):
-        shapes_of(Audiovisual(**BOTH), {"rgb": (2, 8, 32, 32, 3)})
+        shapes_of(Audiovisual(**BOTH), rgb=(2, 8, 32, 32, 3))
 
 
 def test_every_public_tree_is_tested():
     """But that of separate encoders and decoders, which inpainting has as well."""
-    names = json.loads((GOLDEN / "mae_trees.json").read_text()).keys()
+    names = read_trees("mae").keys()
     refused = "avmae_pretrain_b16x2_separate_encoders__separate_decoders"
     assert TREES.keys() == {name for name in names if "finetune" not in name} - {refused}

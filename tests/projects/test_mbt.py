@@ -1,23 +1,19 @@
 """MBT, in both public forms, against the public outputs and parameter trees."""
 
-import hashlib
-import json
-import zlib
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
+from flax.traverse_util import flatten_dict
 
 from projects.avmae.model import MBT, PretrainedMBT
 from scenic_video.flops import forward_gflops
+from tests.helpers.golden import assert_close, assert_tree, read_case, read_trees, shapes_of
 
 pytestmark = pytest.mark.slow  # minutes, all together
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 TINY: dict[str, Any] = {
     "hidden_size": 32,
     "mlp_dim": 64,
@@ -69,31 +65,9 @@ TREES: dict[str, Any] = {
 
 
 def golden(name):
-    """The case's description, its parameters and its inputs."""
-    case = json.loads((GOLDEN / f"{name}.json").read_text())
-    params = {path: parameter(path, shape) for path, shape in case["params"].items()}
-    shapes = {path.removeprefix("input/"): shape for path, shape in case["inputs"].items()}
-    inputs = {modality: array_of(tuple(shape)) for modality, shape in shapes.items()}
-    return case, unflatten_dict(params, sep="/"), inputs
-
-
-def parameter(path, shape):
-    noise = np.random.default_rng(zlib.crc32(path.encode())).standard_normal(shape)
-    noise = noise.astype(np.float32)
-    return (1 + 0.1 * noise if path.endswith("scale") else 0.1 * noise).astype(np.float32)
-
-
-def array_of(shape):
-    seed = zlib.crc32(repr(shape).encode())
-    return jnp.asarray(np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32))
-
-
-def shapes_of(model, inputs):
-    """Parameter path -> shape, without allocating anything."""
-    inputs = {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in inputs.items()}
-    variables: Any = jax.eval_shape(lambda x: model.init(jax.random.key(0), **x), inputs)
-    flat: dict[str, Any] = flatten_dict(variables["params"], sep="/")  # pyright: ignore
-    return {path: list(leaf.shape) for path, leaf in flat.items()}
+    """The case, its parameters and its inputs by modality."""
+    case = read_case(name)
+    return case, case.params, {path.removeprefix("input/"): x for path, x in case.inputs.items()}
 
 
 def run(model, params, inputs, **options):
@@ -103,37 +77,28 @@ def run(model, params, inputs, **options):
     )
 
 
-def assert_close(output, expected):
-    assert output.shape == expected.shape
-    assert np.abs(output - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_outputs_equal_the_public_implementations(name):
     case, params, inputs = golden(name)
-    model, expected = MODELS[name], np.load(GOLDEN / f"{name}.npz")
+    model, expected = MODELS[name], case.outputs
     assert_close(run(model, params, inputs), expected["output"])
     output = flatten_dict({"output_train": run(model, params, inputs, train=True)}, sep="/")
-    assert output.keys() == {path for path in expected.files if path.startswith("output_train")}
+    assert output.keys() == {path for path in expected if path.startswith("output_train")}
     for path, logits in output.items():
         assert_close(logits, expected[path])
-    tree = shapes_of(model, {modality: x.shape for modality, x in inputs.items()})
-    assert tree == case["params"]
+    assert shapes_of(model, **inputs) == case.tree
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(k, marks=pytest.mark.slow if "l16" in k else ()) for k in TREES]
 )
 def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
-    case = json.loads((GOLDEN / "mbt_trees.json").read_text())[name]
-    shapes = shapes_of(TREES[name], case["input"])
-    assert sum(int(np.prod(shape)) for shape in shapes.values()) == case["parameters"]
-    listing = "\n".join(f"{path} {shape}" for path, shape in sorted(shapes.items()))
-    assert hashlib.sha256(listing.encode()).hexdigest() == case["sha256"]
+    case = read_trees("mbt")[name]
+    assert_tree(shapes_of(TREES[name], **case["input"]), case)
 
 
 def test_every_public_tree_is_tested():
-    assert TREES.keys() == json.loads((GOLDEN / "mbt_trees.json").read_text()).keys()
+    assert TREES.keys() == read_trees("mbt").keys()
 
 
 @pytest.mark.slow
@@ -142,7 +107,7 @@ def test_every_public_tree_is_tested():
     [("mbt_b16x2_bottleneck_gap_as527", 492.7), ("avmae_mbt_l16x2_finetune_as527", 1608.7)],
 )
 def test_gflops_are_those_of_the_public_implementation(name, gflops):
-    shapes = json.loads((GOLDEN / "mbt_trees.json").read_text())[name]["input"]
+    shapes = read_trees("mbt")[name]["input"]
     shapes = {modality: tuple(shape) for modality, shape in shapes.items()}
     assert abs(forward_gflops(TREES[name], **shapes) - gflops) <= 0.002 * gflops
 
@@ -195,7 +160,7 @@ def test_remat_and_bfloat16_keep_the_answer():
 
 def test_wrong_inputs_and_fields_are_refused():
     with pytest.raises(ValueError, match=r"is for \('spectrogram', 'rgb'\) but got \('rgb',\)"):
-        shapes_of(MBT(**TINY), {"rgb": (2, 8, 32, 32, 3)})
+        shapes_of(MBT(**TINY), rgb=(2, 8, 32, 32, 3))
     with pytest.raises(ValueError, match="modalities are one or both of"):
         MBT(**TINY, modalities=("rgb", "flow"))
     with pytest.raises(ValueError, match="lies between 0"):

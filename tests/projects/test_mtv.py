@@ -1,23 +1,15 @@
 """MTV against the public implementation's outputs and parameter trees."""
 
 import functools
-import hashlib
-import json
-import zlib
-from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from projects.mtv.model import MTV
 from projects.mtv.views import View
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention
-
-GOLDEN = Path(__file__).parents[1] / "golden"
+from tests.helpers.golden import GOLDEN, assert_close, assert_tree, read_case, read_trees, shapes_of
 
 
 def tiny_views(depths=(3, 3, 3)):
@@ -73,49 +65,25 @@ TREES: dict[str, Any] = {
 FAST = ("mtv_b4s8ti16_cva_keyval_config",)
 
 
-def golden(name):
-    """The case's description, its parameters and its input."""
-    case = json.loads((GOLDEN / f"{name}.json").read_text())
-    params = {path: _parameter(path, shape) for path, shape in case["params"].items()}
-    shape = tuple(case["inputs"]["input"])
-    seed = zlib.crc32(repr(shape).encode())
-    rgb = np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
-    return case, unflatten_dict(params, sep="/"), jnp.asarray(rgb)
-
-
-def _parameter(path, shape):
-    noise = np.random.default_rng(zlib.crc32(path.encode())).standard_normal(shape)
-    noise = noise.astype(np.float32)
-    return (1 + 0.1 * noise if path.endswith("scale") else 0.1 * noise).astype(np.float32)
-
-
-def shapes_of(model, rgb_shape):
-    """Parameter path -> shape, without allocating anything."""
-    rgb = jax.ShapeDtypeStruct(rgb_shape, np.float32)
-    variables: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
-    flat: dict[str, Any] = flatten_dict(variables["params"], sep="/")  # pyright: ignore
-    return {path: list(leaf.shape) for path, leaf in flat.items()}
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_output_equals_the_public_implementations(name):
-    _, params, rgb = golden(name)
-    expected = np.load(GOLDEN / f"{name}.npz")["output"]
-    output = jax.jit(MODELS[name].apply)({"params": params}, rgb=rgb)
-    assert output.shape == expected.shape
-    assert np.abs(output - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
+    case = read_case(name)
+    rgb = case.inputs["input"]
+    assert_close(
+        jax.jit(MODELS[name].apply)({"params": case.params}, rgb=rgb), case.outputs["output"]
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_parameters_have_the_public_names_and_shapes(name):
-    case, _, rgb = golden(name)
-    assert shapes_of(MODELS[name], rgb.shape) == case["params"]
+    case = read_case(name)
+    assert shapes_of(MODELS[name], rgb=case.inputs["input"]) == case.tree
 
 
 def test_every_golden_is_tested():
     present = {path.stem for path in GOLDEN.glob("mtv_*.npz")}
     assert present == MODELS.keys()
-    assert TREES.keys() == json.loads((GOLDEN / "mtv_trees.json").read_text()).keys()
+    assert TREES.keys() == read_trees("mtv").keys()
 
 
 @pytest.mark.parametrize(
@@ -123,8 +91,5 @@ def test_every_golden_is_tested():
     [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in TREES],
 )
 def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
-    case = json.loads((GOLDEN / "mtv_trees.json").read_text())[name]
-    shapes = shapes_of(TREES[name], tuple(case["input"]))
-    assert sum(int(np.prod(shape)) for shape in shapes.values()) == case["parameters"]
-    listing = "\n".join(f"{path} {shape}" for path, shape in sorted(shapes.items()))
-    assert hashlib.sha256(listing.encode()).hexdigest() == case["sha256"]
+    case = read_trees("mtv")[name]
+    assert_tree(shapes_of(TREES[name], rgb=case["input"]), case)

@@ -1,17 +1,10 @@
 """The ViViT family against the public implementation's outputs and parameter trees."""
 
 import functools
-import hashlib
-import json
-import zlib
-from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from projects.vivit.model import (
     FactorisedDotProduct,
@@ -22,8 +15,8 @@ from projects.vivit.model import (
     ViT,
 )
 from scenic_video.layers.sizes import size
+from tests.helpers.golden import assert_close, assert_tree, read_case, read_trees, shapes_of
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 SIZE: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 3, "num_heads": 4}
 TINY: dict[str, Any] = SIZE | {"num_classes": 10}
 IMAGE: dict[str, Any] = TINY | {"patch_size": (8, 8)}
@@ -86,53 +79,26 @@ TREES: dict[str, Any] = {
 }
 
 
-def golden(name):
-    """The case's description, its parameters and its input."""
-    case = json.loads((GOLDEN / f"{name}.json").read_text())
-    params = {path: _parameter(path, shape) for path, shape in case["params"].items()}
-    shape = tuple(case["inputs"]["input"])
-    seed = zlib.crc32(repr(shape).encode())
-    rgb = np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
-    return case, unflatten_dict(params, sep="/"), jnp.asarray(rgb)
-
-
-def _parameter(path, shape):
-    noise = np.random.default_rng(zlib.crc32(path.encode())).standard_normal(shape)
-    noise = noise.astype(np.float32)
-    return (1 + 0.1 * noise if path.endswith("scale") else 0.1 * noise).astype(np.float32)
-
-
-def shapes_of(model, rgb_shape):
-    """Parameter path -> shape, without allocating anything."""
-    rgb = jax.ShapeDtypeStruct(rgb_shape, np.float32)
-    variables: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
-    flat: dict[str, Any] = flatten_dict(variables["params"], sep="/")  # pyright: ignore
-    return {path: list(leaf.shape) for path, leaf in flat.items()}
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_output_equals_the_public_implementations(name):
-    _, params, rgb = golden(name)
-    expected = np.load(GOLDEN / f"{name}.npz")["output"]
-    output = jax.jit(MODELS[name].apply)({"params": params}, rgb=rgb)
-    assert output.shape == expected.shape
-    assert np.abs(output - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
+    case = read_case(name)
+    rgb = case.inputs["input"]
+    assert_close(
+        jax.jit(MODELS[name].apply)({"params": case.params}, rgb=rgb), case.outputs["output"]
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_parameters_have_the_public_names_and_shapes(name):
-    case, _, rgb = golden(name)
-    assert shapes_of(MODELS[name], rgb.shape) == case["params"]
+    case = read_case(name)
+    assert shapes_of(MODELS[name], rgb=case.inputs["input"]) == case.tree
 
 
 @pytest.mark.parametrize("name", TREES)
 def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
-    case = json.loads((GOLDEN / "vivit_trees.json").read_text())[name]
-    shapes = shapes_of(TREES[name], tuple(case["input"]))
-    assert sum(int(np.prod(shape)) for shape in shapes.values()) == case["parameters"]
-    listing = "\n".join(f"{path} {shape}" for path, shape in sorted(shapes.items()))
-    assert hashlib.sha256(listing.encode()).hexdigest() == case["sha256"]
+    case = read_trees("vivit")[name]
+    assert_tree(shapes_of(TREES[name], rgb=case["input"]), case)
 
 
 def test_every_public_tree_is_tested():
-    assert TREES.keys() == json.loads((GOLDEN / "vivit_trees.json").read_text()).keys()
+    assert TREES.keys() == read_trees("vivit").keys()
