@@ -38,19 +38,31 @@ def start_state(
 
 
 def _initialized(experiment: Experiment, steps: Steps) -> tuple[TrainState, str]:
+    """`init.workdir` names a run, or several, whose weights `init.target` gets as `source`: those
+    of the one, or a list."""
     node = dict(experiment.config["init"])
-    source = Path(node.pop("workdir"))
-    variables, meta = restore_params(source / "checkpoints")
+    workdirs = node.pop("workdir")
+    several = not isinstance(workdirs, str)
+    sources = [_weights_of(Path(workdir)) for workdir in (workdirs if several else [workdirs])]
+    params = [weights for weights, _ in sources]
     state = steps.init()
-    params, load_report = build(node, source=variables["params"], target=_on_host(state.params))
+    params, load_report = build(
+        node, source=params if several else params[0], target=_on_host(state.params)
+    )
     if jax.process_index() == 0:
         print(load_report)
     params = jax.device_put(params, steps.state_shardings.params)
     ema = None if state.ema_params is None else jax.tree.map(lambda x: x.copy(), params)
     return (
         state.replace(params=params, ema_params=ema),
-        f"INIT from the weights of {source} (step {meta['step']}); step 0",
+        f"INIT from the weights of {', '.join(name for _, name in sources)}; step 0",
     )
+
+
+def _weights_of(workdir: Path) -> tuple[Any, str]:
+    """The parameters of a run, and what they are called."""
+    variables, meta = restore_params(workdir / "checkpoints")
+    return variables["params"], f"{workdir} (step {meta['step']})"
 
 
 def _on_host(params: Any) -> Any:

@@ -42,18 +42,14 @@ def take_kernel(path: str, shape: Sequence[int], *, inflation: str = "central_fr
 def change_channels(
     kernel: Float[np.ndarray, "*patch c d"], channels: int
 ) -> Float[np.ndarray, "*patch channels d"]:
-    """A kernel of 1 channel for inputs of more, or of more for 1.
+    """A kernel for inputs of another number of channels.
 
-    A grey picture, whose channels are all equal, gives the same tokens as before: one channel's
-    kernel is spread over all and divided by their number, several are added up. Between other
-    numbers there is no such rule, and the kernel stays as it is.
+    A grey picture, whose channels are all equal, gives the same tokens as before: the sum over
+    the channels is spread evenly over the new ones.
     """
-    old = kernel.shape[-2]
-    if old == 1 and channels > 1:
-        return np.repeat(kernel / channels, channels, axis=-2)
-    if channels == 1 and old > 1:
-        return kernel.sum(axis=-2, keepdims=True)
-    return kernel
+    if kernel.shape[-2] == channels:
+        return kernel
+    return np.repeat(kernel.sum(axis=-2, keepdims=True) / channels, channels, axis=-2)
 
 
 def take_positions(
@@ -79,11 +75,14 @@ def take_positions(
     return Take(path, spread, f"positions of {by_times(grid)}")
 
 
-def take_resampled_positions(path: str, *, old: Sequence[int], new: Sequence[int]) -> Take:
+def take_resampled_positions(
+    path: str, *, old: Sequence[int], new: Sequence[int], class_token: bool = True
+) -> Take:
     """Learned positions at `path` over a grid `old`, with or without one of a class token before
-    them, as those over a grid `new` of as many axes."""
+    them, as those over a grid `new` of as many axes; that of a class token is kept, or with
+    `class_token=False` dropped."""
     old, new = tuple(old), tuple(new)
-    if old == new:
+    if old == new and class_token:
         return Take(path)
 
     def change(table: np.ndarray) -> np.ndarray:
@@ -94,7 +93,7 @@ def take_resampled_positions(path: str, *, old: Sequence[int], new: Sequence[int
             )
         tokens, places = np.split(table[0], [num_tokens])
         places = resample(places.reshape(*old, -1), new).reshape(-1, table.shape[-1])
-        return np.concatenate([tokens, places])[None]
+        return np.concatenate([tokens, places] if class_token else [places])[None]
 
     return Take(path, change, f"resample {by_times(old)} to {by_times(new)}")
 

@@ -1,4 +1,4 @@
-"""Resamples tables of positions to another number of frames or another image size."""
+"""Resamples positions and kernels to another number of frames or another image size."""
 
 from collections.abc import Sequence
 
@@ -19,6 +19,14 @@ def resample(
     for axis, size in enumerate(sizes):
         grid = _resample_axis(grid, axis, size)
     return grid
+
+
+def resample_leading_axes(
+    array: Float[np.ndarray, "..."], sizes: Sequence[int]
+) -> Float[np.ndarray, "..."]:
+    """`resample` of the first `len(sizes)` axes, whatever follows them: a kernel [h, w, c, d]."""
+    axes, rest = array.shape[: len(sizes)], array.shape[len(sizes) :]
+    return resample(array.reshape(*axes, -1), sizes).reshape(*sizes, *rest)
 
 
 def _resample_axis(grid: np.ndarray, axis: int, size: int) -> np.ndarray:

@@ -1,0 +1,213 @@
+"""What a multiview transformer computes that starts from image models, or from another one."""
+
+import dataclasses
+import functools
+import re
+import zlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from projects.mtv.model import MTV
+from projects.mtv.pretrained import from_image_models, from_multiview_model
+from projects.mtv.views import View
+from projects.vivit.model import ViT
+from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, MLPFusion
+
+COARSE = View(16, 24, num_layers=1, num_heads=2, tubelet_size=(4, 8, 8))
+FINE = View(24, 32, num_layers=2, num_heads=3, tubelet_size=(2, 8, 8))
+FIELDS: dict[str, Any] = {
+    "num_classes": 5,
+    "global_mlp_dim": 16,
+    "global_num_layers": 1,
+    "global_num_heads": 2,
+}
+FUSIONS = {
+    "attention": CrossViewAttention(layers=(0,)),
+    "mlp": MLPFusion(layers=(0, 1)),
+}
+CLIP = jax.random.uniform(jax.random.key(0), (2, 4, 24, 24, 3), minval=-1, maxval=1)
+
+
+def draw(model, seed=0, **inputs):
+    """Random parameters, without compiling `init`."""
+    inputs = inputs or {"rgb": CLIP}
+    shapes: Any = jax.eval_shape(lambda inputs: model.init(jax.random.key(0), **inputs), inputs)
+
+    def leaf(path, shape):
+        noise = np.random.default_rng([zlib.crc32(path.encode()), seed]).normal(size=shape)
+        return (0.2 * noise + path.endswith("scale")).astype(np.float32)
+
+    flat: dict[str, Any] = flatten_dict(shapes["params"], sep="/")  # pyright: ignore
+    return unflatten_dict({path: leaf(path, x.shape) for path, x in flat.items()}, sep="/")
+
+
+def image_model(view, patch=8, seed=1, **fields):
+    sizes = {"hidden_size": view.hidden_size, "mlp_dim": view.mlp_dim}
+    sizes |= {"num_layers": view.num_layers, "num_heads": view.num_heads}
+    model = ViT(**sizes, num_classes=7, patch_size=(patch, patch), **fields)
+    return model, draw(model, seed, rgb=CLIP[:, 0])
+
+
+def without_fusion(flat):
+    """Parameters that let nothing cross, as a model begins its training."""
+    zero = r".*cross_attention_view\d_\d/out/.*|.*/fusion/kernel"
+    return {path: 0 * x if re.fullmatch(zero, path) else x for path, x in flat.items()}
+
+
+def views_of(model, params):
+    """What the encoder gives of every view."""
+    params = unflatten_dict(without_fusion(flatten_dict(params, sep="/")), sep="/")
+    apply = jax.jit(functools.partial(model.apply, capture_intermediates=True))
+    _, state = apply({"params": params}, rgb=CLIP)
+    return state["intermediates"]["MultiviewEncoder"]["__call__"][0]
+
+
+def last_block_of(image, params, pixels):
+    apply = jax.jit(functools.partial(image.apply, capture_intermediates=True))
+    _, state = apply({"params": params}, rgb=pixels)
+    blocks = state["intermediates"]["Transformer"]
+    return blocks[f"encoderblock_{image.num_layers - 1}"]["__call__"][0]
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+def test_every_view_starts_as_the_image_model_of_its_frames(name):
+    views = (COARSE, dataclasses.replace(FINE, tubelet_size=(4, 8, 8)))
+    images = [image_model(view) for view in views]
+    model = MTV(**FIELDS, views=views, fusion=FUSIONS[name])
+    params, _ = from_image_models(target=draw(model), source=[params for _, params in images])
+    for tokens, (image, source) in zip(views_of(model, params), images, strict=True):
+        expected = last_block_of(image, source, CLIP[:, 2])
+        np.testing.assert_allclose(tokens[:, 0], expected, atol=2e-5)
+
+
+def test_a_single_view_is_the_image_model_of_every_middle_frame():
+    image, source = image_model(FINE)
+    model = MTV(**FIELDS, views=(FINE,))
+    params, _ = from_image_models(target=draw(model), source=source)
+    (slices,) = views_of(model, params)
+    for index in range(2):
+        expected = last_block_of(image, source, CLIP[:, 2 * index + 1])
+        np.testing.assert_allclose(slices[:, index], expected, atol=2e-5)
+
+
+def test_what_no_image_model_has_stays_as_drawn():
+    model = MTV(**FIELDS, views=(COARSE, FINE), fusion=Bottleneck(layers=(0, 1)))
+    target = draw(model)
+    _, report = from_image_models(
+        target=target, source=[image_model(view)[1] for view in (COARSE, FINE)]
+    )
+    fresh = [row.path for row in report.rows if row.source is None]
+    known = r"(bottleneck|global_encoder|cls_global|output_projection|.*bottleneck_linear).*"
+    assert fresh and all(re.fullmatch(known, path) for path in fresh)
+    assert all(re.search("encoder_norm|output_projection", path) for path in report.unused)
+
+
+def test_sources_may_name_the_views_they_are_for():
+    model = MTV(**FIELDS, views=(COARSE, FINE))
+    target, source = draw(model), image_model(FINE)[1]
+    fields = {"hidden_size": 24, "mlp_dim": 32, "num_layers": 2, "num_heads": 3}
+    params, report = from_image_models(
+        target=target,
+        source=[source],
+        views=(COARSE, FINE),
+        sources=[fields | {"tubelet_size": (2, 8, 8)}],
+    )
+    np.testing.assert_array_equal(
+        params["embedding_view0"]["kernel"], target["embedding_view0"]["kernel"]
+    )
+    assert "view1/Transformer/encoderblock_*" in str(report)
+    with pytest.raises(ValueError, match="2 views .* `source` has 1"):
+        from_image_models(target=target, source=source)
+    with pytest.raises(ValueError, match="0 are 'B/2'"):
+        from_image_models(target=target, source=source, views=(COARSE, FINE), sources=["B/2"])
+
+
+def test_a_source_of_another_depth_is_refused():
+    model = MTV(**FIELDS, views=(COARSE,))
+    deeper = image_model(View(16, 24, 2, 2, (4, 8, 8)))[1]
+    with pytest.raises(ValueError, match="view0/Transformer/encoderblock_1/.* is not used"):
+        from_image_models(target=draw(model), source=deeper)
+    from_image_models(target=draw(model), source=deeper, allow_unused=[".*/encoderblock_1/.*"])
+
+
+def test_a_patch_of_another_size_and_place_is_resampled():
+    view = View(16, 24, num_layers=1, num_heads=2, tubelet_size=(2, 12, 8))
+    source = image_model(COARSE)[1]
+    target = draw(MTV(**FIELDS, views=(view,)))
+    params, report = from_image_models(target=target, source=source, grids=[(2, 3)])
+    kernel = source["embedding"]["kernel"]
+    np.testing.assert_allclose(params["embedding_view0"]["kernel"][1, 0], kernel[0], atol=1e-6)
+    np.testing.assert_allclose(params["embedding_view0"]["kernel"][1, -1], kernel[-1], atol=1e-6)
+    for words in ("central_frame of 2, patches of 8 x 8", "positions of 1 x 2 x 3"):
+        assert words in str(report)
+    with pytest.raises(ValueError, match="6 positions a frame.*grids"):
+        from_image_models(target=target, source=source)
+
+
+def test_sound_and_flow_start_from_image_models_as_if_grey():
+    """What a model of images says of a picture whose channels are equal."""
+    flow = View(16, 24, num_layers=1, num_heads=2, tubelet_size=(1, 8, 8), modality="flow")
+    sound = View(24, 32, num_layers=2, num_heads=3, tubelet_size=(8, 8), modality="spectrogram")
+    sources = [image_model(view)[1] for view in (flow, sound)]
+    inputs: Any = {
+        "flow": CLIP[..., :2],
+        "spectrogram": jnp.concatenate([CLIP[:, 0, :16, :, :1]] * 2, axis=1),
+    }
+    model = MTV(**FIELDS, views=(flow, sound), classifier="gap")
+    params, _ = from_image_models(target=draw(model, **inputs), source=sources)
+    for view, (source, channels) in enumerate(zip(sources, (2, 1), strict=True)):
+        kernel, image = params[f"embedding_view{view}"]["kernel"], source["embedding"]["kernel"]
+        assert kernel.shape[-2] == channels
+        kernel = kernel[0] if kernel.ndim == 5 else kernel
+        np.testing.assert_allclose(kernel.sum(axis=-2), image.sum(axis=-2), atol=1e-5)
+    places = sources[1]["Transformer"]["posembed_input"]["pos_embedding"][0, 1:].reshape(3, 3, 24)
+    table = params["MultiviewEncoder"]["posembed_input_view1"]["pos_embedding"][0]
+    np.testing.assert_allclose(table, places.mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("merge", ["channel", "time"])
+def test_another_multiview_transformer_starts_a_longer_and_larger_one(merge):
+    fields = FIELDS | {"merge": merge, "global_hidden_size": 12, "fusion": Bottleneck(layers=(0,))}
+    model = MTV(**fields, views=(COARSE, FINE))
+    source = draw(model, seed=1)
+    longer = jax.ShapeDtypeStruct((2, 12, 32, 40, 3), np.float32)
+    target = draw(model, rgb=longer)
+    grids: Any = {"grids": [(4, 5)] * 2, "source_grids": [(3, 3)] * 2}
+    params, report = from_multiview_model(target=target, source=source, **grids)
+    fresh = [row.path for row in report.rows if row.source is None]
+    assert sorted(fresh) == ["output_projection/bias", "output_projection/kernel"]
+    old, new = source["cls_view1"][0, :, 0], params["cls_view1"][0, :, 0]
+    assert len(old) == 2 and len(new) == 6
+    np.testing.assert_allclose(new[[0, -1]], old, atol=1e-6)
+    old, new = (
+        tree["global_encoder"]["posembed_input"]["pos_embedding"][0] for tree in (source, params)
+    )
+    kept = {"channel": [0, 1, 6], "time": [0, 1, 4, 9]}[merge]
+    where = {"channel": [0, 1, 2], "time": [0, 1, 2, 3]}[merge]
+    np.testing.assert_allclose(new[kept], old[where], atol=1e-6)
+
+
+def test_a_multiview_transformer_that_is_the_same_is_taken_as_it_is():
+    model = MTV(**FIELDS, views=(COARSE, FINE), fusion=CrossViewAttention(layers=(0,)))
+    source = draw(model, seed=1)
+    params, report = from_multiview_model(target=draw(model), source=source)
+    assert not any(row.transform for row in report.rows)
+    kept = params | {"output_projection": source["output_projection"]}
+    jax.tree.map(np.testing.assert_array_equal, kept, source)
+
+
+def test_kernels_of_another_tubelet_are_resampled():
+    finer = View(24, 32, num_layers=2, num_heads=3, tubelet_size=(2, 6, 12))
+    source = draw(MTV(**FIELDS, views=(FINE,)), seed=1)
+    target = draw(MTV(**FIELDS, views=(finer,)))
+    params, _ = from_multiview_model(
+        target=target, source=source, grids=[(4, 2)], source_grids=[(3, 3)]
+    )
+    old, new = (tree["embedding_view0"]["kernel"] for tree in (source, params))
+    np.testing.assert_allclose(new[:, 0, 0], old[:, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(new[:, -1, -1], old[:, -1, -1], atol=1e-6)
