@@ -121,7 +121,11 @@ def _report(dataset: Dataset, all_seen: Sequence[_Seen]) -> Report:
         splits=summaries,
         unreadable=[seen.finding(seen.error) for seen in all_seen if seen.info is None],
         beyond_end=list(_beyond_end(readable)),
-        without_audio=[s.finding("no audio stream") for s, info in readable if not info.has_audio],
+        without_audio=[
+            seen.finding("no audio stream")
+            for seen, info in readable
+            if not info.has_audio and not _is_picture(info)
+        ],
         rotated=[s.finding(f"{info.rotation} degrees") for s, info in readable if info.rotation],
         variable_frame_rate=[
             seen.finding(f"{info.fps:.4g} frames a second on average")
@@ -131,6 +135,11 @@ def _report(dataset: Dataset, all_seen: Sequence[_Seen]) -> Report:
         shared=list(_shared(all_seen)),
         unused_classes=_unused(summaries, dataset.labels),
     )
+
+
+def _is_picture(info: VideoInfo) -> bool:
+    """Whether it is a single frame, of which no one expects to hear anything."""
+    return round(info.fps * info.duration) == 1
 
 
 def _summarize(seen: Sequence[_Seen], labels: LabelSpace) -> SplitSummary:
