@@ -13,6 +13,7 @@ from scenic_video.config import build
 from scenic_video.data import datasets, synthetic
 from scenic_video.data.building import build_tfds
 from scenic_video.data.manifest import read_manifest
+from scenic_video.data.preprocessing import Preprocessing
 
 TARGET = "scenic_video.data.datasets:"
 
@@ -334,6 +335,37 @@ def test_image_datasets_are_videos_of_one_frame(tmp_path):
         assert [example.id for example in dataset.splits["train"]] == ["0.png", "1.png", "2.png"]
         assert dataset.labels.classes == {"label": ("n01", "n02")}
         assert dataset.flip_safe and len(dataset.fingerprint) == 16
+
+
+@pytest.mark.parametrize(
+    "codec, pixels, kind", [("mjpeg", "yuvj444p", "jpeg"), ("png", "rgb24", "png")]
+)
+def test_pictures_in_records_are_clips_of_one_frame(tmp_path, write_video, codec, pixels, kind):
+    """As `imagenet2012` has them: what is stored is the file."""
+    kinds = tensorflow_datasets.features
+    color = np.array([200, 100, 30], np.uint8)
+    picture = np.broadcast_to(color, (24, 32, 3)).copy()
+    path = write_video(tmp_path / f"a.{kind}", picture[None], codec=codec, pixel_format=pixels)
+    store(
+        tmp_path / "records",
+        {
+            "image": kinds.Image(encoding_format=kind),
+            "label": kinds.ClassLabel(names=["n01440764", "n01443537"]),
+            "file_name": kinds.Text(),
+        },
+        [
+            {"image": path, "label": 0, "file_name": "n01440764_1.JPEG"},
+            {"image": path, "label": 1, "file_name": "n01443537_1.JPEG"},
+        ],
+    )
+    dataset = datasets.open_dataset(str(tmp_path / "records"))
+    with open(path, "rb") as file:
+        encoded = file.read()
+    for example, label in zip(dataset.splits["train"], (0, 1), strict=True):
+        assert example.video == encoded
+        clip = Preprocessing(num_frames=1, resize=16, crop=16).eval_inputs(example)["rgb"]
+        assert clip.shape == (1, 1, 16, 16, 3) and example.labels["label"] == (label,)
+        assert np.abs(clip.astype(int) - color).max() < 8
 
 
 def test_examples_without_ids_are_named_by_place(tmp_path):
