@@ -1,0 +1,194 @@
+"""What a TokenLearner transformer that starts from other weights computes at first."""
+
+import functools
+import zlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from projects.tokenlearner.model import TokenLearnerViT, TokenLearnerViViT
+from projects.tokenlearner.pretrained import from_image_model, from_video_model
+from projects.vivit.model import SpatioTemporalAttention, ViT
+
+SIZE: dict[str, Any] = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 4}
+IMAGE: dict[str, Any] = SIZE | {"num_classes": 21, "patch_size": (8, 8)}
+VIDEO: dict[str, Any] = SIZE | {"num_classes": 10, "tubelet_size": (2, 8, 8)}
+LEARN: dict[str, Any] = {"token_learner_at": 2, "num_tokens": 4, "bottleneck_dim": 8}
+GRID, IMAGE_GRID = (2, 3, 3), (1, 3, 3)
+CLIP = jax.random.uniform(jax.random.key(0), (2, 4, 24, 24, 3), minval=-1, maxval=1)
+PICTURE = CLIP[:, 1]
+
+
+def start(model, rgb, seed=0):
+    """Random parameters, without compiling `init`."""
+    shapes: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
+
+    def draw(path, shape):
+        noise = np.random.default_rng([zlib.crc32(path.encode()), seed]).normal(size=shape)
+        return (0.2 * noise + path.endswith("scale")).astype(np.float32)
+
+    flat: dict[str, Any] = flatten_dict(shapes["params"], sep="/")  # pyright: ignore
+    return unflatten_dict({path: draw(path, leaf.shape) for path, leaf in flat.items()}, sep="/")
+
+
+def layers_of(model, params, rgb):
+    """What every module of the transformer gives, by name."""
+    apply = jax.jit(functools.partial(model.apply, capture_intermediates=True))
+    _, state = apply({"params": params}, rgb=rgb)
+    return {
+        name: values["__call__"][0]
+        for name, values in state["intermediates"]["Transformer"].items()
+        if "__call__" in values
+    }
+
+
+def features_of(model, params, rgb):
+    apply = jax.jit(functools.partial(model.apply, mutable=["intermediates"]))
+    _, state = apply({"params": params}, rgb=rgb)
+    return state["intermediates"]["features"][0]
+
+
+def blocks(params, layer):
+    return params["Transformer"][f"encoderblock_{layer}"]
+
+
+def assert_same(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def test_an_image_is_seen_as_before_until_tokens_are_learned():
+    image = ViT(**IMAGE, classifier="gap")
+    model = TokenLearnerViT(**IMAGE, **LEARN)
+    source = start(image, PICTURE, seed=1)
+    params, report = from_image_model(target=start(model, PICTURE), source=source, grid=IMAGE_GRID)
+    found, expected = layers_of(model, params, PICTURE), layers_of(image, source, PICTURE)
+    np.testing.assert_allclose(found["encoderblock_1"], expected["encoderblock_1"], atol=2e-5)
+    assert found["encoderblock_2"].shape == (2, 4, 24)
+    fresh = {row.path for row in report.rows if row.source is None}
+    assert {path.split("/")[1] for path in fresh if path.startswith("Transformer")} == {
+        "TokenLearnerModuleV11_0"
+    }
+
+
+def test_a_clip_that_stands_still_is_seen_as_its_image():
+    """Every copy of a token attends to the same copies of the others, frame by frame."""
+    image = ViT(**IMAGE, classifier="gap")
+    model = TokenLearnerViViT(**VIDEO, **LEARN)
+    source = start(image, PICTURE, seed=1)
+    params, _ = from_image_model(target=start(model, CLIP), source=source, grid=GRID)
+    still = jnp.repeat(PICTURE[:, None], 4, axis=1)
+    found = layers_of(model, params, still)["encoderblock_1"].reshape(2, 2, 9, 24)
+    expected = layers_of(image, source, PICTURE)["encoderblock_1"]
+    for time in range(2):
+        np.testing.assert_allclose(found[:, time], expected, atol=2e-5)
+
+
+def test_the_class_token_of_an_image_model_and_its_position_are_dropped():
+    source = start(ViT(**IMAGE, representation_size=8), PICTURE, seed=1)
+    model = TokenLearnerViT(**IMAGE, **LEARN)
+    params, report = from_image_model(target=start(model, PICTURE), source=source, grid=IMAGE_GRID)
+    table = source["Transformer"]["posembed_input"]["pos_embedding"]
+    assert_same(params["Transformer"]["posembed_input"]["pos_embedding"], table[:, 1:])
+    assert {"cls", "pre_logits/kernel", "output_projection/kernel"} < set(report.unused)
+
+
+def test_positions_of_a_smaller_image_are_resampled():
+    source = start(ViT(**IMAGE, classifier="gap"), PICTURE, seed=1)
+    target = start(TokenLearnerViViT(**VIDEO, **LEARN), jnp.zeros((1, 4, 40, 40, 3)))
+    params, _ = from_image_model(target=target, source=source, grid=(2, 5, 5))
+    old = source["Transformer"]["posembed_input"]["pos_embedding"].reshape(3, 3, 24)
+    new = params["Transformer"]["posembed_input"]["pos_embedding"].reshape(2, 5, 5, 24)
+    for time in range(2):
+        np.testing.assert_allclose(new[time, ::2, ::2], old, atol=1e-6)
+
+
+def test_extra_blocks_start_as_nothing():
+    """3+2 blocks give the features of 3, though all that is not zero in them is drawn."""
+    shallow = TokenLearnerViT(**IMAGE, **LEARN)
+    deep = shallow.clone(num_extra_layers=2)
+    source, target = start(shallow, PICTURE, seed=1), start(deep, PICTURE)
+    params, _ = from_image_model(target=target, source=source, grid=IMAGE_GRID, num_extra_layers=2)
+    np.testing.assert_allclose(
+        features_of(deep, params, PICTURE), features_of(shallow, source, PICTURE), atol=2e-5
+    )
+    block = blocks(params, 4)
+    assert (block["MlpBlock_0"]["Dense_1"]["kernel"] == 0).all()
+    assert_same(block["MlpBlock_0"]["Dense_0"], blocks(target, 4)["MlpBlock_0"]["Dense_0"])
+
+
+def test_extra_blocks_may_be_drawn_or_copied():
+    source = start(ViT(**IMAGE), PICTURE, seed=1)
+    target = start(TokenLearnerViT(**IMAGE, **LEARN, num_extra_layers=2), PICTURE)
+    begin = functools.partial(
+        from_image_model, target=target, source=source, grid=IMAGE_GRID, num_extra_layers=2
+    )
+    fresh, _ = begin(extra_blocks="fresh")
+    copied, report = begin(extra_blocks="copy")
+    for extra, last in ((3, 1), (4, 2)):
+        assert_same(blocks(fresh, extra), blocks(target, extra))
+        assert_same(blocks(copied, extra), blocks(source, last))
+    assert {row.transform for row in report.rows if "encoderblock_4" in row.path} == {"copy"}
+
+
+@pytest.mark.parametrize("classifier", ["token", "gap"])
+def test_a_vivit_is_taken_whole_but_for_its_head_and_class_token(classifier):
+    fields: dict[str, Any] = VIDEO | {"num_classes": 7}
+    video = SpatioTemporalAttention(**fields, classifier=classifier)
+    source = start(video, CLIP, seed=3)
+    model = TokenLearnerViViT(**VIDEO, **LEARN)
+    params, _ = from_video_model(
+        target=start(model, CLIP), source=source, grid=GRID, source_grid=GRID
+    )
+    assert_same(params["embedding"], source["embedding"])
+    table = source["Transformer"]["posembed_input"]["pos_embedding"][:, -18:]
+    assert_same(params["Transformer"]["posembed_input"]["pos_embedding"], table)
+    if classifier == "gap":
+        found, expected = layers_of(model, params, CLIP), layers_of(video, source, CLIP)
+        np.testing.assert_allclose(found["encoderblock_1"], expected["encoderblock_1"], atol=2e-5)
+
+
+def test_another_tokenlearner_is_taken_with_what_it_learned_tokens_by():
+    model = TokenLearnerViViT(**VIDEO, **LEARN)
+    source = start(model, CLIP, seed=3)
+    target = start(model, jnp.zeros((1, 8, 24, 24, 3)))
+    params, report = from_video_model(
+        target=target, source=source, grid=(4, 3, 3), source_grid=GRID
+    )
+    name = "TokenLearnerModuleV11_0"
+    assert_same(params["Transformer"][name], source["Transformer"][name])
+    changed = {row.path: row.transform for row in report.rows if row.transform}
+    assert changed == {
+        "Transformer/posembed_input/pos_embedding": "resample 2 x 3 x 3 to 4 x 3 x 3"
+    }
+
+
+@pytest.mark.parametrize(
+    ("image_fields", "arguments", "message"),
+    [
+        ({"patch_size": (12, 12)}, {}, "embedding/kernel"),
+        ({"hidden_size": 32}, {}, "encoderblock_0/LayerNorm_0/bias"),
+        ({"num_layers": 2}, {}, "encoderblock_2/LayerNorm_0/scale needs"),
+        ({"num_layers": 4}, {}, "source Transformer/encoderblock_3/.* is not used"),
+        ({}, {"grid": (4, 3, 3)}, r"pos_embedding is \[1, 18, 24\].*4 x 3 x 3"),
+        ({}, {"kernel": "middle"}, "'middle'"),
+        ({}, {"extra_blocks": "zero"}, "'identity', 'fresh', 'copy'"),
+        ({}, {"num_extra_layers": 1}, "source Transformer/encoderblock_2/.* is not used"),
+    ],
+)
+def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, message):
+    fields: dict[str, Any] = IMAGE | image_fields
+    source = start(ViT(**fields), PICTURE)
+    target = start(TokenLearnerViViT(**VIDEO, **LEARN), CLIP)
+    with pytest.raises(ValueError, match=message):
+        from_image_model(target=target, source=source, **({"grid": GRID} | arguments))
+
+
+def test_a_vivit_of_another_grid_than_said_is_an_error():
+    source = start(SpatioTemporalAttention(**VIDEO), CLIP)
+    target = start(TokenLearnerViViT(**VIDEO, **LEARN), CLIP)
+    with pytest.raises(ValueError, match="19 positions is not one over 4 x 3 x 3"):
+        from_video_model(target=target, source=source, grid=GRID, source_grid=(4, 3, 3))
