@@ -1,0 +1,77 @@
+"""A run that starts from the weights of others."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from projects.vivit.model import ViT
+from scenic_video.checkpoints import Checkpoints
+from scenic_video.commands.configs import load_config
+from scenic_video.commands.experiment import build_experiment
+from scenic_video.commands.start import start_state
+from scenic_video.trainer import TrainState
+
+SIZES: list[dict[str, Any]] = [
+    {"hidden_size": 16, "mlp_dim": 16, "num_layers": 1, "num_heads": 2},
+    {"hidden_size": 8, "mlp_dim": 16, "num_layers": 1, "num_heads": 2},
+]
+CONFIG = """
+from ml_collections import ConfigDict
+
+def get_config():
+    fine, coarse = {sizes!r}
+    views = [fine | dict(tubelet_size=[2, 8, 8]), coarse | dict(tubelet_size=[4, 8, 8])]
+    return ConfigDict(dict(
+        dataset=dict(target="scenic_video.data.synthetic:dataset", directory={data!r},
+                     num_clips=20, size=32, seconds=0.7),
+        preprocessing=dict(num_frames=4, stride=2, resize=18, crop=16),
+        input=dict(batch_size=8),
+        model=dict(target="projects.mtv.model:MTV", views=views, global_mlp_dim=16,
+                   global_num_layers=1, global_num_heads=2),
+        init=dict(target="projects.mtv.pretrained:from_image_models", workdir={workdirs!r}),
+        learning_rate=dict(target="scenic_video.optimizers:warmup_cosine", peak=1e-2),
+        optimizer=dict(target="scenic_video.optimizers:adamw"),
+        trainer=dict(num_steps=1),
+        evaluation=dict(split="test", batch_size=8),
+    ))
+"""
+
+
+def image_run(workdir: Path, *, step: int, **size: Any) -> dict[str, Any]:
+    """Leaves the checkpoint of an image model; returns its parameters."""
+    model = ViT(**size, num_classes=3, patch_size=(8, 8))
+    rgb = jax.ShapeDtypeStruct((1, 16, 16, 3), np.float32)
+    shapes: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
+    random = np.random.default_rng(step)
+    params = jax.tree.map(
+        lambda leaf: random.normal(size=leaf.shape).astype(np.float32), shapes["params"]
+    )
+    at = jnp.asarray(step, jnp.int32)
+    state = TrainState(at, jax.device_put(params), {}, {}, None, jnp.zeros_like(at))
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        checkpoints.save(step, state, {}, block=True)
+    return params
+
+
+def test_a_run_starts_from_several_others(tmp_path, capsys):
+    coarse, fine = tmp_path / "coarse", tmp_path / "fine"
+    sources = {
+        0: image_run(coarse, step=7, **SIZES[1]),
+        1: image_run(fine, step=9, **SIZES[0]),
+    }
+    path = tmp_path / "config.py"
+    workdirs = (str(coarse), str(fine))
+    path.write_text(CONFIG.format(data=str(tmp_path / "clips"), sizes=SIZES, workdirs=workdirs))
+    experiment = build_experiment(load_config([f"--config={path}"]).to_dict())
+    with Checkpoints(tmp_path / "run" / "checkpoints") as checkpoints:
+        state, story = start_state(experiment, experiment.compile(), checkpoints, tmp_path / "run")
+    assert story == f"INIT from the weights of {coarse} (step 7), {fine} (step 9); step 0"
+    assert "view1/Transformer" in capsys.readouterr().out
+    for view, source in sources.items():
+        kernel = state.params[f"embedding_view{view}"]["kernel"]
+        middle = kernel[kernel.shape[0] // 2]
+        np.testing.assert_array_equal(middle, source["embedding"]["kernel"])
+    assert int(state.step) == 0
