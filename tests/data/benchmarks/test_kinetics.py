@@ -1,5 +1,8 @@
+import json
+
 import pytest
 
+from scenic_video.cli import main
 from scenic_video.data.benchmarks.kinetics import kinetics
 
 TRAIN = """label,youtube_id,time_start,time_end,split
@@ -59,3 +62,16 @@ def test_other_names_of_files_can_be_said(put, write, described):
 def test_a_table_of_other_columns_is_an_error(put, write):
     with pytest.raises(ValueError, match="no column 'label', only path, class"):
         kinetics({"train": write("train.csv", "path,class\na.mp4,1\n")}, root=put("a.mp4"))
+
+
+def test_the_node_in_a_json_file_can_be_checked(put, write, capsys):
+    root = put("--4-0ihtnBU.mp4")
+    node = {
+        "target": "scenic_video.data.benchmarks.kinetics:kinetics",
+        "splits": {"test": write("validate.csv", VALIDATE)},
+        "root": root,
+    }
+    path = write("kinetics.json", json.dumps(node))
+    assert main(["data", "check", path, "--strict"]) == 0
+    out = capsys.readouterr().out
+    assert "dribbling basketball" in out and "All 1 examples can be read." in out
