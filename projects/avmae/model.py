@@ -141,14 +141,17 @@ class MBT(VisionTransformer, kw_only=True):
         if self.classifier in ("token", "0"):
             return self._classify_each(tokens, present, train=train)
         joined, _ = join(tokens)
-        return self._classify(pool(joined, self.classifier, mask=joint_mask(tokens, present)))
+        features = pool(joined, self.classifier, mask=joint_mask(tokens, present))
+        return self._classify(features, train=train)
 
     def _classify_each(
         self, tokens: dict[str, Array], present: Present, *, train: bool
     ) -> Logits | dict[str, Logits]:
         features = {name: pool(x, self.classifier) for name, x in tokens.items()}
         self.sow("intermediates", "features", mean_over_present(features, present))
-        logits = self._head(jnp.concatenate(list(features.values())))
+        of_present = None if present is None else jnp.concatenate([present[m] for m in tokens])
+        joined = jnp.concatenate(list(features.values()))
+        logits = self._head(self._probe(joined, mask=of_present, train=train))
         logits = rearrange(logits, "(m b) c -> m b c", m=len(tokens))
         by_modality = dict(zip(tokens, logits, strict=True))
         return by_modality if train else mean_over_present(by_modality, present)

@@ -87,7 +87,7 @@ class _TokenLearner(VisionTransformer, kw_only=True):
             encoder=encoder,
             num_layers=self.num_layers + self.num_extra_layers,
         )
-        return self._classify(pool(encoded, self.classifier))
+        return self._classify(pool(encoded, self.classifier), train=train)
 
     def _learn(self) -> Callable[[], nn.Module]:
         fields: dict[str, Any] = {"num_tokens": self.num_tokens, "dtype": self.dtype}
@@ -200,7 +200,7 @@ class PoolingViT(VisionTransformer, kw_only=True):
         tokens = rearrange(tokens, "b h w d -> b (h w) d")
         block = self._block()
         tokens = self._encode(tokens, grid=grid, block=block, train=train, encoder=encoder)
-        return self._classify(pool(tokens, self.classifier))
+        return self._classify(pool(tokens, self.classifier), train=train)
 
 
 def _single_images(rgb: Array) -> Array:

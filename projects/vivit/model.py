@@ -48,8 +48,8 @@ class ViT(VisionTransformer, kw_only=True):
         tokens = self._encode(tokens, grid=grid, block=self._block(), train=train)
         if self.classifier == "map":
             head = MAPHead(self.mlp_dim, self.num_heads, dtype=self.dtype, name="MAPHead_0")
-            return self._classify(head(tokens))
-        return self._classify(pool(tokens, self.classifier))
+            return self._classify(head(tokens), train=train)
+        return self._classify(pool(tokens, self.classifier), train=train)
 
 
 class _VideoTransformer(VisionTransformer, kw_only=True):
@@ -93,7 +93,7 @@ class SpatioTemporalAttention(_VideoTransformer, kw_only=True):
         block = self._block_over(num_frames=grid[0])
         tokens = rearrange(tokens, "b t h w d -> b (t h w) d")
         tokens = self._encode(tokens, grid=grid, block=block, train=train)
-        return self._classify(pool(tokens, self.classifier))
+        return self._classify(pool(tokens, self.classifier), train=train)
 
     def _block_over(self, num_frames: int) -> Callable[..., Any]:
         """Makes one block over sequences of `num_frames` flattened frames."""
@@ -126,7 +126,8 @@ class FrameAverage(_FrameTransformer, kw_only=True):
     def __call__(
         self, *, rgb: Float[Array, "b t h w 3"], train: bool = False
     ) -> Float[Array, "b c"]:
-        return self._classify(self._encode_frames(rgb, train=train).mean(axis=1))
+        features = self._encode_frames(rgb, train=train).mean(axis=1)
+        return self._classify(features, train=train)
 
 
 class FactorisedEncoder(_FrameTransformer, kw_only=True):
@@ -158,7 +159,7 @@ class FactorisedEncoder(_FrameTransformer, kw_only=True):
             name="TemporalTransformer",
             class_token="cls_TemporalTransformer",
         )
-        return self._classify(pool(tokens, self.classifier))
+        return self._classify(pool(tokens, self.classifier), train=train)
 
 
 class FactorisedSelfAttention(SpatioTemporalAttention, kw_only=True):

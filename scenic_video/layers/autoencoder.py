@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import (
     LearnedPositions,
+    LearnedSpaceTimePositions,
     PatchEmbedding,
     add_sinusoidal_positions,
 )
@@ -28,6 +29,8 @@ from scenic_video.layers.masking import (
 )
 from scenic_video.layers.presence import all_if_none, where_present
 from scenic_video.layers.transformer import Encoder, EncoderBlock
+
+POSITIONS = ("sinusoidal", "sinusoidal_1d", "learned", "learned_space_time", "none")
 
 Tokens = dict[str, Array]
 Present = Mapping[str, Bool[Array, " b"]] | None
@@ -62,7 +65,8 @@ class Autoencoder(nn.Module, kw_only=True):
     stream, unless they are given as `masks`.
 
     `positions` and `decoder_positions` are "sinusoidal" (over the axes of the grid),
-    "sinusoidal_1d" (over the sequence), "learned" or "none". `standardize`, `central_frame` and
+    "sinusoidal_1d" (over the sequence), "learned", "learned_space_time" (the sum of one vector for
+    each time and one for each place) or "none". `standardize`, `central_frame` and
     `grayscale` say what is to be predicted, as for `reconstruction_target`; the latter two concern
     video alone. Dropout and stochastic depth are the encoder's. Other fields are those of
     `VisionTransformer`.
@@ -98,7 +102,7 @@ class Autoencoder(nn.Module, kw_only=True):
                 object.__setattr__(self, name, FrozenDict(value))
         super().__post_init__()
         for field in ("positions", "decoder_positions"):
-            self._require(field, ("sinusoidal", "sinusoidal_1d", "learned", "none"))
+            self._require(field, POSITIONS)
         self._require("standardize", STANDARDIZATIONS)
 
     def _require(self, field: str, known: tuple[str, ...]) -> None:
@@ -256,6 +260,8 @@ def add_positions(
     match kind:
         case "learned":
             return LearnedPositions(name=name)(tokens)
+        case "learned_space_time":
+            return LearnedSpaceTimePositions(grid, name=name)(tokens)
         case "none":
             return tokens
     return add_sinusoidal_positions(tokens, grid if kind == "sinusoidal" else tokens.shape[1:2])

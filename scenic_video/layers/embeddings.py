@@ -118,6 +118,24 @@ class LearnedPositions(nn.Module):
         return tokens + jnp.broadcast_to(table[0], tokens.shape)
 
 
+class LearnedSpaceTimePositions(nn.Module):
+    """Adds the sum of a learned vector of the time and one of the place to every token of a
+    flattened `grid` of time and space: `pos_embedding_time` [1, t, 1, d] and `pos_embedding_space`
+    [1, 1, n / t, d], from N(0, 0.02), float32."""
+
+    grid: Sequence[int]
+
+    @nn.compact
+    def __call__(self, tokens: Float[Array, "b n d"]) -> Float[Array, "b n d"]:
+        times, width = self.grid[0], tokens.shape[-1]
+        places = tokens.shape[-2] // times
+        init = nn.initializers.normal(0.02)
+        time = self.param("pos_embedding_time", init, (1, times, 1, width))
+        space = self.param("pos_embedding_space", init, (1, 1, places, width))
+        table = jnp.repeat(time, places, axis=2) + jnp.repeat(space, times, axis=1)
+        return tokens + jnp.broadcast_to(table.reshape(1, -1, width), tokens.shape)
+
+
 def add_sinusoidal_positions(
     tokens: Float[Array, "*batch n d"], grid: Sequence[int]
 ) -> Float[Array, "*batch n d"]:

@@ -31,12 +31,15 @@ class FactorisedSelfAttentionBlock(EncoderBlock, kw_only=True):
         return rearrange(tokens, "b t n d -> b (t n) d")
 
     def _attend_over(self, axis: str, tokens: Array, *, train: bool) -> Array:
-        names = {"norm": f"LayerNorm_{axis}", "name": f"MultiHeadDotProductAttention_{axis}"}
-        if axis == "space":
-            return self._attend(tokens, train=train, **names)
-        tokens = self._attend(
-            tokens.swapaxes(1, 2), train=train, out_kernel_init=self.time_out_kernel_init, **names
+        attend = functools.partial(
+            self._attend,
+            norm=f"LayerNorm_{axis}",
+            name=f"MultiHeadDotProductAttention_{axis}",
+            train=train,
         )
+        if axis == "space":
+            return attend(tokens)
+        tokens = attend(tokens.swapaxes(1, 2), out_kernel_init=self.time_out_kernel_init)
         return tokens.swapaxes(1, 2)
 
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import add_sinusoidal_positions
@@ -25,6 +26,10 @@ class VisionTransformer(nn.Module, kw_only=True):
     that of stochastic depth grows linearly with the layer. `dtype` ("float32" or "bfloat16") is
     what matrix products run in; parameters, the residual stream, softmax and head stay float32.
     `remat` computes each block a second time in the backward pass, to keep less in memory.
+
+    `linear_probe` trains the head alone, on features that a BatchNorm without scale and bias brings
+    to mean 0 and variance 1 (He et al., Masked Autoencoders, appendix A.1). No gradient reaches the
+    backbone, but weight decay would: leave it out, or name the head in `decay`.
     """
 
     num_classes: int
@@ -43,8 +48,10 @@ class VisionTransformer(nn.Module, kw_only=True):
     attention_implementation: str = "auto"
     dtype: DTypeLike = "float32"
     remat: bool = False
+    linear_probe: bool = False
 
     known_classifiers = CLASSIFIERS[:-1]
+    known_positions = ("learned", "sinusoidal", "sinusoidal_1d", "none")
 
     def __post_init__(self):
         for name, value in list(vars(self).items()):
@@ -52,7 +59,7 @@ class VisionTransformer(nn.Module, kw_only=True):
                 object.__setattr__(self, name, tuple(value))
         super().__post_init__()
         self._require("classifier", self.known_classifiers)
-        self._require("positions", ("learned", "sinusoidal", "sinusoidal_1d", "none"))
+        self._require("positions", self.known_positions)
         self._require("dtype", ("float32", "bfloat16"))
 
     def _require(self, field: str, known: tuple[str, ...]) -> None:
@@ -103,11 +110,29 @@ class VisionTransformer(nn.Module, kw_only=True):
         )
         return encode(tokens, train=train)
 
-    def _classify(self, features: Float[Array, "b d"]) -> Float[Array, "b c"]:
+    def _classify(self, features: Float[Array, "b d"], *, train: bool) -> Float[Array, "b c"]:
         self.sow("intermediates", "features", features)
         return classify(
-            features,
+            self._probe(features, train=train),
             self.num_classes,
             representation_size=self.representation_size,
             bias_init=self.head_bias_init,
         )
+
+    def _probe(
+        self, features: Float[Array, "n d"], *, mask: Bool[Array, " n"] | None = None, train: bool
+    ) -> Float[Array, "n d"]:
+        """What the head sees of the features; only those where `mask` is True count for the
+        statistics of a linear probe."""
+        if not self.linear_probe:
+            return features
+        norm = nn.BatchNorm(
+            use_running_average=not train,
+            momentum=0.9,
+            epsilon=1e-6,
+            use_bias=False,
+            use_scale=False,
+            name="BatchNorm_0",
+        )
+        mask = None if mask is None else jnp.broadcast_to(mask[:, None], features.shape)
+        return norm(jax.lax.stop_gradient(features), mask=mask)

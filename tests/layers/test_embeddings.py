@@ -9,6 +9,7 @@ import pytest
 
 from scenic_video.layers.embeddings import (
     LearnedPositions,
+    LearnedSpaceTimePositions,
     PatchEmbedding,
     flat_patches,
     inflate_kernel,
@@ -166,3 +167,15 @@ def test_positions_over_three_axes_put_time_first():
 def test_a_width_that_positions_cannot_fill_is_an_error():
     with pytest.raises(ValueError, match="divisible by 6; got 1024"):
         sinusoidal_positions((2, 2, 2), 1024)
+
+
+def test_positions_of_time_and_of_space_add_up():
+    module = LearnedSpaceTimePositions((2, 3, 1))
+    params = {
+        "pos_embedding_time": jnp.array([1.0, 2.0]).reshape(1, 2, 1, 1),
+        "pos_embedding_space": jnp.array([10.0, 20.0, 30.0]).reshape(1, 1, 3, 1),
+    }
+    shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 6, 1)))["params"]
+    assert jax.tree.map(jnp.shape, shapes) == jax.tree.map(jnp.shape, params)
+    table = module.apply({"params": params}, jnp.zeros((1, 6, 1)))
+    assert table.ravel().tolist() == [11, 21, 31, 12, 22, 32]  # pyright: ignore

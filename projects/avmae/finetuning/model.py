@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from projects.avmae.model import MODALITIES, Logits
-from scenic_video.layers.autoencoder import add_positions
+from scenic_video.layers.autoencoder import POSITIONS, add_positions
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
 from scenic_video.layers.pooling import pool, prepend_class_token
 from scenic_video.layers.transformer import Encoder
@@ -31,6 +31,8 @@ class PretrainedViT(VisionTransformer, kw_only=True):
     tubelet_start: str = "random"
     normalize: str = "tokens"
     use_modality_tokens: bool = False
+
+    known_positions = POSITIONS
 
     def __post_init__(self):
         super().__post_init__()
@@ -67,7 +69,7 @@ class PretrainedViT(VisionTransformer, kw_only=True):
         features = pool(tokens, self.classifier)
         if self.normalize == "pooled":
             features = nn.LayerNorm(name="encoder_norm")(features)
-        return self._classify(features)
+        return self._classify(features, train=train)
 
     def _tokenize(self, pixels: Float[Array, "..."]) -> Float[Array, "b n d"]:
         patch = tuple(self.patch_size)
