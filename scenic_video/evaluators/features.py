@@ -16,7 +16,7 @@ from scenic_video.data.pipeline import eval_batches
 from scenic_video.evaluators.evaluator import OnBatch, Run, unheard
 from scenic_video.evaluators.linear_probe import Labelled
 from scenic_video.sharding import local_rows, put_batch
-from scenic_video.tasks.task import Batch
+from scenic_video.tasks.task import Batch, FeatureExtractor
 from scenic_video.trainer import TrainState
 from scenic_video.views import Views
 
@@ -40,16 +40,16 @@ def compile_features(run: Run) -> Extractor:
 
     Errors: ValueError for a task without `features(variables, batch)`.
     """
-    features_of = getattr(run.task, "features", None)
-    if features_of is None:
+    task = run.task
+    if not isinstance(task, FeatureExtractor):
         raise ValueError(
-            f"{type(run.task).__name__} gives no features; a task that is to be probed needs a "
+            f"{type(task).__name__} gives no features; a task that is to be probed needs a "
             "method features(variables, batch) -> [B, D]."
         )
 
     def features(state: TrainState, batch: Batch) -> dict[str, Any]:
         variables = {"params": state.eval_params, **state.model_state}
-        values = features_of(variables, batch).astype(jnp.float32)
+        values = task.features(variables, batch).astype(jnp.float32)
         return {"features": values, "label": batch["label"], "mask": batch["mask"]}
 
     compiled = jax.jit(features, out_shardings=NamedSharding(run.mesh, PartitionSpec()))
