@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange, repeat
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from projects.mtv.times import (
     REPETITIONS,
@@ -29,7 +29,7 @@ from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
 from scenic_video.layers.multiview import MultiviewEncoder
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
-from scenic_video.layers.presence import where_present
+from scenic_video.layers.presence import read_presence, where_present
 from scenic_video.layers.transformer import Encoder, EncoderBlock
 from scenic_video.layers.view_fusion import Bottleneck, Fusion
 
@@ -101,7 +101,8 @@ class MTV(nn.Module, kw_only=True):
         reads anything, and neither does the global transformer."""
         views = read_views(self.views)
         inputs = self._inputs(rgb=rgb, spectrogram=spectrogram, flow=flow)
-        present = [_present(view.modality, presence) for view in views]
+        said = read_presence(presence, list(inputs)) or {}
+        present = [said.get(view.modality) for view in views]
         grids = [view.grid(inputs[view.modality].shape) for view in views]
         tokens = [self._tokenize(index, inputs, present[index]) for index in range(len(views))]
         lengths = [time for time, _, _ in grids]
@@ -207,11 +208,8 @@ class MTV(nn.Module, kw_only=True):
             remat=self.remat,
             name="global_encoder",
         )
-        masked = {} if key_mask is None else {"key_mask": key_mask}
-        tokens = encoder(clip, train=train, **masked)
-        if key_mask is None or self.classifier == "token":
-            return pool(tokens, self.classifier)
-        return tokens.mean(axis=-2, where=key_mask[..., None])
+        tokens = encoder(clip, key_mask=key_mask, train=train)
+        return pool(tokens, self.classifier, mask=key_mask)
 
     def _block_fields(self) -> dict[str, Any]:
         return {
@@ -220,9 +218,3 @@ class MTV(nn.Module, kw_only=True):
             "attention": functools.partial(attention, implementation=self.attention_implementation),
             "dtype": self.dtype,
         }
-
-
-def _present(modality: str, presence: Mapping[str, Array] | None) -> Bool[Array, " b"] | None:
-    if presence is None or modality not in presence:
-        return None
-    return jnp.asarray(presence[modality]) > 0

@@ -36,6 +36,8 @@ FUSIONS: dict[str, dict[str, Any]] = {
     "bottleneck": {"fusion": Bottleneck(layers=(0,))},
     "up": {"fusion": Bottleneck(layers=(0,), direction="coarse_to_fine")},
     "late": {},
+    "time": {"merge": "time"},
+    "gap": {"merge": "time", "classifier": "gap"},
 }
 SHAPES = {"rgb": (2, 8, 24, 24, 3), "spectrogram": (2, 32, 32, 1), "flow": (2, 8, 24, 24, 2)}
 ONLY_THE_SECOND = jnp.array([0.0, 1.0])
@@ -110,6 +112,14 @@ def test_what_is_not_said_to_be_absent_is_present(name):
     np.testing.assert_allclose(model(inputs(), everything()), logits, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["attention", "gap"])
+def test_an_example_without_anything_gives_a_number(name):
+    """It is the task that masks it; a NaN would reach the gradients all the same."""
+    nothing = {modality: jnp.full(shape, jnp.nan) for modality, shape in SHAPES.items()}
+    logits = prepared(name)(nothing, {modality: jnp.zeros(2) for modality in SHAPES})
+    assert np.isfinite(logits).all()
+
+
 def test_a_view_of_sound_that_is_absent_is_not_the_same_as_silence():
     model = prepared("attention")
     silent = inputs() | {"spectrogram": jnp.zeros(SHAPES["spectrogram"])}
@@ -117,7 +127,7 @@ def test_a_view_of_sound_that_is_absent_is_not_the_same_as_silence():
     assert np.abs(model(silent, everything()) - absent).max() > 1e-3
 
 
-@pytest.mark.parametrize("name", ["attention", "mlp", "bottleneck"])
+@pytest.mark.parametrize("name", ["attention", "mlp", "bottleneck", "time"])
 def test_no_parameter_of_an_absent_view_reaches_the_logits(name):
     """Not even its class tokens and positions, which are no input."""
     model, presence = prepared(name), everything(spectrogram=jnp.zeros(2))
