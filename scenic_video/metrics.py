@@ -15,9 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from clu.metrics import Metric
 from flax import struct
-from jaxtyping import Float, Int, Num, Shaped
+from jaxtyping import Float, Num, Shaped
 
 AnyArray = jax.Array | np.ndarray
+Labels = Shaped[AnyArray, "b"] | Shaped[AnyArray, "b c"]
+"""Class ids, or zeros and ones where any of several classes is right."""
 
 
 @struct.dataclass
@@ -60,21 +62,22 @@ def scalar(value: Any, weight: Any = 1.0) -> Mean:
 
 def accuracy(
     logits: Float[AnyArray, "b c"],
-    labels: Int[AnyArray, "b"],
+    labels: Labels,
     mask: Shaped[AnyArray, "b"] | None = None,
     *,
     k: int = 1,
 ) -> Mean:
-    """The share of rows whose class is among the `k` of highest logit.
+    """The share of rows whose class, or any of whose classes, is among the `k` of highest logit.
 
-    Of equal logits the lower class goes first, so a model that says the same of all is not right.
+    `labels` are ids [B], or [B, C] with 1 where a class is right (ReaL labels of ImageNet). Of
+    equal logits the lower class goes first, so a model that says the same of all is not right.
     """
     return Mean.from_model_output(_is_among_top(logits, labels, k), mask)
 
 
 def joint_accuracy(
     logits: Mapping[str, Float[AnyArray, "b _"]],
-    labels: Mapping[str, Int[AnyArray, "b"]],
+    labels: Mapping[str, Labels],
     mask: Shaped[AnyArray, "b"] | None = None,
     *,
     k: int = 1,
@@ -87,12 +90,20 @@ def joint_accuracy(
     if k == 1:
         right = [_is_among_top(logits[head], labels[head], 1) for head in logits]
         return Mean.from_model_output(jnp.stack(right).all(axis=0), mask)
-    scores, label = jnp.zeros((len(next(iter(logits.values()))), 1)), jnp.zeros((), jnp.int32)
+    batch_size = len(next(iter(logits.values())))
+    scores, right = jnp.zeros((batch_size, 1)), jnp.ones((batch_size, 1), bool)
     for head in logits:
         log_softmax = jax.nn.log_softmax(jnp.asarray(logits[head], jnp.float32))
-        label = label * log_softmax.shape[1] + labels[head]
-        scores = (scores[:, :, None] + log_softmax[:, None, :]).reshape(len(scores), -1)
-    return Mean.from_model_output(_is_among_top(scores, label, k), mask)
+        of_head = _right_classes(labels[head], log_softmax.shape[1])
+        right = (right[:, :, None] & of_head[:, None, :]).reshape(batch_size, -1)
+        scores = (scores[:, :, None] + log_softmax[:, None, :]).reshape(batch_size, -1)
+    return Mean.from_model_output(_is_among_top(scores, right, k), mask)
+
+
+def _right_classes(labels: Any, num_classes: int) -> jax.Array:
+    """Ids [B] or zeros and ones [B, C] -> which classes are right, bool [B, C]."""
+    labels = jnp.asarray(labels)
+    return labels > 0 if labels.ndim == 2 else jax.nn.one_hot(labels, num_classes, dtype=bool)
 
 
 def _is_among_top(scores: Any, labels: Any, k: int) -> jax.Array:
@@ -100,7 +111,8 @@ def _is_among_top(scores: Any, labels: Any, k: int) -> jax.Array:
     if k > num_classes:
         raise ValueError(f"Top-{k} accuracy needs {k} classes or more; there are {num_classes}.")
     best = jax.lax.top_k(jnp.asarray(scores), k)[1]
-    return (best == jnp.asarray(labels)[:, None]).any(axis=1)
+    right = _right_classes(labels, num_classes)
+    return jnp.take_along_axis(right, best, axis=1).any(axis=1)
 
 
 @struct.dataclass

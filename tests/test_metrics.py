@@ -130,6 +130,18 @@ def test_a_model_that_says_the_same_of_all_classes_is_not_right():
     assert metrics.accuracy(logits, labels).compute() == 0.25
 
 
+def test_any_of_several_classes_may_be_right():
+    logits = np.array([[5, 4, 3, 2, 1, 0], [5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5]], np.float32)
+    labels = np.array([[1, 0, 0, 1, 0, 0], [0, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0]], np.float32)
+    assert metrics.accuracy(logits, labels).compute() == pytest.approx(1 / 3)
+    assert metrics.accuracy(logits, labels, k=2).compute() == pytest.approx(2 / 3)
+    both = {"a": logits, "b": logits}
+    mixed = {"a": labels, "b": np.array([0, 1, 5], np.int32)}
+    assert metrics.joint_accuracy(both, mixed).compute() == pytest.approx(1 / 3)
+    # Of the second row (1, 1) is right, which is among the five behind (0, 0), (0, 1) and (1, 0).
+    assert metrics.joint_accuracy(both, mixed, k=5).compute() == pytest.approx(2 / 3)
+
+
 def test_more_places_than_classes_are_an_error():
     with pytest.raises(ValueError, match="Top-5 accuracy needs 5 classes or more; there are 4"):
         metrics.accuracy(np.zeros((2, 4), np.float32), np.zeros(2, np.int32), k=5)

@@ -35,7 +35,8 @@ class Answers(NamedTuple):
 class Classification:
     """Trains `model`, inputs -> logits [B, sum of heads], on `batch["label"][head]`.
 
-    A label is a class id [B], or a multi-hot [B, C] where `multilabel`. The loss is the mean of
+    A label is a class id [B], or a multi-hot [B, C] where `multilabel`. Without that a multi-hot
+    says that any of its classes is right, and the loss aims at all alike. The loss is the mean of
     the heads' losses: softmax cross-entropy, or the sum over classes of sigmoid cross-entropies.
     In evaluation every input is [B, V, ...]: the V views go through the model one after another,
     and their logits (or probabilities) are averaged.
@@ -207,7 +208,11 @@ class Classification:
         return log_yes - log_mean_over_present(jax.nn.log_sigmoid(-logits), presence)
 
     def _target(self, head: str, label: jax.Array) -> jax.Array:
-        return label if self.multilabel else jax.nn.one_hot(label, self.heads[head])
+        if self.multilabel:
+            return label
+        if label.ndim == 1:
+            return jax.nn.one_hot(label, self.heads[head])
+        return label / jnp.maximum(label.sum(axis=-1, keepdims=True), 1)
 
     def _split(self, logits: jax.Array) -> ByHead:
         sizes = list(self.heads.values())

@@ -24,9 +24,9 @@ def losses(loss: jax.Array, by_head: ByHead, mask: jax.Array) -> Metrics:
 def accuracies(logits: ByHead, targets: ByHead, mask: jax.Array) -> Metrics:
     """Top-1 and top-5: of the combination of all heads, and of each where there are several.
 
-    The label is the class of highest target.
+    Right is the class of highest target, or any of several that are equally high.
     """
-    labels = {head: target.argmax(axis=-1) for head, target in targets.items()}
+    labels = {h: (t == t.max(axis=-1, keepdims=True)) & (t > 0) for h, t in targets.items()}
     num_classes = {head: target.shape[-1] for head, target in targets.items()}
     out: Metrics = {}
     for k in (1, 5):

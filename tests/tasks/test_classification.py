@@ -159,3 +159,25 @@ def test_a_model_of_the_wrong_width_is_an_error_with_the_numbers():
 def test_fields_out_of_range_are_errors(fields):
     with pytest.raises(ValueError, match=next(iter(fields))):
         make_task(**fields)
+
+
+def test_any_of_several_labels_is_right_for_a_model_of_one_label():
+    task, batch = make_task(), make_batch({"action": 4}, views=1)
+    output, variables = run(task, batch)
+    guess = np.asarray(output.predictions["action"]).argmax(axis=-1)
+    ids = (guess + np.array([0, 0, 0, 1, 1, 1])) % 4
+    one_label = batch | {"label": {"action": ids.astype(np.int32)}}
+    alone = np.eye(4, dtype=np.float32)[ids]
+    by_id, _ = run(task, one_label, variables=variables)
+    by_row, _ = run(task, batch | {"label": {"action": alone}}, variables=variables)
+    assert by_id.metrics["top1"].compute() == by_row.metrics["top1"].compute() == 0.5
+    assert by_id.loss == pytest.approx(float(by_row.loss))
+    also_right = np.eye(4, dtype=np.float32)[guess]
+    several, _ = run(
+        task, batch | {"label": {"action": np.maximum(alone, also_right)}}, variables=variables
+    )
+    assert several.metrics["top1"].compute() == 1.0
+    log_softmax = jax.nn.log_softmax(np.asarray(several.predictions["action"]))
+    rows = np.maximum(alone, also_right)
+    expected = -(log_softmax * rows).sum(axis=-1) / rows.sum(axis=-1)
+    assert several.loss == pytest.approx(float(expected.mean()), rel=1e-5)
