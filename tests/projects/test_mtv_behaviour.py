@@ -66,3 +66,16 @@ def test_bfloat16_stays_near_float32_and_returns_float32():
     )
     assert fast.dtype == jnp.float32
     assert 0 < np.abs(fast - precise).max() < 0.05 * np.abs(precise).max()
+
+
+def test_views_of_one_size_share_widths_but_no_parameters():
+    """As in "B/2+B/4+B/8": the bottleneck never changes its width, so nothing projects it."""
+    sizes: Any = {"hidden_size": 8, "mlp_dim": 16, "num_layers": 1, "num_heads": 2}
+    views = [View(**sizes, tubelet_size=(time, 8, 8)) for time in (2, 4, 8)]
+    model = MTV(**FIELDS, views=views, fusion=Bottleneck(layers=(0,)))
+    variables: Any = jax.eval_shape(lambda: model.init(jax.random.key(0), rgb=CLIP))
+    shapes = variables["params"]
+    blocks = [name for name in shapes["MultiviewEncoder"] if name.startswith("encoderblock")]
+    assert sorted(blocks) == [f"encoderblock_0_view{view}" for view in range(3)]
+    assert not any("linear" in name for name in shapes["MultiviewEncoder"])
+    assert shapes["cls_global"].shape == (1, 1, 24)
