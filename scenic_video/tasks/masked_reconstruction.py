@@ -120,13 +120,13 @@ class MaskedReconstruction:
         """Of each modality the examples' errors [B], and 1 for those that are scored [B]."""
         errors, scored = {}, {}
         for name, answer in answers.items():
+            scored[name] = inputs.all_presence[name] * answer.mask.max(axis=1)
             mask = jnp.ones_like(answer.mask) if self.score_visible else answer.mask
-            number = mask.sum(axis=1)
-            error = jnp.square(answer.prediction.astype(jnp.float32) - answer.target)
-            error = error.mean(-1) if self.normalize_by_output_dimension else error.sum(-1)
-            error = jnp.where(mask > 0, error * mask, 0.0).sum(axis=1)
-            errors[name] = error / jnp.maximum(number, 1.0)
-            scored[name] = inputs.all_presence[name] * (number > 0)
+            mask = mask * scored[name][:, None]
+            difference = answer.prediction.astype(jnp.float32) - answer.target
+            squares = jnp.square(jnp.where(mask[..., None] > 0, difference, 0.0))
+            error = squares.mean(-1) if self.normalize_by_output_dimension else squares.sum(-1)
+            errors[name] = error.sum(axis=1) / jnp.maximum(mask.sum(axis=1), 1.0)
         return errors, scored
 
     def _loss(self, errors: ByModality, scored: ByModality) -> tuple[jax.Array, jax.Array]:
