@@ -9,8 +9,8 @@ from scenic_video.data import datasets
 from scenic_video.data.examples import Dataset
 
 DATA_HELP = (
-    "manifests (.csv, .tsv, .jsonl; each is a split named by its stem), or one folder: of "
-    "manifests, of TFDS records, or of classes"
+    "manifests (.csv, .tsv, .jsonl; each is a split named by its stem), or a config node (.json), "
+    "or one folder: of manifests, of TFDS records, or of classes"
 )
 
 
