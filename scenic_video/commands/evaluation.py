@@ -1,9 +1,9 @@
-"""Evaluates a state on a split: metrics, and the logits of every video, each counted once."""
+"""Evaluates a state on a split: metrics and, of classifiers, the logits of every video."""
 
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,12 @@ from scenic_video.views import Views
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What a split gave. `logits` are per head [N, C], zeros where `readable` [N] is False."""
+    """What a split gave.
+
+    `logits` are per head [N, C], zeros where `readable` [N] is False; a task that predicts no
+    classes has none. `has_sound` [N] is there where the model hears: False where a video is silent,
+    has no sound, or cannot be read. `modalities` are those that the model was shown.
+    """
 
     dataset: str
     fingerprint: str
@@ -39,10 +44,25 @@ class Evaluation:
     logits: dict[str, np.ndarray]
     readable: np.ndarray
     unreadable: list[dict[str, str]]
+    modalities: tuple[str, ...]
+    has_sound: np.ndarray | None = None
+
+    @property
+    def counted(self) -> np.ndarray:
+        """Which examples [N] the metrics are of: those that hold something the model was shown."""
+        if self.has_sound is None or self.modalities != ("spectrogram",):
+            return self.readable
+        return self.readable & self.has_sound
+
+    @property
+    def num_without_sound(self) -> int:
+        """How many videos could be read but not heard; 0 where the model does not listen."""
+        return 0 if self.has_sound is None else int((self.readable & ~self.has_sound).sum())
 
     @property
     def summary(self) -> dict[str, Any]:
         """What the results file says."""
+        heard = {} if self.has_sound is None else {"num_without_sound": self.num_without_sound}
         return {
             "dataset": self.dataset,
             "fingerprint": self.fingerprint,
@@ -52,27 +72,34 @@ class Evaluation:
             "metrics": self.metrics,
             "num_examples": len(self.ids),
             "num_unreadable": int((~self.readable).sum()),
+            **heard,
             "unreadable": self.unreadable,
         }
 
     @property
     def coverage(self) -> str:
-        """Such as "decoded 398 of 400"."""
-        return f"decoded {int(self.readable.sum())} of {len(self.ids)}"
+        """Such as "decoded 398 of 400", and "; 12 without sound" where the model hears."""
+        decoded = f"decoded {int(self.readable.sum())} of {len(self.ids)}"
+        if self.has_sound is None:
+            return decoded
+        left_out = ", not counted" if self.modalities == ("spectrogram",) else ""
+        return f"{decoded}; {self.num_without_sound} without sound{left_out}"
 
     def confusion(self, head: str, num_classes: int) -> np.ndarray:
         """Counts [true, predicted] of one head with one label an example."""
         table = np.zeros((num_classes, num_classes), np.int64)
-        true = np.array([ids[0] for ids in self.labels[head]])[self.readable]
-        np.add.at(table, (true, self.logits[head][self.readable].argmax(axis=-1)), 1)
+        true = np.array([ids[0] for ids in self.labels[head]])[self.counted]
+        np.add.at(table, (true, self.logits[head][self.counted].argmax(axis=-1)), 1)
         return table
 
     def write(self, folder: Path, *, prefix: str = "") -> Path:
-        """Writes <split>_<views>.json and, with the logits of every video, .npz."""
+        """Writes <split>_<views>.json and, with what is known of every video, .npz."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{prefix}{self.split}_{self.views}.json"
         path.write_text(json.dumps(self.summary, indent=2) + "\n")
         arrays: dict[str, Any] = {f"logits/{head}": x for head, x in self.logits.items()}
+        if self.has_sound is not None:
+            arrays["has_sound"] = self.has_sound
         np.savez(path.with_suffix(".npz"), ids=self.ids, readable=self.readable, **arrays)
         return path
 
@@ -99,6 +126,7 @@ def evaluate_split(
     """
     batch_size = options.batch_size
     outputs, kept = [], []
+    has_sound = np.zeros(len(examples), bool)
     with eval_batches(
         examples,
         labels,
@@ -110,17 +138,17 @@ def evaluate_split(
         num_threads=num_threads,
         decode_timeout=decode_timeout,
     ) as batches:
-        inputs = map(_without_index, batches)
-        feed = Feed(inputs, put_on(steps.mesh, batch_size))
+        feed = Feed(_noting_sound(batches, has_sound), put_on(steps.mesh, batch_size))
         for output in loop.evaluate(steps.evaluate, state, feed):
             kept.append(output.predictions)
             outputs.append(output.metrics)
             on_batch(len(kept), len(batches))
         bad_files = batches.bad_files
     total = functools.reduce(metrics.merge, outputs)
-    readable = _readable(len(examples), [bad_file.index for bad_file in bad_files])
-    logits = jax.tree.map(lambda *parts: np.concatenate(parts)[: len(examples)], *kept)
     words = {bad_file.index: bad_file.error for bad_file in bad_files}
+    readable = np.isin(np.arange(len(examples)), list(words), invert=True)
+    readable, has_sound = _on_all_hosts(readable, has_sound)
+    logits = jax.tree.map(lambda *parts: np.concatenate(parts)[: len(examples)], *kept)
     return Evaluation(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -136,6 +164,8 @@ def evaluate_split(
             {"id": examples[i].id, "error": words.get(i, "see the log of the host that read it")}
             for i in np.flatnonzero(~readable).tolist()
         ],
+        modalities=tuple(preprocessing.modalities),
+        has_sound=None if preprocessing.sound is None else has_sound,
     )
 
 
@@ -148,17 +178,24 @@ def probabilities(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:
         return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-def _without_index(batch: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in batch.items() if name != "index"}
+def _noting_sound(
+    batches: Iterable[dict[str, Any]], has_sound: np.ndarray
+) -> Iterator[dict[str, Any]]:
+    """What the task gets of `batches`; sets `has_sound` [N] where some view of an example has."""
+    for batch in batches:
+        index = batch["index"]
+        if "has_sound" in batch["inputs"]:
+            heard = batch["inputs"]["has_sound"].max(axis=1) > 0
+            has_sound[index[heard & (index >= 0)]] = True
+        yield {name: value for name, value in batch.items() if name != "index"}
 
 
-def _readable(num_examples: int, bad: Sequence[int]) -> np.ndarray:
-    """Which examples some host could read, the same on every host."""
-    readable = np.ones(num_examples, bool)
-    readable[list(bad)] = False
+def _on_all_hosts(readable: np.ndarray, has_sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What all hosts could read, and any could hear: each knows of the rows that it feeds."""
     if jax.process_count() > 1:
         readable = multihost_utils.process_allgather(readable).all(axis=0)
-    return readable
+        has_sound = multihost_utils.process_allgather(has_sound).any(axis=0)
+    return readable, has_sound
 
 
 def show(evaluation: Evaluation, path: Path, terminal: Terminal) -> None:

@@ -1,5 +1,6 @@
 """The report of a finished run: which of its clips to show, and what to say of it."""
 
+import dataclasses
 import shlex
 import sys
 from collections.abc import Mapping
@@ -28,7 +29,8 @@ def write(
     labels = experiment.dataset.labels
     confusion = {}
     if not labels.multilabel:
-        confusion = {head: evaluation.confusion(head, n) for head, n in labels.num_classes.items()}
+        sizes = labels.num_classes
+        confusion = {head: evaluation.confusion(head, sizes[head]) for head in evaluation.logits}
     return write_report(
         workdir,
         title=workdir.name,
@@ -49,14 +51,17 @@ def write(
 def chosen(evaluation: Evaluation) -> list[int]:
     """The examples to show: the worst mistakes first, then right ones of classes not yet shown.
 
-    The worst are those to whose labels the model gave the least probability.
+    The worst are those to whose labels the model gave the least probability. Where the model
+    predicts no classes, none is shown.
     """
+    if not evaluation.logits:
+        return []
     head = next(iter(evaluation.logits))
     first_label = np.array([ids[0] if ids else 0 for ids in evaluation.labels[head]])
     likely = probabilities(evaluation.logits[head], multilabel=False)
     confidence = likely[np.arange(len(likely)), first_label]
     right = evaluation.logits[head].argmax(axis=-1) == first_label
-    order = [i for i in np.argsort(confidence, kind="stable") if evaluation.readable[i]]
+    order = [i for i in np.argsort(confidence, kind="stable") if evaluation.counted[i]]
     shown = [int(i) for i in order if not right[i]][:MAX_WRONG]
     classes = {first_label[i] for i in shown}
     for i in order[::-1]:
@@ -67,8 +72,10 @@ def chosen(evaluation: Evaluation) -> list[int]:
 
 
 def _results(evaluation: Evaluation) -> Mapping[str, Any]:
-    decoded = {"videos decoded": int(evaluation.readable.sum()), "videos": len(evaluation.ids)}
-    return evaluation.metrics | decoded
+    coverage = {"videos decoded": int(evaluation.readable.sum()), "videos": len(evaluation.ids)}
+    if evaluation.has_sound is not None:
+        coverage["videos without sound"] = evaluation.num_without_sound
+    return evaluation.metrics | coverage
 
 
 def _sample(experiment: Experiment, evaluation: Evaluation, index: int) -> Sample:
@@ -80,5 +87,7 @@ def _sample(experiment: Experiment, evaluation: Evaluation, index: int) -> Sampl
         likely = probabilities(logits, multilabel=labels.multilabel)
         true[head] = [names[i] for i in evaluation.labels[head][index]]
         predicted[head] = [(names[i], float(likely[i])) for i in np.argsort(-likely)[:3]]
-    frames = experiment.preprocessing.eval_inputs(example)["rgb"][0]
+    # Pictures are for the reader of the report, also of a model that only hears.
+    pictures = dataclasses.replace(experiment.preprocessing, modalities=("rgb",), sound=None)
+    frames = pictures.eval_inputs(example)["rgb"][0]
     return Sample(frames=frames, true=true, predicted=predicted, id=example.id)

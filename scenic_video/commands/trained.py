@@ -30,6 +30,14 @@ class TrainedModel:
     preprocessing: Preprocessing
     meta: Mapping[str, Any]
 
+    @functools.cached_property
+    def labels_read(self) -> LabelSpace:
+        """The labels that the task reads: all, or none where it predicts no classes."""
+        batch = example_batch(self.preprocessing, self.labels)
+        batch |= {"inputs": self.preprocessing.blank_inputs(1, 1)}
+        predictions = jax.eval_shape(self._predictions, self.variables, batch)
+        return self.labels if predictions else LabelSpace(classes={})
+
     def predict(
         self, video: str | Path | bytes, *, views: str = "4x3", top: int = 5
     ) -> dict[str, list[tuple[str, float]]]:
@@ -54,7 +62,10 @@ class TrainedModel:
         return {head: probabilities(x, multilabel=multilabel) for head, x in logits.items()}
 
     def logits(self, video: str | Path | bytes, *, views: str = "4x3") -> dict[str, np.ndarray]:
-        """Head -> logits [C], averaged over the views as in evaluation."""
+        """Head -> logits [C], averaged over the views as in evaluation.
+
+        Errors: UnreadableVideo; ConfigError where the task predicts no classes.
+        """
         if not isinstance(video, str | Path | bytes):
             raise ValueError(f"A video is a path, or the bytes of a file; got {type(video)}.")
         parsed = Views.parse(views)
@@ -65,7 +76,14 @@ class TrainedModel:
         )
         inputs = {name: views[None] for name, views in inputs.items()}
         batch = example_batch(self.preprocessing, self.labels) | {"inputs": inputs}
-        return {head: x[0] for head, x in self.apply(batch).items()}
+        logits = {head: x[0] for head, x in self.apply(batch).items()}
+        if not logits:
+            raise ConfigError(
+                f"{type(self.task).__name__} predicts no classes: this run has learned from videos "
+                "without looking at labels. Fine-tune it first: `scenic-video train` with a config "
+                "that classifies and --config.init.workdir set to this run's workdir."
+            )
+        return logits
 
     def apply(self, batch: Batch) -> dict[str, np.ndarray]:
         """Head -> logits [B, C] of a batch whose inputs are [B, V, ...]."""
@@ -73,10 +91,10 @@ class TrainedModel:
 
     @functools.cached_property
     def _apply(self):
-        def predictions(variables, batch):
-            return self.task(variables, batch, rng=jax.random.key(0), train=False).predictions
+        return jax.jit(self._predictions)
 
-        return jax.jit(predictions)
+    def _predictions(self, variables: dict[str, Any], batch: Batch) -> Mapping[str, jax.Array]:
+        return self.task(variables, batch, rng=jax.random.key(0), train=False).predictions
 
 
 def load(workdir: str | Path) -> TrainedModel:

@@ -9,34 +9,6 @@ import pytest
 import scenic_video
 from scenic_video.cli import main
 
-CONFIG = """
-from ml_collections import ConfigDict
-
-def get_config():
-    return ConfigDict(dict(
-        dataset=dict(target="scenic_video.data.synthetic:dataset", directory={data!r},
-                     num_clips=20, size=32, seconds=0.7),
-        preprocessing=dict(num_frames=4, stride=2, resize=18, crop=16),
-        input=dict(batch_size=8),
-        model=dict(target="projects.vivit.model:FactorisedEncoder", hidden_size=16, mlp_dim=16,
-                   num_layers=1, num_heads=2, temporal_num_layers=1, tubelet_size=(2, 8, 8)),
-        learning_rate=dict(target="scenic_video.optimizers:warmup_cosine", peak=1e-2),
-        optimizer=dict(target="scenic_video.optimizers:adamw"),
-        trainer=dict(num_steps=4, log_every=2),
-        evaluation=dict(split="test", views="2x3", batch_size=8),
-    ))
-"""
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trained")
-    config = folder / "config.py"
-    config.write_text(CONFIG.format(data=str(folder / "clips")))
-    workdir = folder / "run"
-    assert main(["train", f"--config={config}", f"--workdir={workdir}"]) == 0
-    return workdir
-
 
 def eval_files(run, split="test", views="2x3"):
     path = run / "eval" / f"{split}_{views}.json"

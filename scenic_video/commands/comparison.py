@@ -1,0 +1,66 @@
+"""Evaluations of several models, or of one under several conditions, in one table."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenic_video.console import Terminal
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One evaluation of `num_examples`; `details` say of what, `logits` are per head [N, C]."""
+
+    name: str
+    num_examples: int
+    metrics: dict[str, float]
+    logits: dict[str, np.ndarray]
+    details: dict[str, str | int | float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Rows about the same split. `notes` are sentences on what counts, and on what does not.
+
+    The logits of all rows are of the examples `ids`. `summary` is what else the file says.
+    """
+
+    title: str
+    rows: Sequence[Row]
+    ids: Sequence[str]
+    notes: Sequence[str]
+    summary: dict[str, Any]
+
+    def show(self, path: Path, terminal: Terminal) -> None:
+        """Prints a row an evaluation, the notes, and where it is written."""
+        details = list(dict.fromkeys(name for row in self.rows for name in row.details))
+        metrics = list(dict.fromkeys(name for row in self.rows for name in row.metrics))
+        cells = [
+            [row.name, *(row.details.get(name, "") for name in details), row.num_examples]
+            + [row.metrics.get(name, "") for name in metrics]
+            for row in self.rows
+        ]
+        terminal.table(self.title, ["", *details, "examples", *metrics], cells)
+        for note in self.notes:
+            terminal.line(note)
+        terminal.line(f"Results: {path}")
+
+    def write(self, path: Path) -> Path:
+        """Writes `path`, a .json, and beside it an .npz of logits, named "logits/row/head"."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [
+            {"name": row.name, **row.details}
+            | {"num_examples": row.num_examples, "metrics": row.metrics}
+            for row in self.rows
+        ]
+        summary = {**self.summary, "rows": rows, "notes": list(self.notes)}
+        path.write_text(json.dumps(summary, indent=2) + "\n")
+        arrays: dict[str, Any] = {
+            f"logits/{row.name}/{head}": x for row in self.rows for head, x in row.logits.items()
+        }
+        np.savez(path.with_suffix(".npz"), ids=np.array(self.ids), **arrays)
+        return path
