@@ -96,3 +96,22 @@ def test_pictures_can_be_packed(pictures, tmp_path):
     assert example.video == (pictures / "val" / example.id).read_bytes()
     with VideoReader(example.video) as reader:
         assert len(reader.timestamps) == 1
+
+
+@pytest.mark.parametrize(("labels", "top1"), [("blue|{}", 1.0), ("blue|red", 2 / 3)])
+def test_a_model_of_one_label_is_right_with_any_of_several(
+    trained, pictures, tmp_path, labels, top1
+):
+    """Data with several labels a picture, as the ReaL labels of ImageNet."""
+    rows = [f"{path},{labels.format(path.parent.name)}" for path in pictures.glob("val/*/*")]
+    (tmp_path / "test.csv").write_text("\n".join(["path,label", *rows]))
+    node = {
+        "target": "scenic_video.data.datasets:manifest",
+        "splits": {"test": str(tmp_path / "test.csv")},
+        "multilabel": True,
+        "name": "several",
+    }
+    (tmp_path / "data.json").write_text(json.dumps(node))
+    assert main(["eval", f"--workdir={trained}", f"--data={tmp_path}/data.json"]) == 0
+    summary = json.loads((trained / "eval/several_test_1x1.json").read_text())
+    assert summary["metrics"]["top1"] == pytest.approx(top1)
