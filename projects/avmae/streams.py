@@ -1,0 +1,101 @@
+"""What the paths of parameters say of the streams in a model: which modalities, in which blocks."""
+
+import collections
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+SUFFIXES = {"": "", "_rgb": "rgb", "_spec": "spectrogram", "_spectrogram": "spectrogram"}
+"""What a block's name ends with, and the modality that this names."""
+
+BLOCK = re.compile(r"Transformer/encoderblock_(\d+)([a-z_]*)/(.*)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Streams:
+    """The streams of a model that is to be fine-tuned: MBT, or one of a single modality.
+
+    `modalities` are what it takes; `plain` is the one whose blocks have no suffix, None if all
+    share them.
+    """
+
+    modalities: tuple[str, ...]
+    plain: str | None
+
+    @classmethod
+    def of(cls, target: Mapping[str, Any]) -> "Streams":
+        """From the paths of its parameters; a patch of rows and columns alone is taken for one of
+        a spectrogram, which an image's autoencoder does not mind."""
+        modalities = ["spectrogram"] if "embedding_spectrogram/kernel" in target else []
+        if "embedding/kernel" in target:
+            flat = target["embedding/kernel"].ndim == 4 and not modalities
+            modalities.insert(0, "spectrogram" if flat else "rgb")
+        blocks = (BLOCK.fullmatch(path) for path in target)
+        suffixed = {SUFFIXES[match[2]] for match in blocks if match and match[2]}
+        plain = [name for name in modalities if name not in suffixed]
+        return cls(tuple(modalities), plain[0] if len(plain) == 1 else None)
+
+    @property
+    def of_plain_names(self) -> str:
+        """Whose parameters without a suffix are, outside of blocks: of two the video's."""
+        return self.modalities[0]
+
+    def modality(self, suffix: str) -> str:
+        """Whose blocks have this suffix; of shared ones, the first of theirs."""
+        return SUFFIXES[suffix] or self.plain or self.modalities[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoders:
+    """The encoders of a masked autoencoder, found by the paths of its parameters.
+
+    One "Transformer" for all ("early" or "shared"), one for each modality ("separate"), or these
+    and "Transformer_concat" over both ("mid"). `layers` is how many blocks each has by its name,
+    `names` are the first parts of all paths.
+    """
+
+    layers: Mapping[str, int]
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, source: Mapping[str, Any]) -> "Encoders":
+        pattern = re.compile(r"(Transformer[a-z_]*)/encoderblock_(\d+)/.*")
+        found = {match.groups() for path in source if (match := pattern.fullmatch(path))}
+        if not found:
+            raise ValueError(
+                "The source is no masked autoencoder: it has no 'Transformer/encoderblock_0', nor "
+                f"one for each modality, but {', '.join(sorted(source)[:3])}, ..."
+            )
+        layers = collections.Counter(name for name, _ in found)
+        return cls(layers, frozenset(path.partition("/")[0] for path in source))
+
+    @property
+    def is_one(self) -> bool:
+        return "Transformer" in self.layers
+
+    @property
+    def joint(self) -> bool:
+        return "Transformer_concat" in self.layers
+
+    def block(self, modality: str, layer: int) -> str:
+        """Where block `layer` of the stream of a modality lies."""
+        if self.is_one:
+            return f"Transformer/encoderblock_{layer}"
+        own = self.layers.get(f"Transformer_{modality}", 0)
+        if self.joint and layer >= own:
+            return f"Transformer_concat/encoderblock_{layer - own}"
+        return f"Transformer_{modality}/encoderblock_{layer}"
+
+    def norm(self, modalities: tuple[str, ...]) -> str | None:
+        """Where the last LayerNorm of these modalities lies; None if each has its own."""
+        if self.is_one:
+            return "Transformer/encoder_norm"
+        if self.joint:
+            return "Transformer_concat/encoder_norm"
+        return f"Transformer_{modalities[0]}/encoder_norm" if len(modalities) == 1 else None
+
+    def named(self, stem: str, modality: str) -> str:
+        """The name of a modality's parameters: that of the only one has no suffix."""
+        with_suffix = f"{stem}_{modality}"
+        return with_suffix if with_suffix in self.names else stem

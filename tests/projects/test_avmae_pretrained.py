@@ -1,0 +1,298 @@
+"""What MBT and models of one modality compute when they start from others."""
+
+import functools
+import zlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from projects.avmae.finetuning.model import PretrainedViT
+from projects.avmae.model import MBT, PretrainedMBT
+from projects.avmae.pretrained import from_autoencoder, from_image_model
+from projects.avmae.pretraining.model import AudiovisualMaskedAutoencoder, MaskedAutoencoder
+from projects.vivit.model import SpatioTemporalAttention, ViT
+
+SIZE: dict[str, Any] = {"hidden_size": 24, "mlp_dim": 24, "num_layers": 3, "num_heads": 2}
+DECODER: dict[str, Any] = {
+    "decoder_hidden_size": 8,
+    "decoder_mlp_dim": 8,
+    "decoder_num_layers": 1,
+    "decoder_num_heads": 2,
+}
+BOTH: dict[str, Any] = (
+    SIZE
+    | DECODER
+    | {
+        "tubelet_size": (2, 8, 8),
+        "masking_rates": {"rgb": 0.5, "spectrogram": 0.5},
+        "fusion_layers": 1,
+    }
+)
+FINE: dict[str, Any] = SIZE | {"num_classes": 5, "tubelet_size": (2, 8, 8), "fusion_layer": 3}
+FINE |= {"classifier": "gap", "num_bottlenecks": 2}
+ONE: dict[str, Any] = SIZE | {"num_classes": 5, "classifier": "gap"}
+CLIPS = jax.random.normal(jax.random.key(0), (2, 4, 16, 16, 3))
+SOUND = jax.random.normal(jax.random.key(1), (2, 24, 16, 1))
+INPUTS: Any = {"rgb": CLIPS, "spectrogram": SOUND}
+Audiovisual = AudiovisualMaskedAutoencoder
+Params = dict[str, Any]
+
+
+def start(model, seed=0, **inputs) -> Params:
+    """Random parameters, without compiling `init`."""
+    rngs = {"params": jax.random.key(0), "mask": jax.random.key(0)}
+    shapes: Any = jax.eval_shape(lambda x: model.init(rngs, **x), inputs)
+
+    def draw(path, shape):
+        noise = np.random.default_rng([zlib.crc32(path.encode()), seed]).normal(size=shape)
+        return (0.2 * noise + path.endswith("scale")).astype(np.float32)
+
+    flat: Any = flatten_dict(shapes["params"], sep="/")
+    return unflatten_dict({path: draw(path, leaf.shape) for path, leaf in flat.items()}, sep="/")
+
+
+def leaves(params) -> dict[str, Any]:
+    return dict(flatten_dict(params, sep="/"))  # pyright: ignore
+
+
+def encoded(model, params, **inputs):
+    """What an autoencoder's encoder makes of all tokens."""
+    apply = jax.jit(functools.partial(model.apply, encode_only=True))
+    return apply({"params": params}, **inputs)
+
+
+def tokens_of(model, params, **inputs):
+    """What the encoder of a model to be fine-tuned gives."""
+    apply = jax.jit(functools.partial(model.apply, capture_intermediates=True))
+    _, state = apply({"params": params}, **inputs)
+    return state["intermediates"]["Transformer"]["__call__"][0]
+
+
+def assert_close(a, b):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=2e-5), a, b)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "fields"),
+    [
+        ("early", {"fusion_layer": 0, "num_bottlenecks": 0}),
+        pytest.param("shared", {}, marks=pytest.mark.slow),
+        pytest.param("shared", {"share_encoder": True}, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.parametrize(
+    "order",
+    [("rgb", "spectrogram"), pytest.param(("spectrogram", "rgb"), marks=pytest.mark.slow)],
+)
+def test_one_encoder_starts_both_streams_which_compute_what_it_did(encoder, fields, order):
+    source_model = Audiovisual(**BOTH, encoder=encoder)
+    source = start(source_model, seed=1, **INPUTS)
+    model = PretrainedMBT(**FINE | fields, modalities=order)
+    params, report = from_autoencoder(target=start(model, **INPUTS), source=source)
+    expected = encoded(source_model, source, **INPUTS)
+    assert_close(tokens_of(model, params, **INPUTS), {name: expected[name] for name in order})
+    fresh = {row.path for row in report.rows if row.source is None}
+    head = "ProjectionHeadAndClassifier_0/output_projection/"
+    assert fresh - {"bottleneck"} == {head + "kernel", head + "bias"}
+    assert all("ecoder" in p or "mask_token" in p or "output_pro" in p for p in report.unused)
+
+
+@pytest.mark.parametrize("modality", INPUTS)
+@pytest.mark.parametrize(
+    "normalize", ["tokens", "pooled", pytest.param(None, marks=pytest.mark.slow)]
+)
+def test_an_encoder_of_one_modality_goes_on_alone(modality, normalize):
+    """In a `PretrainedViT`, or, with None, a `PretrainedMBT` of this modality."""
+    source_model = Audiovisual(**BOTH, encoder="separate", use_modality_tokens=True)
+    source = start(source_model, seed=1, **INPUTS)
+    fields: dict[str, Any] = {"use_modality_tokens": True}
+    if normalize is None:
+        model: Any = PretrainedMBT(**FINE, **fields, modalities=(modality,))
+    else:
+        patch = (2, 8, 8) if modality == "rgb" else (8, 8)
+        fields |= {"patch_size": patch, "normalize": normalize, "modality": modality}
+        model = PretrainedViT(**ONE, **fields)
+    inputs = {modality: INPUTS[modality]}
+    params, report = from_autoencoder(target=start(model, **inputs), source=source)
+    expected = encoded(source_model, source, **INPUTS)[modality]
+    if normalize == "pooled":
+        norm, old = params["encoder_norm"], source[f"Transformer_{modality}"]["encoder_norm"]
+        jax.tree.map(np.testing.assert_array_equal, norm, old)
+    else:
+        tokens = tokens_of(model, params, **inputs)
+        assert_close(tokens[modality] if normalize is None else tokens, expected)
+    left = ("embedding", "Transformer", "Encoder")
+    (other,) = INPUTS.keys() - {modality}
+    assert all(other in path for path in report.unused if path.startswith(left))
+
+
+@pytest.mark.parametrize("order", [("rgb", "spectrogram"), ("spectrogram", "rgb")])
+def test_joint_layers_follow_the_unimodal_ones_in_both_streams(order):
+    source = start(Audiovisual(**BOTH), seed=1, **INPUTS)
+    target = start(PretrainedMBT(**FINE, modalities=order), **INPUTS)
+    params, report = from_autoencoder(target=target, source=source)
+    names = {"rgb": "_rgb", "spectrogram": "_spec", order[0]: ""}
+    for modality, suffix in names.items():
+        for layer, path in enumerate(
+            [f"Transformer_{modality}/encoderblock_0", f"Transformer_{modality}/encoderblock_1"]
+            + ["Transformer_concat/encoderblock_0"]
+        ):
+            encoder, _, block = path.partition("/")
+            new = params["Transformer"][f"encoderblock_{layer}{suffix}"]
+            jax.tree.map(np.testing.assert_array_equal, new, source[encoder][block])
+    norm, old = params["Transformer"]["encoder_norm"], source["Transformer_concat"]["encoder_norm"]
+    jax.tree.map(np.testing.assert_array_equal, norm, old)
+    kernel = params["embedding_spectrogram"]["kernel"]
+    np.testing.assert_array_equal(kernel, source["embedding_spectrogram"]["kernel"])
+    assert "Transformer_rgb/encoder_norm/scale" in report.unused
+
+
+def test_separate_encoders_leave_the_common_norm_fresh():
+    source = start(Audiovisual(**BOTH, encoder="separate"), seed=1, **INPUTS)
+    target = start(PretrainedMBT(**FINE), **INPUTS)
+    params, report = from_autoencoder(target=target, source=source)
+    fresh = [row.path for row in report.rows if row.source is None]
+    assert {"Transformer/encoder_norm/scale", "Transformer/encoder_norm/bias"} <= set(fresh)
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        params["Transformer"]["encoderblock_2_spec"],
+        source["Transformer_spectrogram"]["encoderblock_2"],
+    )
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, 3), pytest.param(3, 1, marks=pytest.mark.slow)])
+def test_sound_of_other_channels_gives_the_same_tokens(old, new):
+    sounds = {n: jnp.repeat(SOUND, n, axis=-1) for n in (old, new)}
+    fields: dict[str, Any] = BOTH | {"modalities": ("spectrogram",), "encoder": "separate"}
+    source_model = Audiovisual(**fields)
+    source = start(source_model, seed=1, spectrogram=sounds[old])
+    model = PretrainedViT(**ONE, patch_size=(8, 8), modality="spectrogram")
+    target = start(model, spectrogram=sounds[new])
+    params, report = from_autoencoder(target=target, source=source)
+    expected = encoded(source_model, source, spectrogram=sounds[old])["spectrogram"]
+    assert_close(tokens_of(model, params, spectrogram=sounds[new]), expected)
+    (row,) = [row for row in report.rows if row.transform]
+    assert (row.path, row.transform) == ("embedding/kernel", f"{old} to {new} channels")
+
+
+@pytest.mark.slow
+def test_an_autoencoder_of_videos_starts_a_vivit():
+    video_model = MaskedAutoencoder(**SIZE, **DECODER, patch_size=(2, 8, 8), positions="learned")
+    source = start(video_model, seed=1, rgb=CLIPS)
+    model = SpatioTemporalAttention(**ONE, tubelet_size=(2, 8, 8))
+    params, _ = from_autoencoder(target=start(model, rgb=CLIPS), source=source)
+    expected = encoded(video_model, source, rgb=CLIPS)["rgb"]
+    assert_close(tokens_of(model, params, rgb=CLIPS), expected)
+
+
+@pytest.mark.slow
+def test_an_autoencoder_of_images_starts_models_of_images_and_of_clips():
+    image_model = MaskedAutoencoder(**SIZE, **DECODER, patch_size=(8, 8), class_token=True)
+    source = start(image_model, seed=1, rgb=CLIPS[:, 0])
+    fine: dict[str, Any] = ONE | {"classifier": "token"}
+    image = PretrainedViT(**fine, patch_size=(8, 8))
+    params, _ = from_autoencoder(target=start(image, rgb=CLIPS[:, 0]), source=source)
+    expected = encoded(image_model, source, rgb=CLIPS[:, 0])["rgb"]
+    assert_close(tokens_of(image, params, rgb=CLIPS[:, 0]), expected)
+    clip = PretrainedViT(**fine, patch_size=(2, 8, 8))
+    params, _ = from_autoencoder(target=start(clip, rgb=CLIPS), source=source)
+    kernel = source["embedding"]["kernel"]
+    np.testing.assert_array_equal(params["embedding"]["kernel"], [0 * kernel, kernel])
+
+
+def test_a_class_token_that_was_not_there_has_no_position():
+    source = start(Audiovisual(**BOTH, encoder="shared", positions="learned"), seed=1, **INPUTS)
+    fields: dict[str, Any] = FINE | {"classifier": "token"}
+    model = MBT(**fields)
+    params, report = from_autoencoder(target=start(model, **INPUTS), source=source)
+    for name in ("", "_spectrogram"):
+        table = params["Transformer"][f"posembed_input{name}"]["pos_embedding"]
+        old = source[f"posembed_input{name or '_rgb'}"]["pos_embedding"]
+        np.testing.assert_array_equal(table[:, 1:], old)
+        assert (table[:, 0] == 0).all()
+    fresh = {row.path for row in report.rows if row.source is None}
+    assert {"cls", "clsspectrogram"} <= fresh
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ({"num_layers": 4}, {}, "source Transformer_concat/encoderblock_0/.* is not used"),
+        ({"num_layers": 2}, {}, "encoderblock_2/.* needs Transformer_concat/encoderblock_1"),
+        ({"use_modality_tokens": True}, {}, "Encoder_modality_token_rgb .* is not used"),
+        ({}, {"use_modality_tokens": True}, "needs Encoder_modality_token_rgb, which the source"),
+        ({}, {"share_encoder": True}, "shares its blocks between modalities"),
+        ({}, {"tubelet_size": (2, 4, 4)}, r"embedding/kernel is \[2, 4, 4"),
+        ({"modalities": ("rgb",)}, {}, "embedding_spectrogram/kernel needs"),
+    ],
+)
+def test_an_autoencoder_that_does_not_fit_is_an_error(source, target, message):
+    old = Audiovisual(**BOTH | source)
+    inputs = {name: INPUTS[name] for name in old.modalities}
+    new = PretrainedMBT(**FINE | target)
+    with pytest.raises(ValueError, match=message):
+        from_autoencoder(target=start(new, **INPUTS), source=start(old, **inputs))
+
+
+def test_what_is_no_autoencoder_is_said_so():
+    target = start(PretrainedMBT(**FINE), **INPUTS)
+    with pytest.raises(ValueError, match="no masked autoencoder.*but head/kernel"):
+        from_autoencoder(target=target, source={"head": {"kernel": np.zeros(2)}})
+
+
+IMAGE: dict[str, Any] = SIZE | {"num_classes": 7, "patch_size": (8, 8)}
+PICTURES = jnp.zeros((1, 24, 24, 3))
+GRIDS = {"rgb": (2, 2, 2), "spectrogram": (3, 2)}
+
+
+@pytest.mark.parametrize("bottlenecks", ["fresh", "positions"])
+@pytest.mark.parametrize("classifier", ["gap", "token"])
+def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
+    source = start(ViT(**IMAGE, classifier=classifier), seed=1, rgb=PICTURES)
+    target = start(MBT(**FINE | {"classifier": classifier}), **INPUTS)
+    params, report = from_image_model(
+        target=target, source=source, grids=GRIDS, bottlenecks=bottlenecks
+    )
+    first = int(classifier == "token")
+    blocks = params["Transformer"]
+    for suffix in ("", "_spectrogram"):
+        jax.tree.map(
+            np.testing.assert_array_equal,
+            blocks[f"encoderblock_2{suffix}"],
+            source["Transformer"]["encoderblock_2"],
+        )
+        if classifier == "token":
+            np.testing.assert_array_equal(params[f"cls{suffix.strip('_')}"], source["cls"])
+    old = source["Transformer"]["posembed_input"]["pos_embedding"][0, first:].reshape(3, 3, -1)
+    sound = blocks["posembed_input_spectrogram"]["pos_embedding"][0, first:].reshape(3, 2, -1)
+    np.testing.assert_allclose(sound, old[:, ::2], atol=1e-6)
+    video = blocks["posembed_input"]["pos_embedding"][0, first:].reshape(2, 2, 2, -1)
+    np.testing.assert_allclose(video, [old[::2, ::2]] * 2, atol=1e-6)
+    kernel = source["embedding"]["kernel"]
+    summed = params["embedding_spectrogram"]["kernel"]
+    np.testing.assert_allclose(summed, kernel.sum(axis=2, keepdims=True), atol=1e-6)
+    if bottlenecks == "fresh":
+        np.testing.assert_array_equal(params["bottleneck"], target["bottleneck"])
+    else:
+        assert params["bottleneck"].shape == (1, 2 + first, 24)
+        np.testing.assert_allclose(params["bottleneck"][0, first:], old[0, ::2], atol=1e-6)
+    assert {path.partition("/")[0] for path in report.unused} == {"output_projection"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"grids": {"rgb": (2, 2, 2)}}, "grids says nothing of spectrogram"),
+        ({"bottlenecks": "zeros"}, "start from one of .*got 'zeros'"),
+        ({"grids": GRIDS | {"rgb": (4, 2, 2)}}, r"posembed_input/pos_embedding is \[1, 8, 24\]"),
+    ],
+)
+def test_an_image_model_that_does_not_fit_is_an_error(fields, message):
+    source = start(ViT(**IMAGE, classifier="gap"), rgb=PICTURES)
+    target = start(MBT(**FINE), **INPUTS)
+    with pytest.raises(ValueError, match=message):
+        from_image_model(**{"target": target, "source": source, "grids": GRIDS} | fields)
