@@ -15,10 +15,14 @@ from jaxtyping import Array, Float32, UInt8
 
 from scenic_video.config import ConfigError
 from scenic_video.data.color import random_color
+from scenic_video.data.erasing import random_erasing
 from scenic_video.data.flow import STILL
 from scenic_video.data.randaugment import MAX_MAGNITUDE, randaugment
 from scenic_video.data.spectrograms import SpectrogramTransform
 from scenic_video.sharding import BATCH
+
+SOUND, ERASING = 2**31, 2**31 + 1
+"""Which draws are folded into a key, beside those of pictures, which count examples."""
 
 Transformed = dict[str, Any]
 """Arrays by modality, and under "presence" which examples have it, where some may lack one."""
@@ -48,7 +52,7 @@ class InputTransform:
             return transformed
         has_sound = jnp.asarray(inputs["has_sound"])
         transformed["spectrogram"] = self.sound(
-            inputs["waveform"], has_sound, rng=jax.random.fold_in(rng, 1), train=train
+            inputs["waveform"], has_sound, rng=jax.random.fold_in(rng, SOUND), train=train
         )
         presence = {name: jnp.ones_like(has_sound) for name in transformed}
         return transformed | {"presence": presence | {"spectrogram": has_sound}}
@@ -62,7 +66,8 @@ class VideoTransform:
     `color_drop` are the probabilities that a clip's colours are jittered, and then that they are
     dropped (see `data.color`). `randaugment_layers` operations of `randaugment_magnitude`
     (1 to 20) are applied to each clip (see `data.randaugment`). RandAugment replaces colour
-    jitter in every published recipe, so asking for both is an error.
+    jitter in every published recipe, so asking for both is an error. `random_erasing` is the
+    probability that a box is hidden at the end (see `data.erasing`).
     """
 
     mean: Sequence[int | float]
@@ -71,9 +76,10 @@ class VideoTransform:
     color_drop: int | float = 0.0
     randaugment_layers: int = 0
     randaugment_magnitude: int | float = 0
+    random_erasing: int | float = 0.0
 
     def __post_init__(self):
-        for name in ("color_jitter", "color_drop"):
+        for name in ("color_jitter", "color_drop", "random_erasing"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(
                     f"transform.{name} is a probability in [0, 1]; got {getattr(self, name)}."
@@ -113,7 +119,12 @@ class VideoTransform:
             return {"rgb": self._normalise(_to_unit(pixels))}
         clips = pixels if pixels.ndim == 5 else rearrange(pixels, "b h w c -> b 1 h w c")
         rngs = jax.vmap(jax.random.fold_in, (None, 0))(rng, jnp.arange(len(clips)))
-        return {"rgb": self._normalise(self._augment(clips, rngs)).reshape(pixels.shape)}
+        augmented = self._normalise(self._augment(clips, rngs))
+        if self.random_erasing:
+            rngs = jax.vmap(jax.random.fold_in, (0, None))(rngs, ERASING)
+            erase = functools.partial(random_erasing, probability=self.random_erasing)
+            augmented = jax.vmap(erase)(augmented, rngs)
+        return {"rgb": augmented.reshape(pixels.shape)}
 
     def _augment(
         self, clips: UInt8[Array, "b t h w 3"], rngs: jax.Array
