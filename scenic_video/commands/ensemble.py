@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,99 +54,105 @@ class Member:
     labels: LabelSpace
     evaluation: Evaluation
 
+    def on(self, ids: Sequence[str]) -> "Member":
+        """The same of the examples `ids`, in that order."""
+        found = self.evaluation
+        place = {id: index for index, id in enumerate(found.ids)}
+        at = [place[id] for id in ids]
+        evaluation = dataclasses.replace(
+            found,
+            ids=list(ids),
+            labels={head: [labels[i] for i in at] for head, labels in found.labels.items()},
+            logits={head: x[at] for head, x in found.logits.items()},
+            readable=found.readable[at],
+            has_sound=None if found.has_sound is None else found.has_sound[at],
+        )
+        return dataclasses.replace(self, evaluation=evaluation)
+
     def like(self, other: "Member") -> "Member":
         """The same with the classes in the order of `other`; others than its are an error."""
-        if other.labels.multilabel != self.labels.multilabel:
-            raise ConfigError(
-                f"{self.entry.run} and {other.entry.run} cannot be averaged: one has a single "
-                "label an example, the other several."
-            )
-        orders = {}
-        for head in {**other.labels.classes, **self.labels.classes}:
-            ours, theirs = (x.labels.classes.get(head, ()) for x in (self, other))
-            if odd := sorted(set(ours) ^ set(theirs)):
-                raise ConfigError(
-                    f"{self.entry.run} and {other.entry.run} cannot be averaged: of head {head!r} "
-                    f"only one of them knows {', '.join(odd[:MAX_NAMED])}."
-                )
-            orders[head] = [ours.index(name) for name in theirs]
-        place = {head: np.argsort(order).tolist() for head, order in orders.items()}
-        found = self.evaluation
+        self._check_same_classes(other)
+        found, orders, places = self.evaluation, {}, {}
+        for head, names in other.labels.classes.items():
+            orders[head] = [self.labels.classes[head].index(name) for name in names]
+            places[head] = np.argsort(orders[head]).tolist()
         evaluation = dataclasses.replace(
             found,
             logits={head: found.logits[head][:, order] for head, order in orders.items()},
             labels={
-                head: [tuple(place[head][i] for i in ids) for ids in found.labels[head]]
-                for head in orders
+                head: [tuple(place[i] for i in ids) for ids in found.labels[head]]
+                for head, place in places.items()
             },
         )
         return dataclasses.replace(self, labels=other.labels, evaluation=evaluation)
+
+    def _check_same_classes(self, other: "Member") -> None:
+        refusal = f"{self.entry.run} and {other.entry.run} cannot be averaged: "
+        if other.labels.multilabel != self.labels.multilabel:
+            raise ConfigError(f"{refusal}one has a single label an example, the other several.")
+        for head in {**other.labels.classes, **self.labels.classes}:
+            ours, theirs = (x.labels.classes.get(head, ()) for x in (self, other))
+            if odd := sorted(set(ours) ^ set(theirs)):
+                named = ", ".join(odd[:MAX_NAMED])
+                raise ConfigError(f"{refusal}of head {head!r} only one of them knows {named}.")
 
 
 def evaluate_ensemble(
     entries: Sequence[Entry],
     *,
-    data: str | None = None,
     split: str | None = None,
-    views: str | None = None,
-    batch_size: int | None = None,
     average: str = "probabilities",
     terminal: Terminal | None = None,
+    **options: Any,
 ) -> Comparison:
     """Evaluates every run on the same split, each in its own way, and the average of all.
 
     Each sees the videos by its own preprocessing, on its own mesh, from its own dataset unless
     `data` is given. Examples are matched by id, classes by name. Only examples that every run could
-    read count, in every row; the others are named.
+    read count, in every row; the others are named. `options` are those of `evaluate`.
     """
     terminal = terminal or Terminal(quiet=True)
     members: list[Member] = []
     for entry in _distinct(entries):
-        model = load(entry.run)
-        if not isinstance(model.task, Classification):
-            raise ConfigError(f"{entry.run} is no classifier, so there is nothing to average.")
-        terminal.line(f"EVAL {entry.run} at step {model.meta['step']}")
-        evaluation = evaluate(
-            model,
-            data=data,
-            split=members[0].evaluation.split if members else split,
-            views=views,
-            batch_size=batch_size,
-            terminal=terminal,
-        )
-        terminal.line(evaluation.coverage)
-        member = Member(entry, model.task, model.labels, evaluation)
+        split = members[0].evaluation.split if members else split
+        member = evaluate_member(entry, split=split, terminal=terminal, **options)
         members.append(member.like(members[0]) if members else member)
     return average_members(members, average=average)
+
+
+def evaluate_member(entry: Entry, *, terminal: Terminal | None = None, **options: Any) -> Member:
+    """Evaluates one run; `options` are those of `evaluate`."""
+    terminal = terminal or Terminal(quiet=True)
+    model = load(entry.run)
+    if not isinstance(model.task, Classification):
+        raise ConfigError(f"{entry.run} is no classifier, so there is nothing to average.")
+    terminal.line(f"EVAL {entry.run} at step {model.meta['step']}")
+    evaluation = evaluate(model, terminal=terminal, **options)
+    terminal.line(evaluation.coverage)
+    return Member(entry, model.task, model.labels, evaluation)
 
 
 def average_members(members: Sequence[Member], *, average: str) -> Comparison:
     """The rows of every member and of their average, over the examples that all could read."""
     first = members[0]
-    rows_of = [{id: i for i, id in enumerate(member.evaluation.ids)} for member in members]
-    ids = [id for id in first.evaluation.ids if all(id in rows for rows in rows_of)]
-    if not ids:
-        raise ConfigError("The runs' data have no example in common, by id.")
-    places = [[rows[id] for id in ids] for rows in rows_of]
-    labels = [_labels(m.evaluation, at) for m, at in zip(members, places, strict=True)]
-    for member, found in zip(members[1:], labels[1:], strict=True):
-        _check_same_labels(first, member, labels[0], found, ids)
-    label = _label_batch(labels[0], first.labels)
-    mask = np.all([m.evaluation.counted[at] for m, at in zip(members, places, strict=True)], axis=0)
-    logits = [
-        {head: x[at] for head, x in m.evaluation.logits.items()}
-        for m, at in zip(members, places, strict=True)
+    ids = _common_ids(members)
+    aligned = [member.on(ids) for member in members]
+    for member in aligned[1:]:
+        _check_same_labels(aligned[0], member)
+    label = _label_batch(aligned[0])
+    mask = np.all([member.evaluation.counted for member in aligned], axis=0)
+    found = [member.evaluation.logits for member in aligned]
+    scores = [
+        score(member.task, {head: x[None] for head, x in logits.items()}, label, mask)
+        for member, logits in zip(aligned, found, strict=True)
     ]
-    rows = []
-    for member, own in zip(members, logits, strict=True):
-        scored = score(member.task, {head: x[None] for head, x in own.items()}, label, mask)
-        rows.append(_row(member.entry.run, scored, mask, member))
-    together = {head: np.stack([own[head] for own in logits]) for head in first.labels.classes}
+    together = {head: np.stack([logits[head] for logits in found]) for head in label}
     weights = [member.entry.weight for member in members]
-    scored = score(first.task, together, label, mask, weights=weights, average=average)
+    of_all = score(first.task, together, label, mask, weights=weights, average=average)
+    rows = [_row(member, own, mask) for member, own in zip(members, scores, strict=True)]
     return Comparison(
         title=f"{first.evaluation.split}, average of {average}",
-        rows=[*rows, _row(ENSEMBLE, scored, mask)],
+        rows=[*rows, Row(ENSEMBLE, int(mask.sum()), of_all.metrics, of_all.logits, {})],
         ids=ids,
         notes=_notes(members, ids, mask),
         summary={
@@ -176,34 +183,41 @@ def _distinct(entries: Sequence[Entry]) -> Sequence[Entry]:
     return entries
 
 
-def _labels(evaluation: Evaluation, places: Sequence[int]) -> dict[str, list[tuple[int, ...]]]:
-    return {head: [ids[i] for i in places] for head, ids in evaluation.labels.items()}
+def _common_ids(members: Sequence[Member]) -> list[str]:
+    """The examples that all have, in the order of the first."""
+    shared = set.intersection(*(set(member.evaluation.ids) for member in members))
+    if not shared:
+        raise ConfigError("The runs' data have no example in common, by id.")
+    return [id for id in members[0].evaluation.ids if id in shared]
 
 
-def _check_same_labels(first: Member, member: Member, ours, theirs, ids: Sequence[str]) -> None:
-    for head in ours:
-        pairs = zip(ids, ours[head], theirs[head], strict=True)
-        differing = [id for id, a, b in pairs if set(a) != set(b)]
+def _check_same_labels(first: Member, other: Member) -> None:
+    for head, ours in first.evaluation.labels.items():
+        rows = zip(first.evaluation.ids, ours, other.evaluation.labels[head], strict=True)
+        differing = [id for id, a, b in rows if set(a) != set(b)]
         if differing:
             raise ConfigError(
-                f"The data of {first.entry.run} and {member.entry.run} label {len(differing)} "
+                f"The data of {first.entry.run} and {other.entry.run} label {len(differing)} "
                 f"examples otherwise ({head}): {', '.join(differing[:MAX_NAMED])}. Evaluate both "
                 "on the same --data."
             )
 
 
-def _label_batch(labels, space: LabelSpace) -> dict[str, np.ndarray]:
+def _label_batch(member: Member) -> dict[str, np.ndarray]:
+    """The labels as tasks read them."""
+    labels = member.evaluation.labels
     rows = (dict(zip(labels, row, strict=True)) for row in zip(*labels.values(), strict=True))
-    arrays = [label_arrays(Example(id="", video="", labels=row), space) for row in rows]
-    return {head: np.stack([row[head] for row in arrays]) for head in space.classes}
+    arrays = [label_arrays(Example(id="", video="", labels=row), member.labels) for row in rows]
+    return {head: np.stack([row[head] for row in arrays]) for head in labels}
 
 
-def _row(name: str, scored: Scored, mask: np.ndarray, member: Member | None = None) -> Row:
-    details: dict[str, str | int | float] = {}
-    if member is not None:
-        details = {"weight": member.entry.weight, "step": member.evaluation.step}
-        details["views"] = str(member.evaluation.views)
-    return Row(name, int(mask.sum()), scored.metrics, scored.logits, details)
+def _row(member: Member, scored: Scored, mask: np.ndarray) -> Row:
+    details: dict[str, str | int | float] = {
+        "weight": member.entry.weight,
+        "step": member.evaluation.step,
+        "views": str(member.evaluation.views),
+    }
+    return Row(member.entry.run, int(mask.sum()), scored.metrics, scored.logits, details)
 
 
 def _notes(members: Sequence[Member], ids: Sequence[str], mask: np.ndarray) -> list[str]:

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from scenic_video.cli import main
-from scenic_video.commands.ensemble import Entry, Member, average_members, evaluate_ensemble
+from scenic_video.commands.ensemble import (
+    Entry,
+    average_members,
+    evaluate_ensemble,
+    evaluate_member,
+)
 from scenic_video.commands.evaluation import probabilities
 from scenic_video.commands.trained import load
 from scenic_video.commands.trained_evaluation import evaluate
@@ -69,18 +74,18 @@ def test_the_command_prints_and_writes_a_row_a_run_and_one_for_all(run, other, t
 
 
 @pytest.fixture(scope="module")
-def members(other, alone):
+def members(other):
     """One run twice, of which the second knows its classes in another order."""
-    model, evaluation = load(other), alone
-    first = Member(Entry("a"), model.task, model.labels, evaluation)
-    names = model.labels.classes["action"]
+    first = evaluate_member(Entry(str(other)), views="1x1")
+    first, evaluation = dataclasses.replace(first, entry=Entry("a")), first.evaluation
+    names = first.labels.classes["action"]
     order = np.random.default_rng(0).permutation(len(names))
     place = np.argsort(order)
     second = dataclasses.replace(
         first,
         entry=Entry("b"),
         labels=dataclasses.replace(
-            model.labels, classes={"action": tuple(names[i] for i in order)}
+            first.labels, classes={"action": tuple(names[i] for i in order)}
         ),
         evaluation=dataclasses.replace(
             evaluation,
