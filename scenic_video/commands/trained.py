@@ -10,10 +10,12 @@ import jax
 import numpy as np
 
 from scenic_video.checkpoints import restore_params
+from scenic_video.commands.batches import example_batch
+from scenic_video.commands.building import build_task
 from scenic_video.commands.evaluation import probabilities
-from scenic_video.commands.experiment import build_task, example_batch
 from scenic_video.commands.identity import labels_from_json
 from scenic_video.config import ConfigError
+from scenic_video.data.decoding import UnreadableVideo
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.tasks.task import Batch, Task
@@ -74,6 +76,8 @@ class TrainedModel:
         inputs = self.preprocessing.eval_inputs(
             example, num_clips=parsed.num_clips, num_crops=parsed.num_crops
         )
+        if self.preprocessing.modalities == ("spectrogram",) and not inputs["has_sound"].any():
+            raise UnreadableVideo("It is without sound, and this model only hears.")
         inputs = {name: views[None] for name, views in inputs.items()}
         batch = example_batch(self.preprocessing, self.labels) | {"inputs": inputs}
         logits = {head: x[0] for head, x in self.apply(batch).items()}

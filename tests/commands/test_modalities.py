@@ -103,6 +103,21 @@ def test_predict_hears(audiovisual, some_silent, alone):
     np.testing.assert_allclose(predicted, alone.logits["action"][2], atol=1e-5)
 
 
+@pytest.mark.slow
+def test_a_model_that_only_hears_counts_and_predicts_what_it_can_hear(
+    save_run, some_silent, tmp_path, capsys
+):
+    alone = {"preprocessing.modalities": "('spectrogram',)", "model.modalities": "('spectrogram',)"}
+    run = save_run(tmp_path / "run", MBT, **alone)
+    evaluation = evaluate(load(run), data=str(some_silent), views="1x1")
+    assert evaluation.coverage == "decoded 3 of 4; 1 without sound, not counted"
+    np.testing.assert_array_equal(evaluation.counted, [True, True, False, False])
+    assert evaluation.confusion("action", 10).sum() == 2
+    silent = some_silent.parent / "silent.mp4"
+    assert main(["predict", f"--workdir={run}", str(silent)]) == 1
+    assert "this model only hears" in capsys.readouterr().out
+
+
 def test_wishes_are_read():
     assert parse("all", BOTH) == [("spectrogram",), ("rgb",), ("spectrogram", "rgb")]
     assert parse("all", ("rgb",)) == [("rgb",)]
