@@ -6,7 +6,9 @@ import jax
 from clu import parameter_overview
 
 from scenic_video import flops
-from scenic_video.commands.experiment import Experiment, build_transform, example_batch
+from scenic_video.commands.batches import example_batch
+from scenic_video.commands.building import build_transform
+from scenic_video.commands.experiment import Experiment
 from scenic_video.console import Terminal
 from scenic_video.tasks.task import Batch
 

@@ -12,7 +12,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from scenic_video import loop, metrics
-from scenic_video.commands.experiment import put_on
+from scenic_video.commands.batches import put_on
 from scenic_video.commands.options import EvaluationOptions
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, LabelSpace

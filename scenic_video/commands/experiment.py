@@ -1,28 +1,32 @@
 """What a config describes, built: the dataset, the task, the mesh, and how long all of it runs."""
 
 import dataclasses
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from scenic_video import sharding, trainer
+from scenic_video import trainer
+from scenic_video.commands.batches import check_divides, example_batch
+from scenic_video.commands.building import (
+    build_dataset,
+    build_task,
+    resolved_evaluation,
+    training_examples,
+    with_statistics,
+)
 from scenic_video.commands.evaluators import build_evaluators
 from scenic_video.commands.identity import environment, labels_to_json
-from scenic_video.commands.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
-from scenic_video.config import ConfigError, build, resolve
+from scenic_video.commands.options import EvaluationOptions, InputOptions
+from scenic_video.config import ConfigError, build
 from scenic_video.console import Terminal
-from scenic_video.data.datasets import open_dataset
-from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
-from scenic_video.data.labels import fingerprint
+from scenic_video.data.examples import Dataset, Example, split_of
 from scenic_video.data.preprocessing import Preprocessing
-from scenic_video.data.transforms import InputTransform
 from scenic_video.evaluators.evaluator import Evaluator
 from scenic_video.loop import Cadence
-from scenic_video.tasks.task import Batch, Task
+from scenic_video.tasks.task import Task
 from scenic_video.views import Views
 
 
@@ -149,104 +153,3 @@ def build_experiment(config: Mapping[str, Any], terminal: Terminal | None = None
         learning_rate=learning_rate,
         optimizer=build(config["optimizer"], learning_rate=learning_rate),
     )
-
-
-def build_dataset(node: Any, terminal: Terminal | None = None) -> Dataset:
-    """A dataset from its config node, or from a path or catalogue name.
-
-    One that has to be made first, and takes a `progress` function for it, shows that on `terminal`.
-    """
-    if isinstance(node, str):
-        return open_dataset(node)
-    parameters = inspect.signature(resolve(node["target"])).parameters
-    if terminal is None or "progress" not in parameters:
-        dataset = build(node)
-    else:
-        with terminal.counting("preparing clips") as counting:
-            dataset = build(node, progress=counting)
-    if dataset.fingerprint:
-        return dataset
-    found = fingerprint(dataset.splits, dataset.labels)
-    return dataclasses.replace(dataset, fingerprint=found)
-
-
-def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Preprocessing) -> Task:
-    """The task of a config over the heads of `labels`; the model's head is as wide as they are."""
-    model = build_taking(config["model"], num_classes=sum(labels.num_classes.values()))
-    return build_taking(
-        config["task"],
-        model=model,
-        heads=labels.num_classes,
-        multilabel=labels.multilabel,
-        transform=build_transform(config, preprocessing),
-    )
-
-
-def build_transform(config: Mapping[str, Any], preprocessing: Preprocessing) -> InputTransform:
-    """What is done on the device to the inputs that `preprocessing` gives."""
-    pictures = sound = None
-    if "rgb" in preprocessing.modalities:
-        pictures = build(config["transform"], mean=preprocessing.mean, std=preprocessing.std)
-    if preprocessing.sound is not None:
-        sound = build(config["sound_transform"], sound=preprocessing.sound)
-    return InputTransform(pictures, sound)
-
-
-def build_taking(node: Mapping[str, Any], **runtime: Any) -> Any:
-    """As `build`, with as much of `runtime` as the constructor takes."""
-    parameters = inspect.signature(resolve(node["target"])).parameters
-    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    taken = {name: x for name, x in runtime.items() if takes_all or name in parameters}
-    return build(node, **taken)
-
-
-def with_statistics(preprocessing: Preprocessing, dataset: Dataset) -> Preprocessing:
-    """`preprocessing` with the statistics of the dataset's sound, where it leaves them open."""
-    if preprocessing.sound is None:
-        return preprocessing
-    found = dataset.statistics.get("spectrogram")
-    sound = preprocessing.sound.with_statistics(found, dataset=dataset.name)
-    return dataclasses.replace(preprocessing, sound=sound)
-
-
-def training_examples(dataset: Dataset, options: InputOptions) -> Sequence[Example]:
-    """The examples that training sees."""
-    split = split_of(dataset, options.split)
-    return split if options.num_examples is None else random_subset(split, options.num_examples)
-
-
-def resolved_evaluation(options: EvaluationOptions, dataset: Dataset) -> EvaluationOptions:
-    """`options` with the split that they leave to the dataset."""
-    if options.split:
-        return options
-    names = [name for name in EVALUATION_SPLITS if name in dataset.splits]
-    if not names:
-        raise ConfigError(
-            f"Dataset {dataset.name!r} has the splits {', '.join(dataset.splits)}; which of them "
-            "is to be evaluated? Set evaluation.split."
-        )
-    return dataclasses.replace(options, split=names[0])
-
-
-def example_batch(preprocessing: Preprocessing, labels: LabelSpace) -> Batch:
-    """A batch of one black and silent clip, for its shapes."""
-    if labels.multilabel:
-        label = {head: np.zeros((1, n), np.float32) for head, n in labels.num_classes.items()}
-    else:
-        label = {head: np.zeros(1, np.int32) for head in labels.classes}
-    inputs = preprocessing.blank_inputs(1)
-    return {"inputs": inputs, "label": label, "mask": np.ones(1, np.float32)}
-
-
-def put_on(mesh: Mesh, batch_size: int) -> Callable[[Batch], Batch]:
-    """Lays host batches over the devices of `mesh`."""
-    return lambda batch: sharding.put_batch(batch, mesh, batch_size)
-
-
-def check_divides(name: str, batch_size: int, mesh: Mesh) -> None:
-    ways = mesh.shape["data"] * mesh.shape["fsdp"]
-    if batch_size % ways:
-        raise ConfigError(
-            f"{name}={batch_size} does not divide over {ways} devices (mesh data="
-            f"{mesh.shape['data']} x fsdp={mesh.shape['fsdp']}). Take a multiple of {ways}."
-        )

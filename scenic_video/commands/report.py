@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from scenic_video.commands.evaluation import Evaluation, probabilities
-from scenic_video.commands.experiment import Experiment, split_of
+from scenic_video.commands.experiment import Experiment
 from scenic_video.commands.identity import environment
+from scenic_video.data.examples import split_of
 from scenic_video.visualize.report import Sample, write_report
 from scenic_video.writers import read_metrics
 

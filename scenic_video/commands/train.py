@@ -10,17 +10,14 @@ import jax
 from scenic_video import loop
 from scenic_video.checkpoints import Checkpoints
 from scenic_video.commands import distributed, dry_run, evaluators, report, start
+from scenic_video.commands.batches import put_on
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
-from scenic_video.commands.experiment import (
-    Experiment,
-    build_experiment,
-    put_on,
-    split_of,
-)
+from scenic_video.commands.experiment import Experiment, build_experiment
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal, TrainingProgress
 from scenic_video.data.bad_files import BadFiles
+from scenic_video.data.examples import split_of
 from scenic_video.data.feed import Feed
 from scenic_video.data.pipeline import batch_examples, train_batches
 from scenic_video.preemption import StopRequest

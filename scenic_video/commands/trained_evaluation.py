@@ -8,19 +8,14 @@ import optax
 from jax.sharding import Mesh
 
 from scenic_video import sharding, trainer
+from scenic_video.commands.batches import check_divides, example_batch
+from scenic_video.commands.building import build_dataset, resolved_evaluation
 from scenic_video.commands.evaluation import Evaluation, evaluate_split
-from scenic_video.commands.experiment import (
-    build_dataset,
-    check_divides,
-    example_batch,
-    resolved_evaluation,
-    split_of,
-)
 from scenic_video.commands.trained import TrainedModel, aligned_labels
 from scenic_video.config import build
 from scenic_video.console import Terminal
 from scenic_video.data.datasets import open_dataset
-from scenic_video.data.examples import Dataset, LabelSpace
+from scenic_video.data.examples import Dataset, LabelSpace, split_of
 from scenic_video.views import Views
 
 

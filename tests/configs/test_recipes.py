@@ -1,88 +1,210 @@
-"""Every shipped config builds, and one full-size train and eval step of it has the right shapes."""
+"""What recipes say of themselves is so: their fields, their variants, their costs, their starts."""
 
-import functools
-from pathlib import Path
+import ast
+import inspect
+import re
+from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from scenic_video import trainer
 from scenic_video.commands.configs import load_config
-from scenic_video.commands.experiment import build_task, example_batch
-from scenic_video.config import build
-from scenic_video.data.examples import LabelSpace
-from scenic_video.views import Views
+from scenic_video.commands.experiment import example_batch
+from scenic_video.commands.recipes import CONFIGS, Recipe, find_recipes
+from scenic_video.config import ConfigError, build, resolve
+from scenic_video.layers import sizes
+from tests.configs.published import HEADS, MULTILABEL, RECIPES, THOUSANDS, costs, labels_of, task_of
 
-ROOT = Path(__file__).parents[2]
-CLASSES = {
-    "kinetics400": {"label": 400},
-    "kinetics600": {"label": 600},
-    "moments_in_time": {"label": 339},
-    "epic_kitchens100": {"noun": 300, "verb": 97},
-    "something_something_v2": {"label": 174},
-    "synthetic": {"action": 10},
-}
-VARIANTS = {
-    "kinetics400_joint_large": ("224", "288", "320"),
-    "kinetics400_input_encoding_base": (
-        "central_frame",
-        "filter_inflation",
-        "random",
-        "uniform_frames",
-    ),
-    "ssv2_factorised_encoder_large": ("printed", "released"),
-}
-RUNS = [
-    (path.relative_to(ROOT).as_posix() + (f":{variant}" if variant else ""))
-    for path in sorted((ROOT / "configs").rglob("*.py"))
-    if path.stem not in ("__init__", "common")
-    for variant in VARIANTS.get(path.stem, ("",))
-]
+PUBLISHED = [recipe for recipe in RECIPES if recipe.data in THOUSANDS]
+BY_WORKDIR = {recipe.workdir: recipe for recipe in RECIPES}
+FILES = sorted({recipe.file for recipe in RECIPES})
+IMAGE_MODEL = re.compile(r"runs/imagenet21k_vit_([a-z]+)(\d+)")
+FAST_COSTS = (
+    "vivit/kinetics400_factorised_encoder_base.py:printed",
+    "mtv/kinetics400_fusion.py:b4",
+)
+FAST_STARTS = (
+    "vivit/kinetics400_input_encoding_base.py:random",
+    "mtv/kinetics400_depth.py:b4_14_layers",
+    "tokenlearner/imagenet_fuser.py:b16_16_at_6_fuser",
+)
 
 
-def labels_of(config):
-    """The label space of the dataset that a config names, which need not be at hand."""
-    if "splits" not in config["dataset"] or isinstance(config["dataset"], str):
-        heads = CLASSES["synthetic"]
-    else:
-        heads = CLASSES[config["dataset"]["splits"]["train"].split("/")[1]]
-    return LabelSpace({head: tuple(map(str, range(n))) for head, n in heads.items()})
+def each(recipes, fast=None):
+    """Test parameters; all but those called `fast` are slow."""
+    return [
+        pytest.param(r, id=r.name, marks=() if fast is None or r.name in fast else pytest.mark.slow)
+        for r in recipes
+    ]
 
 
-def abstract(tree, batch_size):
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch_size, *x.shape[1:]), x.dtype), tree)
+def docstring_of(file):
+    return ast.get_docstring(ast.parse((CONFIGS / file).read_text())) or ""
 
 
-@pytest.mark.parametrize("run", RUNS)
-def test_a_full_size_train_and_eval_step(run, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    config = load_config([f"--config={run}"]).to_dict()
-    labels, preprocessing = labels_of(config), build(config["preprocessing"])
-    task = build_task(config, labels, preprocessing)
-    schedule = build(config["learning_rate"], num_steps=1000, steps_per_epoch=100)
-    optimizer = build(config["optimizer"], learning_rate=schedule)
-    options = build(config["trainer"])
-    example = example_batch(preprocessing, labels)
-    rng = jax.random.key(0)
+def test_every_config_of_a_project_is_a_recipe_or_about_synthetic_clips():
+    files = {p.relative_to(CONFIGS).as_posix() for p in CONFIGS.glob("*/*.py")}
+    ours = {f for f in files if not f.endswith(("__init__.py", "common.py"))}
+    assert {f for f in ours - {*FILES} if "synthetic" not in f} == set()
 
-    state = jax.eval_shape(functools.partial(trainer.init_state, task, optimizer, rng, example))
-    batch = abstract(example, build(config["input"]).batch_size)
-    step = functools.partial(trainer.train_step, task, optimizer, rng, options)
-    after, metrics = jax.eval_shape(step, state, batch)
-    assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(
-        lambda x: (x.shape, x.dtype), state
+
+def test_no_two_recipes_have_the_same_name_or_workdir():
+    assert len(BY_WORKDIR) == len({recipe.name for recipe in RECIPES}) == len(RECIPES)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_docstring_has_the_paper_and_the_command_of_one_of_its_recipes(file):
+    text = re.sub(r"\\?\s+", " ", docstring_of(file))
+    commands = re.findall(r"scenic-video train --config=configs/(\S+) --workdir=(\S+)", text)
+    known = {recipe.name: recipe.workdir for recipe in RECIPES if recipe.file == file}
+    assert commands and all(known.get(name) == workdir for name, workdir in commands)
+    assert re.search(r"et al\.", text) or "/" not in file
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if f"{file}" not in BY_WORKDIR])
+def test_the_table_of_a_config_has_all_variants_and_no_other(file):
+    known = [recipe.variant for recipe in RECIPES if recipe.file == file]
+    if known == [""]:
+        return
+    with pytest.raises(ValueError, match="'none'") as error:
+        load_config([f"--config={CONFIGS / file}:none"])
+    assert str(error.value).partition("there are ")[2].rstrip(".").split(", ") == known
+
+
+@pytest.mark.parametrize("recipe", each(RECIPES))
+def test_every_field_is_one_of_the_constructor(recipe):
+    assert recipe.data in HEADS
+    for name, node in recipe.config.items():
+        for node in _nodes(node) if name not in ("seed", "evaluators") else ():
+            known = inspect.signature(resolve(node.target)).parameters
+            apart = {"target", "workdir"} if name == "init" else {"target"}
+            taken = any(p.kind is p.VAR_KEYWORD for p in known.values())
+            assert taken or not set(node) - set(known) - apart, f"{name} has {set(node)}"
+
+
+def _nodes(node):
+    """A node and those in it."""
+    if hasattr(node, "items"):
+        yield from [node] if "target" in node else []
+        for inner in node.values():
+            yield from _nodes(inner)
+
+
+@pytest.mark.parametrize("recipe", each(PUBLISHED))
+def test_training_costs_what_the_table_says(recipe):
+    """Backwards is twice forwards, and these GFLOPs count a multiply-add once."""
+    clips = THOUSANDS[recipe.data] * 1e3
+    trainer = recipe.config.trainer
+    steps = trainer.get("num_steps", 0) * recipe.config.input.batch_size
+    seen = steps or clips * trainer.num_epochs
+    exact = 6 * number(recipe, "GFLOPs") * seen / 1e9
+    stated = recipe.row["EFLOP"]
+    assert abs(float(stated) - exact) <= 0.51 * last_digit(stated)
+
+
+@pytest.mark.parametrize("recipe", each(PUBLISHED, fast=FAST_COSTS))
+def test_a_view_and_the_model_cost_what_the_table_says(recipe):
+    for column, exact in zip(("GFLOPs", "M params"), costs(recipe), strict=True):
+        stated, _, printed = recipe.row[column].partition(" ")
+        assert abs(float(stated) - exact) <= 0.51 * last_digit(stated)
+        assert not printed or abs(float(printed.strip("()")) - exact) > last_digit(printed) / 2
+
+
+def number(recipe, column):
+    return float(recipe.row[column].split()[0])
+
+
+def last_digit(text):
+    return 10.0 ** -len(text.strip("()").partition(".")[2])
+
+
+@pytest.mark.parametrize("recipe", each(RECIPES))
+def test_results_are_percentages_under_the_columns_of_their_metrics(recipe):
+    for ours in (True, False):
+        for result in filter(None, recipe.results(ours=ours).split(", ")):
+            assert re.fullmatch(r"\D.* \d+(\.\d+)?", result)
+            assert 0 < float(result.split()[-1]) <= 100
+
+
+def test_results_with_private_data_are_marked_as_not_reproducible():
+    for file in FILES:
+        columns = " ".join(c for r in RECIPES if r.file == file for c in r.row)
+        if re.search("JFT|WTS|X\\(2", columns):
+            assert "NOT REPRODUCIBLE" in docstring_of(file)
+
+
+@pytest.mark.parametrize("recipe", each(RECIPES))
+def test_a_run_starts_where_a_recipe_ends_or_from_an_image_model(recipe):
+    for workdir in workdirs(recipe):
+        assert workdir in BY_WORKDIR or IMAGE_MODEL.fullmatch(workdir), workdir
+
+
+def workdirs(recipe):
+    named = recipe.config.init.workdir
+    return [named] if isinstance(named, str) and named else list(named)
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """All sizes narrow, but as deep and with as many heads."""
+    for fields in sizes.SIZES.values():
+        width = 8 * fields["num_heads"]
+        monkeypatch.setitem(fields, "hidden_size", width)
+        monkeypatch.setitem(fields, "mlp_dim", width)
+
+
+@pytest.mark.parametrize("recipe", each([r for r in RECIPES if workdirs(r)], fast=FAST_STARTS))
+def test_a_run_starts_from_the_weights_it_names(recipe, narrow):
+    """The weights fit, at full depth and of all clip sizes; only widths are others."""
+    sources = [weights_in(workdir) for workdir in workdirs(recipe)]
+    config = reread(recipe)
+    node = config.config.init.to_dict()
+    several = not isinstance(node.pop("workdir"), str)
+    target = weights_of(config)
+    params, report = build(node, source=sources if several else sources[0], target=target)
+    assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, target)
+    assert any(row.source for row in report.rows)
+
+
+def reread(recipe) -> Recipe:
+    """The recipe as it is with the sizes of now."""
+    variant = f":{recipe.variant}" if recipe.variant else ""
+    return Recipe(
+        recipe.file, recipe.row, load_config([f"--config={CONFIGS / recipe.file}{variant}"])
     )
-    assert metrics["loss"].total.dtype == jnp.float32
 
-    evaluation = build(config["evaluation"])
-    views = Views.parse(evaluation.views)
-    batch = abstract(example, evaluation.batch_size)
-    rgb = batch["inputs"]["rgb"]
-    num_views = views.num_clips * views.num_crops
-    rgb = jax.ShapeDtypeStruct((rgb.shape[0], num_views, *rgb.shape[1:]), rgb.dtype)
-    output = jax.eval_shape(
-        functools.partial(trainer.eval_step, task, rng), state, batch | {"inputs": {"rgb": rgb}}
-    )
-    for head, num_classes in labels.num_classes.items():
-        assert output.predictions[head].shape == (evaluation.batch_size, num_classes)
+
+def weights_in(workdir) -> Any:
+    if workdir in BY_WORKDIR:
+        return weights_of(reread(BY_WORKDIR[workdir]))
+    match = IMAGE_MODEL.fullmatch(workdir)
+    assert match is not None
+    letter, patch = match[1].capitalize(), int(match[2])
+    node = {"target": "projects.vivit.model:ViT", "patch_size": (patch, patch)}
+    model = build(node | sizes.size(letter), num_classes=7)
+    return zeros(lambda: model.init(jax.random.key(0), rgb=np.zeros((1, 224, 224, 3))))
+
+
+def weights_of(recipe) -> Any:
+    labels = labels_of(recipe.data)
+    example = example_batch(build(recipe.config.preprocessing.to_dict()), labels)
+    return zeros(lambda: task_of(recipe).init(jax.random.key(0), example))
+
+
+def zeros(init) -> Any:
+    params = jax.eval_shape(init)["params"]
+    return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), params)
+
+
+@pytest.mark.parametrize("recipe", each(RECIPES))
+def test_labels_are_one_or_several_as_the_data_set_has_them(recipe):
+    reader = "charades" if recipe.data == "charades" else "audioset"
+    target = recipe.config.dataset.target
+    assert (recipe.data in MULTILABEL) == (reader in target and "benchmarks" in target)
+
+
+def test_a_row_of_another_length_than_its_header_is_an_error(tmp_path):
+    (tmp_path / "broken.py").write_text('"""Broken.\n\n    GFLOPs  EFLOP\n    1.0\n"""\n')
+    with pytest.raises(ConfigError, match="GFLOPs"):
+        list(find_recipes(tmp_path))

@@ -1,0 +1,93 @@
+"""Builds the parts that a config describes: the dataset, the task, what is done to its inputs."""
+
+import dataclasses
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scenic_video.commands.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
+from scenic_video.config import ConfigError, build, resolve
+from scenic_video.console import Terminal
+from scenic_video.data.datasets import open_dataset
+from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
+from scenic_video.data.labels import fingerprint
+from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.data.transforms import InputTransform
+from scenic_video.tasks.task import Task
+
+
+def build_dataset(node: Any, terminal: Terminal | None = None) -> Dataset:
+    """A dataset from its config node, or from a path or catalogue name.
+
+    One that has to be made first, and takes a `progress` function for it, shows that on `terminal`.
+    """
+    if isinstance(node, str):
+        return open_dataset(node)
+    parameters = inspect.signature(resolve(node["target"])).parameters
+    if terminal is None or "progress" not in parameters:
+        dataset = build(node)
+    else:
+        with terminal.counting("preparing clips") as counting:
+            dataset = build(node, progress=counting)
+    if dataset.fingerprint:
+        return dataset
+    found = fingerprint(dataset.splits, dataset.labels)
+    return dataclasses.replace(dataset, fingerprint=found)
+
+
+def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Preprocessing) -> Task:
+    """The task of a config over the heads of `labels`; the model's head is as wide as they are."""
+    model = build_taking(config["model"], num_classes=sum(labels.num_classes.values()))
+    return build_taking(
+        config["task"],
+        model=model,
+        heads=labels.num_classes,
+        multilabel=labels.multilabel,
+        transform=build_transform(config, preprocessing),
+    )
+
+
+def build_transform(config: Mapping[str, Any], preprocessing: Preprocessing) -> InputTransform:
+    """What is done on the device to the inputs that `preprocessing` gives."""
+    pictures = sound = None
+    if "rgb" in preprocessing.modalities:
+        pictures = build(config["transform"], mean=preprocessing.mean, std=preprocessing.std)
+    if preprocessing.sound is not None:
+        sound = build(config["sound_transform"], sound=preprocessing.sound)
+    return InputTransform(pictures, sound)
+
+
+def build_taking(node: Mapping[str, Any], **runtime: Any) -> Any:
+    """As `build`, with as much of `runtime` as the constructor takes."""
+    parameters = inspect.signature(resolve(node["target"])).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    taken = {name: x for name, x in runtime.items() if takes_all or name in parameters}
+    return build(node, **taken)
+
+
+def with_statistics(preprocessing: Preprocessing, dataset: Dataset) -> Preprocessing:
+    """`preprocessing` with the statistics of the dataset's sound, where it leaves them open."""
+    if preprocessing.sound is None:
+        return preprocessing
+    found = dataset.statistics.get("spectrogram")
+    sound = preprocessing.sound.with_statistics(found, dataset=dataset.name)
+    return dataclasses.replace(preprocessing, sound=sound)
+
+
+def training_examples(dataset: Dataset, options: InputOptions) -> Sequence[Example]:
+    """The examples that training sees."""
+    split = split_of(dataset, options.split)
+    return split if options.num_examples is None else random_subset(split, options.num_examples)
+
+
+def resolved_evaluation(options: EvaluationOptions, dataset: Dataset) -> EvaluationOptions:
+    """`options` with the split that they leave to the dataset."""
+    if options.split:
+        return options
+    names = [name for name in EVALUATION_SPLITS if name in dataset.splits]
+    if not names:
+        raise ConfigError(
+            f"Dataset {dataset.name!r} has the splits {', '.join(dataset.splits)}; which of them "
+            "is to be evaluated? Set evaluation.split."
+        )
+    return dataclasses.replace(options, split=names[0])
