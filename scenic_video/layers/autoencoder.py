@@ -12,12 +12,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.attention import attention
-from scenic_video.layers.embeddings import (
-    LearnedPositions,
-    LearnedSpaceTimePositions,
-    PatchEmbedding,
-    add_sinusoidal_positions,
-)
+from scenic_video.layers.embeddings import POSITIONS, PatchEmbedding, add_positions
 from scenic_video.layers.masking import (
     STANDARDIZATIONS,
     Mask,
@@ -29,8 +24,6 @@ from scenic_video.layers.masking import (
 )
 from scenic_video.layers.presence import all_if_none, where_present
 from scenic_video.layers.transformer import Encoder, EncoderBlock
-
-POSITIONS = ("sinusoidal", "sinusoidal_1d", "learned", "learned_space_time", "none")
 
 Tokens = dict[str, Array]
 Present = Mapping[str, Bool[Array, " b"]] | None
@@ -247,21 +240,3 @@ class Autoencoder(nn.Module, kw_only=True):
         attend = functools.partial(attention, implementation=self.attention_implementation)
         fields |= {"attention": attend, "dtype": self.dtype}
         return functools.partial(EncoderBlock, mlp_dim=mlp_dim, num_heads=num_heads, **fields)
-
-
-def add_positions(
-    tokens: Float[Array, "b n d"], kind: str, grid: tuple[int, ...], name: str
-) -> Float[Array, "b n d"]:
-    """Adds positions of a `kind` that `Autoencoder` knows, in float32; learned ones as `name`.
-
-    To be called inside a compact module, which then owns the table.
-    """
-    tokens = tokens.astype(jnp.float32)
-    match kind:
-        case "learned":
-            return LearnedPositions(name=name)(tokens)
-        case "learned_space_time":
-            return LearnedSpaceTimePositions(grid, name=name)(tokens)
-        case "none":
-            return tokens
-    return add_sinusoidal_positions(tokens, grid if kind == "sinusoidal" else tokens.shape[1:2])

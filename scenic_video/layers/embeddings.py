@@ -11,6 +11,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 KERNEL_STARTS = ("random", "filter_inflation", "central_frame")
+POSITIONS = ("sinusoidal", "sinusoidal_1d", "learned", "learned_space_time", "none")
 
 
 class PatchEmbedding(nn.Module):
@@ -134,6 +135,24 @@ class LearnedSpaceTimePositions(nn.Module):
         space = self.param("pos_embedding_space", init, (1, 1, places, width))
         table = jnp.repeat(time, places, axis=2) + jnp.repeat(space, times, axis=1)
         return tokens + jnp.broadcast_to(table.reshape(1, -1, width), tokens.shape)
+
+
+def add_positions(
+    tokens: Float[Array, "b n d"], kind: str, grid: tuple[int, ...], name: str
+) -> Float[Array, "b n d"]:
+    """Adds positions of a `kind` of `POSITIONS`, in float32; learned ones as `name`.
+
+    To be called inside a compact module, which then owns the table.
+    """
+    tokens = tokens.astype(jnp.float32)
+    match kind:
+        case "learned":
+            return LearnedPositions(name=name)(tokens)
+        case "learned_space_time":
+            return LearnedSpaceTimePositions(grid, name=name)(tokens)
+        case "none":
+            return tokens
+    return add_sinusoidal_positions(tokens, grid if kind == "sinusoidal" else tokens.shape[1:2])
 
 
 def add_sinusoidal_positions(

@@ -8,8 +8,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from projects.avmae.model import MODALITIES, Logits
-from scenic_video.layers.autoencoder import POSITIONS, add_positions
-from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
+from scenic_video.layers.embeddings import (
+    POSITIONS,
+    PatchEmbedding,
+    add_positions,
+    kernel_initializer,
+)
 from scenic_video.layers.pooling import pool, prepend_class_token
 from scenic_video.layers.transformer import Encoder
 from scenic_video.layers.vision_transformer import VisionTransformer
