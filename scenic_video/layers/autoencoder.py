@@ -109,6 +109,10 @@ class Autoencoder(nn.Module, kw_only=True):
     def _masking_rate(self, modality: str) -> float:
         raise NotImplementedError
 
+    def _masking_strategy(self, modality: str) -> str:
+        """One of `layers.masking.STRATEGIES`."""
+        raise NotImplementedError
+
     def _name(self, stem: str, modality: str) -> str:
         """The name of a modality's parameter or layer."""
         raise NotImplementedError
@@ -170,7 +174,7 @@ class Autoencoder(nn.Module, kw_only=True):
 
     def _draw(self, modality: str, batch_size: int, grid: tuple[int, ...]) -> Mask:
         rng = self.make_rng("mask" if self.has_rng("mask") else "dropout")
-        rate, strategy = self._masking_rate(modality), getattr(self, "masking", "random")
+        rate, strategy = self._masking_rate(modality), self._masking_strategy(modality)
         return draw_mask(rng, batch_size=batch_size, grid=grid, rate=rate, strategy=strategy)
 
     def _project(self, modality: str, encoded: Array) -> Array:

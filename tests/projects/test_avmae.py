@@ -248,6 +248,19 @@ def test_masks_follow_the_key_and_differ_between_steps():
     assert masks[0].sum(axis=1).tolist() == [48, 48]
 
 
+def test_video_is_hidden_in_tubes_while_sound_is_not():
+    model: Any = Audiovisual(**BOTH, masking="tube")
+    _, params, inputs, _, _ = golden("avmae_mid_shareddec")
+    rngs = {"mask": jax.random.key(0)}
+    answers = jax.jit(lambda x: model.apply({"params": params}, **x, rngs=rngs))(inputs)
+    frames = answers["rgb"].mask.reshape(2, 4, -1)
+    np.testing.assert_array_equal(frames, np.broadcast_to(frames[:, :1], frames.shape))
+    for name, rate in model.masking_rates.items():
+        places = 16 if name == "rgb" else answers[name].mask.shape[1]
+        times = 4 if name == "rgb" else 1
+        assert answers[name].mask.sum(axis=1).tolist() == [times * int(rate * places)] * 2
+
+
 def test_bfloat16_remat_and_learned_positions_predict_in_float32():
     fields = {"positions": "learned", "decoder_positions": "learned", "use_modality_tokens": True}
     model = Audiovisual(**BOTH, **fields, dtype="bfloat16", remat=True, dropout_rate=0.1)

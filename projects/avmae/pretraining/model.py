@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from scenic_video.layers.autoencoder import Autoencoder, Present, TokenGrid, Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
+from scenic_video.layers.masking import STRATEGIES as MASKING_STRATEGIES
 from scenic_video.layers.masking import Mask, Reconstruction, place_tokens, take_tokens
 from scenic_video.layers.pooling import prepend_class_token
 from scenic_video.layers.presence import read_presence, where_present
@@ -51,6 +52,9 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
     def _masking_rate(self, modality: str) -> float:
         return self.masking_rate
 
+    def _masking_strategy(self, modality: str) -> str:
+        return self.masking
+
     def _name(self, stem: str, modality: str) -> str:
         return stem
 
@@ -77,7 +81,8 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
 
     Takes `rgb` [b, t, h, w, 3] in tubelets of `tubelet_size`, and `spectrogram` [b, t, f, channels]
     in patches of its last two entries; `modalities` names the inputs that it must get.
-    `masking_rates` gives the share of hidden tokens of each, drawn at random.
+    `masking_rates` gives the share of hidden tokens of each, drawn at "random"; with `masking`
+    "tube" those of video in tubes.
 
     `encoder` is "early" (one, over the tokens of both), "mid" (one for each, and then one over both
     of `fusion_layers` of the `num_layers`), "separate", or "shared" (the same weights for each).
@@ -99,6 +104,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
     modalities: Sequence[str] = ("rgb", "spectrogram")
     tubelet_size: Sequence[int] = (2, 16, 16)
     masking_rates: Mapping[str, float]
+    masking: str = "random"
     encoder: str = "mid"
     decoder: str = "shared"
     fusion_layers: int = 2
@@ -106,6 +112,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
 
     def __post_init__(self):
         super().__post_init__()
+        self._require("masking", MASKING_STRATEGIES)
         self._require("encoder", (*STRATEGIES, "mid"))
         self._require("decoder", STRATEGIES)
         self._require("objective", ("reconstruction", "inpainting", "public_inpainting"))
@@ -157,6 +164,9 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
 
     def _masking_rate(self, modality: str) -> float:
         return self.masking_rates[modality]
+
+    def _masking_strategy(self, modality: str) -> str:
+        return self.masking if modality == "rgb" else "random"
 
     def _name(self, stem: str, modality: str) -> str:
         return f"{stem}_{modality}"
