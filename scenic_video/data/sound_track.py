@@ -1,5 +1,7 @@
 """The sound of a file, in step with its pictures."""
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -47,25 +49,35 @@ def _placed(
     source: Source, *, begin: Fraction, rate: int
 ) -> Iterator[tuple[int, Float32[np.ndarray, "samples"]]]:
     """Pieces of sound and the positions of their first samples, counted from `begin`."""
-    resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
     with open_container(source) as container:
         if not container.streams.audio:
             return
-        for frame in _frames(container, container.streams.audio[0], begin):
-            for piece in resampler.resample(frame):
-                if piece.pts is not None and piece.time_base is not None:
-                    position = round((piece.pts * piece.time_base - begin) * rate)
-                    yield position, piece.to_ndarray()[0]
+        frames = _frames(container, container.streams.audio[0], begin)
+        for piece in _resampled(frames, rate=rate):
+            if piece.pts is not None and piece.time_base is not None:
+                position = round((piece.pts * piece.time_base - begin) * rate)
+                yield position, piece.to_ndarray()[0]
+
+
+def _resampled(frames: Iterator[av.AudioFrame], *, rate: int) -> Iterator[av.AudioFrame]:
+    """Mono at `rate`; where the sound changes its channels or its rate, a new resampler goes on."""
+    for _, alike in itertools.groupby(
+        frames, key=lambda frame: (frame.format.name, frame.layout.name, frame.sample_rate)
+    ):
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+        for frame in itertools.chain(alike, [None]):
+            yield from resampler.resample(frame)
 
 
 def _frames(
     container: InputContainer, stream: AudioStream, begin: Fraction
-) -> Iterator[av.AudioFrame | None]:
-    """Decoded frames from `begin` or earlier on, then None; broken packets are left out."""
+) -> Iterator[av.AudioFrame]:
+    """Decoded frames from `begin` or earlier on; broken packets are left out."""
     if stream.time_base and container.format.name not in WITHOUT_INDEX:
         start = int((begin - SEEK_EARLY) / stream.time_base)
         if start > (stream.start_time or 0):
-            container.seek(start, stream=stream)
+            with contextlib.suppress(FFmpegError):  # then from the beginning
+                container.seek(start, stream=stream)
     packets = container.demux(stream)
     while True:
         try:
@@ -73,5 +85,4 @@ def _frames(
         except FFmpegError:
             continue
         except StopIteration:
-            break
-    yield None
+            return

@@ -1,4 +1,5 @@
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -9,15 +10,16 @@ from scenic_video.data.sound_track import sound_track
 RATE = 16_000
 
 
-def write_sound(path, pieces, *, rate=RATE, codec="flac"):
+def write_sound(path, pieces, *, rate=RATE, codec="flac", layout="mono"):
     """Writes pieces of (first sample, samples); between them the file has no packets."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, layout="mono")
+        stream = container.add_stream(codec, rate=rate, layout=layout)
         assert isinstance(stream, av.AudioStream)
         stream.format = "s16"
         for first, samples in pieces:
+            interleaved = np.repeat(samples, stream.layout.nb_channels)
             frame = av.AudioFrame.from_ndarray(
-                (samples * 32767).astype(np.int16)[None], format="s16", layout="mono"
+                (interleaved * 32767).astype(np.int16)[None], format="s16", layout=layout
             )
             frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), first
             container.mux(stream.encode(frame))
@@ -80,3 +82,20 @@ def test_sound_is_resampled(tmp_path):
 
 def test_a_silent_film_has_no_pieces(tmp_path, moving_frames, write_video):
     assert len(read(write_video(tmp_path / "v.mp4", moving_frames(5)))) == 0
+
+
+def test_sound_goes_on_where_its_rate_and_channels_change(tmp_path):
+    tone = {rate: 0.3 * np.sin(880 * np.pi * np.arange(rate) / rate) for rate in (48_000, RATE)}
+    parts = [
+        write_sound(
+            tmp_path / "a.ts", [(0, tone[48_000])], rate=48_000, codec="mp2", layout="stereo"
+        ),
+        write_sound(tmp_path / "b.ts", [(RATE, tone[RATE])], codec="mp2"),
+    ]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(Path(part).read_bytes() for part in parts))
+    with av.open(str(joined)) as container:
+        begin = container.start_time / av.time_base
+    samples = read(joined, begin=begin, duration=2.0)
+    loudness = [np.abs(samples[at : at + 1600]).mean() for at in range(0, len(samples), 1600)]
+    assert len(loudness) >= 19 and min(loudness[1:8]) > 0.15 and min(loudness[11:18]) > 0.15
