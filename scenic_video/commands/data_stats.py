@@ -11,7 +11,7 @@ from typing import Any, cast
 from scenic_video.commands.data_source import add_data, open_data
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
-from scenic_video.data.examples import Example, random_subset
+from scenic_video.data.examples import Dataset, Example, random_subset
 from scenic_video.data.sound import Sound
 
 EXAMPLES = """\
@@ -19,7 +19,8 @@ examples:
   scenic-video data stats data/synthetic --seconds=1.6
   scenic-video data stats videos/ --split=train --max-examples=20000 --num-mel-bins=64
 
-Writes statistics.json beside the data. Runs on these data take mean and std from there, unless
+Writes statistics.json into the folder of the data: of the first manifest, of the benchmark's videos
+(`root`), of the records. Runs on these data take mean and std from there, unless
 their config sets preprocessing.sound.mean and std.
 """
 
@@ -52,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     dataset = open_data(arguments)
     if arguments.split not in dataset.splits:
         raise ConfigError(f"There is no split {arguments.split!r}: {', '.join(dataset.splits)}.")
+    folder = _folder(dataset)
     examples = _some(dataset.splits[arguments.split], arguments.max_examples)
     sound = Sound(**{field.name: getattr(arguments, field.name) for field in FIELDS})
     with Terminal(cast(TextIOBase, sys.stderr)).counting("examples") as progress:
@@ -59,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     terminal = Terminal()
     numbers = {name: value for name, value in found.items() if name != "scale"}
     terminal.results(f"Spectrograms of {dataset.name}, {arguments.split}", numbers)
-    path = statistics.write_statistics(_folder(arguments.data[0]), "spectrogram", found)
+    path = statistics.write_statistics(folder, "spectrogram", found)
     terminal.line(f"Kept in {path}")
     return 0
 
@@ -68,13 +70,11 @@ def _some(examples: Sequence[Example], most: int) -> Sequence[Example]:
     return examples if len(examples) <= most else random_subset(examples, most)
 
 
-def _folder(data: str) -> Path:
-    from scenic_video.data.records import find_records
-
-    path = Path(data).expanduser()
-    if not path.exists():
+def _folder(dataset: Dataset) -> Path:
+    """Where the dataset looks for its statistics."""
+    if dataset.folder is None:
         raise ConfigError(
-            f"{data!r} is no place to keep statistics in. Name the folder of its records instead, "
-            "or set preprocessing.sound.mean and std in the config."
+            f"{dataset.name!r} has no folder to keep statistics in. Set preprocessing.sound.mean "
+            "and std in the config."
         )
-    return (find_records(path) or path) if path.is_dir() else path.parent
+    return Path(dataset.folder)

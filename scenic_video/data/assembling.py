@@ -29,6 +29,7 @@ def assemble(
         fingerprint=fingerprint(examples, labels),
         flip_safe=flip_safe,
         statistics=read_statistics(folder),
+        folder=str(folder),
     )
 
 

@@ -46,7 +46,7 @@ class Dataset:
 
     `flip_safe` says that a mirrored clip keeps its label. `fingerprint` is a short hash of ids,
     labels and splits: two datasets with the same fingerprint hold the same examples in the same
-    order. `statistics` are what `scenic-video data stats` found, by modality.
+    order. `statistics` are what `scenic-video data stats` found, by modality, and left in `folder`.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Dataset:
     fingerprint: str = ""
     flip_safe: bool = True
     statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    folder: str | None = None
 
 
 def split_of(dataset: Dataset, name: str) -> Sequence[Example]:

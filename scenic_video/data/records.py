@@ -49,6 +49,7 @@ def tfds(
         fingerprint=_fingerprint(builder, chosen, layout),
         flip_safe=bool(notes.get("flip_safe", True)) if flip_safe is None else flip_safe,
         statistics=read_statistics(Path(builder.data_dir)),
+        folder=str(builder.data_dir),
     )
 
 

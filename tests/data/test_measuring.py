@@ -65,3 +65,16 @@ def test_the_verb_keeps_statistics_with_the_data(films, capsys):
     assert open_dataset(films).statistics["spectrogram"] == kept
     sound = Sound(seconds=0.3, num_mel_bins=64).with_statistics(kept, dataset="films")
     assert (sound.mean, sound.std) == (kept["mean"], kept["std"])
+
+
+def test_statistics_are_kept_where_the_dataset_of_a_config_node_finds_them(films, tmp_path):
+    (tmp_path / "list.csv").write_text("0.mp4 0\n1.mp4 1\n")
+    node = {
+        "target": "scenic_video.data.benchmarks.lists:video_lists",
+        "splits": {"train": str(tmp_path / "list.csv")},
+        "root": str(films),
+    }
+    (tmp_path / "node.json").write_text(json.dumps(node))
+    assert main(["data", "stats", str(tmp_path / "node.json"), "--seconds=0.5"]) == 0
+    found = open_dataset(tmp_path / "node.json").statistics["spectrogram"]
+    assert found["num_examples"] == 2 and (films / "statistics.json").is_file()
