@@ -10,6 +10,7 @@ from scenic_video.checkpoints import Checkpoints, restore_params
 from scenic_video.commands.experiment import Experiment
 from scenic_video.commands.identity import changed_fields
 from scenic_video.config import ConfigError, build
+from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.trainer import Steps, TrainState
 
 
@@ -84,6 +85,12 @@ def _check_same_run(experiment: Experiment, workdir: Path, meta: dict[str, Any])
             f" and {meta['dataset']['num_examples']} examples -> {experiment.dataset.name} with "
             f"{fingerprint} and "
             f"{ {name: len(split) for name, split in experiment.dataset.splits.items()} }"
+        )
+    saved = Preprocessing.from_dict(meta["preprocessing"]).sound
+    sound = experiment.preprocessing.sound
+    if saved and sound and (saved.mean, saved.std) != (sound.mean, sound.std):
+        reasons.append(
+            f"mean and std of spectrograms: {saved.mean}, {saved.std} -> {sound.mean}, {sound.std}"
         )
     if reasons:
         raise ConfigError(

@@ -1,18 +1,22 @@
 """A run that starts from the weights of others."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from projects.vivit.model import ViT
 from scenic_video.checkpoints import Checkpoints
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.experiment import build_experiment
 from scenic_video.commands.start import start_state
+from scenic_video.config import ConfigError
 from scenic_video.trainer import TrainState
+from tests.helpers.runs import MBT as AUDIOVISUAL_MBT
 
 SIZES: list[dict[str, Any]] = [
     {"hidden_size": 16, "mlp_dim": 16, "num_layers": 1, "num_heads": 2},
@@ -75,3 +79,18 @@ def test_a_run_starts_from_several_others(tmp_path, capsys):
         middle = kernel[kernel.shape[0] // 2]
         np.testing.assert_array_equal(middle, source["embedding"]["kernel"])
     assert int(state.step) == 0
+
+
+def test_a_run_is_not_resumed_with_other_statistics_of_its_sound(save_run, tmp_path):
+    workdir = save_run(tmp_path / "run", AUDIOVISUAL_MBT)
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        experiment = build_experiment(checkpoints.read_meta()["config"])
+        steps = experiment.compile()
+        _, story = start_state(experiment, steps, checkpoints, workdir)
+        assert story.startswith("RESUME")
+        sound = dataclasses.replace(experiment.preprocessing.sound, mean=0.5)
+        measured_anew = dataclasses.replace(
+            experiment, preprocessing=dataclasses.replace(experiment.preprocessing, sound=sound)
+        )
+        with pytest.raises(ConfigError, match="mean and std of spectrograms: 0.0, 1.0 -> 0.5, 1.0"):
+            start_state(measured_anew, steps, checkpoints, workdir)
