@@ -204,10 +204,12 @@ def _check_same_labels(first: Member, other: Member) -> None:
 
 
 def _label_batch(member: Member) -> dict[str, np.ndarray]:
-    """The labels as tasks read them."""
+    """The labels as tasks read them: any of several is right for models of one label."""
     labels = member.evaluation.labels
+    single = all(len(ids) == 1 for of_head in labels.values() for ids in of_head)
+    space = dataclasses.replace(member.labels, multilabel=member.labels.multilabel or not single)
     rows = (dict(zip(labels, row, strict=True)) for row in zip(*labels.values(), strict=True))
-    arrays = [label_arrays(Example(id="", video="", labels=row), member.labels) for row in rows]
+    arrays = [label_arrays(Example(id="", video="", labels=row), space) for row in rows]
     return {head: np.stack([row[head] for row in arrays]) for head in labels}
 
 

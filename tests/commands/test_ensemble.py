@@ -198,3 +198,18 @@ def test_a_run_and_its_weight_are_read(text, entry):
 def test_what_says_nothing_is_refused(flags, words, capsys):
     assert main(["eval", *flags]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_any_of_several_labels_is_right_for_members_of_one_label(members):
+    first, second = members
+    likely = first.evaluation.logits["action"].argsort(axis=-1)
+    several = [(int(row[-1]), int(row[0])) for row in likely]
+    both = [
+        dataclasses.replace(
+            member,
+            evaluation=dataclasses.replace(member.evaluation, labels={"action": several}),
+        )
+        for member in (first, second.like(first))
+    ]
+    for row in average_members(both, average="probabilities").rows:
+        assert row.metrics["top1"] == 1.0
