@@ -76,7 +76,7 @@ class TrainedModel:
         inputs = self.preprocessing.eval_inputs(
             example, num_clips=parsed.num_clips, num_crops=parsed.num_crops
         )
-        if self.preprocessing.modalities == ("spectrogram",) and not inputs["has_sound"].any():
+        if self.preprocessing.only_hears and not inputs["has_sound"].any():
             raise UnreadableVideo("It is without sound, and this model only hears.")
         inputs = {name: views[None] for name, views in inputs.items()}
         batch = example_batch(self.preprocessing, self.labels) | {"inputs": inputs}

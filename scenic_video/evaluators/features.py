@@ -25,7 +25,7 @@ Extractor = Callable[[TrainState, Batch], dict[str, Any]]
 
 
 class Features(NamedTuple):
-    """Features of the examples that could be read, their labels, and their positions."""
+    """Features of the examples that are not left out, their labels, and their positions."""
 
     values: Float32[np.ndarray, "n d"]
     labels: Mapping[str, np.ndarray]
@@ -50,7 +50,10 @@ def compile_features(run: Run) -> Extractor:
     def features(state: TrainState, batch: Batch) -> dict[str, Any]:
         variables = {"params": state.eval_params, **state.model_state}
         values = task.features(variables, batch).astype(jnp.float32)
-        return {"features": values, "label": batch["label"], "mask": batch["mask"]}
+        mask = batch["mask"]
+        if run.preprocessing.only_hears:
+            mask = mask * batch["inputs"]["has_sound"].max(axis=1)
+        return {"features": values, "label": batch["label"], "mask": mask}
 
     compiled = jax.jit(features, out_shardings=NamedSharding(run.mesh, PartitionSpec()))
 
@@ -71,7 +74,8 @@ def extract(
     views: Views,
     on_batch: OnBatch = unheard,
 ) -> Features:
-    """The features of every example once; videos that cannot be read are left out."""
+    """The features of every example once; videos that cannot be read, or heard where only sound
+    is read, are left out."""
     outputs: list[dict[str, Any]] = []
     with eval_batches(
         examples,

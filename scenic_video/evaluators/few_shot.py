@@ -28,7 +28,8 @@ class FewShot:
     For each of `shots`: "5shot_top1", the mean accuracy over `num_seeds` choices of the examples;
     "5shot_top1_std", its standard deviation over them; and "5shot_l2", the penalty. Where the
     dataset has several heads, each by itself: "verb_5shot_top1". Further "test_videos", how many
-    were tested on, and "unreadable", how many videos, of either split, had to be left out.
+    were tested on, and "unreadable", how many videos, of either split, had to be left out; without
+    sound, too, where the run only hears.
 
     Test labels choose nothing. Of several penalties `l2` that one is taken that is best, in the
     mean over the seeds, on `num_held_out` further training examples a class (of equals the

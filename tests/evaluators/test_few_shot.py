@@ -11,6 +11,7 @@ import pytest
 from scenic_video.config import ConfigError
 from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.data.sound import Sound
 from scenic_video.evaluators.evaluator import Run
 from scenic_video.evaluators.features import compile_features, extract
 from scenic_video.evaluators.few_shot import FewShot
@@ -40,15 +41,30 @@ class MeanColour:
         return variables["params"]["scale"] * views.mean(axis=(1, 2, 3, 4))
 
 
-def write_clip(path, colour, rng):
+@dataclasses.dataclass(frozen=True)
+class Loudness(MeanColour):
+    """The same of the mean loudness of a clip."""
+
+    def features(self, variables, batch):
+        return jnp.abs(batch["inputs"]["waveform"].astype(jnp.float32)).mean(axis=(1, 2))[:, None]
+
+
+def write_clip(path, colour, rng, *, loudness=None):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10, options={"threads": "1"})
         stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        if loudness is not None:
+            audio = container.add_stream("aac", rate=16_000, layout="mono")
+            noise = rng.normal(0, loudness, (1, 6_400)).astype(np.float32)
+            frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 16_000, 0
         shade = np.array(colour) + rng.integers(-20, 21, 3)
         for _ in range(4):
             picture = np.broadcast_to(shade.astype(np.uint8), (32, 32, 3))
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.copy(), format="rgb24")))
         container.mux(stream.encode())
+        if loudness is not None:
+            container.mux([*audio.encode(frame), *audio.encode()])
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +198,23 @@ def test_a_task_without_features_is_refused(dataset):
     run = dataclasses.replace(make_run(dataset), task=Featureless())
     with pytest.raises(ValueError, match="Featureless gives no features"):
         compile_features(run)
+
+
+def test_clips_without_sound_have_no_features_where_the_run_only_hears(dataset, tmp_path):
+    rng = np.random.default_rng(0)
+    examples = []
+    for i, loudness in enumerate((0.1, None, 0.2, 0.0)):
+        write_clip(tmp_path / f"{i}.mp4", COLOURS[0], rng, loudness=loudness)
+        examples.append(Example(str(i), str(tmp_path / f"{i}.mp4"), {"loudness": (0,)}))
+    run = make_run(dataset, batch_size=4)
+    sound = Sound(seconds=0.2, mean=0.0, std=1.0)
+    hearing = dataclasses.replace(
+        run,
+        task=Loudness(),
+        preprocessing=Preprocessing(1, modalities=("spectrogram",), sound=sound),
+    )
+    labels = only(dataset, "loudness").labels
+    found = extract(
+        compile_features(hearing), STATE, examples, labels, hearing, views=Views.parse("1x1")
+    )
+    assert found.positions.tolist() == [0, 2] and found.values[0] < found.values[1]
