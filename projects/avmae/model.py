@@ -18,7 +18,7 @@ from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
 from scenic_video.layers.presence import (
     all_if_none,
-    mean_over_present,
+    mean_over_modalities,
     read_presence,
     where_present,
 )
@@ -148,13 +148,13 @@ class MBT(VisionTransformer, kw_only=True):
         self, tokens: dict[str, Array], present: Present, *, train: bool
     ) -> Logits | dict[str, Logits]:
         features = {name: pool(x, self.classifier) for name, x in tokens.items()}
-        self.sow("intermediates", "features", mean_over_present(features, present))
+        self.sow("intermediates", "features", mean_over_modalities(features, present))
         of_present = None if present is None else jnp.concatenate([present[m] for m in tokens])
         joined = jnp.concatenate(list(features.values()))
         logits = self._head(self._probe(joined, mask=of_present, train=train))
         logits = rearrange(logits, "(m b) c -> m b c", m=len(tokens))
         by_modality = dict(zip(tokens, logits, strict=True))
-        return by_modality if train else mean_over_present(by_modality, present)
+        return by_modality if train else mean_over_modalities(by_modality, present)
 
     def _head(self, features: Float[Array, "b d"]) -> Logits:
         return classify(

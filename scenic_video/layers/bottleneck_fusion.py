@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.embeddings import LearnedPositions, add_sinusoidal_positions
-from scenic_video.layers.presence import mean_over_present
+from scenic_video.layers.presence import mean_over_modalities
 from scenic_video.layers.transformer import block_runner
 
 Tokens = dict[str, Array]
@@ -105,7 +105,7 @@ def _through_bottlenecks(
         output = apply[name](jnp.concatenate([own, bottlenecks], axis=1))
         mixed[name] = output[:, : own.shape[1]]
         updates[name] = output[:, own.shape[1] :]
-    return mixed, mean_over_present(updates, present)
+    return mixed, mean_over_modalities(updates, present)
 
 
 def _over_all_tokens(

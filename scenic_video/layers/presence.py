@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Shaped
@@ -50,12 +51,38 @@ def all_if_none(
 
 
 def mean_over_present(
+    values: Float[Array, "n b *shape"], presence: Shaped[Array, "n b"]
+) -> Float[Array, "b *shape"]:
+    """The mean of the n values (modalities, views) of every example over those it has.
+
+    `presence` is 0 where an example lacks one, and else its weight. What an absent one holds does
+    not count, be it nan. An example that has none gets the plain mean, which its mask is to keep
+    out of everything.
+    """
+    weights = _weights(presence, values)
+    total = jnp.where(weights > 0, values * weights, 0.0).sum(axis=0)
+    return total / weights.sum(axis=0)
+
+
+def log_mean_over_present(
+    logarithms: Float[Array, "n b *shape"], presence: Shaped[Array, "n b"]
+) -> Float[Array, "b *shape"]:
+    """log(mean_over_present(exp(logarithms), presence)), also where exp would be 0."""
+    weights = _weights(presence, logarithms)
+    total = jax.nn.logsumexp(logarithms, axis=0, b=weights)
+    return total - jnp.log(weights.sum(axis=0))
+
+
+def mean_over_modalities(
     values: Mapping[str, Float[Array, "b ..."]], present: Mapping[str, Bool[Array, " b"]] | None
 ) -> Float[Array, "b ..."]:
-    """The mean over the modalities that an example has, which is one at least."""
+    """`mean_over_present` of values by modality; None if all examples have all."""
     stacked = jnp.stack(list(values.values()))
     if present is None:
-        return jnp.mean(stacked, axis=0)
-    where = jnp.stack([present[name] for name in values])
-    where = where.reshape(*where.shape, *(1,) * (stacked.ndim - 2))
-    return jnp.mean(stacked, axis=0, where=jnp.broadcast_to(where, stacked.shape))
+        return stacked.mean(axis=0)
+    return mean_over_present(stacked, jnp.stack([present[name] for name in values]))
+
+
+def _weights(presence: Shaped[Array, "n b"], values: Float[Array, "n b ..."]) -> Array:
+    weights = jnp.where((presence > 0).any(axis=0, keepdims=True), presence, 1.0)
+    return weights.reshape(*weights.shape, *(1,) * (values.ndim - 2)).astype(values.dtype)

@@ -11,9 +11,10 @@ import optax
 from jaxtyping import Array, Float
 
 from scenic_video.data.mixup import mix_examples
+from scenic_video.layers.presence import log_mean_over_present, mean_over_present
 from scenic_video.tasks import classification_metrics
 from scenic_video.tasks.calls import call_in_training, over_views
-from scenic_video.tasks.presence import Inputs, log_mean_over_present, mean_over_present
+from scenic_video.tasks.presence import Inputs
 from scenic_video.tasks.task import Batch, Output, Variables
 
 ByHead = dict[str, jax.Array]

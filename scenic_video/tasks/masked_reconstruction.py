@@ -10,8 +10,9 @@ from jaxtyping import Array, Float
 
 from scenic_video import metrics
 from scenic_video.layers.masking import Reconstruction
+from scenic_video.layers.presence import mean_over_present
 from scenic_video.tasks.calls import call_in_training, over_views
-from scenic_video.tasks.presence import Inputs, mean_over_present
+from scenic_video.tasks.presence import Inputs
 from scenic_video.tasks.task import Batch, Output, Variables
 
 ByModality = dict[str, jax.Array]

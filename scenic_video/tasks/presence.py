@@ -78,30 +78,3 @@ class Inputs:
                 f"{field} names {', '.join(unknown)}, but the inputs are "
                 f"{', '.join(self.arrays)}. Add it to preprocessing.modalities, or leave it out."
             )
-
-
-def mean_over_present(
-    values: Float[Array, "n b *shape"], presence: Float[Array, "n b"]
-) -> Float[Array, "b *shape"]:
-    """The mean of the n values (modalities, views) of every example over those it has.
-
-    What an absent one holds does not count, be it nan. An example that has none gets the plain
-    mean, which its mask is to keep out of everything.
-    """
-    weights = _weights(presence, values.ndim)
-    total = jnp.where(weights > 0, values * weights, 0.0).sum(axis=0)
-    return total / weights.sum(axis=0)
-
-
-def log_mean_over_present(
-    logarithms: Float[Array, "n b *shape"], presence: Float[Array, "n b"]
-) -> Float[Array, "b *shape"]:
-    """log(mean_over_present(exp(logarithms), presence)), also where exp would be 0."""
-    weights = _weights(presence, logarithms.ndim)
-    total = jax.nn.logsumexp(logarithms, axis=0, b=weights)
-    return total - jnp.log(weights.sum(axis=0))
-
-
-def _weights(presence: Float[Array, "n b"], ndim: int) -> Float[Array, "n b ..."]:
-    weights = jnp.where((presence > 0).any(axis=0, keepdims=True), presence, 1.0)
-    return weights.reshape(*weights.shape, *(1,) * (ndim - 2))

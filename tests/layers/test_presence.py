@@ -2,9 +2,12 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from scenic_video.layers.presence import (
     all_if_none,
+    log_mean_over_present,
+    mean_over_modalities,
     mean_over_present,
     read_presence,
     where_present,
@@ -26,7 +29,7 @@ def test_the_mean_is_over_those_who_are_there_and_over_all_where_nobody_is():
     present = all_if_none(read_presence(HAS, tuple(HAS)))
     values = {"rgb": jnp.full((3, 2), 2.0), "spectrogram": jnp.array([[4.0], [jnp.nan], [6.0]])}
     values["spectrogram"] = jnp.broadcast_to(values["spectrogram"], (3, 2))
-    np.testing.assert_array_equal(mean_over_present(values, present)[:, 0], [3, 2, 4])
+    np.testing.assert_array_equal(mean_over_modalities(values, present)[:, 0], [3, 2, 4])
 
 
 def test_a_choice_loses_even_what_is_not_a_number():
@@ -34,3 +37,20 @@ def test_a_choice_loses_even_what_is_not_a_number():
     chosen = where_present(present, jnp.array([[1.0], [jnp.nan]]))
     np.testing.assert_array_equal(chosen, [[1], [0]])
     assert where_present(None, chosen) is chosen
+
+
+def test_what_an_absent_value_holds_does_not_count():
+    values = jnp.asarray([[[1.0], [2.0], [3.0]], [[5.0], [jnp.nan], [9.0]]])
+    presence = jnp.asarray([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    np.testing.assert_array_equal(mean_over_present(values, presence)[:, 0], [3.0, 2.0, 6.0])
+
+
+def test_means_of_logarithms_are_those_of_the_values_and_do_not_vanish():
+    values = jnp.asarray([[[0.2, 0.5]], [[0.4, 0.1]]])
+    for presence in ([[1.0], [1.0]], [[1.0], [0.0]]):
+        presence = jnp.asarray(presence)
+        expected = jnp.log(mean_over_present(values, presence))
+        found = log_mean_over_present(jnp.log(values), presence)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    tiny = jnp.full((2, 1, 1), -500.0)
+    assert float(log_mean_over_present(tiny, jnp.ones((2, 1)))[0, 0]) == pytest.approx(-500)

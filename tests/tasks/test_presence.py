@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scenic_video.tasks.presence import Inputs, log_mean_over_present, mean_over_present
+from scenic_video.tasks.presence import Inputs
 
 RNG = jax.random.key(0)
 
@@ -62,20 +62,3 @@ def test_an_example_without_any_modality_gets_none_back():
 def test_modalities_that_are_no_inputs_are_errors(ask):
     with pytest.raises(ValueError, match="names flow, but the inputs are rgb, spectrogram"):
         ask(inputs())
-
-
-def test_what_an_absent_value_holds_does_not_count():
-    values = jnp.asarray([[[1.0], [2.0], [3.0]], [[5.0], [jnp.nan], [9.0]]])
-    presence = jnp.asarray([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
-    np.testing.assert_array_equal(mean_over_present(values, presence)[:, 0], [3.0, 2.0, 6.0])
-
-
-def test_means_of_logarithms_are_those_of_the_values_and_do_not_vanish():
-    values = jnp.asarray([[[0.2, 0.5]], [[0.4, 0.1]]])
-    for presence in ([[1.0], [1.0]], [[1.0], [0.0]]):
-        presence = jnp.asarray(presence)
-        expected = jnp.log(mean_over_present(values, presence))
-        found = log_mean_over_present(jnp.log(values), presence)
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
-    tiny = jnp.full((2, 1, 1), -500.0)
-    assert float(log_mean_over_present(tiny, jnp.ones((2, 1)))[0, 0]) == pytest.approx(-500)
