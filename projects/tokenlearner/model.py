@@ -14,7 +14,7 @@ from einops import rearrange
 from jaxtyping import Array, Float
 
 from scenic_video.layers.attention import attention
-from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
+from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer, single_images
 from scenic_video.layers.pooling import pool
 from scenic_video.layers.token_learner import (
     PoolingEncoder,
@@ -128,7 +128,7 @@ class TokenLearnerViT(_TokenLearner, kw_only=True):
         embed = PatchEmbedding(
             self.hidden_size, self.patch_size, dtype=self.dtype, name="embedding"
         )
-        return self._logits(embed(_single_images(rgb)), train=train)
+        return self._logits(embed(single_images(rgb)), train=train)
 
 
 class TokenLearnerViViT(_TokenLearner, kw_only=True):
@@ -192,7 +192,7 @@ class PoolingViT(VisionTransformer, kw_only=True):
         embed = PatchEmbedding(
             self.hidden_size, self.patch_size, dtype=self.dtype, name="embedding"
         )
-        tokens = embed(_single_images(rgb))
+        tokens = embed(single_images(rgb))
         grid = tokens.shape[1:3]
         encoder = functools.partial(
             PoolingEncoder, grid=grid, pool_at=self.pool_at, windows=self.pool_windows
@@ -201,13 +201,3 @@ class PoolingViT(VisionTransformer, kw_only=True):
         block = self._block()
         tokens = self._encode(tokens, grid=grid, block=block, train=train, encoder=encoder)
         return self._classify(pool(tokens, self.classifier), train=train)
-
-
-def _single_images(rgb: Array) -> Array:
-    """Images [b, h, w, 3], of images or of videos of one frame."""
-    if rgb.ndim == 5 and rgb.shape[1] != 1:
-        raise ValueError(
-            f"This model sees single images; got clips of {rgb.shape[1]} frames. "
-            "Use TokenLearnerViViT, or num_frames=1."
-        )
-    return rgb.reshape(rgb.shape[0], *rgb.shape[-3:])

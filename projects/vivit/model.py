@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from scenic_video.layers.embeddings import (
     PatchEmbedding,
     kernel_initializer,
+    single_images,
     uniform_frame_indices,
 )
 from scenic_video.layers.factorised import FactorisedSelfAttentionBlock, factorised_attention
@@ -37,12 +38,9 @@ class ViT(VisionTransformer, kw_only=True):
     def __call__(
         self, *, rgb: Float[Array, "b *one_frame h w 3"], train: bool = False
     ) -> Float[Array, "b c"]:
-        if rgb.ndim == 5 and rgb.shape[1] != 1:
-            raise ValueError(f"ViT sees single images; got clips of {rgb.shape[1]} frames.")
-        images = rgb.reshape(rgb.shape[0], *rgb.shape[-3:])
         tokens = PatchEmbedding(
             self.hidden_size, self.patch_size, dtype=self.dtype, name="embedding"
-        )(images)
+        )(single_images(rgb))
         grid = tokens.shape[1:3]
         tokens = rearrange(tokens, "b h w d -> b (h w) d")
         tokens = self._encode(tokens, grid=grid, block=self._block(), train=train)

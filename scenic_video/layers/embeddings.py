@@ -37,6 +37,16 @@ class PatchEmbedding(nn.Module):
         return tokens + jnp.broadcast_to(bias.astype(self.dtype), tokens.shape)
 
 
+def single_images(rgb: Float[Array, "b *one_frame h w c"]) -> Float[Array, "b h w c"]:
+    """Images, of images or of clips of one frame. Errors: ValueError for longer clips."""
+    if rgb.ndim == 5 and rgb.shape[1] != 1:
+        raise ValueError(
+            f"This model sees single images; got clips of {rgb.shape[1]} frames. Set "
+            "preprocessing.num_frames=1, or take a model of videos."
+        )
+    return rgb.reshape(rgb.shape[0], *rgb.shape[-3:])
+
+
 def flat_patches(pixels: Float[Array, "..."], patch_size: Sequence[int]) -> Float[Array, "..."]:
     """Cuts [..., t, h, w, c] (or [..., h, w, c]) into [..., t', h', w', pixels of one patch].
 

@@ -13,6 +13,7 @@ from scenic_video.layers.embeddings import (
     PatchEmbedding,
     add_positions,
     kernel_initializer,
+    single_images,
 )
 from scenic_video.layers.pooling import pool, prepend_class_token
 from scenic_video.layers.transformer import Encoder
@@ -23,10 +24,10 @@ class PretrainedViT(VisionTransformer, kw_only=True):
     """The encoder of a masked autoencoder of one modality, with a head, to be fine-tuned.
 
     Takes the input that `modality` names, "rgb" or "spectrogram", of as many axes as `patch_size`
-    has entries: images [b, h, w, 3] or spectrograms [b, t, f, channels] for two, videos
-    [b, t, h, w, 3] for three. Positions are those of pretraining: a class token has none.
-    `normalize` says where the last LayerNorm stands: over "tokens", or over what was "pooled" from
-    them, as the mean of a video's tokens is in the public checkpoints.
+    has entries: images [b, h, w, 3] (or clips of one frame) or spectrograms [b, t, f, channels] for
+    two, videos [b, t, h, w, 3] for three. Positions are those of pretraining: a class token has
+    none. `normalize` says where the last LayerNorm stands: over "tokens", or over what was "pooled"
+    from them, as the mean of a video's tokens is in the public checkpoints.
     """
 
     modality: str = "rgb"
@@ -77,6 +78,8 @@ class PretrainedViT(VisionTransformer, kw_only=True):
 
     def _tokenize(self, pixels: Float[Array, "..."]) -> Float[Array, "b n d"]:
         patch = tuple(self.patch_size)
+        if len(patch) == 2 and self.modality == "rgb":
+            pixels = single_images(pixels)
         if pixels.ndim != len(patch) + 2:
             raise ValueError(
                 f"A patch_size of {patch} needs an input of {len(patch) + 2} axes, batch and "

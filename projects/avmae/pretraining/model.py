@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from scenic_video.layers.autoencoder import Autoencoder, Present, TokenGrid, Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
+from scenic_video.layers.embeddings import single_images
 from scenic_video.layers.masking import STRATEGIES as MASKING_STRATEGIES
 from scenic_video.layers.masking import Mask, Reconstruction, place_tokens, take_tokens
 from scenic_video.layers.pooling import prepend_class_token
@@ -24,10 +25,10 @@ STRATEGIES = ("shared", "separate", "early")
 class MaskedAutoencoder(Autoencoder, kw_only=True):
     """Hides patches of images or tubelets of videos, and predicts them from the others.
 
-    `patch_size` is (h, w) for images [b, h, w, 3], (t, h, w) for videos [b, t, h, w, 3]. Hides the
-    share `masking_rate` of tokens, drawn as `masking` says: "random", or "tube" for videos. The
-    default positions are those usual for videos; for images "sinusoidal" ones are. `class_token`
-    puts a token without a position in front of the others.
+    `patch_size` is (h, w) for images [b, h, w, 3] or clips of one frame, (t, h, w) for videos
+    [b, t, h, w, 3]. Hides the share `masking_rate` of tokens, drawn as `masking` says: "random", or
+    "tube" for videos. The default positions are those usual for videos; for images "sinusoidal"
+    ones are. `class_token` puts a token without a position in front of the others.
     """
 
     patch_size: Sequence[int] = (2, 16, 16)
@@ -44,7 +45,8 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
         train: bool = False,
         encode_only: bool = False,
     ) -> dict[str, Reconstruction] | dict[str, Float[Array, "b _n d"]]:
-        return self._autoencode({"rgb": rgb}, masks, train=train, encode_only=encode_only)
+        pixels = single_images(rgb) if len(self.patch_size) == 2 else rgb
+        return self._autoencode({"rgb": pixels}, masks, train=train, encode_only=encode_only)
 
     def _patch_size(self, modality: str) -> tuple[int, ...]:
         return tuple(self.patch_size)
