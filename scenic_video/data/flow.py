@@ -86,8 +86,10 @@ def _read_archive(
     path: Path, times: Float[np.ndarray, "n"], crop: SharedCrop
 ) -> UInt8[np.ndarray, "n h w 3"]:
     motion, timestamps = _open_archive(path)
-    convert = RgbConverter(crop)
-    pictures = motion_to_pixels(motion[_shown_at(timestamps, times)])
+    shown = motion[_shown_at(timestamps, times)]
+    if not np.isfinite(shown).all():
+        raise UnreadableVideo(f"{path}: some of its motion is not finite.")
+    convert, pictures = RgbConverter(crop), motion_to_pixels(shown)
     frames = (av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures)
     return np.stack([convert(frame).copy() for frame in frames])
 

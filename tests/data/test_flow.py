@@ -127,6 +127,7 @@ def test_displacements_do_not_depend_on_the_size_of_the_picture():
         ({"motion": np.zeros((3, 8, 8, 2))}, "wanted 'flow'.*motion"),
         ({"flow": np.zeros((3, 8, 8, 3))}, "wanted 'flow'"),
         ({"flow": np.zeros((3, 8, 8, 2))}, r"wanted 'timestamps' \[3\]"),
+        ({"flow": np.full((3, 8, 8, 2), np.nan), "timestamps": np.arange(3)}, "not finite"),
         (None, "No such file"),
     ],
 )
