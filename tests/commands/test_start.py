@@ -88,9 +88,11 @@ def test_a_run_is_not_resumed_with_other_statistics_of_its_sound(save_run, tmp_p
         steps = experiment.compile()
         _, story = start_state(experiment, steps, checkpoints, workdir)
         assert story.startswith("RESUME")
-        sound = dataclasses.replace(experiment.preprocessing.sound, mean=0.5)
-        measured_anew = dataclasses.replace(
-            experiment, preprocessing=dataclasses.replace(experiment.preprocessing, sound=sound)
+        before = experiment.preprocessing.sound
+        assert before is not None
+        preprocessing = dataclasses.replace(
+            experiment.preprocessing, sound=dataclasses.replace(before, mean=0.5)
         )
+        measured_anew = dataclasses.replace(experiment, preprocessing=preprocessing)
         with pytest.raises(ConfigError, match="mean and std of spectrograms: 0.0, 1.0 -> 0.5, 1.0"):
             start_state(measured_anew, steps, checkpoints, workdir)
