@@ -109,7 +109,7 @@ def _open_archive(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise UnreadableVideo(
             f"{path}: wanted 'timestamps' [{len(motion)}], the seconds at which each is shown."
         )
-    return motion, timestamps
+    return motion, timestamps.astype(np.float64)
 
 
 def _shown_at(
