@@ -115,21 +115,9 @@ def build_experiment(config: Mapping[str, Any], terminal: Terminal | None = None
     mesh = build(config["mesh"])
     evaluation = resolved_evaluation(build(config["evaluation"]), dataset)
     split_of(dataset, evaluation.split)
-    for name, size in (
-        ("input.batch_size", input_options.batch_size),
-        ("evaluation.batch_size", evaluation.batch_size),
-    ):
-        check_divides(name, size, mesh)
-    if input_options.batch_size % options.micro_batches:
-        raise ConfigError(
-            f"input.batch_size={input_options.batch_size} cannot be split into "
-            f"trainer.micro_batches={options.micro_batches} equal parts."
-        )
-    if options.best_metric and cadence.checkpoint_every % cadence.eval_every:
-        raise ConfigError(
-            f"With trainer.best_metric, checkpoint_every ({cadence.checkpoint_every}) must be a "
-            f"multiple of eval_every ({cadence.eval_every})."
-        )
+    check_divides("input.batch_size", input_options.batch_size, mesh)
+    check_divides("evaluation.batch_size", evaluation.batch_size, mesh)
+    _check_trainer(options, cadence, batch_size=input_options.batch_size)
     task = build_task(config, dataset.labels, preprocessing)
     return Experiment(
         config=config,
@@ -153,3 +141,17 @@ def build_experiment(config: Mapping[str, Any], terminal: Terminal | None = None
         learning_rate=learning_rate,
         optimizer=build(config["optimizer"], learning_rate=learning_rate),
     )
+
+
+def _check_trainer(options: trainer.TrainerOptions, cadence: Cadence, *, batch_size: int) -> None:
+    """Refuses what cannot work before anything is compiled."""
+    if batch_size % options.micro_batches:
+        raise ConfigError(
+            f"input.batch_size={batch_size} cannot be split into "
+            f"trainer.micro_batches={options.micro_batches} equal parts."
+        )
+    if options.best_metric and cadence.checkpoint_every % cadence.eval_every:
+        raise ConfigError(
+            f"With trainer.best_metric, checkpoint_every ({cadence.checkpoint_every}) must be a "
+            f"multiple of eval_every ({cadence.eval_every})."
+        )
