@@ -6,6 +6,9 @@ Writes its own mp4 files under data/synthetic, trains a small ViViT with a facto
 parameters) on them and evaluates it with 4x3 views. Expected: 95 % top-1 or more on held-out clips
 after less than five minutes on two CPU cores. Chance is 10 %, also for whoever sees single frames;
 frames in no order tell the five kinds of motion apart, but not their direction, so at most 50 %.
+
+    GFLOPs  M params  EFLOP  ours top1
+    0.02    0.37      -      100
 """
 
 from ml_collections import ConfigDict

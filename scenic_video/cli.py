@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 WRONG_PATHS = (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError)
-VERBS = ("train", "eval", "predict", "data")
+VERBS = ("train", "eval", "predict", "data", "recipes")
 
 DESCRIPTION = "Train, evaluate and use video transformers, from plain video files."
 EXAMPLES = """\

@@ -11,6 +11,7 @@ from scenic_video import cli
         ["eval"],
         ["predict"],
         ["data"],
+        ["recipes"],
         ["data", "check"],
         ["data", "build"],
         ["data", "synthesize"],
@@ -38,6 +39,8 @@ def test_every_verb_has_help_with_an_example(verb, capsys):
         (["eval", "--workdir=nowhere", "--config.seed=1"], "does not know"),
         (["predict", "--workdir=nowhere"], "VIDEO"),
         (["data", "check", "nothing.csv"], "nothing.csv"),
+        (["recipes", "--project=mvt"], "mtv"),
+        (["recipes", "--porject=mtv"], "'--project'"),
     ],
 )
 def test_a_users_error_is_one_message_and_code_2(arguments, words, capsys):

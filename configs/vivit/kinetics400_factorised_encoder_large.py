@@ -2,27 +2,47 @@
 
 Arnab et al., ICCV 2021, table 6a, and table 7 for the recipe.
 
-    scenic-video train --config=configs/vivit/kinetics400_factorised_encoder_large.py \
-        --workdir=runs/vivit/kinetics400_factorised_encoder_large
+    scenic-video train --config=configs/vivit/kinetics400_factorised_encoder_large.py:128_frames \
+        --workdir=runs/vivit/kinetics400_factorised_encoder_large_128_frames
 
 Starts from ViT-L/16 trained on ImageNet-21k, in runs/imagenet21k_vit_l16.
 The temporal transformer has 24 layers, as the printed GFLOPs and the public weights have; the
-text says 4.
-Cost: 995.3 GFLOPs a view, 606.8 M parameters; training 43 EFLOP (240k clips, 30 epochs).
-Expected: 80.3 % top-1 with 4 x 3 views (the public weights). The paper prints 81.7 % with 1 x 3
-views of 128 frames.
+text says 4. `4_layers` is where the runs on other data sets start. `128_frames` sees the ten
+seconds of a clip at once, and is tested with 1 x 3 views; printed with 1 x 1 are 80.6 % top-1 and
+92.7 % top-5. `32_frames` is what the public weights were trained with.
+NOT REPRODUCIBLE IN PUBLIC: the result with JFT-300M, which was never released; ImageNet-21k is its
+substitute here.
+
+    variant     GFLOPs         M params  EFLOP  top1  top5  JFT top1  JFT top5  released top1
+    32_frames   995.2 (995.3)  606.8     43     -     -     -         -         80.3
+    4_layers    990.9          354.9     43     -     -     -         -         -
+    128_frames  3980 (3980.4)  606.9     172    81.7  93.8  83.5      94.3      -
 """
+
+from typing import Any
 
 from ml_collections import ConfigDict
 
+from configs.fine_tuning import fine_tuning
+from configs.variants import choose
 from configs.vivit import common
 
+VARIANTS: dict[str, dict[str, Any]] = {
+    "32_frames": {"temporal_num_layers": 24},
+    "4_layers": {"temporal_num_layers": 4},
+    "128_frames": {"temporal_num_layers": 24, "remat": True},
+}
 
-def get_config() -> ConfigDict:
-    return common.recipe(
+
+def get_config(variant: str = "32_frames") -> ConfigDict:
+    model = common.vivit("FactorisedEncoder", "L", **choose(VARIANTS, variant))
+    frames = 128 if variant == "128_frames" else 32
+    return fine_tuning(
         data="kinetics400",
-        model=common.vivit("FactorisedEncoder", "L", temporal_num_layers=24),
-        start=common.from_image("runs/imagenet21k_vit_l16"),
+        model=model,
+        start=common.from_image("runs/imagenet21k_vit_l16", (frames // 2, 14, 14)),
         peak=0.1,
         num_epochs=30,
+        num_frames=frames,
+        views="1x3" if frames == 128 else "4x3",
     )

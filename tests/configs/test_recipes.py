@@ -6,11 +6,12 @@ import re
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from scenic_video.commands.batches import example_batch
 from scenic_video.commands.configs import load_config
-from scenic_video.commands.experiment import example_batch
 from scenic_video.commands.recipes import CONFIGS, Recipe, find_recipes
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.layers import sizes
@@ -75,8 +76,8 @@ def test_the_table_of_a_config_has_all_variants_and_no_other(file):
 @pytest.mark.parametrize("recipe", each(RECIPES))
 def test_every_field_is_one_of_the_constructor(recipe):
     assert recipe.data in HEADS
-    for name, node in recipe.config.items():
-        for node in _nodes(node) if name not in ("seed", "evaluators") else ():
+    for name, whole in recipe.config.items():
+        for node in _nodes(whole) if name not in ("seed", "evaluators") else ():
             known = inspect.signature(resolve(node.target)).parameters
             apart = {"target", "workdir"} if name == "init" else {"target"}
             taken = any(p.kind is p.VAR_KEYWORD for p in known.values())
@@ -183,7 +184,7 @@ def weights_in(workdir) -> Any:
     letter, patch = match[1].capitalize(), int(match[2])
     node = {"target": "projects.vivit.model:ViT", "patch_size": (patch, patch)}
     model = build(node | sizes.size(letter), num_classes=7)
-    return zeros(lambda: model.init(jax.random.key(0), rgb=np.zeros((1, 224, 224, 3))))
+    return zeros(lambda: model.init(jax.random.key(0), rgb=jnp.zeros((1, 224, 224, 3))))
 
 
 def weights_of(recipe) -> Any:

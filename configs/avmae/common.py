@@ -1,0 +1,148 @@
+"""What the audiovisual runs share: AV-MAE (pretraining and fine-tuning) and MBT.
+
+Stages are "audio", "video" and "audiovisual": what a model is fine-tuned and tested on.
+"""
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from configs import benchmarks
+from configs.fine_tuning import fine_tuning
+from scenic_video.layers.sizes import size
+
+MODALITIES = {
+    "audio": ("spectrogram",),
+    "video": ("rgb",),
+    "audiovisual": ("rgb", "spectrogram"),
+}
+DECODERS = {
+    "B": {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 4, "num_heads": 6},
+    "L": {"hidden_size": 512, "mlp_dim": 2048, "num_layers": 4, "num_heads": 8},
+}
+
+
+def sound(seconds: float) -> dict[str, Any]:
+    """Spectrograms, normalised by the statistics of AudioSet on all data sets."""
+    return {"seconds": seconds, "mean": 1.102, "std": 2.762}
+
+
+def autoencoder(size_name: str, **fields: Any) -> dict[str, Any]:
+    """The model node of pretraining."""
+    model = "projects.avmae.pretraining.model:AudiovisualMaskedAutoencoder"
+    decoder = {f"decoder_{name}": value for name, value in DECODERS[size_name].items()}
+    common = {"dtype": "bfloat16", "remat": size_name == "L"}
+    return {"target": model} | size(size_name) | decoder | common | fields
+
+
+def pretraining(
+    *,
+    data: str,
+    model: dict[str, Any],
+    peak: float,
+    num_epochs: int,
+    seconds: float,
+    stage: str = "audiovisual",
+    task: dict[str, Any] | None = None,
+) -> ConfigDict:
+    """Masked reconstruction by AdamW, of 16 frames and `seconds` of sound. Batches are of 512."""
+    modalities = MODALITIES[stage]
+    seen = {"num_frames": 16, "stride": 4, "modalities": modalities}
+    target = "scenic_video.tasks.masked_reconstruction:MaskedReconstruction"
+    return ConfigDict(
+        {
+            "dataset": benchmarks.dataset(data),
+            "preprocessing": seen
+            | ({"sound": sound(seconds)} if "spectrogram" in modalities else {}),
+            "input": {"batch_size": 512},
+            "model": model | {"modalities": modalities},
+            "task": {"target": target} | (task or {}),
+            "learning_rate": {
+                "target": "scenic_video.optimizers:warmup_cosine",
+                "peak": peak,
+                "warmup_epochs": 4,
+            },
+            "optimizer": {
+                "target": "scenic_video.optimizers:adamw",
+                "b2": 0.95,
+                "weight_decay": 0.05,
+            },
+            "trainer": {"num_epochs": num_epochs},
+            "evaluation": {"views": "1x1"},
+        }
+    )
+
+
+def from_autoencoder(workdir: str, **how: Any) -> dict[str, Any]:
+    """Starts from a pretrained autoencoder."""
+    return {"target": "projects.avmae.pretrained:from_autoencoder", "workdir": workdir} | how
+
+
+def transfer(
+    stage: str,
+    *,
+    data: str,
+    size_name: str,
+    start: dict[str, Any],
+    seconds: float = 8.0,
+    fusion_layer: int,
+    peak: float = 0.8,
+    batch_size: int = 64,
+    frequency_masks: tuple[int, int] = (1, 48),
+    circular_shift: bool = False,
+    stride: int = 2,
+) -> ConfigDict:
+    """The fine-tuning of the public AV-MAE configs, by rates that fall towards the first layer."""
+    model = {"target": "projects.avmae.model:PretrainedMBT", "classifier": "gap"}
+    fusion = {"modalities": MODALITIES[stage], "fusion_layer": fusion_layer, "num_bottlenecks": 4}
+    regular = {"stochastic_depth_rate": 0.3, "dtype": "bfloat16", "remat": size_name == "L"}
+    return fine_tuning(
+        data=data,
+        model=model | size(size_name) | fusion | regular,
+        start=start,
+        peak=peak,
+        num_epochs=50,
+        batch_size=batch_size,
+        stride=stride,
+        views="4x1",
+        task={"label_smoothing": 0.3, "mixup_alpha": 0.5, "mixmod": stage == "audiovisual"},
+        modalities=MODALITIES[stage],
+        sound=sound(seconds),
+        sound_transform={
+            "frequency_masks": frequency_masks,
+            "time_masks": (4, 48),
+            "circular_shift": circular_shift,
+        },
+        layer_decay=0.75,
+    )
+
+
+def mbt(
+    stage: str, *, data: str, mixup_alpha: float = 0.5, mixmod: bool = True, stride: int = 2
+) -> ConfigDict:
+    """MBT-B from a ViT trained on ImageNet-21k, by the public config for AudioSet."""
+    model = {"target": "projects.avmae.model:MBT", "modalities": MODALITIES[stage]}
+    fusion = {"fusion_layer": 8, "num_bottlenecks": 4, "classifier": "token"}
+    regular = {"stochastic_depth_rate": 0.3, "dtype": "bfloat16"}
+    start = {
+        "target": "projects.avmae.pretrained:from_image_model",
+        "workdir": "runs/imagenet21k_vit_b16",
+        "grids": {"rgb": (16, 14, 14), "spectrogram": (50, 8)},
+    }
+    return fine_tuning(
+        data=data,
+        model=model | size("B") | fusion | regular,
+        start=start,
+        peak=0.5,
+        num_epochs=50,
+        stride=stride,
+        views="4x1",
+        task={
+            "label_smoothing": 0.3,
+            "mixup_alpha": mixup_alpha,
+            "mixmod": mixmod and stage == "audiovisual",
+        },
+        modalities=MODALITIES[stage],
+        sound=sound(8.0),
+        sound_transform={"frequency_masks": (1, 48), "time_masks": (4, 48)},
+    )

@@ -1,0 +1,37 @@
+"""AV-MAE-L, fine-tuned on Epic-Kitchens-100, noun and verb.
+
+Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023; its recipe for this data set was not
+published: this is that of VGGSound, with every frame as in MBT. A variant is what is fine-tuned,
+and what it starts from if that is not runs/avmae/pretraining_vggsound_1200.
+
+    scenic-video train --config=configs/avmae/epic_kitchens100.py:audiovisual \
+        --workdir=runs/avmae/epic_kitchens100_audiovisual
+
+    variant      GFLOPs  M params  EFLOP  action, verb, noun
+    audio        129.2   303.0     2.6    19.7, 52.7, 27.2
+    video        1445    304.3     29     45.8, 70.8, 55.9
+    audiovisual  1576    606.9     32     46.0, 71.4, 56.4
+"""
+
+from ml_collections import ConfigDict
+
+from configs.avmae import common
+from configs.variants import choose
+
+VARIANTS = {
+    "audio": ("audio", "vggsound_1200"),
+    "video": ("video", "vggsound_1200"),
+    "audiovisual": ("audiovisual", "vggsound_1200"),
+}
+
+
+def get_config(variant: str = "audiovisual") -> ConfigDict:
+    stage, pretrained = choose(VARIANTS, variant)
+    return common.transfer(
+        stage,
+        size_name="L",
+        start=common.from_autoencoder(f"runs/avmae/pretraining_{pretrained}"),
+        data="epic_kitchens",
+        fusion_layer=16,
+        stride=1,
+    )

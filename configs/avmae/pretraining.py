@@ -1,0 +1,46 @@
+"""AV-MAE-L, pretrained on VGGSound or AudioSet: what the largest models are fine-tuned from.
+
+Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023; the recipe is that of the public
+configs. The data, and for how many epochs, is the variant:
+
+    scenic-video train --config=configs/avmae/pretraining.py:vggsound_800 \
+        --workdir=runs/avmae/pretraining_vggsound_800
+
+On VGGSound the encoders are separate, on AudioSet they meet in the last two layers; decoders are
+shared. The public VGGSound config says 400 epochs, and the public weights fit the row of 800.
+`audioset_audio` hears alone. 16 frames, 8 s of sound (VGGSound) or 9.92 s (AudioSet: 62 x 8
+patches, as many as the public model makes of 10 s). Results are those of fine-tuning; see
+vggsound, audioset and epic_kitchens100.
+
+    variant         GFLOPs  M params  EFLOP
+    vggsound_200    151.1   621.0     33
+    vggsound_400    151.1   621.0     67
+    vggsound_800    151.1   621.0     133
+    vggsound_1200   151.1   621.0     200
+    audioset_120    136.6   595.8     201
+    audioset_audio  53.8    315.8     79
+"""
+
+from ml_collections import ConfigDict
+
+from configs.avmae import common
+from configs.variants import choose
+
+VARIANTS = {f"vggsound_{epochs}": epochs for epochs in (200, 400, 800, 1200)}
+VARIANTS |= {"audioset_120": 120, "audioset_audio": 120}
+
+
+def get_config(variant: str = "vggsound_800") -> ConfigDict:
+    num_epochs = choose(VARIANTS, variant)
+    on_vggsound = variant.startswith("vggsound")
+    rates = {"rgb": 0.9, "spectrogram": 0.5 if on_vggsound else 0.7}
+    stage = "audio" if variant == "audioset_audio" else "audiovisual"
+    encoder = "separate" if on_vggsound else "mid" if stage == "audiovisual" else "early"
+    return common.pretraining(
+        data="vggsound" if on_vggsound else "audioset_unbalanced",
+        model=common.autoencoder("L", encoder=encoder, decoder="shared", masking_rates=rates),
+        peak=3e-4 if on_vggsound else 6e-4,
+        num_epochs=num_epochs,
+        seconds=8.0 if on_vggsound else 9.92,
+        stage=stage,
+    )

@@ -1,0 +1,72 @@
+"""The recipe that ViViT, MTV, TokenLearner, MBT and audiovisual MAE share for labelled videos."""
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from configs import benchmarks
+
+
+def fine_tuning(
+    *,
+    data: str,
+    model: dict[str, Any],
+    start: dict[str, Any],
+    peak: float,
+    num_epochs: int,
+    batch_size: int = 64,
+    num_frames: int = 32,
+    stride: int = 2,
+    frame_rate: float | None = None,
+    resize: int = 256,
+    crop: int = 224,
+    views: str = "4x3",
+    color_jitter: bool = True,
+    randaugment: tuple[int, int] | None = None,
+    task: dict[str, Any] | None = None,
+    modalities: tuple[str, ...] = ("rgb",),
+    sound: dict[str, Any] | None = None,
+    sound_transform: dict[str, Any] | None = None,
+    layer_decay: float = 1.0,
+) -> ConfigDict:
+    """Training on data set `data` (see `configs.benchmarks`) by momentum and half a cosine.
+
+    `start` is the workdir of the run whose weights this one starts from, and how they are taken.
+    RandAugment, (layers, magnitude), takes the place of colour jitter.
+    """
+    seen: dict[str, Any] = {"num_frames": num_frames, "stride": stride}
+    seen |= {"frame_rate": frame_rate} if frame_rate else {}
+    seen |= {"resize": resize, "crop": crop, "modalities": modalities}
+    return ConfigDict(
+        {
+            "seed": 0,
+            "dataset": benchmarks.dataset(data),
+            "preprocessing": seen | ({"sound": sound} if "spectrogram" in modalities else {}),
+            "transform": _colors(color_jitter, randaugment),
+            "sound_transform": sound_transform or {},
+            "input": {"batch_size": batch_size, "scale_jitter": (0.9, 1.33)},
+            "model": model,
+            "init": start,
+            "task": task or {},
+            "learning_rate": {
+                "target": "scenic_video.optimizers:warmup_cosine",
+                "peak": peak,
+                "warmup_epochs": 2.5,
+            },
+            "optimizer": {
+                "target": "scenic_video.optimizers:sgd",
+                "momentum": 0.9,
+                "max_gradient_norm": 1.0,
+                "layer_decay": layer_decay,
+            },
+            "trainer": {"num_epochs": num_epochs},
+            "evaluation": {"views": views},
+        }
+    )
+
+
+def _colors(color_jitter: bool, randaugment: tuple[int, int] | None) -> dict[str, Any]:
+    if randaugment is not None:
+        layers, magnitude = randaugment
+        return {"randaugment_layers": layers, "randaugment_magnitude": magnitude}
+    return {"color_jitter": 0.8, "color_drop": 0.1} if color_jitter else {}

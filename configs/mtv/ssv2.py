@@ -1,0 +1,41 @@
+"""MTV-B on Something-Something v2.
+
+Yan et al., Multiview Transformers for Video Recognition, CVPR 2022, table 2c; the recipe is that of
+the public config. The side of the crop is the variant:
+
+    scenic-video train --config=configs/mtv/ssv2.py:base \
+        --workdir=runs/mtv/ssv2_base
+
+Starts from MTV-B on Kinetics 400, in runs/mtv/kinetics400_base or _base_320. Clips are never
+mirrored: "left" and "right" are in the labels.
+
+    variant   GFLOPs  M params  EFLOP  top1  top5
+    base      564.8   304.0     34     67.6  90.1
+    base_320  1319    304.3     80     68.5  90.4
+"""
+
+from ml_collections import ConfigDict
+
+from configs.fine_tuning import fine_tuning
+from configs.mtv import common
+from configs.variants import choose
+
+SIDES = {"base": 224, "base_320": 320}
+
+
+def get_config(variant: str = "base") -> ConfigDict:
+    crop = choose(SIDES, variant)
+    return fine_tuning(
+        data="something_something",
+        model=common.mtv(common.B),
+        start=common.from_run(f"runs/mtv/kinetics400_{variant}"),
+        peak=0.2,
+        num_epochs=60,
+        batch_size=256,
+        num_frames=48,
+        stride=1,
+        resize=crop * 8 // 7,
+        crop=crop,
+        randaugment=(1, 15),
+        task={"label_smoothing": 0.2, "mixup_alpha": 0.3},
+    )

@@ -1,0 +1,98 @@
+"""What the TokenLearner runs share: the models, where they start, and the recipe for images.
+
+A model is written as in the paper: "l16_30_8_at_18" is L/16 with 30 layers, 24 of L and 6 that
+start at random, and 8 tokens learned before layer 18, from 0. "vit_l16" learns none.
+"""
+
+import re
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from configs import benchmarks
+from scenic_video.layers.sizes import size
+
+MODELS = "projects.tokenlearner.model"
+PRETRAINED = {"S": (16, 32), "B": (16, 32), "L": (16,), "H": (14,)}
+"""Patches of the ViTs trained on ImageNet-21k."""
+
+
+def parse(name: str) -> tuple[str, int, int, int, int]:
+    """(size, patch, layers, tokens, where they are learned); 0 tokens for a plain transformer."""
+    match = re.fullmatch(r"(?:vit_)?([a-z])(\d+)(?:_(\d+))?(?:_(\d+)_at_(\d+))?", name)
+    assert match is not None, name
+    letter, patch, layers, tokens, at = match.groups()
+    own = size(letter.upper())["num_layers"]
+    return letter.upper(), int(patch), int(layers or own), int(tokens or 0), int(at or 0)
+
+
+def image_model(name: str, **fields: Any) -> dict[str, Any]:
+    """The model node for images."""
+    letter, patch, _, tokens, _ = parse(name)
+    node = {"target": f"{MODELS}:TokenLearnerViT"} | _learner(name)
+    if not tokens:
+        node = {"target": "projects.vivit.model:ViT"}
+    common = {"patch_size": (patch, patch), "classifier": "gap", "dtype": "bfloat16"}
+    return node | size(letter) | common | ({"remat": True} if letter == "H" else {}) | fields
+
+
+def video_model(name: str, **fields: Any) -> dict[str, Any]:
+    """The model node for clips, in tubelets of two frames; blocks are recomputed."""
+    letter, patch, _, tokens, _ = parse(name)
+    node = {"target": f"{MODELS}:TokenLearnerViViT"} | _learner(name)
+    if not tokens:
+        node = {"target": "projects.vivit.model:SpatioTemporalAttention", "classifier": "token"}
+    common = {"tubelet_size": (2, patch, patch), "dtype": "bfloat16", "remat": True}
+    return node | size(letter) | common | fields
+
+
+def _learner(name: str) -> dict[str, Any]:
+    """The module of the paper's tables, in whose cost a fuser has one layer."""
+    letter, _, layers, tokens, at = parse(name)
+    extra = layers - size(letter)["num_layers"]
+    node = {"token_learner": "v1", "num_tokens": tokens, "token_learner_at": at}
+    return node | {"num_extra_layers": extra, "fuser_bottleneck_dim": None}
+
+
+def from_image(name: str, grid: tuple[int, int, int], **how: Any) -> dict[str, Any]:
+    """Starts from a ViT trained on ImageNet-21k, the substitute for JFT-300M. Patches of a size
+    that it was not trained with are drawn. `grid` is how many tokens there are (t, h, w)."""
+    letter, patch, layers, tokens, _ = parse(name)
+    known = PRETRAINED[letter]
+    node: dict[str, Any] = {"workdir": f"runs/imagenet21k_vit_{letter.lower()}"}
+    node["workdir"] += str(patch if patch in known else known[0])
+    if patch not in known:
+        node |= {"allow_fresh": ("embedding/.*",), "allow_unused": ("embedding/.*",)}
+    project = "tokenlearner" if tokens else "vivit"
+    if tokens:
+        node["num_extra_layers"] = layers - size(letter)["num_layers"]
+    target = f"projects.{project}.pretrained:from_image_model"
+    return {"target": target, "grid": grid} | node | how
+
+
+def image_fine_tuning(
+    *, model: dict[str, Any], start: dict[str, Any], crop: int, num_steps: int = 20_000
+) -> ConfigDict:
+    """The fine-tuning of ViT on ImageNet (Dosovitskiy et al., ICLR 2021, appendix B.1.1), of whose
+    four rates this is one."""
+    return ConfigDict(
+        {
+            "dataset": benchmarks.dataset("imagenet"),
+            "preprocessing": {"num_frames": 1, "resize": crop, "crop": crop},
+            "input": {"batch_size": 512, "crop_area": (0.05, 1.0)},
+            "model": model,
+            "init": start,
+            "learning_rate": {
+                "target": "scenic_video.optimizers:warmup_cosine",
+                "peak": 0.03,
+                "warmup_steps": 500,
+            },
+            "optimizer": {
+                "target": "scenic_video.optimizers:sgd",
+                "momentum": 0.9,
+                "max_gradient_norm": 1.0,
+            },
+            "trainer": {"num_steps": num_steps},
+            "evaluation": {"views": "1x1", "batch_size": 64},
+        }
+    )

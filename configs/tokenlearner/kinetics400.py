@@ -1,0 +1,49 @@
+"""ViViT-L with TokenLearner on Kinetics 400.
+
+Ryoo et al., TokenLearner, NeurIPS 2021 (arXiv 2106.11297v2), tables 6 and 7; the recipe is that of
+ViViT. A variant is a size, a patch, a number of layers if it is not the size's, and tokens at a
+layer:
+
+    scenic-video train --config=configs/tokenlearner/kinetics400.py:l16_30_8_at_18 \
+        --workdir=runs/tokenlearner/kinetics400_l16_30_8_at_18
+
+NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
+released. These start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*: expect
+less. Patches of a size that no such ViT has, and layers beyond its own, start at random. Blocks are
+recomputed in the backward pass. `vit_l16` is ViViT itself, as the authors of TokenLearner ran it.
+What the paper calls 8 tokens at 18 has 24+6 layers, L/14 and L/10 have 24+11, by their GFLOPs.
+
+    variant          GFLOPs       M params  EFLOP  JFT top1, top5  JFT 6-view top1
+    vit_l16          1446         307.5     62     83.4, 95.6      -
+    l16_16_at_12     765.9        307.7     33     83.5, 95.6      82.1
+    l16_30_8_at_18   1105         383.2     48     84.5, 96.1      83.2
+    l14_35_16_at_18  1621         446.8     70     84.7, 96.1      -
+    l10_35_16_at_18  4067 (4076)  450.0     176    85.4, 96.3      -
+"""
+
+from ml_collections import ConfigDict
+
+from configs.fine_tuning import fine_tuning
+from configs.tokenlearner import common
+from configs.variants import choose
+
+VARIANTS = (
+    "vit_l16",
+    "l16_16_at_12",
+    "l16_30_8_at_18",
+    "l14_35_16_at_18",
+    "l10_35_16_at_18",
+)
+
+
+def get_config(variant: str = "l16_30_8_at_18") -> ConfigDict:
+    name = choose({name: name.removesuffix("_fuser") for name in VARIANTS}, variant)
+    grid = 224 // common.parse(name)[1]
+    fuser = {"token_fuser": True} if name != variant else {}
+    return fine_tuning(
+        data="kinetics400",
+        model=common.video_model(name, **fuser),
+        start=common.from_image(name, (16, grid, grid)),
+        peak=0.1,
+        num_epochs=30,
+    )

@@ -1,0 +1,47 @@
+"""ViViT-L with TokenLearner on Kinetics 600.
+
+Ryoo et al., TokenLearner, NeurIPS 2021 (arXiv 2106.11297v2), table 8; the recipe is that of ViViT.
+A variant is a size, a patch, a number of layers if it is not the size's, and tokens at a layer:
+
+    scenic-video train --config=configs/tokenlearner/kinetics600.py:l16_30_8_at_18 \
+        --workdir=runs/tokenlearner/kinetics600_l16_30_8_at_18
+
+NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
+released. These start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*: expect
+less. Patches of a size that no such ViT has, and layers beyond its own, start at random. Blocks are
+recomputed in the backward pass. `vit_l16` is ViViT itself.
+
+    variant                GFLOPs       M params  EFLOP  JFT top1, top5
+    vit_l16                1446         307.7     102    84.3, 96.2
+    l16_16_at_12           765.9        307.9     54     84.4, 96.0
+    l16_30_8_at_18         1105         383.4     78     86.0, 97.0
+    l10_35_16_at_18        4067 (4076)  450.2     287    86.1, 97.0
+    l10_35_16_at_18_fuser  4092 (4100)  453.1     289    86.3, 97.0
+"""
+
+from ml_collections import ConfigDict
+
+from configs.fine_tuning import fine_tuning
+from configs.tokenlearner import common
+from configs.variants import choose
+
+VARIANTS = (
+    "vit_l16",
+    "l16_16_at_12",
+    "l16_30_8_at_18",
+    "l10_35_16_at_18",
+    "l10_35_16_at_18_fuser",
+)
+
+
+def get_config(variant: str = "l16_30_8_at_18") -> ConfigDict:
+    name = choose({name: name.removesuffix("_fuser") for name in VARIANTS}, variant)
+    grid = 224 // common.parse(name)[1]
+    fuser = {"token_fuser": True} if name != variant else {}
+    return fine_tuning(
+        data="kinetics600",
+        model=common.video_model(name, **fuser),
+        start=common.from_image(name, (16, grid, grid)),
+        peak=0.1,
+        num_epochs=30,
+    )

@@ -1,0 +1,48 @@
+"""The five models of ViViT-B/16x2 on Epic-Kitchens-100, noun and verb.
+
+Arnab et al., ICCV 2021, table 2, and table 7 for the recipe. The model is the variant:
+
+    scenic-video train --config=configs/vivit/epic_kitchens100_models_base.py:factorised_encoder \
+        --workdir=runs/vivit/epic_kitchens100_models_base_factorised_encoder
+
+Starts from the run of the same model on Kinetics 400, runs/vivit/kinetics400_<model>_base.
+
+    variant                    GFLOPs  M params  EFLOP  action top1
+    joint                      455.2   89.0      9.1    43.1
+    factorised_encoder         284.4   115.1     5.7    43.7
+    factorised_self_attention  372.3   117.3     7.5    39.1
+    factorised_dot_product     277.1   89.0      5.6    39.5
+    frame_average              283.9   86.7      5.7    38.8
+"""
+
+from ml_collections import ConfigDict
+
+from configs.fine_tuning import fine_tuning
+from configs.variants import choose
+from configs.vivit import common
+
+MODELS = {
+    "joint": "SpatioTemporalAttention",
+    "factorised_encoder": "FactorisedEncoder",
+    "factorised_self_attention": "FactorisedSelfAttention",
+    "factorised_dot_product": "FactorisedDotProduct",
+    "frame_average": "FrameAverage",
+}
+
+
+def get_config(variant: str = "factorised_encoder") -> ConfigDict:
+    architecture = choose(MODELS, variant)
+    is_encoder = variant == "factorised_encoder"
+    fields = {"temporal_num_layers": 4} if is_encoder else {}
+    run = f"kinetics400_{variant}_base" + ("_printed" if is_encoder else "")
+    return fine_tuning(
+        data="epic_kitchens",
+        model=common.vivit(architecture, "B", stochastic_depth_rate=0.2, **fields),
+        start=common.from_same(f"runs/vivit/{run}"),
+        peak=0.5,
+        num_epochs=50,
+        stride=1,
+        views="4x1",
+        randaugment=(2, 15),
+        task={"label_smoothing": 0.2, "mixup_alpha": 0.1},
+    )

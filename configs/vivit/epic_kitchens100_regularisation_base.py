@@ -1,0 +1,65 @@
+"""The ladder of regularisation of a ViViT-B/16x2 factorised encoder on Epic-Kitchens-100.
+
+Arnab et al., ICCV 2021, table 4, and table 7 for the recipe. Each row adds to those above it:
+
+    scenic-video train --config=configs/vivit/epic_kitchens100_regularisation_base.py:mixup \
+        --workdir=runs/vivit/epic_kitchens100_regularisation_base_mixup
+
+`augmentation` (random crops, flips, jittered colours) starts from ViT-B/16 trained on ImageNet-21k,
+in runs/imagenet21k_vit_b16; the others from runs/vivit/kinetics400_factorised_encoder_base_printed.
+
+    variant           GFLOPs  M params  EFLOP  action top1
+    augmentation      284.4   115.1     5.7    38.4
+    kinetics_start    284.4   115.1     5.7    39.6
+    stochastic_depth  284.4   115.1     5.7    40.2
+    randaugment       284.4   115.1     5.7    41.1
+    label_smoothing   284.4   115.1     5.7    43.1
+    mixup             284.4   115.1     5.7    43.7
+"""
+
+from ml_collections import ConfigDict
+
+from configs.fine_tuning import fine_tuning
+from configs.variants import choose
+from configs.vivit import common
+
+LADDER = {
+    rung: number
+    for number, rung in enumerate(
+        (
+            "augmentation",
+            "kinetics_start",
+            "stochastic_depth",
+            "randaugment",
+            "label_smoothing",
+            "mixup",
+        )
+    )
+}
+
+
+def get_config(variant: str = "mixup") -> ConfigDict:
+    def has(rung: str) -> bool:
+        return choose(LADDER, variant) >= LADDER[rung]
+
+    kinetics = common.from_same("runs/vivit/kinetics400_factorised_encoder_base_printed")
+    image = common.from_image("runs/imagenet21k_vit_b16")
+    return fine_tuning(
+        data="epic_kitchens",
+        model=common.vivit(
+            "FactorisedEncoder",
+            "B",
+            temporal_num_layers=4,
+            stochastic_depth_rate=0.2 if has("stochastic_depth") else 0.0,
+        ),
+        start=kinetics if has("kinetics_start") else image,
+        peak=0.5,
+        num_epochs=50,
+        stride=1,
+        views="4x1",
+        randaugment=(2, 15) if has("randaugment") else None,
+        task={
+            "label_smoothing": 0.2 if has("label_smoothing") else 0.0,
+            "mixup_alpha": 0.1 if has("mixup") else 0.0,
+        },
+    )

@@ -1,0 +1,171 @@
+"""scenic-video recipes: the published experiments that have a config, what they cost, and results.
+
+A recipe says so itself, in a table of its config's docstring: a row for each variant (one row
+without a name where there is none), under these columns.
+
+    variant  GFLOPs         M params  EFLOP  top1  JFT top1  released top1  ours top1
+    late     187.9 (187)    305.6 (306)   27     80.6  -         -              -
+
+GFLOPs are those of one view, by the papers' convention; EFLOP those of the training. In brackets
+stands what the paper prints, where that differs. All further columns are results in percent: as
+printed, as printed for a start from data that is not public (JFT, WTS), of public weights, ours;
+several in one column read "top1, top5" and "84.9, 95.8".
+"""
+
+import argparse
+import ast
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from scenic_video.commands.configs import load_config
+from scenic_video.config import ConfigError
+from scenic_video.console import Terminal
+from scenic_video.layers.sizes import SIZES
+from scenic_video.views import Views
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+COSTS = ("variant", "GFLOPs", "M params", "EFLOP")
+OURS = "ours "
+
+EXAMPLES = """\
+examples:
+  scenic-video recipes
+  scenic-video recipes --project=mtv --data=kinetics400
+  scenic-video recipes --model=TokenLearner
+
+The docstring of a config has its paper, its command, and where it starts.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """One row of a config's table. `name` is what stands behind --config=configs/."""
+
+    file: str
+    row: Mapping[str, str]
+    config: Any
+
+    @property
+    def variant(self) -> str:
+        return self.row.get("variant", "")
+
+    @property
+    def name(self) -> str:
+        return f"{self.file}:{self.variant}" if self.variant else self.file
+
+    @property
+    def workdir(self) -> str:
+        """Where its docstring says that it is trained."""
+        run = self.file.removesuffix(".py")
+        return f"runs/{run}_{self.variant}" if self.variant else f"runs/{run}"
+
+    @property
+    def project(self) -> str:
+        return self.file.split("/")[0]
+
+    @property
+    def data(self) -> str:
+        dataset = self.config.dataset
+        if isinstance(dataset, str):
+            return dataset
+        return dataset.get("name") or dataset.target.rpartition(".")[-1].partition(":")[0]
+
+    @property
+    def model(self) -> str:
+        """The class and its size, such as "MTV B/2+S/4+Ti/8" or "FactorisedEncoder B"."""
+        model = self.config.model.to_dict()
+        name = model["target"].partition(":")[-1]
+        if isinstance(model.get("views"), str):
+            return f"{name} {model['views']}"
+        letters = [x for x, fields in SIZES.items() if model | fields == model]
+        return " ".join([name, *letters])
+
+    @property
+    def cost(self) -> str:
+        """GFLOPs of a view x views."""
+        views = Views.parse(self.config.evaluation.views)
+        return f"{self.row['GFLOPs']} x {views.num_clips * views.num_crops}"
+
+    def results(self, *, ours: bool) -> str:
+        """All results, or all of ours, such as "top1 80.0, released top1 79.9"."""
+        cells = {c: x for c, x in self.row.items() if c not in COSTS and x != "-"}
+        return ", ".join(
+            f"{name} {number}"
+            for column, cell in cells.items()
+            if column.startswith(OURS) == ours
+            for name, number in _results(column.removeprefix(OURS), cell)
+        )
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the verb `recipes`."""
+    parser = subparsers.add_parser(
+        "recipes", help="list the configs of published experiments", epilog=EXAMPLES
+    )
+    parser.description = "Lists the published experiments that have a config, and their results."
+    parser.add_argument("--project", help="only those of a folder of configs, such as mtv")
+    parser.add_argument("--data", help="only data sets with this in their names: kinetics")
+    parser.add_argument("--model", help="only models with this in their names, such as Factorised")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    recipes = list(find_recipes())
+    chosen = recipes
+    for field in ("project", "data", "model"):
+        wanted = getattr(arguments, field) or ""
+        known = dict.fromkeys(getattr(recipe, field) for recipe in chosen)
+        chosen = [r for r in chosen if wanted.lower() in getattr(r, field).lower()]
+        if not chosen:
+            raise ConfigError(f"No recipe has --{field}={wanted}; there are {', '.join(known)}.")
+    columns = ("configs/", "model", "data", "GFLOPs x views", "M params", "printed, %", "ours, %")
+    terminal = Terminal()
+    terminal.table(f"{len(chosen)} recipes", columns, [_cells(recipe) for recipe in chosen])
+    return 0
+
+
+def _cells(recipe: Recipe) -> tuple[str, ...]:
+    parameters = recipe.row["M params"]
+    results = recipe.results(ours=False), recipe.results(ours=True)
+    return recipe.name, recipe.model, recipe.data, recipe.cost, parameters, *results
+
+
+def find_recipes(folder: Path = CONFIGS) -> Iterator[Recipe]:
+    """Every row of every table in the configs below `folder`, by file."""
+    for path in sorted(folder.rglob("*.py")):
+        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+        for row in read_table(docstring):
+            variant = f":{row['variant']}" if "variant" in row else ""
+            config = load_config([f"--config={path}{variant}"])
+            yield Recipe(path.relative_to(folder).as_posix(), row, config)
+
+
+def read_table(docstring: str) -> list[dict[str, str]]:
+    """The rows of the table of costs in a docstring, column -> cell; none without such a table.
+
+    It begins with a line of columns, "GFLOPs" among them, and ends at an empty line. Cells are two
+    spaces or more apart, "-" is an empty one. Errors: ConfigError for a row of another length.
+    """
+    lines = iter(docstring.splitlines())
+    columns = next((_split(line) for line in lines if "GFLOPs" in _split(line)), [])
+    rows = []
+    for line in lines:
+        if not line.strip():
+            break
+        cells = _split(line)
+        if len(cells) != len(columns):
+            raise ConfigError(f"Under the columns {columns} stand the cells {cells}.")
+        rows.append(dict(zip(columns, cells, strict=True)))
+    return rows
+
+
+def _results(column: str, cell: str) -> list[tuple[str, str]]:
+    """[("JFT top1", "84.9"), ("top5", "95.8")] of the column "JFT top1, top5"."""
+    return list(zip(column.split(", "), cell.split(", "), strict=True))
+
+
+def _split(line: str) -> list[str]:
+    return re.split(r"\s{2,}", line.strip())

@@ -1,0 +1,85 @@
+"""Every shipped config builds, and one full-size train and eval step of it has the right shapes."""
+
+import functools
+import json
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from scenic_video import trainer
+from scenic_video.commands.batches import example_batch
+from scenic_video.commands.building import build_task
+from scenic_video.commands.configs import load_config
+from scenic_video.commands.recipes import CONFIGS, Recipe
+from scenic_video.config import build
+from scenic_video.views import Views
+from tests.configs.published import RECIPES, labels_of
+
+YOUR_VIDEOS = "your_videos.py"
+RUNS = [*RECIPES, Recipe(YOUR_VIDEOS, {}, load_config([f"--config={CONFIGS / YOUR_VIDEOS}"]))]
+FAST = (
+    YOUR_VIDEOS,
+    "vivit/kinetics400_factorised_encoder_base.py:printed",
+    "mtv/epic_kitchens100_modalities.py:rgb_audio_flow",
+    "tokenlearner/imagenet_base.py:b16_16_at_6",
+    "avmae/vggsound_architecture.py:mid_shared",
+    "avmae/vggsound_architecture.py:mid_shared_audiovisual",
+)
+"""One of each kind; the others are slow tests."""
+
+
+def abstract(tree, *leading: int):
+    """The shapes of a batch of one with these axes in place of the first."""
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((*leading, *x.shape[1:]), x.dtype), tree)
+
+
+def shapes(tree):
+    return jax.tree.map(lambda x: (x.shape, x.dtype), tree)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(r, id=r.name, marks=() if r.name in FAST else pytest.mark.slow) for r in RUNS],
+)
+def test_a_full_size_train_and_eval_step(recipe):
+    config = recipe.config.to_dict()
+    left_out = ("dataset", "init", "seed", "evaluators")
+    config = {name: node for name, node in config.items() if name not in left_out}
+    config["learning_rate"]["peak"] = 0.1
+    config["trainer"].pop("num_epochs", None)
+    check_steps(
+        json.dumps(config | {"trainer": {**config["trainer"], "num_steps": 1000}}), recipe.data
+    )
+
+
+@functools.cache
+def check_steps(config: str, data: str) -> None:
+    """Once for all recipes that differ only in their rate, their length or their start."""
+    nodes: dict[str, Any] = json.loads(config)
+    labels, preprocessing = labels_of(data), build(nodes["preprocessing"])
+    task = build_task(nodes, labels, preprocessing)
+    schedule = build(nodes["learning_rate"], num_steps=20_000, steps_per_epoch=100)
+    optimizer = build(nodes["optimizer"], learning_rate=schedule)
+    example, rng = example_batch(preprocessing, labels), jax.random.key(0)
+
+    state = jax.eval_shape(functools.partial(trainer.init_state, task, optimizer, rng, example))
+    batch = abstract(example, build(nodes["input"]).batch_size)
+    step = functools.partial(trainer.train_step, task, optimizer, rng, build(nodes["trainer"]))
+    after, metrics = jax.eval_shape(step, state, batch)
+    assert shapes(after) == shapes(state)
+    assert metrics["loss"].total.dtype == jnp.float32
+
+    evaluation = build(nodes["evaluation"])
+    views = Views.parse(evaluation.views)
+    size = evaluation.batch_size
+    batch = abstract(example, size)
+    seen = abstract(example["inputs"], size, views.num_clips * views.num_crops)
+    evaluate = functools.partial(trainer.eval_step, task, rng)
+    output = jax.eval_shape(evaluate, state, batch | {"inputs": seen})
+    assert output.loss.shape == ()
+    for head, logits in output.predictions.items():
+        assert logits.shape == (size, labels.num_classes[head])
+    is_classification = "Classification" in nodes["task"]["target"]
+    assert output.predictions.keys() == (labels.classes.keys() if is_classification else set())
