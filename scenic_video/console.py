@@ -6,6 +6,7 @@ log step is one plain line without control characters, so that `grep` and `tail`
 
 import contextlib
 import functools
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import TextIOBase
@@ -61,9 +62,25 @@ class Terminal:
         self._console.print(grid)
         self._console.print()
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Prints rows under named columns; columns of nothing but numbers are set flush right."""
-        self._console.print(_table(title, columns, rows))
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        *,
+        fold: bool = True,
+    ) -> None:
+        """Prints rows under named columns; columns of nothing but numbers are set flush right.
+
+        With `fold=False` a row is one line, however long, where no person watches.
+        """
+        table, console = _table(title, columns, rows), self._console
+        if fold or self.is_interactive:
+            return console.print(table)
+        unbounded = console.options.update(max_width=sys.maxsize)
+        folding, console.width = console.width, console.measure(table, options=unbounded).maximum
+        console.print(table)
+        console.width = folding
 
     def results(self, title: str, scalars: Scalars) -> None:
         """A table of named metrics."""

@@ -78,8 +78,8 @@ class Recipe:
         """The class and its size, such as "MTV B/2+S/4+Ti/8" or "FactorisedEncoder B"."""
         model = self.config.model.to_dict()
         name = model["target"].partition(":")[-1]
-        if isinstance(model.get("views"), str):
-            return f"{name} {model['views']}"
+        if "views" in model:
+            return f"{name} {model['views']}" if isinstance(model["views"], str) else name
         letters = [x for x, fields in SIZES.items() if model | fields == model]
         return " ".join([name, *letters])
 
@@ -122,8 +122,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not chosen:
             raise ConfigError(f"No recipe has --{field}={wanted}; there are {', '.join(known)}.")
     columns = ("configs/", "model", "data", "GFLOPs x views", "M params", "printed, %", "ours, %")
-    terminal = Terminal()
-    terminal.table(f"{len(chosen)} recipes", columns, [_cells(recipe) for recipe in chosen])
+    rows = [_cells(recipe) for recipe in chosen]
+    Terminal().table(f"{len(chosen)} recipes", columns, rows, fold=False)
     return 0
 
 

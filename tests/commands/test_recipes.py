@@ -14,8 +14,7 @@ def listed(capsys, *arguments):
     return capsys.readouterr().out
 
 
-def test_a_recipe_has_its_model_cost_and_printed_result(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "300")
+def test_a_recipe_is_a_line_with_its_model_cost_and_printed_result(capsys):
     line = next(x for x in listed(capsys).splitlines() if "factorised_encoder_base.py:printed" in x)
     for cell in ("FactorisedEncoder B", "kinetics400", "284.4 x 12", "115.1", "top1 78.8"):
         assert cell in line

@@ -29,6 +29,7 @@ HEADS = {
     "avid": {"label": 887},
     "imagenet": {"label": 1000},
     "synthetic": {"action": 10},
+    "videos": {"label": 10},
 }
 MULTILABEL = ("audioset_balanced", "audioset_500k", "audioset_unbalanced", "charades")
 THOUSANDS = {

@@ -1,6 +1,7 @@
 """What recipes say of themselves is so: their fields, their variants, their costs, their starts."""
 
 import ast
+import functools
 import inspect
 import re
 from typing import Any
@@ -176,7 +177,9 @@ def reread(recipe) -> Recipe:
     )
 
 
+@functools.cache
 def weights_in(workdir) -> Any:
+    """What a run or an image model leaves there, as narrow as the one that starts from it."""
     if workdir in BY_WORKDIR:
         return weights_of(reread(BY_WORKDIR[workdir]))
     match = IMAGE_MODEL.fullmatch(workdir)
