@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from scenic_video.commands.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
@@ -11,7 +11,7 @@ from scenic_video.console import Terminal
 from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
 from scenic_video.data.labels import fingerprint
-from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.data.preprocessing import MODALITIES, Preprocessing
 from scenic_video.data.transforms import InputTransform
 from scenic_video.tasks.task import Task
 
@@ -38,6 +38,7 @@ def build_dataset(node: Any, terminal: Terminal | None = None) -> Dataset:
 def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Preprocessing) -> Task:
     """The task of a config over the heads of `labels`; the model's head is as wide as they are."""
     model = build_taking(config["model"], num_classes=sum(labels.num_classes.values()))
+    _check_inputs(model, preprocessing.modalities)
     return build_taking(
         config["task"],
         model=model,
@@ -59,10 +60,26 @@ def build_transform(config: Mapping[str, Any], preprocessing: Preprocessing) -> 
 
 def build_taking(node: Mapping[str, Any], **runtime: Any) -> Any:
     """As `build`, with as much of `runtime` as the constructor takes."""
-    parameters = inspect.signature(resolve(node["target"])).parameters
+    taken = _taken_by(resolve(node["target"]), runtime)
+    return build(node, **{name: runtime[name] for name in taken})
+
+
+def _check_inputs(model: Any, modalities: Sequence[str]) -> None:
+    """Refuses modalities that the model's call has no keyword for."""
+    known = _taken_by(model, MODALITIES)
+    if unknown := [name for name in modalities if name not in known]:
+        raise ConfigError(
+            f"preprocessing.modalities gives {', '.join(modalities)}, but "
+            f"{type(model).__name__} takes {', '.join(known) or 'none of these'}. Leave out "
+            f"{', '.join(unknown)}, or choose a model that takes it."
+        )
+
+
+def _taken_by(function: Callable[..., Any], names: Iterable[str]) -> list[str]:
+    """Those of `names` that `function` has a keyword for."""
+    parameters = inspect.signature(function).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    taken = {name: x for name, x in runtime.items() if takes_all or name in parameters}
-    return build(node, **taken)
+    return [name for name in names if takes_all or name in parameters]
 
 
 def with_statistics(preprocessing: Preprocessing, dataset: Dataset) -> Preprocessing:

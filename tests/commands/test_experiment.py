@@ -14,6 +14,10 @@ from scenic_video.cli import main
             "must be a multiple of eval_every",
         ),
         (["evaluation.split=holdout"], "no split 'holdout'"),
+        (
+            ["preprocessing.modalities=('rgb','flow')"],
+            "preprocessing.modalities gives rgb, flow, but FactorisedEncoder takes rgb.",
+        ),
     ],
 )
 def test_a_run_that_cannot_work_is_refused(config, flags, words, capsys):
