@@ -48,9 +48,8 @@ class MetricWriter:
             return
         now = time.time()
         values = {name: _number(name, value) for name, value in scalars.items()}
-        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        row = {"step": int(step), "time": round(now, 3), **finite}
-        self._file.write(json.dumps(row, allow_nan=False) + "\n")
+        row = {"step": int(step), "time": round(now, 3), **values}
+        self._file.write(json_of(row) + "\n")
         self._file.flush()
         for name, value in values.items():
             self._events.add_scalar(name, value, int(step), walltime=now)
@@ -73,6 +72,11 @@ class MetricWriter:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def json_of(value: Any, *, indent: int | None = None) -> str:
+    """`value` as JSON, with null for numbers that are not finite, which JSON cannot say."""
+    return json.dumps(_without_nan(value), indent=indent, allow_nan=False)
 
 
 def read_metrics(workdir: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -106,6 +110,14 @@ def _drop_rows_after(path: Path, step: int) -> None:
     shorter = path.with_suffix(".tmp")
     shorter.write_text("".join(kept), encoding="utf-8")
     os.replace(shorter, path)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _number(name: str, value: Any) -> float:

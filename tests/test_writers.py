@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 
-from scenic_video.writers import MetricWriter, read_metrics
+from scenic_video.writers import MetricWriter, json_of, read_metrics
 
 
 def without_time(rows):
@@ -132,3 +132,10 @@ def test_only_process_0_writes(tmp_path, monkeypatch):
         writer.write(1, {"loss": 1.0})
         writer.flush()
     assert not (tmp_path / "run").exists()
+
+
+def test_json_has_null_for_numbers_that_are_not_finite_wherever_they_stand():
+    value = {"top1": 0.5, "rows": [{"loss": float("nan")}, (np.float64("inf"), 3)], "name": "nan"}
+    assert json.loads(json_of(value, indent=2)) == {
+        "top1": 0.5, "rows": [{"loss": None}, [None, 3]], "name": "nan",
+    }  # fmt: skip

@@ -1,7 +1,6 @@
 """Evaluations of several models, or of one under several conditions, in one table."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scenic_video.console import Terminal
+from scenic_video.writers import json_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Comparison:
             for row in self.rows
         ]
         summary = {**self.summary, "rows": rows, "notes": list(self.notes)}
-        path.write_text(json.dumps(summary, indent=2) + "\n")
+        path.write_text(json_of(summary, indent=2) + "\n")
         arrays: dict[str, Any] = {
             f"logits/{row.name}/{head}": x for row in self.rows for head, x in row.logits.items()
         }

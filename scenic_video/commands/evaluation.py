@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.sharding import local_rows
 from scenic_video.trainer import Steps, TrainState
 from scenic_video.views import Views
+from scenic_video.writers import json_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Evaluation:
         """Writes <split>_<views>.json and, with what is known of every video, .npz."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{prefix}{self.split}_{self.views}.json"
-        path.write_text(json.dumps(self.summary, indent=2) + "\n")
+        path.write_text(json_of(self.summary, indent=2) + "\n")
         arrays: dict[str, Any] = {f"logits/{head}": x for head, x in self.logits.items()}
         if self.has_sound is not None:
             arrays["has_sound"] = self.has_sound

@@ -1,6 +1,5 @@
 """The evaluators that a config names: built, run, and written down."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from scenic_video.config import build
 from scenic_video.console import Terminal
 from scenic_video.evaluators.evaluator import Evaluator, Run
 from scenic_video.trainer import TrainState
+from scenic_video.writers import json_of
 
 Results = dict[str, dict[str, float]]
 """Evaluator -> metric -> value."""
@@ -53,6 +53,6 @@ def show(results: Results, state: TrainState, folder: Path, terminal: Terminal) 
     step = int(jax.device_get(state.step))
     for name, found in results.items():
         path = folder / f"{name}.json"
-        path.write_text(json.dumps({"step": step, "metrics": found}, indent=2) + "\n")
+        path.write_text(json_of({"step": step, "metrics": found}, indent=2) + "\n")
         terminal.results(name, found)
         terminal.line(f"Results: {path}")

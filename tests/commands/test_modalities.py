@@ -1,5 +1,6 @@
 """A, V and AV of one model in one table, and how many videos are without sound."""
 
+import dataclasses
 import io
 import json
 
@@ -94,6 +95,17 @@ def test_one_table_is_printed_with_its_rule(alone, tmp_path):
     text = " ".join(printed.getvalue().split())
     assert "modalities examples loss top1 top5" in text and "AV spectrogram+rgb 3" in text
     assert RULE in text
+
+
+def test_what_is_not_a_number_is_null_in_the_results(alone, tmp_path):
+    odd = dataclasses.replace(alone, metrics=alone.metrics | {"loss": float("nan")})
+    row = Row("AV", 3, odd.metrics, odd.logits, {})
+    table = Comparison("test", [row], odd.ids, [], {}).write(tmp_path / "table.json")
+    table, results = (path.read_text() for path in (table, odd.write(tmp_path)))
+    assert "NaN" not in table + results
+    for found in (json.loads(table)["rows"][0], json.loads(results)):
+        assert found["metrics"]["loss"] is None
+        assert found["metrics"]["top1"] == alone.metrics["top1"]
 
 
 def test_predict_hears(audiovisual, some_silent, alone):
