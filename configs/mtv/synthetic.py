@@ -1,0 +1,50 @@
+"""MTV with two views against single views, on ten synthetic actions.
+
+    scenic-video train --config=configs/mtv/synthetic.py:two_views \
+        --workdir=runs/mtv/synthetic_two_views
+
+Views are those of a clip of 16 frames of 32 x 32 pixels: `fine` has tubelets of 2 frames in a
+transformer of width 64, `coarse` of 8 frames in one of width 32; in `two_views` the coarse one
+reads the fine one by cross-view attention in block 1. `coarse_wide` is the coarse view in width 64.
+A minute or two each on two idle CPU cores. The clips are those of configs/quickstart.py.
+
+    variant      M params  test top1  test top1, seed 1
+    two_views    0.34      95.5       96.0
+    fine         0.20      28.5       -
+    coarse       0.10      87.5       -
+    coarse_wide  0.27         96.0       93.5
+
+Of 200 test clips: a standard error is 1.5 at 95, 3.2 at 28.5. Most of what the second view adds is
+that tubelets of 8 frames see motion.
+"""
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from configs.synthetic import training
+from configs.variants import choose
+
+FINE = dict(hidden_size=64, mlp_dim=128, num_layers=3, num_heads=4, tubelet_size=(2, 8, 8))
+COARSE = dict(hidden_size=32, mlp_dim=64, num_layers=3, num_heads=4, tubelet_size=(8, 8, 8))
+FUSION = dict(target="scenic_video.layers.view_fusion:CrossViewAttention", layers=(1,))
+MODELS: dict[str, dict[str, Any]] = {
+    "two_views": dict(views=(FINE, COARSE), fusion=FUSION),
+    "fine": dict(views=(FINE,)),
+    "coarse": dict(views=(COARSE,)),
+    "coarse_wide": dict(views=(COARSE | dict(hidden_size=64, mlp_dim=128),)),
+}
+
+
+def get_config(variant: str = "two_views") -> ConfigDict:
+    return training(
+        model=dict(
+            target="projects.mtv.model:MTV",
+            global_mlp_dim=128,
+            global_num_layers=2,
+            global_num_heads=4,
+            repetition="repeat",
+        )
+        | choose(MODELS, variant),
+        num_steps=500,
+    )
