@@ -12,7 +12,7 @@ A minute or two each on two idle CPU cores. The clips are those of configs/quick
     two_views    0.34      95.5       96.0
     fine         0.20      28.5       -
     coarse       0.10      87.5       -
-    coarse_wide  0.27         96.0       93.5
+    coarse_wide  0.27      96.0       93.5
 
 Of 200 test clips: a standard error is 1.5 at 95, 3.2 at 28.5. Most of what the second view adds is
 that tubelets of 8 frames see motion.
