@@ -61,7 +61,7 @@ def test_a_docstring_has_the_paper_and_the_command_of_one_of_its_recipes(file):
     commands = re.findall(r"scenic-video train --config=configs/(\S+) --workdir=(\S+)", text)
     known = {recipe.name: recipe.workdir for recipe in RECIPES if recipe.file == file}
     assert commands and all(known.get(name) == workdir for name, workdir in commands)
-    assert re.search(r"et al\.", text) or "/" not in file
+    assert re.search(r"et al\.", text) or "synthetic" in text
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if f"{file}" not in BY_WORKDIR])
@@ -91,6 +91,13 @@ def _nodes(node):
         yield from [node] if "target" in node else []
         for inner in node.values():
             yield from _nodes(inner)
+
+
+@pytest.mark.parametrize("recipe", each(RECIPES))
+def test_the_rate_of_a_recipe_rises_to_its_peak_and_falls(recipe):
+    schedule = build(recipe.config.learning_rate.to_dict(), num_steps=20_000, steps_per_epoch=100)
+    rates = [schedule(step) for step in (0, 15_000, 19_999)]
+    assert rates[0] < recipe.config.learning_rate.peak and rates[1] > rates[2]
 
 
 @pytest.mark.parametrize("recipe", each(PUBLISHED))
