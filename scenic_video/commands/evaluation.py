@@ -19,6 +19,7 @@ from scenic_video.data.feed import Feed
 from scenic_video.data.pipeline import eval_batches
 from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.sharding import local_rows
+from scenic_video.tasks.presence import only_hears
 from scenic_video.trainer import Steps, TrainState
 from scenic_video.views import Views
 from scenic_video.writers import json_of
@@ -50,7 +51,7 @@ class Evaluation:
     @property
     def counted(self) -> np.ndarray:
         """Which examples [N] the metrics are of: those that hold something the model was shown."""
-        if self.has_sound is None or self.modalities != ("spectrogram",):
+        if self.has_sound is None or not only_hears(self.modalities):
             return self.readable
         return self.readable & self.has_sound
 
@@ -82,7 +83,7 @@ class Evaluation:
         decoded = f"decoded {int(self.readable.sum())} of {len(self.ids)}"
         if self.has_sound is None:
             return decoded
-        left_out = ", not counted" if self.modalities == ("spectrogram",) else ""
+        left_out = ", not counted" if only_hears(self.modalities) else ""
         return f"{decoded}; {self.num_without_sound} without sound{left_out}"
 
     def confusion(self, head: str, num_classes: int) -> np.ndarray:
@@ -113,6 +114,7 @@ def evaluate_split(
     examples: Sequence[Example],
     labels: LabelSpace,
     preprocessing: Preprocessing,
+    modalities: Sequence[str],
     options: EvaluationOptions,
     views: Views,
     num_threads: int | None = None,
@@ -121,8 +123,9 @@ def evaluate_split(
 ) -> Evaluation:
     """Every example of `examples` once, all views of a video from one decode.
 
-    `on_batch(done, total)` hears of every batch. Unreadable videos are left out of the metrics
-    and named; nothing stands in for them.
+    `modalities` are those of the inputs that the task shows its model. `on_batch(done, total)`
+    hears of every batch. Unreadable videos are left out of the metrics and named; nothing stands in
+    for them. Errors: ValueError where none can be read.
     """
     batch_size = options.batch_size
     outputs, kept = [], []
@@ -148,6 +151,15 @@ def evaluate_split(
     words = {bad_file.index: bad_file.error for bad_file in bad_files}
     readable = np.isin(np.arange(len(examples)), list(words), invert=True)
     readable, has_sound = _on_all_hosts(readable, has_sound)
+    unreadable = [
+        {"id": examples[i].id, "error": words.get(i, "see the log of the host that read it")}
+        for i in np.flatnonzero(~readable).tolist()
+    ]
+    if not readable.any():
+        raise ValueError(
+            f"There is nothing to evaluate: none of the {len(examples)} examples of {split!r} can "
+            f"be read. The first, {unreadable[0]['id']}: {unreadable[0]['error']}"
+        )
     logits = jax.tree.map(lambda *parts: np.concatenate(parts)[: len(examples)], *kept)
     return Evaluation(
         dataset=dataset.name,
@@ -160,11 +172,8 @@ def evaluate_split(
         labels={head: [e.labels[head] for e in examples] for head in labels.classes},
         logits={head: np.where(readable[:, None], x, 0.0) for head, x in logits.items()},
         readable=readable,
-        unreadable=[
-            {"id": examples[i].id, "error": words.get(i, "see the log of the host that read it")}
-            for i in np.flatnonzero(~readable).tolist()
-        ],
-        modalities=tuple(preprocessing.modalities),
+        unreadable=unreadable,
+        modalities=tuple(modalities),
         has_sound=None if preprocessing.sound is None else has_sound,
     )
 

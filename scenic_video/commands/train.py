@@ -22,6 +22,7 @@ from scenic_video.data.feed import Feed
 from scenic_video.data.pipeline import batch_examples, train_batches
 from scenic_video.preemption import StopRequest
 from scenic_video.sharding import local_rows
+from scenic_video.tasks.presence import shown_modalities
 from scenic_video.trainer import Steps, TrainState
 from scenic_video.views import Views
 from scenic_video.writers import MetricWriter
@@ -161,6 +162,7 @@ def evaluate(
             examples=split_of(experiment.dataset, split),
             labels=experiment.dataset.labels,
             preprocessing=experiment.preprocessing,
+            modalities=shown_modalities(experiment.task, experiment.preprocessing.modalities),
             options=experiment.evaluation,
             views=views,
             num_threads=experiment.input.num_threads,

@@ -18,6 +18,7 @@ from scenic_video.config import ConfigError
 from scenic_video.data.decoding import UnreadableVideo
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.tasks.presence import only_hears, shown_modalities
 from scenic_video.tasks.task import Batch, Task
 from scenic_video.views import Views
 
@@ -76,7 +77,8 @@ class TrainedModel:
         inputs = self.preprocessing.eval_inputs(
             example, num_clips=parsed.num_clips, num_crops=parsed.num_crops
         )
-        if self.preprocessing.only_hears and not inputs["has_sound"].any():
+        shown = shown_modalities(self.task, self.preprocessing.modalities)
+        if only_hears(shown) and not inputs["has_sound"].any():
             raise UnreadableVideo("It is without sound, and this model only hears.")
         inputs = {name: views[None] for name, views in inputs.items()}
         batch = example_batch(self.preprocessing, self.labels) | {"inputs": inputs}

@@ -16,6 +16,7 @@ from scenic_video.config import build
 from scenic_video.console import Terminal
 from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, LabelSpace, split_of
+from scenic_video.tasks.presence import shown_modalities
 from scenic_video.views import Views
 
 
@@ -62,6 +63,7 @@ def evaluate(
             examples=examples,
             labels=labels,
             preprocessing=model.preprocessing,
+            modalities=shown_modalities(model.task, model.preprocessing.modalities),
             options=options,
             views=Views.parse(options.views),
             on_batch=counting,

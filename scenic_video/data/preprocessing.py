@@ -86,11 +86,6 @@ class Preprocessing:
             return self.crop, self.crop
         return self.crop[0], self.crop[1]
 
-    @property
-    def only_hears(self) -> bool:
-        """Whether there is nothing to learn from a clip without sound."""
-        return self.modalities == ("spectrogram",)
-
     def to_dict(self) -> dict[str, Any]:
         """For JSON; `from_dict` is its inverse."""
         fields = dataclasses.asdict(self)

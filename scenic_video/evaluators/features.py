@@ -16,6 +16,7 @@ from scenic_video.data.pipeline import eval_batches
 from scenic_video.evaluators.evaluator import OnBatch, Run, unheard
 from scenic_video.evaluators.linear_probe import Labelled
 from scenic_video.sharding import local_rows, put_batch
+from scenic_video.tasks.presence import only_hears, shown_modalities
 from scenic_video.tasks.task import Batch, FeatureExtractor
 from scenic_video.trainer import TrainState
 from scenic_video.views import Views
@@ -47,11 +48,13 @@ def compile_features(run: Run) -> Extractor:
             "method features(variables, batch) -> [B, D]."
         )
 
+    shown = shown_modalities(task, run.preprocessing.modalities)
+
     def features(state: TrainState, batch: Batch) -> dict[str, Any]:
         variables = {"params": state.eval_params, **state.model_state}
         values = task.features(variables, batch).astype(jnp.float32)
         mask = batch["mask"]
-        if run.preprocessing.only_hears:
+        if only_hears(shown):
             mask = mask * batch["inputs"]["has_sound"].max(axis=1)
         return {"features": values, "label": batch["label"], "mask": mask}
 

@@ -8,6 +8,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from scenic_video.tasks.task import Task
+
+
+def shown_modalities(task: Task, given: Sequence[str]) -> tuple[str, ...]:
+    """What a task shows its model in evaluation: its `modalities`, or all that it is `given`."""
+    return tuple(getattr(task, "modalities", None) or given)
+
+
+def only_hears(shown: Sequence[str]) -> bool:
+    """Whether a clip without sound tells nothing to a model that is shown these modalities."""
+    return tuple(shown) == ("spectrogram",)
+
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:

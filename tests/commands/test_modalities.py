@@ -15,8 +15,9 @@ from scenic_video.commands.modalities import RULE, parse
 from scenic_video.commands.trained import load
 from scenic_video.commands.trained_evaluation import evaluate
 from scenic_video.console import Terminal
+from scenic_video.data.decoding import UnreadableVideo
 from scenic_video.data.synthetic_scenes import ACTIONS
-from tests.helpers.runs import MBT, without_sound
+from tests.helpers.runs import FLOW, MBT, without_sound
 
 BOTH = ("rgb", "spectrogram")
 
@@ -106,6 +107,30 @@ def test_what_is_not_a_number_is_null_in_the_results(alone, tmp_path):
     for found in (json.loads(table)["rows"][0], json.loads(results)):
         assert found["metrics"]["loss"] is None
         assert found["metrics"]["top1"] == alone.metrics["top1"]
+
+
+def test_a_task_that_shows_sound_alone_counts_and_predicts_what_it_can_hear(
+    audiovisual, some_silent, files
+):
+    model = load(audiovisual)
+    task = dataclasses.replace(model.task, modalities=["spectrogram"])
+    hearing = dataclasses.replace(model, task=task)
+    evaluation = evaluate(hearing, data=str(some_silent), views="2x1")
+    assert evaluation.coverage == "decoded 3 of 4; 1 without sound, not counted"
+    np.testing.assert_array_equal(evaluation.counted, [True, True, False, False])
+    assert evaluation.confusion("action", 10).sum() == 2
+    assert evaluation.metrics == pytest.approx(files[0]["rows"][0]["metrics"], abs=1e-5)
+    with pytest.raises(UnreadableVideo, match="this model only hears"):
+        hearing.logits(some_silent.parent / "silent.mp4", views="1x1")
+
+
+def test_a_split_of_which_nothing_can_be_read_is_an_error_that_says_why(save_run, tmp_path, capsys):
+    run = save_run(tmp_path / "run", FLOW)
+    assert main(["eval", f"--workdir={run}", "--views=1x1"]) == 2
+    words = " ".join(capsys.readouterr().err.split())
+    assert "none of the 4 examples of 'test' can be read. The first, " in words
+    assert "scenic-video data flow" in words
+    assert not (run / "eval").exists()
 
 
 def test_predict_hears(audiovisual, some_silent, alone):

@@ -34,6 +34,14 @@ MBT = AUDIOVISUAL.replace(
                    num_heads=2, fusion_layer=1, tubelet_size=(2, 8, 8))""",
 )
 
+FLOW = CONFIG.replace("crop=16", 'crop=16, modalities=("flow",)').replace(
+    """model=dict(target="projects.vivit.model:FactorisedEncoder", hidden_size=16, mlp_dim=16,
+                   num_layers=1, num_heads=2, temporal_num_layers=1, tubelet_size=(2, 8, 8))""",
+    """model=dict(target="projects.mtv.model:MTV", global_mlp_dim=16, global_num_layers=1,
+                   global_num_heads=2, views=[dict(modality="flow", hidden_size=16, mlp_dim=16,
+                   num_layers=1, num_heads=2, tubelet_size=(2, 8, 8))])""",
+)
+
 
 def without_sound(source: Path, target: Path) -> Path:
     """The same pictures, packet for packet, and no audio stream."""
