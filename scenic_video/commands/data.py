@@ -96,7 +96,9 @@ def _add_transcode(verbs: Any) -> None:
     parser = verbs.add_parser(
         "transcode",
         help="make small copies that are fast to decode",
-        description="Makes small copies of all videos that are fast to decode, and cuts clips.",
+        description="Makes small copies of all videos that are fast to decode, and cuts clips. "
+        "statistics.json and optical flow are not copied: run `data stats` and `data flow` on the "
+        "copy.",
         epilog=TRANSCODE_EXAMPLES,
     )
     add_data(parser)

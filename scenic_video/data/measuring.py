@@ -24,8 +24,10 @@ def spectrogram_statistics(
 ) -> dict[str, Any]:
     """Mean and standard deviation of the spectrograms in the middle of the examples.
 
-    Only windows that are audible count; "num_silent" says how many are not or have no sound at
-    all, "num_unreadable" how many files could not be read. Errors: ValueError where none is heard.
+    Examples shorter than a window are looped, whatever a run's preprocessing.short_clips is: the
+    silence that "pad" fills up with is not measured. Only windows that are audible count;
+    "num_silent" says how many are not or have no sound at all, "num_unreadable" how many files
+    could not be read. Errors: ValueError where none is heard.
     """
     preprocessing = Preprocessing(num_frames=1, modalities=("spectrogram",), sound=sound)
     sums = jax.jit(lambda waveforms: _sums(waveforms, sound))
