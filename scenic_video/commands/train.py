@@ -14,21 +14,18 @@ from scenic_video.commands.batches import put_on
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
 from scenic_video.commands.experiment import Experiment, build_experiment
+from scenic_video.commands.training_batches import clips_of, open_batches
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal, TrainingProgress
-from scenic_video.data.bad_files import BadFiles
 from scenic_video.data.examples import split_of
 from scenic_video.data.feed import Feed
-from scenic_video.data.pipeline import batch_examples, train_batches
 from scenic_video.preemption import StopRequest
-from scenic_video.sharding import local_rows
 from scenic_video.tasks.presence import shown_modalities
 from scenic_video.trainer import Steps, TrainState
 from scenic_video.views import Views
 from scenic_video.writers import MetricWriter
 
 PREEMPTED = 75
-MAX_NAMED = 16
 
 EXAMPLES = (
     """\
@@ -125,7 +122,7 @@ def _train(
         return evaluators.named({evaluation.split: evaluation.metrics} | others)
 
     with (
-        _training_batches(experiment, steps, int(state.step), workdir) as batches,
+        open_batches(experiment, steps, int(state.step), workdir) as batches,
         Feed(batches, put_on(steps.mesh, batch_size)) as feed,
         terminal.training(
             num_steps=cadence.num_steps, batch_size=batch_size, first_step=int(state.step)
@@ -144,7 +141,7 @@ def _train(
                 max_bad_steps=options.max_bad_steps,
             )
         except loop.NonFiniteLoss as error:
-            error.add_note(_clips_of(experiment, error.steps))
+            error.add_note(clips_of(experiment, error.steps))
             raise
 
 
@@ -210,45 +207,3 @@ def _best(experiment: Experiment, steps: Steps, workdir: Path) -> TrainState:
     with _open_checkpoints(experiment, workdir) as checkpoints:
         state, _ = checkpoints.restore(checkpoints.best_step(), steps.abstract_state)
     return state
-
-
-def _training_batches(experiment: Experiment, steps: Steps, start_step: int, workdir: Path):
-    options = experiment.input
-    process = f".{jax.process_index()}" if jax.process_count() > 1 else ""
-    bad_files = BadFiles(
-        workdir / f"bad_files{process}.jsonl",
-        num_examples=len(experiment.train_split),
-        max_share=options.max_bad_share,
-    )
-    return train_batches(
-        experiment.train_split,
-        experiment.dataset.labels,
-        experiment.preprocessing,
-        seed=experiment.config["seed"],
-        batch_size=options.batch_size,
-        rows=local_rows(steps.mesh, options.batch_size),
-        start_step=start_step,
-        scale_jitter=options.scale_jitter,
-        crop_area=options.crop_area,
-        flip=experiment.flip,
-        bad_files=bad_files,
-        num_threads=options.num_threads,
-        num_workers=options.num_workers,
-        decode_timeout=options.decode_timeout,
-    )
-
-
-def _clips_of(experiment: Experiment, steps: range) -> str:
-    """The clips of the batches of `steps`, a line a step."""
-    lines = []
-    for step in steps:
-        examples = batch_examples(
-            experiment.train_split,
-            seed=experiment.config["seed"],
-            batch_size=experiment.input.batch_size,
-            step=step - 1,
-        )
-        names = ", ".join(example.id for example in examples[:MAX_NAMED])
-        more = len(examples) - MAX_NAMED
-        lines.append(f"  step {step}: {names}" + (f" and {more} more" if more > 0 else ""))
-    return "The clips of these steps:\n" + "\n".join(lines)

@@ -5,12 +5,13 @@ Axes: b examples, t time, h rows, w columns, f mel bins, n tokens, d width, p va
 Parameters carry the names of the public checkpoints.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from projects.avmae.pretraining.strategies import STRATEGIES, other, run
 from scenic_video.layers.autoencoder import Autoencoder, Present, TokenGrid, Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
 from scenic_video.layers.embeddings import single_images
@@ -18,8 +19,6 @@ from scenic_video.layers.masking import STRATEGIES as MASKING_STRATEGIES
 from scenic_video.layers.masking import Mask, Reconstruction, place_tokens, take_tokens
 from scenic_video.layers.pooling import prepend_class_token
 from scenic_video.layers.presence import read_presence, where_present
-
-STRATEGIES = ("shared", "separate", "early")
 
 
 class MaskedAutoencoder(Autoencoder, kw_only=True):
@@ -175,7 +174,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
 
     def _encode(self, tokens: Tokens, present: Present, *, train: bool) -> Tokens:
         if self.encoder != "mid":
-            return _run(self.encoder, self._encoder, "Transformer", tokens, present, train=train)
+            return run(self.encoder, self._encoder, "Transformer", tokens, present, train=train)
         for name in tokens:
             unimodal = self._encoder(f"Transformer_{name}", self.num_layers - self.fusion_layers)
             tokens = tokens | {name: unimodal(tokens[name], train=train)}
@@ -191,7 +190,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         if self.objective == "reconstruction":
             tokens = self._fill_in_all(projected, grids)
             hidden = {name: grids[name].is_hidden() for name in tokens}
-            decoded = _run(self.decoder, self._decoder, "Decoder", tokens, present, train=train)
+            decoded = run(self.decoder, self._decoder, "Decoder", tokens, present, train=train)
             return decoded, hidden
         by_position = self.objective == "public_inpainting"
         inpaint = self._inpaint_by_position if by_position else self._inpaint
@@ -211,9 +210,9 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         asked = {name: take_tokens(x, grids[name].mask.hidden) for name, x in tokens.items()}
         known = {name: take_tokens(x, grids[name].mask.visible) for name, x in tokens.items()}
         sequences = {
-            name: jnp.concatenate([x, known[_other(name)]], axis=1) for name, x in asked.items()
+            name: jnp.concatenate([x, known[other(name)]], axis=1) for name, x in asked.items()
         }
-        decoded = _run(self.decoder, self._decoder, "Decoder", sequences, None, train=train)
+        decoded = run(self.decoder, self._decoder, "Decoder", sequences, None, train=train)
         answers = {name: decoded[name][:, : x.shape[1]] for name, x in asked.items()}
         placed = {
             name: place_tokens(jnp.zeros_like(tokens[name]), x, grids[name].mask.hidden)
@@ -226,39 +225,14 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
     ) -> tuple[Tokens, Tokens]:
         tokens, scored = {}, {}
         for name in projected:
-            known, number = projected[_other(name)], grids[name].number
+            known, number = projected[other(name)], grids[name].number
             if known.shape[1] >= number:
                 raise ValueError(
-                    f"{known.shape[1]} visible tokens of {_other(name)} leave no room among the "
-                    f"{number} of {name}. Raise the masking rate of {_other(name)}."
+                    f"{known.shape[1]} visible tokens of {other(name)} leave no room among the "
+                    f"{number} of {name}. Raise the masking rate of {other(name)}."
                 )
             at = jnp.broadcast_to(jnp.arange(known.shape[1]), known.shape[:2])
             tokens[name] = self._fill_in(name, known, grids[name], at=at)
             row = jnp.arange(number) >= known.shape[1]
             scored[name] = jnp.broadcast_to(row.astype(jnp.float32), (len(known), number))
-        return _run(self.decoder, self._decoder, "Decoder", tokens, None, train=train), scored
-
-
-def _other(modality: str) -> str:
-    return "spectrogram" if modality == "rgb" else "rgb"
-
-
-def _run(
-    strategy: str,
-    make: Callable[[str], nn.Module],
-    name: str,
-    tokens: Tokens,
-    present: Present,
-    *,
-    train: bool,
-) -> Tokens:
-    """Tokens of all modalities through one transformer or several, as the strategy says."""
-    if strategy == "separate":
-        return {m: make(f"{name}_{m}")(x, train=train) for m, x in tokens.items()}  # pyright: ignore[reportCallIssue]
-    transformer = make(name)
-    if strategy == "shared":
-        return {m: transformer(x, train=train) for m, x in tokens.items()}  # pyright: ignore[reportCallIssue]
-    joined, lengths = join(tokens)
-    mask = joint_mask(tokens, present)
-    joined = transformer(joined, key_mask=mask, train=train)  # pyright: ignore[reportCallIssue]
-    return split(joined, lengths)
+        return run(self.decoder, self._decoder, "Decoder", tokens, None, train=train), scored

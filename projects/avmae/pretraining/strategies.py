@@ -1,0 +1,34 @@
+"""How one transformer or several go over the tokens of two modalities."""
+
+from collections.abc import Callable
+from typing import Any
+
+from scenic_video.layers.autoencoder import Present, Tokens
+from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
+
+STRATEGIES = ("shared", "separate", "early")
+
+
+def other(modality: str) -> str:
+    return "spectrogram" if modality == "rgb" else "rgb"
+
+
+def run(
+    strategy: str,
+    make: Callable[[str], Any],
+    name: str,
+    tokens: Tokens,
+    present: Present,
+    *,
+    train: bool,
+) -> Tokens:
+    """Tokens of all modalities through one transformer or several, as the strategy says."""
+    if strategy == "separate":
+        return {m: make(f"{name}_{m}")(x, train=train) for m, x in tokens.items()}
+    transformer = make(name)
+    if strategy == "shared":
+        return {m: transformer(x, train=train) for m, x in tokens.items()}
+    joined, lengths = join(tokens)
+    mask = joint_mask(tokens, present)
+    joined = transformer(joined, key_mask=mask, train=train)
+    return split(joined, lengths)
