@@ -46,7 +46,7 @@ def test_check_shows_splits_classes_and_a_verdict(broken, capsys):
     assert data("check", broken / "train.csv", broken / "test.csv") == 0
     out = capsys.readouterr().out
     assert "Examples by verb" in out and "onion" in out
-    assert "Invalid data found" in out
+    assert "Invalid data found" in " ".join(out.split())  # a long path folds the line
     assert out.splitlines()[-1] == "1 of 3 examples cannot be read."
 
 
