@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,7 +114,8 @@ def test_a_task_that_shows_sound_alone_counts_and_predicts_what_it_can_hear(
     audiovisual, some_silent, files
 ):
     model = load(audiovisual)
-    task = dataclasses.replace(model.task, modalities=["spectrogram"])
+    task: Any = model.task
+    task = dataclasses.replace(task, modalities=["spectrogram"])
     hearing = dataclasses.replace(model, task=task)
     evaluation = evaluate(hearing, data=str(some_silent), views="2x1")
     assert evaluation.coverage == "decoded 3 of 4; 1 without sound, not counted"
