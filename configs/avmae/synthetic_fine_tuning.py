@@ -1,0 +1,54 @@
+"""Fine-tuning on 500 labelled synthetic clips, from an autoencoder or from random weights.
+
+    scenic-video train --config=configs/avmae/synthetic_fine_tuning.py:audiovisual \
+        --workdir=runs/avmae/synthetic_audiovisual
+
+starts from runs/avmae/synthetic_pretraining, audiovisual_from_scratch from random weights. The
+label is the event, motion x sound: of 20, eyes alone leave 4 and ears alone 5, so that 25 and 20 %
+are the most that `video` and `sound` can expect. A minute or two each on two idle CPU cores.
+
+    variant      pretrained top1, loss  from scratch top1, loss
+    audiovisual  38.5, 1.38             28.5, 1.59
+    video        13.0, 2.51             11.0, 2.53
+    sound        21.0, 2.07             15.0, 2.14
+
+Of 200 test clips, one run each: standard errors are 3.4 at 38.5 and 2.4 at 13.
+"""
+
+from ml_collections import ConfigDict
+
+from configs.synthetic import training
+from configs.variants import choose
+
+MODALITIES = {
+    "audiovisual": ("rgb", "spectrogram"),
+    "video": ("rgb",),
+    "sound": ("spectrogram",),
+}
+START = dict(
+    target="projects.avmae.pretrained:from_autoencoder", workdir="runs/avmae/synthetic_pretraining"
+)
+SCRATCH = "_from_scratch"
+
+
+def get_config(variant: str = "audiovisual") -> ConfigDict:
+    modalities = choose(MODALITIES, variant.removesuffix(SCRATCH))
+    return training(
+        model=dict(
+            target="projects.avmae.model:MBT",
+            modalities=modalities,
+            hidden_size=64,
+            mlp_dim=256,
+            num_layers=4,
+            num_heads=4,
+            fusion_layer=2,
+            classifier="gap",
+            tubelet_size=(8, 8, 8),
+        ),
+        init={} if variant.endswith(SCRATCH) else START,
+        head="event",
+        modalities=modalities,
+        num_examples=500,
+        num_steps=600,
+        peak=2e-3,
+    )
