@@ -1,0 +1,42 @@
+"""MBT against late fusion of the same size, on the label that takes eyes and ears.
+
+    scenic-video train --config=configs/avmae/synthetic_mbt.py:bottlenecks \
+        --workdir=runs/avmae/synthetic_bottlenecks
+
+The label is the event, motion x sound, 20 classes. `bottlenecks` exchange in the last two of four
+blocks, `late` averages the logits of both streams. About three minutes each on two idle CPU cores.
+
+    variant      test top1, loss
+    bottlenecks  34.0, 1.56
+    late         44.5, 1.59
+
+Of 200 test clips, one run each: a standard error is 3.4. Late fusion is better here: motion and
+sound are drawn apart, so that the log probability of an event is a sum over the two.
+"""
+
+from ml_collections import ConfigDict
+
+from configs.synthetic import training
+from configs.variants import choose
+
+FUSION_LAYERS = {"bottlenecks": 2, "late": 4}
+
+
+def get_config(variant: str = "bottlenecks") -> ConfigDict:
+    modalities = ("spectrogram", "rgb")
+    return training(
+        model=dict(
+            target="projects.avmae.model:MBT",
+            modalities=modalities,
+            hidden_size=64,
+            mlp_dim=256,
+            num_layers=4,
+            num_heads=4,
+            fusion_layer=choose(FUSION_LAYERS, variant),
+            tubelet_size=(8, 8, 8),
+        ),
+        head="event",
+        modalities=("rgb", "spectrogram"),
+        num_steps=800,
+        peak=2e-3,
+    )
