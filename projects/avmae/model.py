@@ -13,10 +13,11 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Float
 
-from scenic_video.layers.bottleneck_fusion import FusionEncoder, Present, join, joint_mask
+from scenic_video.layers.bottleneck_fusion import FusionEncoder, join, joint_mask
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
 from scenic_video.layers.presence import (
+    Present,
     all_if_none,
     mean_over_modalities,
     read_presence,

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from flax.core import FrozenDict
 from jax.typing import DTypeLike
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import POSITIONS, PatchEmbedding, add_positions
@@ -22,12 +22,10 @@ from scenic_video.layers.masking import (
     reconstruction_target,
     take_tokens,
 )
-from scenic_video.layers.presence import all_if_none, where_present
+from scenic_video.layers.presence import Present, all_if_none, where_present
 from scenic_video.layers.transformer import Encoder, EncoderBlock
 
 Tokens = dict[str, Array]
-Present = Mapping[str, Bool[Array, " b"]] | None
-"""Which examples have a modality; None if all have all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +167,7 @@ class Autoencoder(nn.Module, kw_only=True):
         grid = patches.shape[1:-1]
         tokens = patches.reshape(len(patches), -1, self.hidden_size)
         name = self._name("posembed_input", modality)
-        tokens = add_positions(tokens, self.positions, grid, name)
+        tokens = add_positions(tokens, self.positions, grid=grid, name=name)
         return self._add_modality_token("Encoder", modality, tokens), grid
 
     def _draw(self, modality: str, batch_size: int, grid: tuple[int, ...]) -> Mask:
@@ -192,7 +190,7 @@ class Autoencoder(nn.Module, kw_only=True):
         filled = jnp.broadcast_to(mask_token, (len(tokens), grid.number, shape[-1]))
         filled = place_tokens(filled, tokens, grid.mask.visible if at is None else at)
         name = self._name("posembed_decoder", modality)
-        filled = add_positions(filled, self.decoder_positions, grid.shape, name)
+        filled = add_positions(filled, self.decoder_positions, grid=grid.shape, name=name)
         return self._add_modality_token("Decoder", modality, filled)
 
     def _add_modality_token(self, part: str, modality: str, tokens: Array) -> Array:

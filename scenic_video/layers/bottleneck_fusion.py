@@ -9,13 +9,11 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from scenic_video.layers.embeddings import LearnedPositions, add_sinusoidal_positions
-from scenic_video.layers.presence import mean_over_modalities
+from scenic_video.layers.embeddings import add_positions
+from scenic_video.layers.presence import Present, mean_over_modalities
 from scenic_video.layers.transformer import block_runner
 
 Tokens = dict[str, Array]
-Present = Mapping[str, Bool[Array, " b"]] | None
-"""Which examples have a modality, of each example one at least; None if all have all."""
 
 
 class FusionEncoder(nn.Module):
@@ -29,7 +27,7 @@ class FusionEncoder(nn.Module):
     early fusion, of `num_layers` late fusion.
 
     Of a modality that an example lacks, as `present` says, nothing reaches the others: the mean is
-    over the bottlenecks of those it has, and its tokens are not attended to.
+    over the bottlenecks of those it has, one at least, and its tokens are not attended to.
 
     `suffixes` gives the blocks' names, "encoderblock_3" + suffix; modalities of one suffix share
     their blocks. `block` makes one from `stochastic_depth_rate` and `name`, as for `Encoder`.
@@ -70,18 +68,15 @@ class FusionEncoder(nn.Module):
                 tokens, bottlenecks = _through_bottlenecks(tokens, bottlenecks, apply, present)
             elif len(set(self.suffixes[name] for name in tokens)) == 1:
                 joined, lengths = join(tokens)
-                tokens = split(apply[next(iter(tokens))](joined, key_mask), lengths)
+                tokens = split(apply[next(iter(tokens))](joined, key_mask=key_mask), lengths)
             else:
                 tokens = _over_all_tokens(tokens, apply, key_mask)
         joined, lengths = join(tokens)
         return split(nn.LayerNorm(name="encoder_norm")(joined), lengths)
 
     def _add_positions(self, modality: str, tokens: Array) -> Array:
-        tokens = tokens.astype(jnp.float32)
-        if self.positions == "sinusoidal_1d":
-            return add_sinusoidal_positions(tokens, tokens.shape[1:2])
         name = "posembed_input" if modality == "rgb" else f"posembed_input_{modality}"
-        return LearnedPositions(name=name)(tokens)
+        return add_positions(tokens, self.positions, name=name)
 
     def _blocks(self, layer: int, tokens: Tokens) -> dict[str, Any]:
         """The block of every modality; those that share one get the same."""
@@ -112,7 +107,7 @@ def _over_all_tokens(
     tokens: Tokens, apply: Mapping[str, Callable[..., Array]], key_mask: Array | None
 ) -> dict[str, Array]:
     joined, lengths = join(tokens)
-    return {name: split(apply[name](joined, key_mask), lengths)[name] for name in tokens}
+    return {name: split(apply[name](joined, key_mask=key_mask), lengths)[name] for name in tokens}
 
 
 def join(

@@ -11,7 +11,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 KERNEL_STARTS = ("random", "filter_inflation", "central_frame")
-POSITIONS = ("sinusoidal", "sinusoidal_1d", "learned", "learned_space_time", "none")
+SEQUENCE_POSITIONS = ("learned", "sinusoidal_1d", "none")
+POSITIONS = (*SEQUENCE_POSITIONS, "sinusoidal", "learned_space_time")
+"""Those that need no grid, and all."""
 
 
 class PatchEmbedding(nn.Module):
@@ -148,21 +150,27 @@ class LearnedSpaceTimePositions(nn.Module):
 
 
 def add_positions(
-    tokens: Float[Array, "b n d"], kind: str, grid: tuple[int, ...], name: str
-) -> Float[Array, "b n d"]:
+    tokens: Float[Array, "*batch n d"], kind: str, *, name: str, grid: Sequence[int] | None = None
+) -> Float[Array, "*batch n d"]:
     """Adds positions of a `kind` of `POSITIONS`, in float32; learned ones as `name`.
 
-    To be called inside a compact module, which then owns the table.
+    To be called inside a compact module, which then owns the table. Tokens without a `grid` are a
+    sequence. Errors: ValueError for a kind that is unknown, or needs a grid where there is none.
     """
     tokens = tokens.astype(jnp.float32)
     match kind:
         case "learned":
             return LearnedPositions(name=name)(tokens)
-        case "learned_space_time":
-            return LearnedSpaceTimePositions(grid, name=name)(tokens)
+        case "sinusoidal_1d":
+            return add_sinusoidal_positions(tokens, tokens.shape[-2:-1])
         case "none":
             return tokens
-    return add_sinusoidal_positions(tokens, grid if kind == "sinusoidal" else tokens.shape[1:2])
+        case "sinusoidal" if grid is not None:
+            return add_sinusoidal_positions(tokens, grid)
+        case "learned_space_time" if grid is not None:
+            return LearnedSpaceTimePositions(grid, name=name)(tokens)
+    known = SEQUENCE_POSITIONS if grid is None else POSITIONS
+    raise ValueError(f"positions is {kind!r}, not one of {known}.")
 
 
 def add_sinusoidal_positions(

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float
 from scenic_video.layers.cross_view import CrossViewBlock, MlpFusionBlock, align_tokens
 from scenic_video.layers.embeddings import LearnedPositions
 from scenic_video.layers.presence import where_present
-from scenic_video.layers.transformer import EncoderBlock
+from scenic_video.layers.transformer import EncoderBlock, block_runner
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, Fusion, MLPFusion
 
 
@@ -60,24 +60,23 @@ class MultiviewEncoder(nn.Module, kw_only=True):
         train: bool = False,
     ) -> list[Float[Array, "b s _ _"]]:
         presence = presence or [None] * len(views)
+        run = block_runner(train=train, remat=self.remat)
         tokens = [self._add_positions(view, x) for view, x in enumerate(views)]
         for layer in range(max(view.num_layers for view in self.views)):
             match self.fusion if self.fusion and layer in self.fusion.layers else None:
                 case CrossViewAttention() as fusion:
                     block = self._cross_view_block(layer, fusion)
-                    tokens = self._run(block, tokens, presence, train=train)
+                    tokens = run(block, tokens, presence)
                 case MLPFusion() as fusion:
-                    tokens = self._fuse_mlps(layer, fusion, tokens, presence, train=train)
+                    tokens = self._fuse_mlps(run, layer, fusion, tokens, presence)
                 case Bottleneck() as fusion:
                     assert bottleneck is not None
                     tokens, bottleneck = self._pass_bottleneck(
-                        layer, fusion, tokens, bottleneck, presence, train=train
+                        run, layer, fusion, tokens, bottleneck, presence
                     )
                 case _:
                     for view in self._active(layer):
-                        tokens[view] = self._run(
-                            self._block(layer, view), tokens[view], train=train
-                        )
+                        tokens[view] = run(self._block(layer, view), tokens[view])
         return tokens
 
     def _add_positions(self, view: int, tokens: Array) -> Array:
@@ -85,12 +84,6 @@ class MultiviewEncoder(nn.Module, kw_only=True):
         frames = rearrange(tokens, "b s (t n) d -> b s t n d", t=self.grids[view][0])
         frames = LearnedPositions(name=f"posembed_input_view{view}")(frames.astype(jnp.float32))
         return rearrange(frames, "b s t n d -> b s (t n) d")
-
-    def _run(self, block: nn.Module, *tokens: Any, train: bool) -> Any:
-        def run(block: nn.Module, *tokens: Any) -> Any:
-            return block(*tokens, train=train)  # pyright: ignore[reportCallIssue]
-
-        return (nn.remat(run) if self.remat else run)(block, *tokens)
 
     def _active(self, layer: int) -> list[int]:
         """The views that have a block in this layer; the others wait as they are."""
@@ -128,12 +121,11 @@ class MultiviewEncoder(nn.Module, kw_only=True):
 
     def _fuse_mlps(
         self,
+        run: Callable[..., Any],
         layer: int,
         fusion: MLPFusion,
         tokens: list[Array],
         presence: Sequence[Array | None],
-        *,
-        train: bool,
     ) -> list[Array]:
         source_of = dict(fusion.pairs(len(tokens)))
         attended = list(tokens)  # what a neighbour reads: tokens between attention and MLP
@@ -145,7 +137,7 @@ class MultiviewEncoder(nn.Module, kw_only=True):
                 fields["align"] = self._alignment(source, view)
                 other = (attended[source], presence[source])
             block = self._block(layer, view, MlpFusionBlock, **fields)
-            tokens[view], attended[view] = self._run(block, tokens[view], *other, train=train)
+            tokens[view], attended[view] = run(block, tokens[view], *other)
         return tokens
 
     def _alignment(self, source: int, target: int) -> Callable[[Array], Array]:
@@ -164,13 +156,12 @@ class MultiviewEncoder(nn.Module, kw_only=True):
 
     def _pass_bottleneck(
         self,
+        run: Callable[..., Any],
         layer: int,
         fusion: Bottleneck,
         tokens: list[Array],
         bottleneck: Array,
         presence: Sequence[Array | None],
-        *,
-        train: bool,
     ) -> tuple[list[Array], Array]:
         for view in fusion.order(len(tokens)):
             if view not in self._active(layer):
@@ -182,7 +173,7 @@ class MultiviewEncoder(nn.Module, kw_only=True):
                     name=f"bottleneck_linear_{layer}_view{view}",
                 )(bottleneck)
             both = jnp.concatenate([tokens[view], bottleneck], axis=-2)
-            both = self._run(self._block(layer, view), both, train=train)
+            both = run(self._block(layer, view), both)
             tokens[view], left = jnp.split(both, [tokens[view].shape[-2]], axis=-2)
             bottleneck = where_present(presence[view], left, bottleneck)
         return tokens, bottleneck

@@ -7,6 +7,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Shaped
 
+Present = Mapping[str, Bool[Array, " b"]] | None
+"""Which examples have each modality; None if all have all."""
+
 
 def where_present(
     present: Bool[Array, " b"] | None, values: Shaped[Array, "b ..."], otherwise: ArrayLike = 0.0
@@ -24,7 +27,7 @@ def where_present(
 
 def read_presence(
     presence: Mapping[str, Shaped[Array, " b"]] | None, modalities: Sequence[str]
-) -> dict[str, Bool[Array, " b"]] | None:
+) -> Present:
     """Whether each example has each of `modalities`; None if nothing is said of any of them.
 
     `presence` is above 0 where an example has a modality; one that it does not name is there.
@@ -37,9 +40,7 @@ def read_presence(
     return {name: said.get(name, everywhere) for name in modalities}
 
 
-def all_if_none(
-    present: Mapping[str, Bool[Array, " b"]] | None,
-) -> dict[str, Bool[Array, " b"]] | None:
+def all_if_none(present: Present) -> Present:
     """The same, but examples without any modality count as if they had all of them.
 
     A mean or a softmax over nothing would be NaN; what comes out of such examples is to be masked.
@@ -74,7 +75,7 @@ def log_mean_over_present(
 
 
 def mean_over_modalities(
-    values: Mapping[str, Float[Array, "b ..."]], present: Mapping[str, Bool[Array, " b"]] | None
+    values: Mapping[str, Float[Array, "b ..."]], present: Present
 ) -> Float[Array, "b ..."]:
     """`mean_over_present` of values by modality; None if all examples have all."""
     stacked = jnp.stack(list(values.values()))

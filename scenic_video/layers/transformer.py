@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
-from scenic_video.layers.embeddings import LearnedPositions, add_sinusoidal_positions
+from scenic_video.layers.embeddings import add_positions
 
 
 class StochasticDepth(nn.Module):
@@ -163,7 +163,7 @@ class Encoder(nn.Module):
         key_mask: Bool[Array, "b *frames n"] | None = None,
         train: bool = False,
     ) -> Float[Array, "b *frames m d"]:
-        tokens = self._add_positions(tokens.astype(jnp.float32))
+        tokens = add_positions(tokens, self.positions, name="posembed_input")
         tokens = nn.Dropout(self.dropout_rate, deterministic=not train)(tokens)
 
         run = block_runner(train=train, remat=self.remat)
@@ -179,30 +179,19 @@ class Encoder(nn.Module):
         """What becomes of the tokens at a layer; for encoders that do more there than a block."""
         return block(tokens)
 
-    def _add_positions(self, tokens: Array) -> Array:
-        match self.positions:
-            case "learned":
-                return LearnedPositions(name="posembed_input")(tokens)
-            case "sinusoidal_1d":
-                return add_sinusoidal_positions(tokens, tokens.shape[-2:-1])
-            case "none":
-                return tokens
-        raise ValueError(
-            f"positions is {self.positions!r}; an encoder knows 'learned', 'sinusoidal_1d', 'none'."
-        )
-
     def _stochastic_depth_rates(self) -> list[float]:
         last = max(self.num_layers - 1, 1)
         return [self.stochastic_depth_rate * layer / last for layer in range(self.num_layers)]
 
 
-def block_runner(*, train: bool, remat: bool) -> Callable[..., Array]:
-    """A function (block, tokens, key_mask=None) -> tokens, which with `remat` runs the block a
-    second time in the backward pass. A block that knows no mask is called without one."""
+def block_runner(*, train: bool, remat: bool) -> Callable[..., Any]:
+    """A function (block, *inputs, key_mask=None) -> what the block makes of them, which with
+    `remat` runs the block a second time in the backward pass. A block that knows no mask is called
+    without one."""
 
-    def run(block: nn.Module, tokens: Array, key_mask: Array | None) -> Array:
+    def run(block: nn.Module, key_mask: Array | None, *inputs: Any) -> Any:
         masked = {} if key_mask is None else {"key_mask": key_mask}
-        return block(tokens, train=train, **masked)  # pyright: ignore[reportCallIssue]
+        return block(*inputs, train=train, **masked)  # pyright: ignore[reportCallIssue]
 
     run = nn.remat(run) if remat else run
-    return lambda block, tokens, key_mask=None: run(block, tokens, key_mask)
+    return lambda block, *inputs, key_mask=None: run(block, key_mask, *inputs)

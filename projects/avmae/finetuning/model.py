@@ -90,7 +90,8 @@ class PretrainedViT(VisionTransformer, kw_only=True):
             fields["kernel_init"] = kernel_initializer(self.tubelet_start)
         patches = PatchEmbedding(self.hidden_size, patch, **fields)(pixels)
         tokens = patches.reshape(len(patches), -1, self.hidden_size)
-        tokens = add_positions(tokens, self.positions, patches.shape[1:-1], "posembed_input")
+        grid = patches.shape[1:-1]
+        tokens = add_positions(tokens, self.positions, grid=grid, name="posembed_input")
         if not self.use_modality_tokens:
             return tokens
         name, shape = f"Encoder_modality_token_{self.modality}", (1, 1, self.hidden_size)

@@ -12,13 +12,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from projects.avmae.pretraining.strategies import STRATEGIES, other, run
-from scenic_video.layers.autoencoder import Autoencoder, Present, TokenGrid, Tokens
+from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
 from scenic_video.layers.embeddings import single_images
 from scenic_video.layers.masking import STRATEGIES as MASKING_STRATEGIES
 from scenic_video.layers.masking import Mask, Reconstruction, place_tokens, take_tokens
 from scenic_video.layers.pooling import prepend_class_token
-from scenic_video.layers.presence import read_presence, where_present
+from scenic_video.layers.presence import Present, read_presence, where_present
 
 
 class MaskedAutoencoder(Autoencoder, kw_only=True):

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from scenic_video.layers.autoencoder import Present, Tokens
+from scenic_video.layers.autoencoder import Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
+from scenic_video.layers.presence import Present
 
 STRATEGIES = ("shared", "separate", "early")
 
