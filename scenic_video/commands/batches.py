@@ -8,16 +8,14 @@ from jax.sharding import Mesh
 from scenic_video import sharding
 from scenic_video.config import ConfigError
 from scenic_video.data.examples import LabelSpace
+from scenic_video.data.loading import no_labels
 from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.tasks.task import Batch
 
 
 def example_batch(preprocessing: Preprocessing, labels: LabelSpace) -> Batch:
     """A batch of one black and silent clip, for its shapes."""
-    if labels.multilabel:
-        label = {head: np.zeros((1, n), np.float32) for head, n in labels.num_classes.items()}
-    else:
-        label = {head: np.zeros(1, np.int32) for head in labels.classes}
+    label = {head: array[None] for head, array in no_labels(labels).items()}
     inputs = preprocessing.blank_inputs(1)
     return {"inputs": inputs, "label": label, "mask": np.ones(1, np.float32)}
 

@@ -2,16 +2,11 @@
 
 import argparse
 import json
-import os
-import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from io import TextIOBase
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from scenic_video.commands import data_flow, data_stats
-from scenic_video.commands.data_source import add_data, open_data
+from scenic_video.commands.data_source import add_data, add_workers, counting, open_data
 from scenic_video.console import Terminal
 
 EXAMPLES = """\
@@ -74,7 +69,7 @@ def _add_synthesize(verbs: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--clips", type=int, required=True, help="number of clips, test included")
     parser.add_argument("--seed", type=int, default=0, help="other seeds, other clips (default: 0)")
-    _add_workers(parser, "processes")
+    add_workers(parser, "processes")
     parser.set_defaults(run=synthesize)
 
 
@@ -88,7 +83,7 @@ def _add_check(verbs: Any) -> None:
     add_data(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole report there")
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a file is unreadable")
-    _add_workers(parser, "threads")
+    add_workers(parser, "threads")
     parser.set_defaults(run=check)
 
 
@@ -109,7 +104,7 @@ def _add_transcode(verbs: Any) -> None:
     parser.add_argument(
         "--audio-rate", type=int, default=16_000, help="Hz; 0: no sound (default: 16000)"
     )
-    _add_workers(parser, "processes")
+    add_workers(parser, "processes")
     parser.set_defaults(run=transcode)
 
 
@@ -127,20 +122,11 @@ def _add_build(verbs: Any) -> None:
     parser.set_defaults(run=build)
 
 
-def _add_workers(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument(
-        "--num-workers",
-        type=int,
-        default=os.cpu_count() or 1,
-        help=f"{what} to share the work (default: one a core)",
-    )
-
-
 def synthesize(arguments: argparse.Namespace) -> int:
     """`scenic-video data synthesize`."""
     from scenic_video.data import synthetic
 
-    with _counting("clips") as progress:
+    with counting("clips") as progress:
         folder = synthetic.synthesize(
             arguments.out,
             num_clips=arguments.clips,
@@ -157,7 +143,7 @@ def check(arguments: argparse.Namespace) -> int:
     from scenic_video.data import checking
 
     dataset = open_data(arguments)
-    with _counting("examples") as progress:
+    with counting("examples") as progress:
         report = checking.check(dataset, num_workers=arguments.num_workers, progress=progress)
     terminal = Terminal()
     for title, columns, rows in report.tables():
@@ -174,7 +160,7 @@ def transcode(arguments: argparse.Namespace) -> int:
     from scenic_video.data.transcoded import transcode_dataset
 
     dataset = open_data(arguments)
-    with _counting("videos") as progress:
+    with counting("videos") as progress:
         copy = transcode_dataset(
             dataset,
             arguments.out,
@@ -200,7 +186,7 @@ def build(arguments: argparse.Namespace) -> int:
     from scenic_video.data import building
 
     dataset = open_data(arguments)
-    with _counting("examples") as progress:
+    with counting("examples") as progress:
         folder = building.build_tfds(
             dataset,
             arguments.out,
@@ -211,8 +197,3 @@ def build(arguments: argparse.Namespace) -> int:
     splits = ", ".join(f"{len(examples)} {name}" for name, examples in dataset.splits.items())
     Terminal().line(f"{folder} holds {splits}. In a config: dataset={str(folder)!r}")
     return 0
-
-
-def _counting(what: str) -> AbstractContextManager[Callable[[int, int], None]]:
-    """A bar on standard error, which leaves standard output to the results."""
-    return Terminal(cast(TextIOBase, sys.stderr)).counting(what)

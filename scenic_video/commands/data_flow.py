@@ -1,12 +1,9 @@
 """scenic-video data flow: the optical flow of a dataset's videos, kept beside them."""
 
 import argparse
-import os
-import sys
-from io import TextIOBase
-from typing import Any, cast
+from typing import Any
 
-from scenic_video.commands.data_source import add_data, open_data
+from scenic_video.commands.data_source import add_data, add_workers, counting, open_data
 from scenic_video.console import Terminal
 
 EXAMPLES = """\
@@ -31,12 +28,7 @@ def add_parser(verbs: Any) -> None:
         default="medium",
         help="of OpenCV's DIS, from fast to accurate (default: medium)",
     )
-    parser.add_argument(
-        "--num-workers",
-        type=int,
-        default=os.cpu_count() or 1,
-        help="processes to share the work (default: one a core)",
-    )
+    add_workers(parser, "processes")
     parser.set_defaults(run=run)
 
 
@@ -45,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from scenic_video.data.flow_writing import write_flow_of
 
     dataset = open_data(arguments)
-    with Terminal(cast(TextIOBase, sys.stderr)).counting("videos") as progress:
+    with counting("videos") as progress:
         results = write_flow_of(
             dataset,
             num_workers=arguments.num_workers,

@@ -1,10 +1,16 @@
-"""Arguments that name a dataset, for the verbs that read one."""
+"""Arguments that name a dataset, for the verbs that read one, and how far they are with it."""
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from io import TextIOBase
 from pathlib import Path
+from typing import cast
 
+from scenic_video.console import Terminal
 from scenic_video.data import datasets
 from scenic_video.data.examples import Dataset
 
@@ -52,3 +58,18 @@ def _splits(manifests: Sequence[str]) -> dict[str, str]:
             "stems must differ."
         )
     return splits
+
+
+def add_workers(parser: argparse.ArgumentParser, what: str) -> None:
+    """Adds --num-workers, of `what` ("threads", "processes")."""
+    parser.add_argument(
+        "--num-workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        help=f"{what} to share the work (default: one a core)",
+    )
+
+
+def counting(what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    """A bar on standard error, which leaves standard output to the results."""
+    return Terminal(cast(TextIOBase, sys.stderr)).counting(what)

@@ -2,16 +2,14 @@
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Sequence
-from io import TextIOBase
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from scenic_video.commands.data_source import add_data, open_data
+from scenic_video.commands.data_source import add_data, counting, open_data
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
-from scenic_video.data.examples import Dataset, Example, random_subset
+from scenic_video.data.examples import Dataset, Example, random_subset, split_of
 from scenic_video.data.sound import Sound
 
 EXAMPLES = """\
@@ -51,12 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     from scenic_video.data import measuring, statistics
 
     dataset = open_data(arguments)
-    if arguments.split not in dataset.splits:
-        raise ConfigError(f"There is no split {arguments.split!r}: {', '.join(dataset.splits)}.")
     folder = _folder(dataset)
-    examples = _some(dataset.splits[arguments.split], arguments.max_examples)
+    examples = _some(split_of(dataset, arguments.split), arguments.max_examples)
     sound = Sound(**{field.name: getattr(arguments, field.name) for field in FIELDS})
-    with Terminal(cast(TextIOBase, sys.stderr)).counting("examples") as progress:
+    with counting("examples") as progress:
         found = measuring.spectrogram_statistics(examples, sound, progress=progress)
     terminal = Terminal()
     numbers = {name: value for name, value in found.items() if name != "scale"}

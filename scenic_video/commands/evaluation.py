@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from scenic_video.data.pipeline import eval_batches
 from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.sharding import local_rows
 from scenic_video.tasks.presence import only_hears
+from scenic_video.tasks.task import Output
 from scenic_video.trainer import Steps, TrainState
 from scenic_video.views import Views
 from scenic_video.writers import json_of
@@ -127,9 +128,8 @@ def evaluate_split(
     hears of every batch. Unreadable videos are left out of the metrics and named; nothing stands in
     for them. Errors: ValueError where none can be read.
     """
-    batch_size = options.batch_size
-    outputs, kept = [], []
-    has_sound = np.zeros(len(examples), bool)
+    batch_size, num_examples = options.batch_size, len(examples)
+    has_sound = np.zeros(num_examples, bool)
     with eval_batches(
         examples,
         labels,
@@ -142,25 +142,20 @@ def evaluate_split(
         decode_timeout=decode_timeout,
     ) as batches:
         feed = Feed(_noting_sound(batches, has_sound), put_on(steps.mesh, batch_size))
+        outputs = []
         for output in loop.evaluate(steps.evaluate, state, feed):
-            kept.append(output.predictions)
-            outputs.append(output.metrics)
-            on_batch(len(kept), len(batches))
-        bad_files = batches.bad_files
-    total = functools.reduce(metrics.merge, outputs)
-    words = {bad_file.index: bad_file.error for bad_file in bad_files}
-    readable = np.isin(np.arange(len(examples)), list(words), invert=True)
+            outputs.append(output._replace(model_state={}))
+            on_batch(len(outputs), len(batches))
+        words = {bad_file.index: bad_file.error for bad_file in batches.bad_files}
+    readable = np.isin(np.arange(num_examples), list(words), invert=True)
     readable, has_sound = _on_all_hosts(readable, has_sound)
-    unreadable = [
-        {"id": examples[i].id, "error": words.get(i, "see the log of the host that read it")}
-        for i in np.flatnonzero(~readable).tolist()
-    ]
+    unreadable = _unreadable(examples, readable, words)
     if not readable.any():
         raise ValueError(
-            f"There is nothing to evaluate: none of the {len(examples)} examples of {split!r} can "
+            f"There is nothing to evaluate: none of the {num_examples} examples of {split!r} can "
             f"be read. The first, {unreadable[0]['id']}: {unreadable[0]['error']}"
         )
-    logits = jax.tree.map(lambda *parts: np.concatenate(parts)[: len(examples)], *kept)
+    total, logits = _gathered(outputs, num_examples)
     return Evaluation(
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
@@ -176,6 +171,25 @@ def evaluate_split(
         modalities=tuple(modalities),
         has_sound=None if preprocessing.sound is None else has_sound,
     )
+
+
+def _gathered(
+    outputs: Sequence[Output], num_examples: int
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The metrics merged over batches, and the logits of every example without the padding."""
+    total = functools.reduce(metrics.merge, [output.metrics for output in outputs])
+    predictions = [output.predictions for output in outputs]
+    return total, jax.tree.map(lambda *parts: np.concatenate(parts)[:num_examples], *predictions)
+
+
+def _unreadable(
+    examples: Sequence[Example], readable: np.ndarray, words: Mapping[int, str]
+) -> list[dict[str, str]]:
+    """Which examples could not be read, and why as far as this host knows."""
+    return [
+        {"id": examples[i].id, "error": words.get(i, "see the log of the host that read it")}
+        for i in np.flatnonzero(~readable).tolist()
+    ]
 
 
 def probabilities(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from scenic_video.config import ConfigError
+from scenic_video.data.sampling import check_training_crop
 from scenic_video.views import Views
 
 EVALUATION_SPLITS = ("test", "validation", "validate", "val")
@@ -35,11 +36,7 @@ class InputOptions:
 
     def __post_init__(self):
         _check_positive("input.batch_size", self.batch_size)
-        if self.crop_area is not None and self.scale_jitter is not None:
-            raise ConfigError(
-                f"input.crop_area={self.crop_area} replaces input.scale_jitter="
-                f"{self.scale_jitter}; set one of them to None."
-            )
+        check_training_crop(scale_jitter=self.scale_jitter, crop_area=self.crop_area)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -97,13 +97,15 @@ class VideoReader(contextlib.AbstractContextManager):
     def frames(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """Every frame that can be decoded, in order, with its time on the file's own clock.
 
-        That is in ticks of `time_base`, exactly as stated by the file, and not from 0.
+        That is in ticks of `time_base`, exactly as stated by the file, and not from 0. A frame that
+        is not later than the one before, as a broken stream may have, is left out.
         """
         ticks = dict(zip(self._packets.frames.tolist(), self._packets.ticks.tolist(), strict=True))
-        last = int(self._packets.frames[-1])
+        last, shown = int(self._packets.frames[-1]), -math.inf
         for key, frame in self._decoder.all_from(int(self._packets.frames[0])):
-            if key in ticks:
-                yield ticks[key], frame
+            if key in ticks and ticks[key] > shown:
+                shown = ticks[key]
+                yield shown, frame
             if key >= last:
                 return
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import av
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 
 from scenic_video.data.containers import UnreadableVideo
 from scenic_video.data.conversion import RgbConverter, SharedCrop
 from scenic_video.data.decoding import VideoReader
 from scenic_video.data.examples import Example
-from scenic_video.data.sampling import TIMESTAMP_ROUNDING
+from scenic_video.data.sampling import frames_on_screen
 
 FULL_SCALE = 20 / 256
 STILL = 128
@@ -79,14 +79,14 @@ def _read_video(
     path: Path, times: Float[np.ndarray, "n"], crop: SharedCrop
 ) -> UInt8[np.ndarray, "n h w 3"]:
     with VideoReader(path) as reader:
-        return reader.read(_shown_at(reader.timestamps, times), RgbConverter(crop))
+        return reader.read(frames_on_screen(reader.timestamps, times), RgbConverter(crop))
 
 
 def _read_archive(
     path: Path, times: Float[np.ndarray, "n"], crop: SharedCrop
 ) -> UInt8[np.ndarray, "n h w 3"]:
     motion, timestamps = _open_archive(path)
-    shown = motion[_shown_at(timestamps, times)]
+    shown = motion[frames_on_screen(timestamps, times)]
     if not np.isfinite(shown).all():
         raise UnreadableVideo(f"{path}: some of its motion is not finite.")
     convert, pictures = RgbConverter(crop), motion_to_pixels(shown)
@@ -110,11 +110,3 @@ def _open_archive(path: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{path}: wanted 'timestamps' [{len(motion)}], the seconds at which each is shown."
         )
     return motion, timestamps.astype(np.float64)
-
-
-def _shown_at(
-    timestamps: Float[np.ndarray, "frames"], times: Float[np.ndarray, "n"]
-) -> Int[np.ndarray, "n"]:
-    """The last frame that is not later than each time, or the first one."""
-    later = np.searchsorted(timestamps, times + TIMESTAMP_ROUNDING, side="right")
-    return np.maximum(later - 1, 0)

@@ -25,7 +25,6 @@ from scenic_video.data.jobs import Job, Result, work
 from scenic_video.data.replacing import replacing
 from scenic_video.data.transcoding import encode, stored_size
 
-PRESETS = ("ultrafast", "fast", "medium")
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # All of the colours are kept (444): they are numbers.
 CODEC = {"preset": "veryfast", "g": "16", "crf": "12", "x264-params": "mbtree=0"}
@@ -36,8 +35,9 @@ def write_flow(
 ) -> bool:
     """Writes the flow of a whole video, a picture a frame, whose shorter side is `short_side`.
 
-    The last frame repeats the motion of the one before. `preset` is one of `PRESETS`, from fast to
-    accurate. A file that exists stays, and False is returned. Errors: UnreadableVideo.
+    The last frame repeats the motion of the one before. `preset` is "ultrafast", "fast" or
+    "medium", from fast to accurate. A file that exists stays, and False is returned.
+    Errors: UnreadableVideo.
     """
     if Path(destination).exists():
         return False
@@ -104,7 +104,6 @@ def _pictures(reader: VideoReader, *, short_side: int, preset: str) -> Iterator[
 
 def _grey(reader: VideoReader, short_side: int) -> Iterator[tuple[int, UInt8[np.ndarray, "h w"]]]:
     """The frames' times in ticks, and their brightness."""
-    last = None
 
     def whole(height: int, width: int) -> sampling.Crop:
         size = stored_size(height, width, short_side=short_side)
@@ -112,10 +111,8 @@ def _grey(reader: VideoReader, short_side: int) -> Iterator[tuple[int, UInt8[np.
 
     convert = RgbConverter(whole)
     for tick, frame in reader.frames():
-        if last is None or tick > last:
-            last = tick
-            rgb = convert(frame).astype(np.float32)
-            yield tick, np.round(rgb @ LUMA).astype(np.uint8)
+        rgb = convert(frame).astype(np.float32)
+        yield tick, np.round(rgb @ LUMA).astype(np.uint8)
 
 
 def _require_opencv() -> Any:

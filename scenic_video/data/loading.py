@@ -87,7 +87,7 @@ class EvaluationRow:
 
     def __call__(self, position: int) -> BatchRow:
         if position >= len(self.examples):
-            return self._blank(_no_labels(self.labels), index=-1)
+            return self._blank(no_labels(self.labels), index=-1)
         example = self.examples[position]
         label = label_arrays(example, self.labels)
         try:
@@ -146,7 +146,8 @@ def _multi_hot(ids: Sequence[int], num_classes: int) -> np.ndarray:
     return row
 
 
-def _no_labels(labels: LabelSpace) -> dict[str, np.ndarray]:
+def no_labels(labels: LabelSpace) -> dict[str, np.ndarray]:
+    """What stands where `label_arrays` of an example would: class 0, or no class of many."""
     if labels.multilabel:
         return {head: _multi_hot((), count) for head, count in labels.num_classes.items()}
     return {head: np.array(0, np.int32) for head in labels.classes}

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from scenic_video.config import ConfigError
+
 SHORT_CLIPS = ("loop", "pad")
 
 BOX_ASPECTS = (3 / 4, 4 / 3)
@@ -39,13 +41,21 @@ def resample_timeline(
 ) -> Int[np.ndarray, "ticks"]:
     """The frame on screen at every tick of `frame_rate`, from the first timestamp until `end`.
 
-    That is the last frame whose timestamp is not later than the tick, which holds for any
-    variable frame rate: frames repeat where the video is slower and are left out where faster.
+    This holds for any variable frame rate: frames repeat where the video is slower and are left out
+    where faster.
     """
     seconds = end - timestamps[0] - TIMESTAMP_ROUNDING
     num_ticks = max(1, math.ceil(seconds * frame_rate))
     ticks = timestamps[0] + np.arange(num_ticks) / frame_rate
-    return np.searchsorted(timestamps, ticks + TIMESTAMP_ROUNDING, side="right") - 1
+    return frames_on_screen(timestamps, ticks)
+
+
+def frames_on_screen(
+    timestamps: Float[np.ndarray, "frames"], times: Float[np.ndarray, "n"]
+) -> Int[np.ndarray, "n"]:
+    """The last frame whose timestamp is not later, for each time; the first one before it."""
+    later = np.searchsorted(timestamps, times + TIMESTAMP_ROUNDING, side="right")
+    return np.maximum(later - 1, 0)
 
 
 def clip_indices(
@@ -104,21 +114,27 @@ def training_crop(
 ) -> Callable[..., Crop]:
     """(rng, height, width, mirrored=) -> `random_area_crop` if `crop_area`, else `random_crop`.
 
-    Errors: ValueError where both are given, or one cannot be.
+    Errors: those of `check_training_crop`.
     """
+    check_training_crop(scale_jitter=scale_jitter, crop_area=crop_area)
+    if crop_area is not None:
+        return functools.partial(random_area_crop, area=crop_area, crop=crop)
+    return functools.partial(random_crop, resize=resize, crop=crop, scale_jitter=scale_jitter)
+
+
+def check_training_crop(
+    *, scale_jitter: Sequence[float | int] | None, crop_area: Sequence[float | int] | None
+) -> None:
+    """Errors: ConfigError where both are given, or one is no such range."""
     jitter, area = scale_jitter, crop_area
     if jitter is not None and area is not None:
-        raise ValueError(
+        raise ConfigError(
             f"crop_area={area} replaces scale_jitter={jitter}; set one of them to None."
         )
-    if area is not None:
-        if len(area) != 2 or not 0 < area[0] <= area[1] <= 1:
-            raise ValueError(f"crop_area is (smallest, largest) share in (0, 1]; {area}.")
-        return functools.partial(random_area_crop, area=area, crop=crop)
-    if jitter is not None:
-        if len(jitter) != 2 or not 0 < jitter[0] <= jitter[1]:
-            raise ValueError(f"scale_jitter is (lowest, highest) factor, both above 0; {jitter}.")
-    return functools.partial(random_crop, resize=resize, crop=crop, scale_jitter=jitter)
+    if area is not None and (len(area) != 2 or not 0 < area[0] <= area[1] <= 1):
+        raise ConfigError(f"crop_area is (smallest, largest) share in (0, 1]; {area}.")
+    if jitter is not None and (len(jitter) != 2 or not 0 < jitter[0] <= jitter[1]):
+        raise ConfigError(f"scale_jitter is (lowest, highest) factor, both above 0; {jitter}.")
 
 
 def random_crop(

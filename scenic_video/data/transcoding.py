@@ -135,11 +135,9 @@ def _add_audio(output: OutputContainer, sound: av.AudioFrame) -> AudioStream:
 def _pictures(reader: VideoReader, short_side: int) -> Iterator[av.VideoFrame]:
     """Frames as they are to be stored; the first one's time is 0."""
     graphs: dict[tuple, Graph] = {}
-    first = last = size = None
+    first = size = None
     for tick, frame in reader.frames():
-        if last is not None and tick <= last:
-            continue  # a broken stream may turn back in time
-        last, first = tick, tick if first is None else first
+        first = tick if first is None else first
         size = size or stored_size(*upright_size(frame), short_side=short_side)
         key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
         if key not in graphs:
