@@ -18,8 +18,8 @@ def fine_tuning(
     num_frames: int = 32,
     stride: int = 2,
     frame_rate: float | None = None,
-    resize: int = 256,
     crop: int = 224,
+    resize: int | None = None,
     views: str = "4x3",
     color_jitter: bool = True,
     randaugment: tuple[int, int] | None = None,
@@ -32,11 +32,12 @@ def fine_tuning(
     """Training on data set `data` (see `configs.benchmarks`) by momentum and half a cosine.
 
     `start` is the workdir of the run whose weights this one starts from, and how they are taken.
-    RandAugment, (layers, magnitude), takes the place of colour jitter.
+    RandAugment, (layers, magnitude), takes the place of colour jitter. Frames have 8/7 of `crop`
+    pixels before they are cropped, unless `resize` says how many.
     """
     seen: dict[str, Any] = {"num_frames": num_frames, "stride": stride}
     seen |= {"frame_rate": frame_rate} if frame_rate else {}
-    seen |= {"resize": resize, "crop": crop, "modalities": modalities}
+    seen |= {"resize": resize or crop * 8 // 7, "crop": crop, "modalities": modalities}
     return ConfigDict(
         {
             "seed": 0,

@@ -43,7 +43,6 @@ def get_config(variant: str = "base") -> ConfigDict:
         batch_size=128,
         num_frames=64,
         stride=1,
-        resize=crop * 8 // 7,
         crop=crop,
         views="4x1",
         randaugment=(3, 10),

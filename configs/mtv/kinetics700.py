@@ -45,6 +45,5 @@ def get_config(variant: str = "base") -> ConfigDict:
         start=common.from_views(fields["views"]),
         peak=fields["peak"],
         num_epochs=30,
-        resize=fields["crop"] * 8 // 7,
         crop=fields["crop"],
     )

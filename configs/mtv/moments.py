@@ -38,7 +38,6 @@ def get_config(variant: str = "large") -> ConfigDict:
         num_epochs=20,
         batch_size=256,
         stride=3,
-        resize=crop * 8 // 7,
         crop=crop,
         views="1x3",
         task={"mixup_alpha": 0.2},

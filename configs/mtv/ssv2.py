@@ -34,7 +34,6 @@ def get_config(variant: str = "base") -> ConfigDict:
         batch_size=256,
         num_frames=48,
         stride=1,
-        resize=crop * 8 // 7,
         crop=crop,
         randaugment=(1, 15),
         task={"label_smoothing": 0.2, "mixup_alpha": 0.3},

@@ -33,6 +33,5 @@ def get_config(crop: str = "224") -> ConfigDict:
         start=common.from_image("runs/imagenet21k_vit_l16", (16, side // 16, side // 16)),
         peak=0.1,
         num_epochs=30,
-        resize=side * 8 // 7,
         crop=side,
     )
