@@ -1,7 +1,11 @@
-"""What the MTV runs share: the models, and where they start."""
+"""What the MTV runs share: the models, where they start, and the recipe for Kinetics."""
 
 import re
 from typing import Any
+
+from ml_collections import ConfigDict
+
+from configs.fine_tuning import fine_tuning
 
 FUSIONS = "scenic_video.layers.view_fusion"
 B, L, H = "B/2+S/4+Ti/8", "L/2+B/4+S/8+Ti/16", "H/2+B/4+S/8+Ti/16"
@@ -41,3 +45,17 @@ def from_views(views: str) -> dict[str, Any]:
 def from_run(workdir: str) -> dict[str, Any]:
     """Starts from another MTV of the same views; clips may be longer or larger."""
     return {"target": "projects.mtv.pretrained:from_multiview_model", "workdir": workdir}
+
+
+def kinetics_training(
+    data: str, *, views: str, crop: int = 224, peak: float = 0.1, stochastic_depth_rate: float = 0.1
+) -> ConfigDict:
+    """The training on a Kinetics data set, from ViTs trained on ImageNet-21k."""
+    return fine_tuning(
+        data=data,
+        model=mtv(views, stochastic_depth_rate=stochastic_depth_rate),
+        start=from_views(views),
+        peak=peak,
+        num_epochs=30,
+        crop=crop,
+    )

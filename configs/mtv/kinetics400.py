@@ -26,7 +26,6 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs.fine_tuning import fine_tuning
 from configs.mtv import common
 from configs.variants import choose
 
@@ -40,12 +39,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def get_config(variant: str = "base") -> ConfigDict:
-    fields = {"crop": 224, "peak": 0.1, "depth_rate": 0.1} | choose(VARIANTS, variant)
-    return fine_tuning(
-        data="kinetics400",
-        model=common.mtv(fields["views"], stochastic_depth_rate=fields["depth_rate"]),
-        start=common.from_views(fields["views"]),
-        peak=fields["peak"],
-        num_epochs=30,
-        crop=fields["crop"],
-    )
+    return common.kinetics_training("kinetics400", **choose(VARIANTS, variant))

@@ -25,12 +25,11 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs.fine_tuning import fine_tuning
 from configs.mtv import common
 from configs.variants import choose
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "base": {"views": common.B, "depth_rate": 0.0},
+    "base": {"views": common.B, "stochastic_depth_rate": 0.0},
     "large": {"views": common.L},
     "huge": {"views": common.H},
     "huge_280": {"views": common.H, "crop": 280},
@@ -38,12 +37,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def get_config(variant: str = "base") -> ConfigDict:
-    fields = {"crop": 224, "peak": 0.1, "depth_rate": 0.1} | choose(VARIANTS, variant)
-    return fine_tuning(
-        data="kinetics700",
-        model=common.mtv(fields["views"], stochastic_depth_rate=fields["depth_rate"]),
-        start=common.from_views(fields["views"]),
-        peak=fields["peak"],
-        num_epochs=30,
-        crop=fields["crop"],
-    )
+    return common.kinetics_training("kinetics700", **choose(VARIANTS, variant))
