@@ -23,19 +23,11 @@ from configs.tokenlearner import common
 
 
 def get_config() -> ConfigDict:
-    start = {
-        "target": "projects.tokenlearner.pretrained:from_video_model",
-        "workdir": "runs/tokenlearner/kinetics400_l16_30_8_at_18",
-        "source_grid": (16, 14, 14),
-        "grid": (32, 14, 14),
-    }
     return fine_tuning(
         data="avid",
         model=common.video_model("l16_30_8_at_18"),
-        start=start,
+        start=common.from_video("runs/tokenlearner/kinetics400_l16_30_8_at_18", (32, 14, 14)),
         peak=0.1,
         num_epochs=30,
         num_frames=64,
-        stride=2,
-        views="4x3",
     )

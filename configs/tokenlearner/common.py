@@ -1,4 +1,4 @@
-"""What the TokenLearner runs share: the models, where they start, and the recipe for images.
+"""What the TokenLearner runs share: the models, where they start, and the recipes.
 
 A model is written as in the paper: "l16_30_8_at_18" is L/16 with 30 layers, 24 of L and 6 that
 start at random, and 8 tokens learned before layer 18, from 0. "vit_l16" learns none.
@@ -10,6 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from configs import benchmarks
+from configs.fine_tuning import fine_tuning
 from scenic_video.layers.sizes import size
 
 MODELS = "projects.tokenlearner.model"
@@ -54,7 +55,7 @@ def _learner(name: str) -> dict[str, Any]:
     return node | {"num_extra_layers": extra, "fuser_bottleneck_dim": None}
 
 
-def from_image(name: str, grid: tuple[int, int, int], **how: Any) -> dict[str, Any]:
+def from_image(name: str, grid: tuple[int, int, int]) -> dict[str, Any]:
     """Starts from a ViT trained on ImageNet-21k, the substitute for JFT-300M. Patches of a size
     that it was not trained with are drawn. `grid` is how many tokens there are (t, h, w)."""
     letter, patch, layers, tokens, _ = parse(name)
@@ -67,21 +68,38 @@ def from_image(name: str, grid: tuple[int, int, int], **how: Any) -> dict[str, A
     if tokens:
         node["num_extra_layers"] = layers - size(letter)["num_layers"]
     target = f"projects.{project}.pretrained:from_image_model"
-    return {"target": target, "grid": grid} | node | how
+    return {"target": target, "grid": grid} | node
 
 
-def image_fine_tuning(
-    *, model: dict[str, Any], start: dict[str, Any], crop: int, num_steps: int = 20_000
-) -> ConfigDict:
+def from_video(workdir: str, grid: tuple[int, int, int]) -> dict[str, Any]:
+    """Starts from a run on 32 frames of 224 x 224 pixels, in tubelets of 2 x 16 x 16."""
+    target = "projects.tokenlearner.pretrained:from_video_model"
+    return {"target": target, "workdir": workdir, "source_grid": (16, 14, 14), "grid": grid}
+
+
+def video_fine_tuning(name: str, *, data: str, **fields: Any) -> ConfigDict:
+    """The recipe of ViViT on a Kinetics data set; `fields` are further ones of the model."""
+    grid = 224 // parse(name)[1]
+    return fine_tuning(
+        data=data,
+        model=video_model(name, **fields),
+        start=from_image(name, (16, grid, grid)),
+        peak=0.1,
+        num_epochs=30,
+    )
+
+
+def image_fine_tuning(name: str, *, crop: int, **fields: Any) -> ConfigDict:
     """The fine-tuning of ViT on ImageNet (Dosovitskiy et al., ICLR 2021, appendix B.1.1), of whose
-    four rates this is one."""
+    four rates this is one; `fields` are further ones of the model."""
+    grid = crop // parse(name)[1]
     return ConfigDict(
         {
             "dataset": benchmarks.dataset("imagenet"),
             "preprocessing": {"num_frames": 1, "resize": crop, "crop": crop},
             "input": {"batch_size": 512, "crop_area": (0.05, 1.0)},
-            "model": model,
-            "init": start,
+            "model": image_model(name, **fields),
+            "init": from_image(name, (1, grid, grid)),
             "learning_rate": {
                 "target": "scenic_video.optimizers:warmup_cosine",
                 "peak": 0.03,
@@ -92,7 +110,7 @@ def image_fine_tuning(
                 "momentum": 0.9,
                 "max_gradient_norm": 1.0,
             },
-            "trainer": {"num_steps": num_steps},
+            "trainer": {"num_steps": 20_000},
             "evaluation": {"views": "1x1", "batch_size": 64},
         }
     )

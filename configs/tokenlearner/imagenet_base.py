@@ -29,24 +29,19 @@ from ml_collections import ConfigDict
 from configs.tokenlearner import common
 from configs.variants import choose
 
-SIDES = {
-    "vit_s32": 384,
-    "vit_b32": 384,
-    "vit_b16": 384,
-    "s32_8_at_6": 384,
-    "b16_16_at_6": 384,
-    "s32_22_8_at_11": 384,
-    "b32_20_8_at_10": 384,
-    "b16_21_8_at_10": 384,
-    "b16_21_16_at_10": 384,
-}
+NAMES = (
+    "vit_s32",
+    "vit_b32",
+    "vit_b16",
+    "s32_8_at_6",
+    "b16_16_at_6",
+    "s32_22_8_at_11",
+    "b32_20_8_at_10",
+    "b16_21_8_at_10",
+    "b16_21_16_at_10",
+)
+VARIANTS = {name: name for name in NAMES}
 
 
 def get_config(variant: str = "b16_16_at_6") -> ConfigDict:
-    crop = choose(SIDES, variant)
-    grid = crop // common.parse(variant)[1]
-    return common.image_fine_tuning(
-        model=common.image_model(variant),
-        start=common.from_image(variant, (1, grid, grid)),
-        crop=crop,
-    )
+    return common.image_fine_tuning(choose(VARIANTS, variant), crop=384)

@@ -42,9 +42,4 @@ VARIANTS = {name + fuser: name for name in SIDES for fuser in ("", "_fuser")}
 
 def get_config(variant: str = "b16_16_at_6_fuser") -> ConfigDict:
     name = choose(VARIANTS, variant)
-    grid = SIDES[name] // common.parse(name)[1]
-    return common.image_fine_tuning(
-        model=common.image_model(name, token_fuser=name != variant),
-        start=common.from_image(name, (1, grid, grid)),
-        crop=SIDES[name],
-    )
+    return common.image_fine_tuning(name, crop=SIDES[name], token_fuser=name != variant)

@@ -37,10 +37,4 @@ SIDES = {
 
 
 def get_config(variant: str = "l16_16_at_12") -> ConfigDict:
-    crop = choose(SIDES, variant)
-    grid = crop // common.parse(variant)[1]
-    return common.image_fine_tuning(
-        model=common.image_model(variant),
-        start=common.from_image(variant, (1, grid, grid)),
-        crop=crop,
-    )
+    return common.image_fine_tuning(variant, crop=choose(SIDES, variant))

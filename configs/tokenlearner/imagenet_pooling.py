@@ -32,8 +32,4 @@ POOLING = {
 def get_config(variant: str = "2x2_at_12_18") -> ConfigDict:
     pooling = choose(POOLING, variant)
     target = f"{common.MODELS}:PoolingViT"
-    return common.image_fine_tuning(
-        model=common.image_model("vit_l16", target=target, **pooling),
-        start=common.from_image("vit_l16", (1, 32, 32)),
-        crop=512,
-    )
+    return common.image_fine_tuning("vit_l16", crop=512, target=target, **pooling)

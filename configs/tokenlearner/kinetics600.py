@@ -21,27 +21,14 @@ recomputed in the backward pass. `vit_l16` is ViViT itself.
 
 from ml_collections import ConfigDict
 
-from configs.fine_tuning import fine_tuning
 from configs.tokenlearner import common
 from configs.variants import choose
 
-VARIANTS = (
-    "vit_l16",
-    "l16_16_at_12",
-    "l16_30_8_at_18",
-    "l10_35_16_at_18",
-    "l10_35_16_at_18_fuser",
-)
+NAMES = ("vit_l16", "l16_16_at_12", "l16_30_8_at_18", "l10_35_16_at_18")
+VARIANTS = {name: name for name in NAMES} | {"l10_35_16_at_18_fuser": "l10_35_16_at_18"}
 
 
 def get_config(variant: str = "l16_30_8_at_18") -> ConfigDict:
-    name = choose({name: name.removesuffix("_fuser") for name in VARIANTS}, variant)
-    grid = 224 // common.parse(name)[1]
+    name = choose(VARIANTS, variant)
     fuser = {"token_fuser": True} if name != variant else {}
-    return fine_tuning(
-        data="kinetics600",
-        model=common.video_model(name, **fuser),
-        start=common.from_image(name, (16, grid, grid)),
-        peak=0.1,
-        num_epochs=30,
-    )
+    return common.video_fine_tuning(name, data="kinetics600", **fuser)
