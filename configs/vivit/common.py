@@ -1,8 +1,14 @@
-"""What the ViViT runs share: the model nodes, and where they start."""
+"""What the ViViT runs share: the model nodes, where they start, and the recipe of L and H."""
 
 from typing import Any
 
+from ml_collections import ConfigDict
+
+from configs.fine_tuning import fine_tuning
 from scenic_video.layers.sizes import size
+
+DRAWN = {"allow_fresh": ("embedding/.*",), "allow_unused": ("embedding/.*",)}
+"""How weights are taken if patches are to start at random."""
 
 
 def vivit(architecture: str, size_name: str, **fields: Any) -> dict[str, Any]:
@@ -21,3 +27,22 @@ def from_same(workdir: str) -> dict[str, Any]:
     """Starts from a run of the same model on other classes: all but the head."""
     head = ("output_projection/.*",)
     return {"workdir": workdir, "allow_fresh": head, "allow_unused": head}
+
+
+def joint_training(size_name: str, *, data: str, patch: int = 16, crop: int = 224) -> ConfigDict:
+    """The training of L or H with spatio-temporal attention (model 1) on a Kinetics data set.
+
+    Patches of another size than those of the ViT it starts from are drawn.
+    """
+    pretrained = {"L": 16, "H": 14}[size_name]
+    workdir = f"runs/imagenet21k_vit_{size_name.lower()}{pretrained}"
+    how: dict[str, Any] = {} if patch == pretrained else DRAWN
+    tubelet_size, side = (2, patch, patch), crop // patch
+    return fine_tuning(
+        data=data,
+        model=vivit("SpatioTemporalAttention", size_name, tubelet_size=tubelet_size, remat=True),
+        start=from_image(workdir, (16, side, side), **how),
+        peak=0.1,
+        num_epochs=30,
+        crop=crop,
+    )

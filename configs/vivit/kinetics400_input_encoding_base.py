@@ -23,12 +23,11 @@ from configs.fine_tuning import fine_tuning
 from configs.variants import choose
 from configs.vivit import common
 
-DRAWN = {"allow_fresh": ("embedding/.*",), "allow_unused": ("embedding/.*",)}
 STARTS: dict[str, dict[str, Any]] = {
     "central_frame": {"kernel": "central_frame"},
     "uniform_frames": {},
     "filter_inflation": {"kernel": "filter_inflation"},
-    "random": DRAWN,
+    "random": common.DRAWN,
 }
 
 

@@ -16,29 +16,13 @@ are printed only by TokenLearner (table 6), and no model of that name costs so m
     16       2800 (8316)  636.2     121    84.8      95.8
 """
 
-from typing import Any
-
 from ml_collections import ConfigDict
 
-from configs.fine_tuning import fine_tuning
 from configs.variants import choose
 from configs.vivit import common
 
-FRESH = {"allow_fresh": ("embedding/.*",), "allow_unused": ("embedding/.*",)}
-"""The substitute has patches of 14 pixels; those of 16 are drawn."""
-
-GRIDS = {"14": (16, 16, 16), "16": (16, 14, 14)}
+PATCHES = {"14": 14, "16": 16}
 
 
 def get_config(patch: str = "14") -> ConfigDict:
-    grid, side = choose(GRIDS, patch), int(patch)
-    how: dict[str, Any] = {} if patch == "14" else FRESH
-    return fine_tuning(
-        data="kinetics400",
-        model=common.vivit(
-            "SpatioTemporalAttention", "H", tubelet_size=(2, side, side), remat=True
-        ),
-        start=common.from_image("runs/imagenet21k_vit_h14", grid, **how),
-        peak=0.1,
-        num_epochs=30,
-    )
+    return common.joint_training("H", data="kinetics400", patch=choose(PATCHES, patch))

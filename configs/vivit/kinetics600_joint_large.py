@@ -18,7 +18,6 @@ substitute here.
 
 from ml_collections import ConfigDict
 
-from configs.fine_tuning import fine_tuning
 from configs.variants import choose
 from configs.vivit import common
 
@@ -26,12 +25,4 @@ SIDES = {"224": 224, "320": 320}
 
 
 def get_config(crop: str = "224") -> ConfigDict:
-    side = choose(SIDES, crop)
-    return fine_tuning(
-        data="kinetics600",
-        model=common.vivit("SpatioTemporalAttention", "L", remat=True),
-        start=common.from_image("runs/imagenet21k_vit_l16", (16, side // 16, side // 16)),
-        peak=0.1,
-        num_epochs=30,
-        crop=side,
-    )
+    return common.joint_training("L", data="kinetics600", crop=choose(SIDES, crop))
