@@ -14,6 +14,7 @@ from projects.avmae.model import MBT, PretrainedMBT
 from scenic_video import trainer
 from scenic_video.tasks.classification import Classification
 from scenic_video.tasks.task import FeatureExtractor
+from tests.helpers.transforms import to_inputs
 
 SIZE = 6
 SOUND = jnp.asarray([1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
@@ -41,15 +42,6 @@ class Streams(nn.Module):
         mean = total / jnp.maximum(shown.sum(axis=0), 1)[:, None]
         self.sow("intermediates", "features", mean)
         return mean
-
-
-def to_inputs(inputs, *, rng, train):
-    """As the transform of a dataset with sound, the spectrogram being there already."""
-    arrays = {name: x for name, x in inputs.items() if name != "has_sound"}
-    if "has_sound" not in inputs:
-        return arrays
-    sound = inputs["has_sound"]
-    return arrays | {"presence": {"rgb": jnp.ones_like(sound), "spectrogram": sound}}
 
 
 def make_task(model=None, **fields):

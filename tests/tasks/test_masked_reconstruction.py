@@ -13,6 +13,7 @@ from scenic_video import trainer
 from scenic_video.layers.masking import Reconstruction
 from scenic_video.tasks.masked_reconstruction import MaskedReconstruction
 from scenic_video.tasks.task import FeatureExtractor, Task
+from tests.helpers.transforms import to_inputs
 
 SIZE = 8
 SOUND = jnp.asarray([1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0])
@@ -32,15 +33,6 @@ class Echo(nn.Module):
         return {
             name: Reconstruction(jnp.full(x.shape, level), x, mask) for name, x in tokens.items()
         }
-
-
-def to_inputs(inputs, *, rng, train):
-    """As the transform of a dataset with sound, the spectrogram being there already."""
-    arrays = {name: x for name, x in inputs.items() if name != "has_sound"}
-    if "has_sound" not in inputs:
-        return arrays
-    sound = inputs["has_sound"]
-    return arrays | {"presence": {"rgb": jnp.ones_like(sound), "spectrogram": sound}}
 
 
 def make_task(model: Any = None, **fields):
