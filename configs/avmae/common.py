@@ -3,6 +3,7 @@
 Stages are "audio", "video" and "audiovisual": what a model is fine-tuned and tested on.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -115,6 +116,34 @@ def transfer(
         },
         layer_decay=0.75,
     )
+
+
+def ablation_variants(rows: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Variant -> (row, stage): a row is pretrained, without a stage, and fine-tuned on each."""
+    pairs = [(row, stage) for row in rows for stage in ("", *MODALITIES)]
+    return {"_".join(filter(None, pair)): pair for pair in pairs}
+
+
+def ablation_pretraining(
+    *, stage: str = "audiovisual", task: dict[str, Any] | None = None, **fields: Any
+) -> ConfigDict:
+    """Pretraining of B for the ablations on VGGSound; `fields` are further ones of the model."""
+    rates = {"rgb": 0.9, "spectrogram": 0.5}
+    return pretraining(
+        data="vggsound",
+        model=autoencoder("B", **fields, masking_rates=rates),
+        peak=3e-4,
+        num_epochs=400,
+        seconds=8.0,
+        stage=stage,
+        task=task,
+    )
+
+
+def ablation_transfer(stage: str, workdir: str, **how: Any) -> ConfigDict:
+    """Fine-tuning on VGGSound from an autoencoder that an ablation has pretrained."""
+    start = from_autoencoder(workdir, **how)
+    return transfer(stage, data="vggsound", size_name="B", start=start, fusion_layer=8)
 
 
 def mbt(

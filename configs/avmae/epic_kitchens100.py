@@ -1,8 +1,8 @@
 """AV-MAE-L, fine-tuned on Epic-Kitchens-100, noun and verb.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023; its recipe for this data set was not
-published: this is that of VGGSound, with every frame as in MBT. A variant is what is fine-tuned,
-and what it starts from if that is not runs/avmae/pretraining_vggsound_1200.
+published: this is that of VGGSound, with every frame as in MBT. What is fine-tuned is the
+variant; it starts from runs/avmae/pretraining_vggsound_1200.
 
     scenic-video train --config=configs/avmae/epic_kitchens100.py:audiovisual \
         --workdir=runs/avmae/epic_kitchens100_audiovisual
@@ -18,20 +18,15 @@ from ml_collections import ConfigDict
 from configs.avmae import common
 from configs.variants import choose
 
-VARIANTS = {
-    "audio": ("audio", "vggsound_1200"),
-    "video": ("video", "vggsound_1200"),
-    "audiovisual": ("audiovisual", "vggsound_1200"),
-}
+STAGES = {stage: stage for stage in common.MODALITIES}
 
 
 def get_config(variant: str = "audiovisual") -> ConfigDict:
-    stage, pretrained = choose(VARIANTS, variant)
     return common.transfer(
-        stage,
-        size_name="L",
-        start=common.from_autoencoder(f"runs/avmae/pretraining_{pretrained}"),
+        choose(STAGES, variant),
         data="epic_kitchens",
+        size_name="L",
+        start=common.from_autoencoder("runs/avmae/pretraining_vggsound_1200"),
         fusion_layer=16,
         stride=1,
     )

@@ -19,21 +19,18 @@ from ml_collections import ConfigDict
 from configs.avmae import common
 from configs.variants import choose
 
-VARIANTS = {
-    "vggsound_200": ("audiovisual", "vggsound_200"),
-    "vggsound_400": ("audiovisual", "vggsound_400"),
-    "vggsound_800": ("audiovisual", "vggsound_800"),
-    "audioset_120": ("audiovisual", "audioset_120"),
+WORKDIRS = {
+    variant: f"runs/avmae/pretraining_{variant}"
+    for variant in ("vggsound_200", "vggsound_400", "vggsound_800", "audioset_120")
 }
 
 
 def get_config(variant: str = "vggsound_800") -> ConfigDict:
-    stage, pretrained = choose(VARIANTS, variant)
     return common.transfer(
-        stage,
-        size_name="L",
-        start=common.from_autoencoder(f"runs/avmae/pretraining_{pretrained}"),
+        "audiovisual",
         data="epic_kitchens",
+        size_name="L",
+        start=common.from_autoencoder(choose(WORKDIRS, variant)),
         fusion_layer=16,
         stride=1,
     )

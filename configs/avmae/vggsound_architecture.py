@@ -40,8 +40,6 @@ as is the rest of the recipe.
     mid_early_audiovisual        492.6   171.7     27     63.3
 """
 
-from typing import Any
-
 from ml_collections import ConfigDict
 
 from configs.avmae import common
@@ -55,28 +53,12 @@ ROWS = (
     "mid_shared",
     "mid_early",
 )
-RATES: dict[str, Any] = {"masking_rates": {"rgb": 0.9, "spectrogram": 0.5}}
-
-STAGES = ("", "_audio", "_video", "_audiovisual")
-"""Pretraining, and what is fine-tuned from it."""
-VARIANTS = {row + stage: (row, stage.strip("_")) for row in ROWS for stage in STAGES}
+VARIANTS = common.ablation_variants(ROWS)
 
 
 def get_config(variant: str = "mid_shared") -> ConfigDict:
     row, stage = choose(VARIANTS, variant)
     if stage:
-        return common.transfer(
-            stage,
-            data="vggsound",
-            size_name="B",
-            start=common.from_autoencoder(f"runs/avmae/vggsound_architecture_{row}"),
-            fusion_layer=8,
-        )
+        return common.ablation_transfer(stage, f"runs/avmae/vggsound_architecture_{row}")
     encoder, decoder = row.split("_")
-    return common.pretraining(
-        data="vggsound",
-        model=common.autoencoder("B", encoder=encoder, decoder=decoder, **RATES),
-        peak=3e-4,
-        num_epochs=400,
-        seconds=8.0,
-    )
+    return common.ablation_pretraining(encoder=encoder, decoder=decoder)

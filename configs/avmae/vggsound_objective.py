@@ -44,31 +44,16 @@ ROWS: dict[str, dict[str, Any]] = {
     "inpaint_audio": {"weights": {"rgb": 0.0, "spectrogram": 1.0}},
     "inpaint_both": {},
 }
-RATES: dict[str, Any] = {"masking_rates": {"rgb": 0.9, "spectrogram": 0.5}}
-
-STAGES = ("", "_audio", "_video", "_audiovisual")
-"""Pretraining, and what is fine-tuned from it."""
-VARIANTS = {row + stage: (row, stage.strip("_")) for row in ROWS for stage in STAGES}
+VARIANTS = common.ablation_variants(ROWS)
 
 
 def get_config(variant: str = "inpaint_both") -> ConfigDict:
     row, stage = choose(VARIANTS, variant)
     if stage:
-        return common.transfer(
-            stage,
-            data="vggsound",
-            size_name="B",
-            start=common.from_autoencoder(f"runs/avmae/vggsound_objective_{row}"),
-            fusion_layer=8,
-        )
-    objective = "reconstruction" if row == "reconstruction" else "inpainting"
-    return common.pretraining(
-        data="vggsound",
-        model=common.autoencoder(
-            "B", encoder="early", decoder="shared", objective=objective, **RATES
-        ),
-        peak=3e-4,
-        num_epochs=400,
-        seconds=8.0,
+        return common.ablation_transfer(stage, f"runs/avmae/vggsound_objective_{row}")
+    return common.ablation_pretraining(
+        encoder="early",
+        decoder="shared",
+        objective="reconstruction" if row == "reconstruction" else "inpainting",
         task=ROWS[row],
     )

@@ -24,8 +24,6 @@ is the rest of the recipe.
     video_mae_audiovisual  492.6   171.7     27     62.1
 """
 
-from typing import Any
-
 from ml_collections import ConfigDict
 
 from configs.avmae import common
@@ -33,29 +31,13 @@ from configs.variants import choose
 
 ROWS = {"audio_mae": "audio", "video_mae": "video"}
 FRESH = {"audio_mae": ("embedding/.*",), "video_mae": ("embedding_spectrogram/.*",)}
-RATES: dict[str, Any] = {"masking_rates": {"rgb": 0.9, "spectrogram": 0.5}}
-
-STAGES = ("", "_audio", "_video", "_audiovisual")
-"""Pretraining, and what is fine-tuned from it."""
-VARIANTS = {row + stage: (row, stage.strip("_")) for row in ROWS for stage in STAGES}
+VARIANTS = common.ablation_variants(ROWS)
 
 
 def get_config(variant: str = "video_mae") -> ConfigDict:
     row, stage = choose(VARIANTS, variant)
     if stage:
         fresh = () if stage == ROWS[row] else FRESH[row]
-        return common.transfer(
-            stage,
-            data="vggsound",
-            size_name="B",
-            start=common.from_autoencoder(f"runs/avmae/vggsound_unimodal_{row}", allow_fresh=fresh),
-            fusion_layer=8,
-        )
-    return common.pretraining(
-        data="vggsound",
-        model=common.autoencoder("B", encoder="early", decoder="shared", **RATES),
-        peak=3e-4,
-        num_epochs=400,
-        seconds=8.0,
-        stage=ROWS[row],
-    )
+        workdir = f"runs/avmae/vggsound_unimodal_{row}"
+        return common.ablation_transfer(stage, workdir, allow_fresh=fresh)
+    return common.ablation_pretraining(encoder="early", decoder="shared", stage=ROWS[row])
