@@ -1,5 +1,6 @@
 """Two processes with half of the devices each do what one process does."""
 
+import csv
 import json
 import os
 import socket
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from scenic_video.data import synthetic
+from tests.helpers.runs import without_sound
+
 ROOT = Path(__file__).parents[1]
 
 CONFIG = """
@@ -16,15 +20,13 @@ from ml_collections import ConfigDict
 
 def get_config():
     return ConfigDict(dict(
-        dataset=dict(target="scenic_video.data.synthetic:dataset", directory={data!r},
-                     num_clips=24, size=32, seconds=0.7),
-        preprocessing=dict(num_frames=4, resize=18, crop=16),
+        dataset={data!r},
+        preprocessing=dict(num_frames=4, resize=18, crop=16, {preprocessing}),
         transform=dict(color_jitter=0.5),
-        input=dict(batch_size=8, scale_jitter=(0.9, 1.33)),
-        model=dict(target="projects.vivit.model:FactorisedEncoder", hidden_size=16, mlp_dim=16,
-                   num_layers=1, num_heads=2, temporal_num_layers=1, tubelet_size=(2, 8, 8),
-                   stochastic_depth_rate=0.1),
-        task=dict(mixup_alpha=0.3),
+        input=dict(batch_size=8, scale_jitter=(0.9, 1.33), flip=False),
+        model=dict(hidden_size=16, mlp_dim=16, num_heads=2, tubelet_size=(2, 8, 8),
+                   stochastic_depth_rate=0.1, {model}),
+        task=dict(mixup_alpha=0.3, {task}),
         learning_rate=dict(target="scenic_video.optimizers:constant", peak=0.05),
         optimizer=dict(target="scenic_video.optimizers:sgd"),
         mesh=dict(data=-1, fsdp=2),
@@ -32,6 +34,35 @@ def get_config():
         evaluation=dict(split="test", views="2x1", batch_size=8),
     ))
 """
+SEEN = dict(
+    preprocessing="",
+    model="""target="projects.vivit.model:FactorisedEncoder", num_layers=1,
+                   temporal_num_layers=1""",
+    task="",
+)
+SEEN_AND_HEARD = dict(
+    preprocessing="""modalities=("rgb", "spectrogram"),
+                           sound=dict(seconds=0.32, num_mel_bins=32, mean=0.0, std=1.0)""",
+    model="""target="projects.avmae.model:MBT", num_layers=2, fusion_layer=1""",
+    task="""mixmod=True, modality_dropout=dict(rgb=0.2, spectrogram=0.2)""",
+)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """Manifests of 24 clips, of which every third has no sound."""
+    folder = tmp_path_factory.mktemp("videos")
+    clips = synthetic.synthesize(folder / "clips", num_clips=24, size=32, seconds=0.7)
+    for split in ("train", "test"):
+        with open(clips / f"{split}.csv") as read, open(folder / f"{split}.csv", "w") as written:
+            writer = csv.writer(written)
+            writer.writerow(("path", "action"))
+            for index, row in enumerate(csv.DictReader(read)):
+                path = clips / row["path"]
+                if index % 3 == 0:
+                    path = without_sound(path, folder / f"{split}_{index}.mp4")
+                writer.writerow((path, row["action"]))
+    return folder
 
 
 def run(config, workdir, *, num_processes, num_devices):
@@ -68,9 +99,10 @@ def rows(workdir, name):
 
 
 @pytest.mark.slow
-def test_two_hosts_train_and_evaluate_as_one(tmp_path):
+@pytest.mark.parametrize("nodes", [SEEN, SEEN_AND_HEARD], ids=["seen", "seen_and_heard"])
+def test_two_hosts_train_and_evaluate_as_one(nodes, videos, tmp_path):
     config = tmp_path / "config.py"
-    config.write_text(CONFIG.format(data=str(tmp_path / "clips")))
+    config.write_text(CONFIG.format(data=str(videos), **nodes))
     run(config, tmp_path / "one", num_processes=1, num_devices=4)
     first, second = run(config, tmp_path / "two", num_processes=2, num_devices=4)
     for name in ("train/loss", "test/loss"):
@@ -81,6 +113,6 @@ def test_two_hosts_train_and_evaluate_as_one(tmp_path):
         for run in ("one", "two")
     )
     assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-4)
-    assert two["num_examples"] == 5
+    assert two["num_examples"] == 5 and two.get("num_without_sound") == one.get("num_without_sound")
     assert "2 process(es)" in first
     assert all(line.startswith("[Gloo]") for line in second.splitlines())
