@@ -44,7 +44,8 @@ class Comparison:
             + [row.metrics.get(name, "") for name in metrics]
             for row in self.rows
         ]
-        terminal.table(self.title, ["", *details, "examples", *metrics], cells)
+        columns = ["", *details, "examples", *metrics]
+        terminal.table(self.title, columns, cells, fold=False)
         for note in self.notes:
             terminal.line(note)
         terminal.line(f"Results: {path}")
