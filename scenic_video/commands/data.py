@@ -178,6 +178,8 @@ def transcode(arguments: argparse.Namespace) -> int:
         f"{copy.num_written} videos written, {copy.num_kept} kept, {len(copy.failed)} left out. "
         f"In a config: dataset={str(arguments.out)!r}"
     )
+    if any(example.flow for examples in dataset.splits.values() for example in examples):
+        terminal.line(f"Optical flow was not copied: run `scenic-video data flow {arguments.out}`.")
     return 1 if copy.failed else 0
 
 

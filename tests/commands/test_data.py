@@ -115,6 +115,14 @@ def test_transcoded_copies_are_small_and_what_fails_is_named(broken, tmp_path, c
     assert not inspect(silent.video).has_audio
 
 
+def test_a_copy_says_that_it_lacks_the_flow_of_its_source(broken, tmp_path, capsys):
+    (broken / "test.csv").write_text("path,flow,verb\ngood.mp4,flow.npz,put\n")
+    small = tmp_path / "small"
+    assert data("transcode", broken / "test.csv", f"--out={small}", "--num-workers=1") == 0
+    assert f"run `scenic-video data flow {small}`" in " ".join(capsys.readouterr().out.split())
+    assert datasets.open_dataset(small).splits["test"][0].flow is None
+
+
 def test_direction_of_motion_can_be_noted_with_the_records(broken, tmp_path):
     for flags, flip_safe in (((), True), (("--flip-unsafe",), False)):
         records = tmp_path / f"records_{flip_safe}"
