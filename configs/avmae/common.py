@@ -40,14 +40,19 @@ def pretraining(
     *,
     data: str,
     model: dict[str, Any],
+    masking_rates: dict[str, float],
     peak: float,
     num_epochs: int,
     seconds: float,
     stage: str = "audiovisual",
     task: dict[str, Any] | None = None,
 ) -> ConfigDict:
-    """Masked reconstruction by AdamW, of 16 frames and `seconds` of sound. Batches are of 512."""
+    """Masked reconstruction by AdamW, of 16 frames and `seconds` of sound. Batches are of 512.
+
+    Of `masking_rates` count those of the modalities that the stage has.
+    """
     modalities = MODALITIES[stage]
+    rates = {name: masking_rates[name] for name in modalities}
     seen = {"num_frames": 16, "stride": 4, "modalities": modalities}
     target = "scenic_video.tasks.masked_reconstruction:MaskedReconstruction"
     return ConfigDict(
@@ -56,7 +61,7 @@ def pretraining(
             "preprocessing": seen
             | ({"sound": sound(seconds)} if "spectrogram" in modalities else {}),
             "input": {"batch_size": 512},
-            "model": model | {"modalities": modalities},
+            "model": model | {"modalities": modalities, "masking_rates": rates},
             "task": {"target": target} | (task or {}),
             "learning_rate": {
                 "target": "scenic_video.optimizers:warmup_cosine",
@@ -128,10 +133,10 @@ def ablation_pretraining(
     *, stage: str = "audiovisual", task: dict[str, Any] | None = None, **fields: Any
 ) -> ConfigDict:
     """Pretraining of B for the ablations on VGGSound; `fields` are further ones of the model."""
-    rates = {"rgb": 0.9, "spectrogram": 0.5}
     return pretraining(
         data="vggsound",
-        model=autoencoder("B", **fields, masking_rates=rates),
+        model=autoencoder("B", **fields),
+        masking_rates={"rgb": 0.9, "spectrogram": 0.5},
         peak=3e-4,
         num_epochs=400,
         seconds=8.0,

@@ -7,7 +7,8 @@ configs. The data, and for how many epochs, is the variant:
         --workdir=runs/avmae/pretraining_vggsound_800
 
 On VGGSound the encoders are separate, on AudioSet they meet in the last two layers; decoders are
-shared. The public VGGSound config says 400 epochs, and the public weights fit the row of 800.
+shared. The public VGGSound config says 400 epochs, and the public weights fit the row of 800. Unlike
+there, spectrograms are normalised, here as in fine-tuning, so that their error weighs less.
 `audioset_audio` hears alone. 16 frames, 8 s of sound (VGGSound) or 9.92 s (AudioSet: 62 x 8
 patches, as many as the public model makes of 10 s). Results are those of fine-tuning; see
 vggsound, audioset and epic_kitchens100.
@@ -33,12 +34,12 @@ VARIANTS |= {"audioset_120": 120, "audioset_audio": 120}
 def get_config(variant: str = "vggsound_800") -> ConfigDict:
     num_epochs = choose(VARIANTS, variant)
     on_vggsound = variant.startswith("vggsound")
-    rates = {"rgb": 0.9, "spectrogram": 0.5 if on_vggsound else 0.7}
     stage = "audio" if variant == "audioset_audio" else "audiovisual"
     encoder = "separate" if on_vggsound else "mid" if stage == "audiovisual" else "early"
     return common.pretraining(
         data="vggsound" if on_vggsound else "audioset_unbalanced",
-        model=common.autoencoder("L", encoder=encoder, decoder="shared", masking_rates=rates),
+        model=common.autoencoder("L", encoder=encoder, decoder="shared"),
+        masking_rates={"rgb": 0.9, "spectrogram": 0.5 if on_vggsound else 0.7},
         peak=3e-4 if on_vggsound else 6e-4,
         num_epochs=num_epochs,
         seconds=8.0 if on_vggsound else 9.92,

@@ -51,8 +51,8 @@ class Autoencoder(nn.Module, kw_only=True):
 
     All tokens get positions, the hidden ones are left out, the others are encoded, projected to the
     decoder's width and put back among mask tokens, which the decoder turns into patches (He et al.,
-    section 3). Returns {modality: Reconstruction}; with `encode_only`, what the encoder makes of
-    all tokens, none hidden. The rng stream "mask" draws masks, or "dropout" if there is no such
+    section 3). Returns {modality: Reconstruction} of the modalities of which anything is hidden;
+    with `encode_only`, what the encoder makes of all tokens, none hidden. The rng stream "mask" draws masks, or "dropout" if there is no such
     stream, unless they are given as `masks`.
 
     `positions` and `decoder_positions` are "sinusoidal" (over the axes of the grid),
@@ -146,14 +146,20 @@ class Autoencoder(nn.Module, kw_only=True):
         if masks is None:
             masks = {name: self._draw(name, len(x), shapes[name]) for name, x in tokens.items()}
         grids = {name: TokenGrid(shapes[name], masks[name]) for name in tokens}
+        hiding = [name for name, grid in grids.items() if grid.mask.hidden.shape[1]]
+        if not hiding:
+            raise ValueError(
+                f"No token of {', '.join(grids)} is hidden, so nothing is left to predict. Set a "
+                "masking rate above 0."
+            )
         visible = {name: take_tokens(x, masks[name].visible) for name, x in tokens.items()}
         encoded = self._encode(visible, read, train=train)
         decoded, scored = self._decode(encoded, grids, read, train=train)
         if present is not None:
             scored = {name: where_present(present[name], x) for name, x in scored.items()}
         return {
-            name: self._reconstruct(name, pixels, decoded[name], scored[name])
-            for name, pixels in inputs.items()
+            name: self._reconstruct(name, inputs[name], decoded[name], scored[name])
+            for name in hiding
         }
 
     def _embed(self, modality: str, pixels: Array) -> tuple[Array, tuple[int, ...]]:

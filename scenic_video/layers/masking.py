@@ -54,9 +54,15 @@ def draw_mask(
         raise ValueError(f"A masking rate lies in [0, 1); got {rate}.")
     num_frames = grid[0] if strategy == "tube" else 1
     num_places = int(np.prod(grid)) // num_frames
+    num_hidden = int(rate * num_places)
+    if rate and not num_hidden:
+        raise ValueError(
+            f"A masking rate of {rate} hides none of {num_places} tokens. Raise it above "
+            f"{1 / num_places:.3g}, or set it to 0."
+        )
     places = repeat(jnp.arange(num_places), "n -> b n", b=batch_size)
     places = jax.random.permutation(rng, places, axis=1, independent=True)
-    halves = jnp.split(places, [int(rate * num_places)], axis=1)
+    halves = jnp.split(places, [num_hidden], axis=1)
     frames = num_places * jnp.arange(num_frames)
     return Mask(*((frames[None, :, None] + x[:, None]).reshape(batch_size, -1) for x in halves))
 

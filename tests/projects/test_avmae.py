@@ -33,8 +33,16 @@ BOTH: dict[str, Any] = TINY | {
     "masking_rates": RATES,
     "fusion_layers": 1,
 }
-RGB: dict[str, Any] = BOTH | {"modalities": ("rgb",), "encoder": "separate"}
-SOUND: dict[str, Any] = BOTH | {"modalities": ("spectrogram",), "encoder": "separate"}
+RGB: dict[str, Any] = BOTH | {
+    "modalities": ("rgb",),
+    "masking_rates": {"rgb": RATES["rgb"]},
+    "encoder": "separate",
+}
+SOUND: dict[str, Any] = BOTH | {
+    "modalities": ("spectrogram",),
+    "masking_rates": {"spectrogram": RATES["spectrogram"]},
+    "encoder": "separate",
+}
 Audiovisual = AudiovisualMaskedAutoencoder
 
 MODELS: dict[str, Any] = {
@@ -67,7 +75,8 @@ def sized(model, size, **fields):
 
 
 def audiovisual(encoder, decoder, size="B", **fields):
-    fields = {"encoder": encoder, "decoder": decoder, "masking_rates": RATES} | fields
+    rates = {name: RATES[name] for name in fields.get("modalities", RATES)}
+    fields = {"encoder": encoder, "decoder": decoder, "masking_rates": rates} | fields
     return sized(Audiovisual, size, **fields)
 
 
@@ -226,15 +235,39 @@ def test_what_is_scored_is_what_was_hidden_and_the_model_never_saw_it(objective)
         np.testing.assert_array_equal(changed, mask == 1)
 
 
-def test_inpainting_looks_at_the_other_modality_alone():
+@pytest.mark.parametrize("decoder", ["separate", "shared"])
+def test_inpainting_looks_at_the_other_modality_alone(decoder):
     _, params, inputs, masks, _ = golden("avmae_late_sepdec")
-    model = Audiovisual(**BOTH, encoder="separate", decoder="separate", objective="inpainting")
+    params = params | {"Decoder": params["Decoder_rgb"]}
+    model = Audiovisual(**BOTH, encoder="separate", decoder=decoder, objective="inpainting")
     before = run(model, params, inputs, masks=masks)
     after = run(model, params, inputs | {"rgb": -inputs["rgb"]}, masks=masks)
     np.testing.assert_array_equal(before["rgb"].prediction, after["rgb"].prediction)
     changes = before["spectrogram"].prediction - after["spectrogram"].prediction
     hidden = before["spectrogram"].mask == 1
     assert np.abs(changes[hidden]).max() > 1e-2
+
+
+def test_all_of_the_sound_may_be_given_to_predict_video_from():
+    _, params, inputs, _, _ = golden("avmae_mid_shareddec")
+    rates = {"rgb": 0.75, "spectrogram": 0.0}
+    model: Any = Audiovisual(**BOTH | {"masking_rates": rates}, objective="inpainting")
+    answers = model.apply({"params": params}, **inputs, rngs={"mask": jax.random.key(0)})
+    assert answers.keys() == {"rgb"}
+    assert answers["rgb"].mask.sum(axis=1).tolist() == [48, 48]
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ({"rgb": 0.0, "spectrogram": 0.0}, "nothing is left to predict"),
+        ({"rgb": 0.9, "spectrogram": 0.001}, "A masking rate of 0.001 hides none of"),
+    ],
+)
+def test_masks_that_hide_nothing_are_refused(rates, message):
+    _, _, inputs, _, _ = golden("avmae_mid_shareddec")
+    with pytest.raises(ValueError, match=message):
+        shapes_of(Audiovisual(**BOTH | {"masking_rates": rates}), **inputs)
 
 
 def test_masks_follow_the_key_and_differ_between_steps():
@@ -281,8 +314,11 @@ def test_bfloat16_remat_and_learned_positions_predict_in_float32():
         ({"encoder": "separate", "decoder": "separate"}, "never see each other"),
         ({"encoder": "late"}, "encoder is 'late', not one of"),
         ({"fusion_layers": 3}, "fusion_layers between 1 and num_layers - 1; got 3 of 3"),
-        ({"masking_rates": {"rgb": 0.9}}, r"says nothing of \['spectrogram'\]"),
-        ({"modalities": ("rgb",), "objective": "inpainting"}, "Inpainting needs both"),
+        ({"masking_rates": {"rgb": 0.9}}, "masking_rates are for rgb, but modalities are rgb, spec"),
+        ({"masking_rates": RATES | {"flow": 0.5}}, "masking_rates are for flow, rgb, spectrogram"),
+        ({**SOUND, "masking": "tube"}, "Tubes are of video"),
+        ({"decoder": "early", "objective": "inpainting"}, "sees the visible tokens of both"),
+        ({**RGB, "objective": "inpainting"}, "Inpainting needs both"),
         ({"modalities": ("spectrogram", "rgb")}, "in that order"),
         ({"standardize": "image"}, "standardize is 'image'"),
     ],

@@ -32,6 +32,8 @@ BOTH: dict[str, Any] = (
         "fusion_layers": 1,
     }
 )
+RGB = BOTH | {"modalities": ("rgb",), "masking_rates": {"rgb": 0.5}}
+HEARD = BOTH | {"modalities": ("spectrogram",), "masking_rates": {"spectrogram": 0.5}}
 FINE: dict[str, Any] = SIZE | {"num_classes": 5, "tubelet_size": (2, 8, 8), "fusion_layer": 3}
 FINE |= {"classifier": "gap", "num_bottlenecks": 2}
 ONE: dict[str, Any] = SIZE | {"num_classes": 5, "classifier": "gap"}
@@ -167,7 +169,7 @@ def test_separate_encoders_leave_the_common_norm_fresh():
 @pytest.mark.parametrize(("old", "new"), [(1, 3), pytest.param(3, 1, marks=pytest.mark.slow)])
 def test_sound_of_other_channels_gives_the_same_tokens(old, new):
     sounds = {n: jnp.repeat(SOUND, n, axis=-1) for n in (old, new)}
-    fields: dict[str, Any] = BOTH | {"modalities": ("spectrogram",), "encoder": "separate"}
+    fields = HEARD | {"encoder": "separate"}
     source_model = Audiovisual(**fields)
     source = start(source_model, seed=1, spectrogram=sounds[old])
     model = PretrainedViT(**ONE, patch_size=(8, 8), modality="spectrogram")
@@ -227,7 +229,7 @@ def test_a_class_token_that_was_not_there_has_no_position():
         ({}, {"use_modality_tokens": True}, "needs Encoder_modality_token_rgb, which the source"),
         ({}, {"share_encoder": True}, "shares its blocks between modalities"),
         ({}, {"tubelet_size": (2, 4, 4)}, r"embedding/kernel is \[2, 4, 4"),
-        ({"modalities": ("rgb",)}, {}, "embedding_spectrogram/kernel needs"),
+        (RGB, {}, "embedding_spectrogram/kernel needs"),
     ],
 )
 def test_an_autoencoder_that_does_not_fit_is_an_error(source, target, message):

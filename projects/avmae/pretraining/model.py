@@ -91,11 +91,14 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
 
     - "reconstruction": each modality is decoded with its own visible tokens;
     - "inpainting": the hidden tokens of each are decoded with the visible tokens of the other, each
-      at its own position, and nothing else is predicted;
+      at its own position, and nothing else is predicted; an early decoder would show them the
+      visible tokens of their own as well, and is refused;
     - "public_inpainting": as in the public code, the visible tokens of the other, k of them, stand
       at the first k positions, and what is scored is the rest, hidden or not.
 
-    Separate encoders and decoders reconstruct two modalities that never meet, and are refused.
+    Separate encoders and decoders reconstruct two modalities that never meet, and are refused. Of a
+    modality with a masking rate of 0 nothing is predicted: "inpainting" with such a rate for sound
+    predicts video from all of the sound.
 
     Called with `presence`, {modality: 1 where an example has it, 0 where it lacks it}, it neither
     reads nor scores what is absent. To inpaint takes both modalities: an example that lacks one is
@@ -120,8 +123,13 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         names = tuple(self.modalities)
         if names not in (("rgb", "spectrogram"), ("rgb",), ("spectrogram",)):
             raise ValueError(f"modalities are rgb, spectrogram, or both in that order: {names}.")
-        if missing := set(names) - set(self.masking_rates):
-            raise ValueError(f"masking_rates says nothing of {sorted(missing)}.")
+        if set(names) != set(self.masking_rates):
+            raise ValueError(
+                f"masking_rates are for {', '.join(sorted(self.masking_rates))}, but modalities are "
+                f"{', '.join(names)}. Give each of these a rate, and no other."
+            )
+        if self.masking == "tube" and "rgb" not in names:
+            raise ValueError(f"Tubes are of video, but modalities are {', '.join(names)}.")
         if self.encoder == "mid" and not 0 < self.fusion_layers < self.num_layers:
             raise ValueError(
                 f"Mid fusion needs fusion_layers between 1 and num_layers - 1; got "
@@ -129,6 +137,12 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
             )
         if self.objective != "reconstruction" and len(names) < 2:
             raise ValueError("Inpainting needs both modalities; one alone has no other to look at.")
+        if self.objective == "inpainting" and self.decoder == "early":
+            raise ValueError(
+                "An early decoder sees the visible tokens of both modalities, so that what it fills "
+                "in would not come from the other one alone. Inpaint with decoder='shared' or "
+                "'separate', or set objective='reconstruction'."
+            )
         apart = (self.encoder, self.decoder, self.objective) == (
             "separate", "separate", "reconstruction",
         )  # fmt: skip
