@@ -52,8 +52,8 @@ class Autoencoder(nn.Module, kw_only=True):
     All tokens get positions, the hidden ones are left out, the others are encoded, projected to the
     decoder's width and put back among mask tokens, which the decoder turns into patches (He et al.,
     section 3). Returns {modality: Reconstruction} of the modalities of which anything is hidden;
-    with `encode_only`, what the encoder makes of all tokens, none hidden. The rng stream "mask" draws masks, or "dropout" if there is no such
-    stream, unless they are given as `masks`.
+    with `encode_only`, what the encoder makes of all tokens, none hidden. The rng stream "mask"
+    draws masks, or "dropout" if there is no such stream, unless they are given as `masks`.
 
     `positions` and `decoder_positions` are "sinusoidal" (over the axes of the grid),
     "sinusoidal_1d" (over the sequence), "learned", "learned_space_time" (the sum of one vector for

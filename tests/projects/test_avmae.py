@@ -250,8 +250,8 @@ def test_inpainting_looks_at_the_other_modality_alone(decoder):
 
 def test_all_of_the_sound_may_be_given_to_predict_video_from():
     _, params, inputs, _, _ = golden("avmae_mid_shareddec")
-    rates = {"rgb": 0.75, "spectrogram": 0.0}
-    model: Any = Audiovisual(**BOTH | {"masking_rates": rates}, objective="inpainting")
+    fields: dict[str, Any] = BOTH | {"masking_rates": {"rgb": 0.75, "spectrogram": 0.0}}
+    model: Any = Audiovisual(**fields, objective="inpainting")
     answers = model.apply({"params": params}, **inputs, rngs={"mask": jax.random.key(0)})
     assert answers.keys() == {"rgb"}
     assert answers["rgb"].mask.sum(axis=1).tolist() == [48, 48]
@@ -266,8 +266,9 @@ def test_all_of_the_sound_may_be_given_to_predict_video_from():
 )
 def test_masks_that_hide_nothing_are_refused(rates, message):
     _, _, inputs, _, _ = golden("avmae_mid_shareddec")
+    fields: dict[str, Any] = BOTH | {"masking_rates": rates}
     with pytest.raises(ValueError, match=message):
-        shapes_of(Audiovisual(**BOTH | {"masking_rates": rates}), **inputs)
+        shapes_of(Audiovisual(**fields), **inputs)
 
 
 def test_masks_follow_the_key_and_differ_between_steps():
@@ -314,7 +315,7 @@ def test_bfloat16_remat_and_learned_positions_predict_in_float32():
         ({"encoder": "separate", "decoder": "separate"}, "never see each other"),
         ({"encoder": "late"}, "encoder is 'late', not one of"),
         ({"fusion_layers": 3}, "fusion_layers between 1 and num_layers - 1; got 3 of 3"),
-        ({"masking_rates": {"rgb": 0.9}}, "masking_rates are for rgb, but modalities are rgb, spec"),
+        ({"masking_rates": {"rgb": 0.9}}, "are for rgb, but modalities are rgb, spec"),
         ({"masking_rates": RATES | {"flow": 0.5}}, "masking_rates are for flow, rgb, spectrogram"),
         ({**SOUND, "masking": "tube"}, "Tubes are of video"),
         ({"decoder": "early", "objective": "inpainting"}, "sees the visible tokens of both"),

@@ -32,8 +32,11 @@ BOTH: dict[str, Any] = (
         "fusion_layers": 1,
     }
 )
-RGB = BOTH | {"modalities": ("rgb",), "masking_rates": {"rgb": 0.5}}
-HEARD = BOTH | {"modalities": ("spectrogram",), "masking_rates": {"spectrogram": 0.5}}
+RGB: dict[str, Any] = BOTH | {"modalities": ("rgb",), "masking_rates": {"rgb": 0.5}}
+HEARD: dict[str, Any] = BOTH | {
+    "modalities": ("spectrogram",),
+    "masking_rates": {"spectrogram": 0.5},
+}
 FINE: dict[str, Any] = SIZE | {"num_classes": 5, "tubelet_size": (2, 8, 8), "fusion_layer": 3}
 FINE |= {"classifier": "gap", "num_bottlenecks": 2}
 ONE: dict[str, Any] = SIZE | {"num_classes": 5, "classifier": "gap"}
@@ -169,7 +172,7 @@ def test_separate_encoders_leave_the_common_norm_fresh():
 @pytest.mark.parametrize(("old", "new"), [(1, 3), pytest.param(3, 1, marks=pytest.mark.slow)])
 def test_sound_of_other_channels_gives_the_same_tokens(old, new):
     sounds = {n: jnp.repeat(SOUND, n, axis=-1) for n in (old, new)}
-    fields = HEARD | {"encoder": "separate"}
+    fields: dict[str, Any] = HEARD | {"encoder": "separate"}
     source_model = Audiovisual(**fields)
     source = start(source_model, seed=1, spectrogram=sounds[old])
     model = PretrainedViT(**ONE, patch_size=(8, 8), modality="spectrogram")

@@ -125,8 +125,8 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
             raise ValueError(f"modalities are rgb, spectrogram, or both in that order: {names}.")
         if set(names) != set(self.masking_rates):
             raise ValueError(
-                f"masking_rates are for {', '.join(sorted(self.masking_rates))}, but modalities are "
-                f"{', '.join(names)}. Give each of these a rate, and no other."
+                f"masking_rates are for {', '.join(sorted(self.masking_rates))}, but modalities "
+                f"are {', '.join(names)}. Give each of these a rate, and no other."
             )
         if self.masking == "tube" and "rgb" not in names:
             raise ValueError(f"Tubes are of video, but modalities are {', '.join(names)}.")
@@ -139,9 +139,9 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
             raise ValueError("Inpainting needs both modalities; one alone has no other to look at.")
         if self.objective == "inpainting" and self.decoder == "early":
             raise ValueError(
-                "An early decoder sees the visible tokens of both modalities, so that what it fills "
-                "in would not come from the other one alone. Inpaint with decoder='shared' or "
-                "'separate', or set objective='reconstruction'."
+                "An early decoder sees the visible tokens of both modalities, so that what it "
+                "fills in would not come from the other one alone. Inpaint with decoder='shared' "
+                "or 'separate', or set objective='reconstruction'."
             )
         apart = (self.encoder, self.decoder, self.objective) == (
             "separate", "separate", "reconstruction",
