@@ -15,6 +15,9 @@ from pathlib import Path
 WRONG_PATHS = (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError)
 VERBS = ("train", "eval", "predict", "data", "recipes")
 
+JAX_NOTE = "-" * 20
+"""How what JAX says of its shortened tracebacks starts."""
+
 DESCRIPTION = "Train, evaluate and use video transformers, from plain video files."
 EXAMPLES = """\
 examples:
@@ -109,7 +112,8 @@ def exit_code(error: Exception) -> int | None:
 def _words(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"There is no file {str(error.filename)!r}."
-    return "\n".join([str(error), *getattr(error, "__notes__", ())])
+    notes = [note for note in getattr(error, "__notes__", ()) if not note.startswith(JAX_NOTE)]
+    return "\n".join([str(error), *notes])
 
 
 if __name__ == "__main__":

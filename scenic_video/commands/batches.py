@@ -1,7 +1,9 @@
 """The shapes of batches, and how they lie on devices."""
 
 from collections.abc import Callable
+from typing import Any
 
+import jax
 import numpy as np
 from jax.sharding import Mesh
 
@@ -18,6 +20,11 @@ def example_batch(preprocessing: Preprocessing, labels: LabelSpace) -> Batch:
     label = {head: array[None] for head, array in no_labels(labels).items()}
     inputs = preprocessing.blank_inputs(1)
     return {"inputs": inputs, "label": label, "mask": np.ones(1, np.float32)}
+
+
+def shapes(batch: Any, *leading: int) -> Any:
+    """The shapes of a batch of one, with these axes in place of the first."""
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((*leading, *x.shape[1:]), x.dtype), batch)
 
 
 def put_on(mesh: Mesh, batch_size: int) -> Callable[[Batch], Batch]:

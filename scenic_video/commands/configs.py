@@ -99,8 +99,15 @@ def _override(config: Any, name: str, text: str) -> None:
         with config.ignore_type():
             config.dataset = ConfigDict(fields)
     node = config
-    for parent in parents:
+    for depth, parent in enumerate(parents):
         if not _is_node(node) or parent not in node:
+            if parent in _fields(node):
+                whole = ".".join(["--config", *parents[: depth + 1]])
+                rest = ".".join([*parents[depth + 1 :], field])
+                raise ConfigError(
+                    f"{name}: the config says nothing of {parent!r} yet. Set it as a whole: "
+                    f"{whole}=\"{{'{rest}': {text}}}\""
+                )
             raise ConfigError(f"{name}: there is no {parent!r}{near(parent, _fields(node))}")
         node = node[parent]
     if not _is_node(node) or not (field in _fields(node) or _takes_any(node)):

@@ -14,11 +14,10 @@ from scenic_video.tasks.task import Batch
 
 
 def show(experiment: Experiment, terminal: Terminal) -> None:
-    """Prints the resolved config, the model's table, shapes, steps and rates."""
+    """Prints the resolved config, the model's table, shapes, steps and rates, if steps of training
+    and of evaluation can be traced."""
+    params = experiment.trace().params
     print(json.dumps(experiment.config, indent=2, default=str))
-    batch = example_batch(experiment.preprocessing, experiment.dataset.labels)
-    rng = jax.eval_shape(lambda: jax.random.key(0))
-    params = jax.eval_shape(experiment.task.init, rng, batch)["params"]
     print(parameter_overview.get_parameter_overview(params, include_stats=False))
     terminal.table("Run", ("what", "value"), rows(experiment, params))
 

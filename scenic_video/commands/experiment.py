@@ -1,15 +1,17 @@
 """What a config describes, built: the dataset, the task, the mesh, and how long all of it runs."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 import optax
 from jax.sharding import Mesh
 
 from scenic_video import trainer
-from scenic_video.commands.batches import check_divides, example_batch
+from scenic_video.commands.batches import check_divides, example_batch, shapes
 from scenic_video.commands.building import (
     build_dataset,
     build_task,
@@ -82,6 +84,21 @@ class Experiment:
             mesh=self.mesh,
             seed=self.config["seed"],
         )
+
+    def trace(self) -> trainer.TrainState:
+        """The shapes of the state, when a step of training and one of evaluation are traced.
+
+        Nothing is computed, but what the task or the model refuses in a step is raised here.
+        """
+        state, rng = self.compile().abstract_state, jax.random.key(0)
+        example = example_batch(self.preprocessing, self.dataset.labels)
+        batch = shapes(example, self.input.batch_size)
+        step = functools.partial(trainer.train_step, self.task, self.optimizer, rng, self.options)
+        jax.eval_shape(step, state, batch)
+        size, views = self.evaluation.batch_size, self.views.num_clips * self.views.num_crops
+        batch = shapes(example, size) | {"inputs": shapes(example["inputs"], size, views)}
+        jax.eval_shape(functools.partial(trainer.eval_step, self.task, rng), state, batch)
+        return state
 
     def checkpoint_meta(self) -> dict[str, Any]:
         """What a checkpoint says of itself: enough to resume, to evaluate and to predict."""

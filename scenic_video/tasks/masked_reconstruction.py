@@ -115,10 +115,9 @@ class MaskedReconstruction:
     def _shown(self, view: Mapping[str, Any]) -> Inputs:
         return Inputs.of(self.transform(view, rng=jax.random.key(0), train=False))
 
-    def _errors(
-        self, answers: Mapping[str, Reconstruction], inputs: Inputs
-    ) -> tuple[ByModality, ByModality]:
+    def _errors(self, answers: Any, inputs: Inputs) -> tuple[ByModality, ByModality]:
         """Of each modality the examples' errors [B], and 1 for those that are scored [B]."""
+        self._check(answers)
         errors, scored = {}, {}
         for name, answer in answers.items():
             scored[name] = inputs.all_presence[name] * answer.mask.max(axis=1)
@@ -129,6 +128,15 @@ class MaskedReconstruction:
             error = squares.mean(-1) if self.normalize_by_output_dimension else squares.sum(-1)
             errors[name] = error.sum(axis=1) / jnp.maximum(mask.sum(axis=1), 1.0)
         return errors, scored
+
+    def _check(self, answers: Any) -> None:
+        found = list(answers.values()) if isinstance(answers, Mapping) else [answers]
+        if not all(isinstance(answer, Reconstruction) for answer in found):
+            raise ValueError(
+                f"{type(self.model).__name__} reconstructs nothing, but MaskedReconstruction "
+                "trains models that return {modality: Reconstruction}, such as those of "
+                "projects.avmae.pretraining.model. Set another model, or another task."
+            )
 
     def _loss(self, errors: ByModality, scored: ByModality) -> tuple[jax.Array, jax.Array]:
         """The loss, and the weight over which it is a mean."""

@@ -83,6 +83,16 @@ def test_a_wrong_override_is_an_error_that_helps(config_file, override, words):
         load(config_file, override)
 
 
+def test_a_mapping_that_the_config_leaves_out_is_to_be_set_whole(config_file):
+    name = "--config.task.modality_dropout"
+    with pytest.raises(ConfigError) as error:
+        load(config_file, f"{name}.rgb=0.3")
+    advice = f"""{name}="{{'rgb': 0.3}}\""""
+    assert advice in str(error.value)
+    set_whole = load(config_file, advice.replace('"', ""))
+    assert set_whole.task.modality_dropout.rgb == 0.3
+
+
 def test_a_misspelt_config_file_names_the_nearest(config_file):
     with pytest.raises(ConfigError, match="config.py"):
         load(config_file.with_name("confg.py"))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 
 from scenic_video import trainer
-from scenic_video.commands.batches import example_batch
+from scenic_video.commands.batches import example_batch, shapes
 from scenic_video.commands.building import build_task
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.recipes import CONFIGS, Recipe
@@ -30,12 +30,7 @@ FAST = (
 """One of each kind; the others are slow tests."""
 
 
-def abstract(tree, *leading: int):
-    """The shapes of a batch of one with these axes in place of the first."""
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct((*leading, *x.shape[1:]), x.dtype), tree)
-
-
-def shapes(tree):
+def leaves(tree):
     return jax.tree.map(lambda x: (x.shape, x.dtype), tree)
 
 
@@ -67,17 +62,17 @@ def check_steps(config: str, data: str) -> None:
     example, rng = example_batch(preprocessing, labels), jax.random.key(0)
 
     state = jax.eval_shape(functools.partial(trainer.init_state, task, optimizer, rng, example))
-    batch = abstract(example, build(nodes["input"]).batch_size)
+    batch = shapes(example, build(nodes["input"]).batch_size)
     step = functools.partial(trainer.train_step, task, optimizer, rng, build(nodes["trainer"]))
     after, metrics = jax.eval_shape(step, state, batch)
-    assert shapes(after) == shapes(state)
+    assert leaves(after) == leaves(state)
     assert metrics["loss"].total.dtype == jnp.float32
 
     evaluation = build(nodes["evaluation"])
     views = Views.parse(evaluation.views)
     size = evaluation.batch_size
-    batch = abstract(example, size)
-    seen = abstract(example["inputs"], size, views.num_clips * views.num_crops)
+    batch = shapes(example, size)
+    seen = shapes(example["inputs"], size, views.num_clips * views.num_crops)
     evaluate = functools.partial(trainer.eval_step, task, rng)
     output = jax.eval_shape(evaluate, state, batch | {"inputs": seen})
     assert output.loss.shape == ()
