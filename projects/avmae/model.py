@@ -14,7 +14,14 @@ from einops import rearrange
 from jaxtyping import Array, Float
 
 from scenic_video.layers.bottleneck_fusion import FusionEncoder, join, joint_mask
-from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
+from scenic_video.layers.embeddings import (
+    POSITIONS,
+    SEQUENCE_POSITIONS,
+    PatchEmbedding,
+    add_modality_token,
+    add_positions,
+    kernel_initializer,
+)
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
 from scenic_video.layers.presence import (
     Present,
@@ -44,8 +51,9 @@ class MBT(VisionTransformer, kw_only=True):
 
     Classifier "token" or "0" gives logits for each modality, by one shared head: in training they
     are returned as {modality: logits}, outside of it as their mean. The others pool over the
-    tokens of both, and return one array of logits always. `positions` are "learned" or
-    "sinusoidal_1d", over the tokens of one modality, class token included.
+    tokens of both, and return one array of logits always. `positions` are those of one modality:
+    "learned" or "sinusoidal_1d", over its tokens, class token included, or "sinusoidal" over their
+    grid, which leaves the class token without.
 
     Called with `presence`, {modality: 1 where an example has it, 0 where it lacks it}, it reads
     nothing of what is absent: bottlenecks, pooled tokens and averaged logits are those of the
@@ -60,9 +68,10 @@ class MBT(VisionTransformer, kw_only=True):
     tubelet_size: Sequence[int] = (2, 16, 16)
     tubelet_start: str = "random"
 
+    known_positions = ("learned", "sinusoidal_1d", "sinusoidal")
+
     def __post_init__(self):
         super().__post_init__()
-        self._require("positions", ("learned", "sinusoidal_1d"))
         names = tuple(self.modalities)
         if not names or len(set(names)) < len(names) or not set(names) <= set(MODALITIES):
             raise ValueError(f"modalities are one or both of {MODALITIES}; got {names}.")
@@ -98,7 +107,7 @@ class MBT(VisionTransformer, kw_only=True):
             fusion_layer=self.fusion_layer,
             block=self._block(),
             suffixes={name: self._suffix(name) for name in self.modalities},
-            positions=self.positions,
+            positions=self.positions if self.positions in SEQUENCE_POSITIONS else "none",
             dropout_rate=self.dropout_rate,
             stochastic_depth_rate=self.stochastic_depth_rate,
             remat=self.remat,
@@ -120,7 +129,11 @@ class MBT(VisionTransformer, kw_only=True):
         else:
             patch, fields["name"] = patch[1:], f"embedding_{modality}"
         tokens = PatchEmbedding(self.hidden_size, patch, **fields)(pixels)
+        grid = tokens.shape[1:-1]
         tokens = tokens.reshape(tokens.shape[0], -1, tokens.shape[-1])
+        if self.positions not in SEQUENCE_POSITIONS:
+            name = "posembed_input" if modality == "rgb" else f"posembed_input_{modality}"
+            tokens = add_positions(tokens, self.positions, grid=grid, name=name)
         if self.classifier != "token":
             return tokens
         name = "cls" if modality == "rgb" or len(self.modalities) == 1 else f"cls{modality}"
@@ -169,15 +182,17 @@ class MBT(VisionTransformer, kw_only=True):
 class PretrainedMBT(MBT, kw_only=True):
     """MBT as it is fine-tuned from an audiovisual autoencoder (Georgescu et al., ICCV 2023).
 
-    It differs from `MBT` in what it inherits: fixed positions, and `use_modality_tokens`, a
-    learned vector added to all tokens of a modality. Every modality is pooled and classified on
-    its own whatever the classifier, so that training always gets {modality: logits}. Blocks of the
-    first modality are named as those of a model of that modality alone.
+    It differs from `MBT` in what it inherits: positions of any kind that an autoencoder has, and
+    `use_modality_tokens`, a learned vector added to all tokens of a modality. Every modality is
+    pooled and classified on its own whatever the classifier, so that training always gets
+    {modality: logits}. Blocks of the first modality are named as those of a model of that alone.
     """
 
     modalities: Sequence[str] = ("rgb", "spectrogram")
     positions: str = "sinusoidal_1d"
     use_modality_tokens: bool = False
+
+    known_positions = POSITIONS
 
     def _suffix(self, modality: str) -> str:
         if modality == self.modalities[0] or self.share_encoder:
@@ -186,11 +201,9 @@ class PretrainedMBT(MBT, kw_only=True):
 
     def _tokenize(self, modality: str, pixels: Float[Array, "..."]) -> Float[Array, "b n d"]:
         tokens = super()._tokenize(modality, pixels)
-        if self.use_modality_tokens:
-            name, shape = f"Encoder_modality_token_{modality}", (1, 1, self.hidden_size)
-            token = self.param(name, nn.initializers.zeros, shape)
-            tokens = tokens + jnp.broadcast_to(token, tokens.shape)
-        return tokens
+        if not self.use_modality_tokens:
+            return tokens
+        return add_modality_token(self, tokens, f"Encoder_modality_token_{modality}")
 
     def _logits(
         self, tokens: dict[str, Array], present: Present, *, train: bool

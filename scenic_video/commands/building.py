@@ -35,9 +35,14 @@ def build_dataset(node: Any, terminal: Terminal | None = None) -> Dataset:
     return dataclasses.replace(dataset, fingerprint=found)
 
 
+def build_model(config: Mapping[str, Any], labels: LabelSpace) -> Any:
+    """The model of a config; its head is as wide as the heads of `labels` together."""
+    return build_taking(config["model"], num_classes=sum(labels.num_classes.values()))
+
+
 def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Preprocessing) -> Task:
-    """The task of a config over the heads of `labels`; the model's head is as wide as they are."""
-    model = build_taking(config["model"], num_classes=sum(labels.num_classes.values()))
+    """The task of a config over the heads of `labels`, with its model."""
+    model = build_model(config, labels)
     _check_inputs(model, preprocessing.modalities)
     return build_taking(
         config["task"],

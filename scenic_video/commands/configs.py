@@ -21,7 +21,11 @@ IMPLIED_TARGETS = {
     "sound_transform": "scenic_video.data.spectrograms:SpectrogramTransform",
     "task": "scenic_video.tasks.classification:Classification",
 }
-NO_INIT = {"target": "scenic_video.weights.initialize:initialize", "workdir": ""}
+NO_INIT = {
+    "target": "scenic_video.weights.initialize:initialize",
+    "workdir": "",
+    "allow_other_positions": False,
+}
 """The weights of which run to start from; without a workdir, none."""
 ONE_OF = {"num_steps": "num_epochs", "num_epochs": "num_steps"}
 """Fields of the trainer that take the place of each other."""

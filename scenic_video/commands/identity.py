@@ -10,7 +10,7 @@ import jax
 from scenic_video.data.examples import LabelSpace
 
 MAY_CHANGE = ("mesh.", "evaluation.", "evaluators", "dataset")
-MAY_CHANGE += ("trainer.log_every", "trainer.keep_last")
+MAY_CHANGE += ("trainer.log_every", "trainer.keep_last", "init.allow_other_positions")
 MAY_CHANGE += tuple(
     f"input.{name}" for name in ("num_threads", "num_workers", "decode_timeout", "max_bad_share")
 )

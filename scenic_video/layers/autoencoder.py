@@ -12,7 +12,13 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from scenic_video.layers.attention import attention
-from scenic_video.layers.embeddings import POSITIONS, PatchEmbedding, add_positions
+from scenic_video.layers.embeddings import (
+    POSITIONS,
+    FixedPositions,
+    PatchEmbedding,
+    add_modality_token,
+    add_positions,
+)
 from scenic_video.layers.masking import (
     STANDARDIZATIONS,
     Mask,
@@ -101,6 +107,11 @@ class Autoencoder(nn.Module, kw_only=True):
             value = getattr(self, field)
             raise ValueError(f"{type(self).__name__}: {field} is {value!r}, not one of {known}.")
 
+    @property
+    def fixed_positions(self) -> FixedPositions:
+        """Those of the encoder."""
+        return FixedPositions.of(self.positions)
+
     def _patch_size(self, modality: str) -> tuple[int, ...]:
         raise NotImplementedError
 
@@ -174,7 +185,7 @@ class Autoencoder(nn.Module, kw_only=True):
         tokens = patches.reshape(len(patches), -1, self.hidden_size)
         name = self._name("posembed_input", modality)
         tokens = add_positions(tokens, self.positions, grid=grid, name=name)
-        return self._add_modality_token("Encoder", modality, tokens), grid
+        return self._with_modality_token("Encoder", modality, tokens), grid
 
     def _draw(self, modality: str, batch_size: int, grid: tuple[int, ...]) -> Mask:
         rng = self.make_rng("mask" if self.has_rng("mask") else "dropout")
@@ -197,14 +208,12 @@ class Autoencoder(nn.Module, kw_only=True):
         filled = place_tokens(filled, tokens, grid.mask.visible if at is None else at)
         name = self._name("posembed_decoder", modality)
         filled = add_positions(filled, self.decoder_positions, grid=grid.shape, name=name)
-        return self._add_modality_token("Decoder", modality, filled)
+        return self._with_modality_token("Decoder", modality, filled)
 
-    def _add_modality_token(self, part: str, modality: str, tokens: Array) -> Array:
+    def _with_modality_token(self, part: str, modality: str, tokens: Array) -> Array:
         if not self.use_modality_tokens:
             return tokens
-        name, shape = f"{part}_modality_token_{modality}", (1, 1, tokens.shape[-1])
-        token = self.param(name, nn.initializers.zeros, shape)
-        return tokens + jnp.broadcast_to(token, tokens.shape)
+        return add_modality_token(self, tokens, f"{part}_modality_token_{modality}")
 
     def _reconstruct(
         self, modality: str, pixels: Array, decoded: Array, scored: Array

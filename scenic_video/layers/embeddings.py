@@ -1,6 +1,7 @@
 """How pixels become tokens: patches, tubelets, frame sampling and positions."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -171,6 +172,29 @@ def add_positions(
             return LearnedSpaceTimePositions(grid, name=name)(tokens)
     known = SEQUENCE_POSITIONS if grid is None else POSITIONS
     raise ValueError(f"positions is {kind!r}, not one of {known}.")
+
+
+class FixedPositions(NamedTuple):
+    """What the parameters of a model do not say of its positions.
+
+    `kind` is None where they do, since positions are learned; `first` is the position of the first
+    patch.
+    """
+
+    kind: str | None
+    first: int = 0
+
+    @classmethod
+    def of(cls, kind: str, *, first: int = 0) -> "FixedPositions":
+        return cls(None) if kind.startswith("learned") else cls(kind, first)
+
+
+def add_modality_token(
+    owner: nn.Module, tokens: Float[Array, "b n d"], name: str
+) -> Float[Array, "b n d"]:
+    """Adds one learned vector, which starts at zero, to all tokens: parameter `name` of `owner`."""
+    token = owner.param(name, nn.initializers.zeros, (1, 1, tokens.shape[-1]))
+    return tokens + jnp.broadcast_to(token, tokens.shape)
 
 
 def add_sinusoidal_positions(

@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.attention import attention
-from scenic_video.layers.embeddings import add_sinusoidal_positions
+from scenic_video.layers.embeddings import FixedPositions, add_sinusoidal_positions
 from scenic_video.layers.pooling import CLASSIFIERS, classify, prepend_class_token
 from scenic_video.layers.transformer import Encoder, EncoderBlock
 
@@ -67,6 +67,12 @@ class VisionTransformer(nn.Module, kw_only=True):
         value = jnp.dtype(value).name if field == "dtype" else value
         if value not in known:
             raise ValueError(f"{type(self).__name__}: {field} is {value!r}, not one of {known}.")
+
+    @property
+    def fixed_positions(self) -> FixedPositions:
+        """Positions over a sequence count its class token, those over a grid do not."""
+        counted = self.positions == "sinusoidal_1d" and self.classifier == "token"
+        return FixedPositions.of(self.positions, first=int(counted))
 
     def _block(self, block: type[nn.Module] = EncoderBlock, **fields: Any) -> Callable[..., Any]:
         defaults = {

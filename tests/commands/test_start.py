@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 
 from projects.vivit.model import ViT
 from scenic_video.checkpoints import Checkpoints
@@ -16,6 +17,7 @@ from scenic_video.commands.experiment import build_experiment
 from scenic_video.commands.start import start_state
 from scenic_video.config import ConfigError
 from scenic_video.trainer import TrainState
+from scenic_video.weights.initialize import Take, initialize
 from tests.helpers.runs import MBT as AUDIOVISUAL_MBT
 
 SIZES: list[dict[str, Any]] = [
@@ -26,16 +28,13 @@ CONFIG = """
 from ml_collections import ConfigDict
 
 def get_config():
-    fine, coarse = {sizes!r}
-    views = [fine | dict(tubelet_size=[2, 8, 8]), coarse | dict(tubelet_size=[4, 8, 8])]
     return ConfigDict(dict(
         dataset=dict(target="scenic_video.data.synthetic:dataset", directory={data!r},
                      num_clips=20, size=32, seconds=0.7),
-        preprocessing=dict(num_frames=4, stride=2, resize=18, crop=16),
+        preprocessing=dict(num_frames={num_frames}, stride=2, resize=18, crop=16),
         input=dict(batch_size=8),
-        model=dict(target="projects.mtv.model:MTV", views=views, global_mlp_dim=16,
-                   global_num_layers=1, global_num_heads=2),
-        init=dict(target="projects.mtv.pretrained:from_image_models", workdir={workdirs!r}),
+        model={model!r},
+        init={init!r},
         learning_rate=dict(target="scenic_video.optimizers:warmup_cosine", peak=1e-2),
         optimizer=dict(target="scenic_video.optimizers:adamw"),
         trainer=dict(num_steps=1),
@@ -44,9 +43,20 @@ def get_config():
 """
 
 
-def image_run(workdir: Path, *, step: int, **size: Any) -> dict[str, Any]:
+def start(folder: Path, **nodes: Any) -> tuple[TrainState, str]:
+    """The state that a run of this model and init starts from."""
+    path, fields = folder / "config.py", {"data": str(folder / "clips"), "num_frames": 4} | nodes
+    path.write_text(CONFIG.format(**fields))
+    experiment = build_experiment(load_config([f"--config={path}"]).to_dict())
+    with Checkpoints(folder / "run" / "checkpoints") as checkpoints:
+        return start_state(experiment, experiment.compile(), checkpoints, folder / "run")
+
+
+def image_run(
+    workdir: Path, *, step: int, meta: dict[str, Any] | None = None, **fields: Any
+) -> dict[str, Any]:
     """Leaves the checkpoint of an image model; returns its parameters."""
-    model = ViT(**size, num_classes=3, patch_size=(8, 8))
+    model = ViT(**fields, num_classes=3, patch_size=(8, 8))
     rgb = jax.ShapeDtypeStruct((1, 16, 16, 3), np.float32)
     shapes: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
     random = np.random.default_rng(step)
@@ -56,7 +66,7 @@ def image_run(workdir: Path, *, step: int, **size: Any) -> dict[str, Any]:
     at = jnp.asarray(step, jnp.int32)
     state = TrainState(at, jax.device_put(params), {}, {}, None, jnp.zeros_like(at))
     with Checkpoints(workdir / "checkpoints") as checkpoints:
-        checkpoints.save(step, state, {}, block=True)
+        checkpoints.save(step, state, meta or {}, block=True)
     return params
 
 
@@ -66,12 +76,12 @@ def test_a_run_starts_from_several_others(tmp_path, capsys):
         0: image_run(coarse, step=7, **SIZES[1]),
         1: image_run(fine, step=9, **SIZES[0]),
     }
-    path = tmp_path / "config.py"
-    workdirs = (str(coarse), str(fine))
-    path.write_text(CONFIG.format(data=str(tmp_path / "clips"), sizes=SIZES, workdirs=workdirs))
-    experiment = build_experiment(load_config([f"--config={path}"]).to_dict())
-    with Checkpoints(tmp_path / "run" / "checkpoints") as checkpoints:
-        state, story = start_state(experiment, experiment.compile(), checkpoints, tmp_path / "run")
+    views = [SIZES[0] | {"tubelet_size": (2, 8, 8)}, SIZES[1] | {"tubelet_size": (4, 8, 8)}]
+    model = {"target": "projects.mtv.model:MTV", "views": views, "global_mlp_dim": 16}
+    model |= {"global_num_layers": 1, "global_num_heads": 2}
+    init = {"target": "projects.mtv.pretrained:from_image_models"}
+    init |= {"workdir": (str(coarse), str(fine))}
+    state, story = start(tmp_path, model=model, init=init)
     assert story == f"INIT from the weights of {coarse} (step 7), {fine} (step 9); step 0"
     assert "view1/Transformer" in capsys.readouterr().out
     for view, source in sources.items():
@@ -79,6 +89,42 @@ def test_a_run_starts_from_several_others(tmp_path, capsys):
         middle = kernel[kernel.shape[0] // 2]
         np.testing.assert_array_equal(middle, source["embedding"]["kernel"])
     assert int(state.step) == 0
+
+
+@pytest.mark.parametrize(
+    ("trained", "changed", "message"),
+    [
+        ("sinusoidal", {"positions": "sinusoidal_1d"}, "positions 'sinusoidal', the first patch"),
+        ("sinusoidal_1d", {"classifier": "gap"}, "at 1; this ViT has 'sinusoidal_1d', .* at 0"),
+    ],
+)
+def test_weights_trained_with_other_fixed_positions_are_refused(
+    trained, changed, message, tmp_path
+):
+    """No parameter tells of fixed positions, nor whether a class token counts among them."""
+    fields = SIZES[0] | {"positions": trained}
+    node = {"target": "projects.vivit.model:ViT", "patch_size": (8, 8), **fields}
+    labels = {"classes": {"object": ["a", "b", "c"]}, "multilabel": False}
+    meta = {"config": {"model": node}, "labels": labels}
+    params = image_run(tmp_path / "images", step=1, meta=meta, **fields)
+    init = {"target": f"{__name__}:backbone", "workdir": str(tmp_path / "images")}
+    nodes = {"num_frames": 1, "model": node | changed}
+    with pytest.raises(ConfigError, match=message):
+        start(tmp_path, **nodes, init=init)
+    state, _ = start(tmp_path, **nodes, init=init | {"allow_other_positions": True})
+    np.testing.assert_array_equal(
+        state.params["embedding"]["kernel"], params["embedding"]["kernel"]
+    )
+
+
+def backbone(*, source, target):
+    """All but the head, and a class token that is not wanted."""
+    takes = {path: Take(path) for path in flatten_dict(target, sep="/") if "output" not in path}
+    free = {
+        "allow_fresh": ["output_projection/.*"],
+        "allow_unused": ["output_projection/.*", "cls"],
+    }
+    return initialize(source=source, target=target, takes=takes, **free)
 
 
 def test_a_run_is_not_resumed_with_other_statistics_of_its_sound(save_run, tmp_path):

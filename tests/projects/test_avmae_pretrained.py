@@ -106,6 +106,17 @@ def test_one_encoder_starts_both_streams_which_compute_what_it_did(encoder, fiel
     assert all("ecoder" in p or "mask_token" in p or "output_pro" in p for p in report.unused)
 
 
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned_space_time", "learned", "none"])
+def test_positions_of_every_kind_follow(positions):
+    source_model = Audiovisual(**BOTH, encoder="shared", positions=positions)
+    source = start(source_model, seed=1, **INPUTS)
+    model = PretrainedMBT(**FINE, positions=positions)
+    assert model.fixed_positions == source_model.fixed_positions
+    params, report = from_autoencoder(target=start(model, **INPUTS), source=source)
+    assert_close(tokens_of(model, params, **INPUTS), encoded(source_model, source, **INPUTS))
+    assert not any("posembed_input" in path for path in report.unused)
+
+
 @pytest.mark.parametrize("modality", INPUTS)
 @pytest.mark.parametrize(
     "normalize", ["tokens", "pooled", pytest.param(None, marks=pytest.mark.slow)]

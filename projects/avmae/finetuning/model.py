@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from projects.avmae.model import MODALITIES, Logits
 from scenic_video.layers.embeddings import (
     POSITIONS,
+    FixedPositions,
     PatchEmbedding,
+    add_modality_token,
     add_positions,
     kernel_initializer,
     single_images,
@@ -43,6 +44,11 @@ class PretrainedViT(VisionTransformer, kw_only=True):
         super().__post_init__()
         self._require("modality", MODALITIES)
         self._require("normalize", ("tokens", "pooled"))
+
+    @property
+    def fixed_positions(self) -> FixedPositions:
+        """A class token is never counted."""
+        return FixedPositions.of(self.positions)
 
     @nn.compact
     def __call__(
@@ -94,6 +100,4 @@ class PretrainedViT(VisionTransformer, kw_only=True):
         tokens = add_positions(tokens, self.positions, grid=grid, name="posembed_input")
         if not self.use_modality_tokens:
             return tokens
-        name, shape = f"Encoder_modality_token_{self.modality}", (1, 1, self.hidden_size)
-        token = self.param(name, nn.initializers.zeros, shape)
-        return tokens + jnp.broadcast_to(token, tokens.shape)
+        return add_modality_token(self, tokens, f"Encoder_modality_token_{self.modality}")
