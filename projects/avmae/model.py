@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Float
 
+from projects.avmae.modalities import MODALITIES, given
 from scenic_video.layers.bottleneck_fusion import FusionEncoder, join, joint_mask
 from scenic_video.layers.embeddings import (
     POSITIONS,
@@ -31,8 +32,6 @@ from scenic_video.layers.presence import (
     where_present,
 )
 from scenic_video.layers.vision_transformer import VisionTransformer
-
-MODALITIES = ("rgb", "spectrogram")
 
 Logits = Float[Array, "b c"]
 
@@ -90,18 +89,12 @@ class MBT(VisionTransformer, kw_only=True):
         presence: Mapping[str, Float[Array, " b"]] | None = None,
         train: bool = False,
     ) -> Logits | dict[str, Logits]:
-        inputs = {"rgb": rgb, "spectrogram": spectrogram}
-        given = {name: pixels for name, pixels in inputs.items() if pixels is not None}
-        if given.keys() != set(self.modalities):
-            raise ValueError(
-                f"The model is for {tuple(self.modalities)} but got {tuple(given)}. "
-                "Set modalities to what the data has."
-            )
+        inputs = given(self.modalities, rgb=rgb, spectrogram=spectrogram)
         present = read_presence(presence, self.modalities)
         if present is not None:
-            given = {name: where_present(present[name], x) for name, x in given.items()}
+            inputs = {name: where_present(present[name], x) for name, x in inputs.items()}
         present = all_if_none(present)
-        tokens = {name: self._tokenize(name, given[name]) for name in self.modalities}
+        tokens = {name: self._tokenize(name, inputs[name]) for name in self.modalities}
         encoder = FusionEncoder(
             num_layers=self.num_layers,
             fusion_layer=self.fusion_layer,

@@ -6,7 +6,8 @@ from typing import Any
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from projects.avmae.model import MODALITIES, Logits
+from projects.avmae.modalities import MODALITIES, given
+from projects.avmae.model import Logits
 from scenic_video.layers.embeddings import (
     POSITIONS,
     FixedPositions,
@@ -58,12 +59,8 @@ class PretrainedViT(VisionTransformer, kw_only=True):
         spectrogram: Float[Array, "..."] | None = None,
         train: bool = False,
     ) -> Logits:
-        inputs = {"rgb": rgb, "spectrogram": spectrogram}
-        given = [name for name, pixels in inputs.items() if pixels is not None]
-        pixels = inputs[self.modality]
-        if given != [self.modality] or pixels is None:
-            raise ValueError(f"The model is for {self.modality!r} alone but got {given}.")
-        tokens = self._tokenize(pixels)
+        inputs = given([self.modality], rgb=rgb, spectrogram=spectrogram)
+        tokens = self._tokenize(inputs[self.modality])
         if self.classifier == "token":
             token = self.param("cls", nn.initializers.zeros, (1, 1, self.hidden_size))
             tokens = prepend_class_token(tokens, token)

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from projects.avmae.modalities import given
 from projects.avmae.pretraining.strategies import STRATEGIES, other, run
 from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
@@ -164,13 +165,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         train: bool = False,
         encode_only: bool = False,
     ) -> dict[str, Reconstruction] | dict[str, Float[Array, "b _n d"]]:
-        inputs = {"rgb": rgb, "spectrogram": spectrogram}
-        inputs = {name: pixels for name, pixels in inputs.items() if pixels is not None}
-        if tuple(inputs) != tuple(self.modalities):
-            raise ValueError(
-                f"The model is for {tuple(self.modalities)} but got {tuple(inputs)}. "
-                "Set modalities to what the data has."
-            )
+        inputs = given(self.modalities, rgb=rgb, spectrogram=spectrogram)
         present = read_presence(presence, tuple(inputs))
         return self._autoencode(inputs, masks, present, train=train, encode_only=encode_only)
 

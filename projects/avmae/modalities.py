@@ -1,0 +1,20 @@
+"""The modalities of audiovisual models."""
+
+from collections.abc import Sequence
+
+from jaxtyping import Array, Float
+
+MODALITIES = ("rgb", "spectrogram")
+
+
+def given(
+    modalities: Sequence[str], **inputs: Float[Array, "..."] | None
+) -> dict[str, Float[Array, "..."]]:
+    """The inputs that are not None. Errors: ValueError unless they are those of the model."""
+    found = {name: pixels for name, pixels in inputs.items() if pixels is not None}
+    if found.keys() != set(modalities):
+        raise ValueError(
+            f"The model is for {tuple(modalities)} but got {tuple(found)}. Let it have the "
+            "modalities that preprocessing.modalities names."
+        )
+    return found
