@@ -1,6 +1,7 @@
 import dataclasses
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ from scenic_video.data.containers import UnreadableVideo
 from scenic_video.data.datasets import open_dataset
 from scenic_video.data.decoding import VideoReader
 from scenic_video.data.examples import Example
-from scenic_video.data.flow import FULL_SCALE, flow_path, motion_to_pixels
+from scenic_video.data.flow import FULL_SCALE, check_flow, flow_path, motion_to_pixels
 from scenic_video.data.flow_writing import write_flow
 from scenic_video.data.preprocessing import Preprocessing
 
@@ -127,7 +128,12 @@ def test_displacements_do_not_depend_on_the_size_of_the_picture():
         ({"motion": np.zeros((3, 8, 8, 2))}, "wanted 'flow'.*motion"),
         ({"flow": np.zeros((3, 8, 8, 3))}, "wanted 'flow'"),
         ({"flow": np.zeros((3, 8, 8, 2))}, r"wanted 'timestamps' \[3\]"),
-        ({"flow": np.full((3, 8, 8, 2), np.nan), "timestamps": np.arange(3)}, "not finite"),
+        ({"flow": np.full((12, 8, 8, 2), np.nan), "timestamps": np.arange(12) / 10}, "not finite"),
+        ({"flow": np.zeros((3, 8, 8, 2)), "timestamps": ["a", "b", "c"]}, "wanted 'timestamps'"),
+        ({"flow": np.zeros((3, 8, 8, 2)), "timestamps": [0, np.nan, 1]}, "finite seconds"),
+        ({"flow": np.zeros((3, 8, 8, 2)), "timestamps": [0.0, 0.2, 0.1]}, "rise from each"),
+        ({"flow": np.zeros((3, 8, 8, 2)), "timestamps": [0.0, 0.1, 0.1]}, "rise from each"),
+        ({"flow": np.zeros((3, 8, 8, 2), np.uint8), "timestamps": np.arange(3)}, "is of uint8"),
         (None, "No such file"),
     ],
 )
@@ -138,6 +144,44 @@ def test_flow_that_cannot_be_read_is_named(with_flow, tmp_path, arrays, message)
     example = dataclasses.replace(with_flow, flow=str(path))
     with pytest.raises(UnreadableVideo, match=f"(?s)f.npz.*{message}|{message}.*f.npz"):
         preprocessing().eval_inputs(example)
+
+
+@pytest.mark.parametrize("start, end", [(0.0, None), (0.4, 1.0)])
+def test_flow_that_does_not_cover_the_frames_is_refused(with_flow, tmp_path, start, end):
+    """0.0 to 0.2 s of flow; as an archive and as a video."""
+    np.savez(tmp_path / "f.npz", flow=np.zeros((3, 48, 64, 2)), timestamps=np.arange(3) / 10)
+    short = VideoReader(flow_path(with_flow.video), end=0.3)
+    with short, av.open(str(tmp_path / "f.mp4"), "w") as written:
+        stream = written.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for _, frame in short.frames():
+            written.mux(stream.encode(frame.reformat(format="yuv420p")))
+        written.mux(stream.encode())
+    for name in ("f.npz", "f.mp4"):
+        example = dataclasses.replace(with_flow, flow=str(tmp_path / name), start=start, end=end)
+        times = np.arange(round(10 * start), round(10 * (end or 1.2))) / 10
+        wanted = rf"{name}.* covers 0.000 to 0.300 s, but frames from {start:.3f} to .* the whole"
+        for look in (
+            lambda example=example: preprocessing(num_frames=12, short_clips="pad").eval_inputs(
+                example
+            ),
+            lambda example=example, times=times: check_flow(example, times),
+        ):
+            with pytest.raises(UnreadableVideo, match=wanted):
+                look()
+
+
+def test_flow_may_lack_that_of_the_last_frame_or_lie_between_frames(with_flow, tmp_path):
+    for number, times in enumerate((np.arange(11) / 10, np.arange(11) / 10 + 0.05, [0, 0.5])):
+        path = tmp_path / f"{number}.npz"
+        np.savez(path, flow=np.zeros((len(times), 48, 64, 2)), timestamps=times)
+        example = dataclasses.replace(with_flow, flow=str(path))
+        preprocessing(num_frames=12).eval_inputs(example)
+
+
+def test_a_clip_that_is_looped_loops_its_flow(with_flow):
+    inputs = preprocessing(num_frames=20, stride=2).eval_inputs(with_flow)
+    np.testing.assert_array_equal(inputs["flow"][0, :6], inputs["flow"][0, 6:12])
 
 
 def test_flow_that_is_not_there_says_what_to_do(film, tmp_path, write_video, moving_frames):
