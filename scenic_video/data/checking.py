@@ -2,8 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
-import io
 import os
 import statistics
 from collections import Counter
@@ -11,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from scenic_video.data.check_report import Finding, Report, SplitSummary, Spread
+from scenic_video.data.content import content_of
 from scenic_video.data.deadline import NoAnswer, with_deadline
 from scenic_video.data.decoding import UnreadableVideo, VideoInfo, inspect
 from scenic_video.data.examples import Dataset, Example, LabelSpace
@@ -20,8 +19,6 @@ END_TOLERANCE = 0.5
 DEADLINE = 60.0
 """Seconds after which a file that FFmpeg still ponders counts as unreadable."""
 AT_ONCE = 1024
-CONTENT_BYTES = 2**16
-"""A file is known by its size and so many bytes at both of its ends."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,7 +77,7 @@ def _look(split: str, example: Example) -> _Seen:
     except (UnreadableVideo, NoAnswer) as failure:
         error = str(failure)
     else:
-        content = _content(example.video)
+        content = content_of(example.video)
     return _Seen(
         split=split,
         id=example.id,
@@ -97,16 +94,6 @@ def _inspect(example: Example) -> VideoInfo:
     name = None if isinstance(example.video, str) else example.id
     info = inspect(example.video, name=name, start=example.start, end=example.end)
     return dataclasses.replace(info, timestamps=info.timestamps[:1].copy())  # the rest adds up
-
-
-def _content(video: str | bytes) -> str:
-    """Equal for videos of equal content, and in all likelihood only for those."""
-    with open(video, "rb") if isinstance(video, str) else io.BytesIO(video) as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        first = file.read(CONTENT_BYTES)
-        file.seek(max(0, size - CONTENT_BYTES))
-        return hashlib.sha256(b"%d:" % size + first + file.read(CONTENT_BYTES)).hexdigest()
 
 
 def _report(dataset: Dataset, all_seen: Sequence[_Seen]) -> Report:

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 from typing import Any
 
 import av
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 from scenic_video.cli import main
+from scenic_video.data import flow_notes
 from scenic_video.data.containers import UnreadableVideo
 from scenic_video.data.datasets import open_dataset
 from scenic_video.data.decoding import VideoReader
@@ -65,6 +67,95 @@ def test_a_second_call_writes_nothing(with_flow):
     before = path.stat().st_mtime_ns
     assert not write_flow(with_flow.video, path)
     assert path.stat().st_mtime_ns == before
+
+
+def test_flow_of_a_video_that_has_changed_is_written_anew(film, tmp_path, write_video):
+    video = tmp_path / "v.mp4"
+    shutil.copy(film, video)
+    path = flow_path(video)
+    assert write_flow(str(video), path, short_side=48)
+    assert not write_flow(str(video), path, short_side=48)
+    (tmp_path / "moved").mkdir()
+    for file in (video, path):
+        shutil.copy(file, tmp_path / "moved" / file.name)  # with a time of its own
+    assert not write_flow(
+        str(tmp_path / "moved/v.mp4"), tmp_path / "moved" / path.name, short_side=48
+    )
+    write_video(video, drifting_frames(6), fps=10)
+    example = Example("v", str(video), {})
+    assert flow_notes.is_outdated(path, str(video))
+    assert write_flow(str(video), path, short_side=48)
+    with VideoReader(path) as flow:
+        assert len(flow.timestamps) == 6
+    assert not flow_notes.is_outdated(path, str(video))
+    preprocessing().eval_inputs(example)
+
+
+def test_flow_of_other_settings_is_replaced_where_that_is_asked_for(film, tmp_path):
+    path = tmp_path / "f.flow.mp4"
+    assert write_flow(film, path, short_side=48, preset="fast")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="short_side=48 instead of 64, preset=fast instead of med"):
+        write_flow(film, path, short_side=64)
+    assert path.read_bytes() == before
+    assert write_flow(film, path, short_side=64, overwrite=True)
+    assert not write_flow(film, path, short_side=64, overwrite=True)
+    with VideoReader(path) as flow:
+        assert flow.read([0], lambda frame: frame.to_ndarray(format="rgb24")).shape[1] == 64
+
+
+def test_flow_of_unknown_origin_is_not_replaced_unasked(film, tmp_path):
+    path = tmp_path / "f.flow.mp4"
+    shutil.copy(film, path)
+    with pytest.raises(ValueError, match="does not say how it was computed.*column flow"):
+        write_flow(film, path, short_side=48)
+    assert write_flow(film, path, short_side=48, overwrite=True)
+
+
+def test_flow_that_a_manifest_names_is_never_written(film, tmp_path):
+    shutil.copy(film, tmp_path / "v.mp4")
+    shutil.copy(film, tmp_path / "own.mp4")
+    shutil.copy(film, flow_path(tmp_path / "v.mp4"))  # another row's own flow
+    before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+    (tmp_path / "train.csv").write_text(
+        "path,start,flow,label\nv.mp4,,./v.mp4.flow.mp4,x\nv.mp4,0.5,,x\nown.mp4,,v.mp4,x\n"
+    )
+    assert (
+        main(["data", "flow", str(tmp_path / "train.csv"), "--num-workers=0", "--overwrite"]) == 0
+    )
+    (tmp_path / "train.csv").unlink()
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == before
+
+
+def test_flow_covers_the_time_of_frames_that_cannot_be_decoded(tmp_path, write_video):
+    """The beginning or the end of the pictures is overwritten; the index lists all frames."""
+    path = tmp_path / "v.mp4"
+    write_video(path, drifting_frames(), fps=10, options={"g": "1", "bf": "0"})
+    whole = path.read_bytes()
+    begin, third = whole.index(b"mdat") + 4, len(whole) // 3
+    for lost in (slice(begin, begin + third), slice(len(whole) - third, len(whole))):
+        broken = bytearray(whole)
+        broken[lost] = bytes(third)
+        path.write_bytes(broken)
+        assert write_flow(str(path), flow_path(path), short_side=48)
+        with VideoReader(flow_path(path)) as flow:
+            assert len(flow.timestamps) < 12 and flow.timestamps[-1] == pytest.approx(1.1)
+        inputs = preprocessing(num_frames=12).eval_inputs(Example("v", str(path), {}))
+        assert inputs["flow"].shape == (1, 12, 64, 64, 2)
+
+
+def test_a_tiny_video_is_left_out_and_a_tiny_size_refused(film, tmp_path, write_video, capsys):
+    shutil.copy(film, tmp_path / "v.mp4")
+    write_video(tmp_path / "tiny.mp4", drifting_frames(4)[:, :8, :8])
+    (tmp_path / "train.csv").write_text("path\ntiny.mp4\nv.mp4\n")
+    command = ["data", "flow", str(tmp_path / "train.csv"), "--num-workers=0"]
+    for size in (0, -5, 3):
+        assert main([*command, f"--short-side={size}"]) == 2
+        assert f"short_side={size}: optical flow needs" in capsys.readouterr().err
+    assert main([*command, "--short-side=48"]) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "tiny.mp4: OpenCV computes no flow of 8x8 pixels" in printed
+    assert "Flow of 1 videos written, 0 kept, 1 left out." in printed
 
 
 def test_flow_is_cut_where_the_pictures_are_and_mirrored_flow_turns(with_flow, tmp_path):
