@@ -17,6 +17,7 @@ import av
 import numpy as np
 from jaxtyping import Float, Int, Num, UInt8
 
+from scenic_video.data import flow_notes
 from scenic_video.data.containers import UnreadableVideo
 from scenic_video.data.conversion import RgbConverter, SharedCrop
 from scenic_video.data.decoding import VideoReader, inspect
@@ -66,7 +67,11 @@ def read_flow(
 
 
 def check_flow(example: Example, times: Float[np.ndarray, "n"]) -> None:
-    """Opens the flow of an example. Errors: those that `read_flow` has for these times."""
+    """Opens the flow of an example.
+
+    Errors: those that `read_flow` has for these times, and UnreadableVideo where the video beside
+    it has changed since it was computed.
+    """
     path = _path(example)
     if _is_archive(path):
         motion, timestamps = _open_archive(path)
@@ -74,6 +79,17 @@ def check_flow(example: Example, times: Float[np.ndarray, "n"]) -> None:
     else:
         timestamps = inspect(path).timestamps
     _pictures_at(times, path, timestamps)
+    if example.flow is None and flow_notes.is_outdated(path, example.video):
+        raise UnreadableVideo(
+            f"{path}: the video has changed since its optical flow was computed. "
+            "`scenic-video data flow` computes it anew."
+        )
+
+
+def has_flow(example: Example) -> bool:
+    """Whether a file of flow is named, be it there or not, or lies beside the video."""
+    beside = isinstance(example.video, str) and flow_path(example.video).exists()
+    return beside or example.flow is not None
 
 
 def _path(example: Example) -> Path:

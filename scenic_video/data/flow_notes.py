@@ -6,7 +6,7 @@ from typing import Any
 
 from av.error import FFmpegError
 
-from scenic_video.data.containers import open_container
+from scenic_video.data.containers import Source, open_container
 from scenic_video.data.content import content_of
 
 KEY = "comment"
@@ -34,7 +34,7 @@ def read_note(path: Path) -> dict[str, Any] | None:
     return noted if isinstance(noted, dict) and SOURCE in noted else None
 
 
-def is_outdated(path: Path, source: str) -> bool:
+def is_outdated(path: Path, source: Source) -> bool:
     """Whether the file says that it was computed of another video than `source` is now."""
     noted = read_note(path)
     return noted is not None and noted[SOURCE] != content_of(source)
