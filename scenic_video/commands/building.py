@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from scenic_video.commands import data_stats
 from scenic_video.commands.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.console import Terminal
@@ -12,6 +13,7 @@ from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
 from scenic_video.data.labels import fingerprint
 from scenic_video.data.preprocessing import MODALITIES, Preprocessing
+from scenic_video.data.statistics import identity
 from scenic_video.data.transforms import InputTransform
 from scenic_video.tasks.task import Task
 
@@ -82,12 +84,22 @@ def _taken_by(function: Callable[..., Any], names: Iterable[str]) -> list[str]:
     return [name for name in names if takes_all or name in parameters]
 
 
-def with_statistics(preprocessing: Preprocessing, dataset: Dataset) -> Preprocessing:
-    """`preprocessing` with the statistics of the dataset's sound, where it leaves them open."""
-    if preprocessing.sound is None:
+def with_statistics(
+    preprocessing: Preprocessing, dataset: Dataset, node: Any, *, split: str
+) -> Preprocessing:
+    """`preprocessing` with what was measured of the sound of a split, where it leaves that open.
+
+    `node` is the config's, of which `dataset` was built.
+    """
+    sound = preprocessing.sound
+    if sound is None or sound.mean is not None:
         return preprocessing
-    found = dataset.statistics.get("spectrogram")
-    sound = preprocessing.sound.with_statistics(found, dataset=dataset.name)
+    sound = sound.with_statistics(
+        dataset.statistics.get("spectrogram", ()),
+        examples=identity(split_of(dataset, split)),
+        dataset=dataset.name,
+        command=data_stats.command(node, split, sound),
+    )
     return dataclasses.replace(preprocessing, sound=sound)
 
 

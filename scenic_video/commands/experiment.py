@@ -111,7 +111,9 @@ def build_experiment(config: Mapping[str, Any], terminal: Terminal | None = None
     learning_rate = build(
         config["learning_rate"], num_steps=cadence.num_steps, steps_per_epoch=steps_per_epoch
     )
-    preprocessing = with_statistics(build(config["preprocessing"]), dataset)
+    preprocessing = with_statistics(
+        build(config["preprocessing"]), dataset, config["dataset"], split=input_options.split
+    )
     mesh = build(config["mesh"])
     evaluation = resolved_evaluation(build(config["evaluation"]), dataset)
     split_of(dataset, evaluation.split)
