@@ -17,6 +17,9 @@ from scenic_video.data.statistics import identity
 from scenic_video.data.transforms import InputTransform
 from scenic_video.tasks.task import Task
 
+TRANSFORMS = {"transform": "rgb", "sound_transform": "spectrogram"}
+"""Which modality the node of a config transforms."""
+
 
 def build_dataset(node: Any, terminal: Terminal | None = None) -> Dataset:
     """A dataset from its config node, or from a path or catalogue name.
@@ -58,6 +61,18 @@ def build_transform(config: Mapping[str, Any], preprocessing: Preprocessing) -> 
     if preprocessing.sound is not None:
         sound = build(config["sound_transform"], sound=preprocessing.sound)
     return InputTransform(pictures, sound)
+
+
+def check_transforms(config: Mapping[str, Any], modalities: Sequence[str]) -> None:
+    """Refuses fields of a transform that has nothing to transform."""
+    for node, modality in TRANSFORMS.items():
+        fields = [name for name in config[node] or () if name != "target"]
+        if fields and modality not in modalities:
+            raise ConfigError(
+                f"{node} sets {', '.join(fields)}, but preprocessing.modalities="
+                f"{tuple(modalities)} has no {modality!r}, which it is for. Name it there, or "
+                f"leave {node} out (--config.{node}=None)."
+            )
 
 
 def build_taking(node: Mapping[str, Any], **runtime: Any) -> Any:

@@ -13,6 +13,7 @@ from scenic_video.commands.batches import check_divides, example_batch
 from scenic_video.commands.building import (
     build_dataset,
     build_task,
+    check_transforms,
     resolved_evaluation,
     training_examples,
     with_statistics,
@@ -114,6 +115,7 @@ def build_experiment(config: Mapping[str, Any], terminal: Terminal | None = None
     preprocessing = with_statistics(
         build(config["preprocessing"]), dataset, config["dataset"], split=input_options.split
     )
+    check_transforms(config, preprocessing.modalities)
     mesh = build(config["mesh"])
     evaluation = resolved_evaluation(build(config["evaluation"]), dataset)
     split_of(dataset, evaluation.split)

@@ -18,9 +18,24 @@ from scenic_video.cli import main
             ["preprocessing.modalities=('rgb','flow')"],
             "preprocessing.modalities gives rgb, flow, but FactorisedEncoder takes rgb.",
         ),
+        (
+            ["sound_transform.time_masks=(1,8)", "sound_transform.circular_shift=True"],
+            "sound_transform sets circular_shift, time_masks, but preprocessing.modalities="
+            "('rgb',) has no 'spectrogram'",
+        ),
+        (
+            ["preprocessing.modalities=('flow',)", "transform.color_drop=0.1"],
+            "transform sets color_drop, but preprocessing.modalities=('flow',) has no 'rgb'",
+        ),
     ],
 )
 def test_a_run_that_cannot_work_is_refused(config, flags, words, capsys):
     given = [f"--config.{flag}" for flag in flags]
     assert main(["train", f"--config={config}", *given, "--dry-run"]) == 2
     assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_transform_that_is_set_to_none_is_left_out(config):
+    flags = ["sound_transform.circular_shift=True", "sound_transform=None"]
+    given = [f"--config.{flag}" for flag in flags]
+    assert main(["train", f"--config={config}", *given, "--dry-run"]) == 0

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from scenic_video.commands.batches import example_batch
+from scenic_video.commands.building import check_transforms
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.recipes import CONFIGS, Recipe, find_recipes
 from scenic_video.config import ConfigError, build, resolve
@@ -72,6 +73,12 @@ def test_the_table_of_a_config_has_all_variants_and_no_other(file):
     with pytest.raises(ValueError, match="'none'") as error:
         load_config([f"--config={CONFIGS / file}:none"])
     assert str(error.value).partition("there are ")[2].rstrip(".").split(", ") == known
+
+
+@pytest.mark.parametrize("recipe", each(RECIPES))
+def test_no_transform_is_set_for_nothing(recipe):
+    config = recipe.config.to_dict()
+    check_transforms(config, config["preprocessing"].get("modalities", ("rgb",)))
 
 
 @pytest.mark.parametrize("recipe", each(RECIPES))
