@@ -24,9 +24,11 @@ class Sound:
     """How much sound goes with a clip, and how it becomes a log-mel spectrogram.
 
     The window of `seconds` has its middle where that of the clip's frames is, moved as little as
-    keeps it inside the example. It gives exactly seconds / `hop_seconds` columns (8 s: 800) of
-    `num_mel_bins`: log(mel + `log_offset`) of the magnitudes of a periodic Hann window of
-    `window_seconds`, on the HTK mel scale from `lowest_frequency` to `highest_frequency` (Hz).
+    keeps it inside the example. It is a number of its own: what the frames take depends on the
+    frame rate of each file, and all waveforms of a batch are of one length. It gives exactly
+    seconds / `hop_seconds` columns (8 s: 800) of `num_mel_bins`: log(mel + `log_offset`) of the
+    magnitudes of a periodic Hann window of `window_seconds`, on the HTK mel scale from
+    `lowest_frequency` to `highest_frequency` (Hz).
 
     `mean` and `std` normalise the spectrogram; None takes those that `scenic-video data stats`
     computed for the dataset.

@@ -3,6 +3,7 @@
 import pytest
 
 from scenic_video.cli import main
+from tests.helpers.runs import MBT
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,19 @@ def test_a_transform_that_is_set_to_none_is_left_out(config):
     flags = ["sound_transform.circular_shift=True", "sound_transform=None"]
     given = [f"--config.{flag}" for flag in flags]
     assert main(["train", f"--config={config}", *given, "--dry-run"]) == 0
+
+
+@pytest.mark.parametrize(
+    "flags, frames",
+    [
+        ([], "4, stride 2 of the file's own: their seconds depend on its frame rate"),
+        (["--config.preprocessing.frame_rate=12.5"], "4, stride 2 at 12.5 a second: 0.64 s"),
+    ],
+)
+def test_a_dry_run_says_how_long_is_seen_and_heard(config, tmp_path, flags, frames, capsys):
+    path = tmp_path / "config.py"
+    path.write_text(MBT.format(data=str(config.parent / "clips")))
+    assert main(["train", f"--config={path}", "--dry-run", *flags]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"frames of a clip {frames}" in printed
+    assert "sound of a clip 0.32 s around the middle of its frames" in printed
