@@ -117,12 +117,16 @@ def write_flow_of(
 
 
 def _jobs(dataset: Dataset) -> Sequence[Job]:
-    examples = list(itertools.chain(*dataset.splits.values()))
-    named = {os.path.realpath(example.flow) for example in examples if example.flow is not None}
-    videos = dict.fromkeys(example.video for example in examples if example.flow is None)
-    if any(isinstance(video, bytes) for video in videos):
-        raise ValueError(f"{dataset.name!r} lies in records. Compute the flow of its files.")
-    jobs = [Job(str(video), str(flow_path(str(video)))) for video in videos]
+    videos: dict[str, None] = {}
+    named: set[str] = set()
+    for example in itertools.chain(*dataset.splits.values()):
+        if isinstance(example.video, bytes):
+            raise ValueError(f"{dataset.name!r} lies in records. Compute the flow of its files.")
+        if example.flow is None:
+            videos[example.video] = None
+        else:
+            named.add(os.path.realpath(example.flow))
+    jobs = [Job(video, str(flow_path(video))) for video in videos]
     return [job for job in jobs if os.path.realpath(job.destination) not in named]
 
 
@@ -132,18 +136,20 @@ def _run(options: dict[str, Any], job: Job) -> bool:
 
 def _pictures(reader: VideoReader, *, short_side: int, preset: str) -> Iterator[av.VideoFrame]:
     """A picture of motion for every frame, over all of the time that the reader states."""
-    first = round(reader.first_time / reader.time_base)
-    last = first + round((reader.timestamps[-1] - reader.timestamps[0]) / float(reader.time_base))
-    tick, pixels = first - 1, None
+    listed = round(reader.first_time / reader.time_base)
+    first, last = (round(time / float(reader.time_base)) for time in reader.timestamps[[0, -1]])
+    start = listed - max(first, 0)  # time 0
+    end = listed + last - first
+    tick, pixels = start, None
     for tick, motion in _motions(reader, short_side=short_side, preset=preset):
-        if pixels is None and tick > first:  # what comes before it cannot be decoded
+        if pixels is None and tick > start:  # what comes before it cannot be decoded
             yield _picture(motion_to_pixels(motion), 0, reader)
         pixels = motion_to_pixels(motion)
-        yield _picture(pixels, tick - first, reader)
+        yield _picture(pixels, tick - start, reader)
     if pixels is None:
         raise UnreadableVideo(f"{reader.name}: none of its frames can be decoded.")
-    if tick < last:
-        yield _picture(pixels, last - first, reader)
+    if tick < end:
+        yield _picture(pixels, end - start, reader)
 
 
 def _picture(pixels: UInt8[np.ndarray, "h w 3"], tick: int, reader: VideoReader) -> av.VideoFrame:
