@@ -32,9 +32,11 @@ def fine_tuning(
     """Training on data set `data` (see `configs.benchmarks`) by momentum and half a cosine.
 
     `start` is the workdir of the run whose weights this one starts from, and how they are taken.
-    RandAugment, (layers, magnitude), takes the place of colour jitter. Frames have 8/7 of `crop`
+    RandAugment, (layers, magnitude), takes the place of colour jitter. What is said of colours and
+    of sound holds where `modalities` name pictures and spectrograms. Frames have 8/7 of `crop`
     pixels before they are cropped, unless `resize` says how many.
     """
+    sees, hears = ("rgb" in modalities), ("spectrogram" in modalities)
     seen: dict[str, Any] = {"num_frames": num_frames, "stride": stride}
     seen |= {"frame_rate": frame_rate} if frame_rate else {}
     seen |= {"resize": resize or crop * 8 // 7, "crop": crop, "modalities": modalities}
@@ -42,9 +44,9 @@ def fine_tuning(
         {
             "seed": 0,
             "dataset": benchmarks.dataset(data),
-            "preprocessing": seen | ({"sound": sound} if "spectrogram" in modalities else {}),
-            "transform": _colors(color_jitter, randaugment),
-            "sound_transform": sound_transform or {},
+            "preprocessing": seen | ({"sound": sound} if hears else {}),
+            "transform": _colors(color_jitter, randaugment) if sees else {},
+            "sound_transform": (hears and sound_transform) or {},
             "input": {"batch_size": batch_size, "scale_jitter": (0.9, 1.33)},
             "model": model,
             "init": start,

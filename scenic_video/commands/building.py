@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from scenic_video.commands import data_stats
 from scenic_video.commands.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.console import Terminal
@@ -12,8 +13,12 @@ from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
 from scenic_video.data.labels import fingerprint
 from scenic_video.data.preprocessing import MODALITIES, Preprocessing
+from scenic_video.data.statistics import identity
 from scenic_video.data.transforms import InputTransform
 from scenic_video.tasks.task import Task
+
+TRANSFORMS = {"transform": "rgb", "sound_transform": "spectrogram"}
+"""Which modality the node of a config transforms."""
 
 
 def build_dataset(node: Any, terminal: Terminal | None = None) -> Dataset:
@@ -63,6 +68,18 @@ def build_transform(config: Mapping[str, Any], preprocessing: Preprocessing) -> 
     return InputTransform(pictures, sound)
 
 
+def check_transforms(config: Mapping[str, Any], modalities: Sequence[str]) -> None:
+    """Refuses fields of a transform that has nothing to transform."""
+    for node, modality in TRANSFORMS.items():
+        fields = [name for name in config[node] or () if name != "target"]
+        if fields and modality not in modalities:
+            raise ConfigError(
+                f"{node} sets {', '.join(fields)}, but preprocessing.modalities="
+                f"{tuple(modalities)} has no {modality!r}, which it is for. Name it there, or "
+                f"leave {node} out (--config.{node}=None)."
+            )
+
+
 def build_taking(node: Mapping[str, Any], **runtime: Any) -> Any:
     """As `build`, with as much of `runtime` as the constructor takes."""
     taken = _taken_by(resolve(node["target"]), runtime)
@@ -87,12 +104,22 @@ def _taken_by(function: Callable[..., Any], names: Iterable[str]) -> list[str]:
     return [name for name in names if takes_all or name in parameters]
 
 
-def with_statistics(preprocessing: Preprocessing, dataset: Dataset) -> Preprocessing:
-    """`preprocessing` with the statistics of the dataset's sound, where it leaves them open."""
-    if preprocessing.sound is None:
+def with_statistics(
+    preprocessing: Preprocessing, dataset: Dataset, node: Any, *, split: str
+) -> Preprocessing:
+    """`preprocessing` with what was measured of the sound of a split, where it leaves that open.
+
+    `node` is the config's, of which `dataset` was built.
+    """
+    sound = preprocessing.sound
+    if sound is None or sound.mean is not None:
         return preprocessing
-    found = dataset.statistics.get("spectrogram")
-    sound = preprocessing.sound.with_statistics(found, dataset=dataset.name)
+    sound = sound.with_statistics(
+        dataset.statistics.get("spectrogram", ()),
+        examples=identity(split_of(dataset, split)),
+        dataset=dataset.name,
+        command=data_stats.command(node, split, sound),
+    )
     return dataclasses.replace(preprocessing, sound=sound)
 
 

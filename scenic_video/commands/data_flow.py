@@ -12,7 +12,11 @@ examples:
   scenic-video data flow videos/train.csv videos/test.csv --short-side=224 --preset=fast
 
 Writes VIDEO.flow.mp4 beside every video. Runs whose preprocessing.modalities name "flow" read it.
+A second call computes what is missing, and what belongs to a video that has changed since.
 """
+
+MOST_NAMED = 20
+"""Videos that are left out and named; the others are counted."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -28,12 +32,18 @@ def add_parser(verbs: Any) -> None:
         default="medium",
         help="of OpenCV's DIS, from fast to accurate (default: medium)",
     )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="compute anew what was computed with other settings, or not by this command; never "
+        "what a manifest names in its column flow",
+    )
     add_workers(parser, "processes")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Computes what is missing; exit code 1 if some videos could not be read."""
+    """Computes what is missing or outdated; exit code 1 if some videos are left out."""
     from scenic_video.data.flow_writing import write_flow_of
 
     dataset = open_data(arguments)
@@ -44,11 +54,14 @@ def run(arguments: argparse.Namespace) -> int:
             progress=progress,
             short_side=arguments.short_side,
             preset=arguments.preset,
+            overwrite=arguments.overwrite,
         )
     terminal = Terminal()
     failed = [result for result in results if result.error]
-    for result in failed:
+    for result in failed[:MOST_NAMED]:
         terminal.line(f"left out: {result.error}")
+    if len(failed) > MOST_NAMED:
+        terminal.line(f"left out: {len(failed) - MOST_NAMED} more")
     written = sum(result.was_written for result in results)
     kept = len(results) - written - len(failed)
     terminal.line(f"Flow of {written} videos written, {kept} kept, {len(failed)} left out.")

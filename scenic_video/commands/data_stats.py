@@ -2,14 +2,17 @@
 
 import argparse
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from scenic_video.commands.data_source import add_data, counting, open_data
-from scenic_video.config import ConfigError
+from scenic_video.config import ConfigError, resolve
 from scenic_video.console import Terminal
+from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, random_subset, split_of
+from scenic_video.data.manifest import Heads, columns_of
 from scenic_video.data.sound import Sound
 
 EXAMPLES = """\
@@ -18,10 +21,12 @@ examples:
   scenic-video data stats videos/ --split=train --max-examples=20000 --num-mel-bins=64
 
 Writes statistics.json into the folder of the data: of the first manifest, of the benchmark's videos
-(`root`), of the records. Runs on these data take mean and std from there, unless
-their config sets preprocessing.sound.mean and std.
+(`root`), of the records. Runs that train on this very split, all of it or input.num_examples, take
+mean and std from there, unless their config sets preprocessing.sound.mean and std.
 """
 
+NODE_FILE = "node.json"
+"""What stands in a command for a config's dataset node that is no path."""
 FIELDS = [field for field in dataclasses.fields(Sound) if field.name not in ("mean", "std")]
 
 
@@ -50,16 +55,41 @@ def run(arguments: argparse.Namespace) -> int:
 
     dataset = open_data(arguments)
     folder = _folder(dataset)
-    examples = _some(split_of(dataset, arguments.split), arguments.max_examples)
+    split = split_of(dataset, arguments.split)
+    examples = _some(split, arguments.max_examples)
     sound = Sound(**{field.name: getattr(arguments, field.name) for field in FIELDS})
     with counting("examples") as progress:
         found = measuring.spectrogram_statistics(examples, sound, progress=progress)
     terminal = Terminal()
     numbers = {name: value for name, value in found.items() if name != "scale"}
     terminal.results(f"Spectrograms of {dataset.name}, {arguments.split}", numbers)
-    path = statistics.write_statistics(folder, "spectrogram", found)
+    which = {"dataset": dataset.name, "split": arguments.split}
+    which["examples"] = statistics.identity(split)
+    path = statistics.write_statistics(folder, "spectrogram", which | found)
     terminal.line(f"Kept in {path}")
     return 0
+
+
+def command(node: Any, split: str, sound: Sound) -> str:
+    """The command that measures what a run with this dataset node, split and sound needs."""
+    fields = {"path": node} if isinstance(node, str) else node
+    is_path = isinstance(node, str) or resolve(node["target"]) is open_dataset
+    words = ["scenic-video", "data", "stats", fields["path"] if is_path else NODE_FILE]
+    words.append(f"--split={split}")
+    if is_path:
+        flags = {"root": fields.get("root"), "heads": _columns(fields.get("heads"))}
+        words += [f"--{name}={value}" for name, value in flags.items() if value]
+        words += ["--multilabel"] if fields.get("multilabel") else []
+    for field in FIELDS:
+        value = getattr(sound, field.name)
+        if value != field.default:
+            words.append(f"--{field.name.replace('_', '-')}={value}")
+    told = "" if is_path else f" ({NODE_FILE}: the config's dataset node, as JSON)"
+    return shlex.join(words) + told
+
+
+def _columns(heads: Heads | None) -> str:
+    return ",".join(columns_of(heads).values()) if heads else ""
 
 
 def _some(examples: Sequence[Example], most: int) -> Sequence[Example]:

@@ -10,6 +10,7 @@ from scenic_video.commands.batches import example_batch
 from scenic_video.commands.building import build_transform
 from scenic_video.commands.experiment import Experiment
 from scenic_video.console import Terminal
+from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.tasks.task import Batch
 
 
@@ -30,6 +31,7 @@ def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
     return [
         ("parameters", f"{sum(x.size for x in jax.tree.leaves(params)):,}"),
         *_cost(experiment, batch),
+        *_durations(experiment.preprocessing),
         *(
             (f"input {name}", f"{options.batch_size} x {list(x.shape[1:])} {x.dtype}")
             for name, x in batch["inputs"].items()
@@ -44,6 +46,19 @@ def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
         ("learning rate", f"peak {peak:g} at a global batch of {options.batch_size}"),
         ("mesh", " x ".join(f"{axis} {n}" for axis, n in experiment.mesh.shape.items())),
     ]
+
+
+def _durations(preprocessing: Preprocessing) -> list[tuple[str, str]]:
+    """How long a clip is to the eye, as far as the config says, and to the ear."""
+    frames = f"{preprocessing.num_frames}, stride {preprocessing.stride}"
+    if preprocessing.seconds is None:
+        frames += " of the file's own: their seconds depend on its frame rate"
+    else:
+        frames += f" at {preprocessing.frame_rate:g} a second: {preprocessing.seconds:.4g} s"
+    rows = [("frames of a clip", frames)]
+    if (sound := preprocessing.sound) is not None:
+        rows.append(("sound of a clip", f"{sound.seconds:g} s around the middle of its frames"))
+    return rows
 
 
 def _cost(experiment: Experiment, batch: Batch) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from scenic_video.commands.batches import check_divides, example_batch, shapes
 from scenic_video.commands.building import (
     build_dataset,
     build_task,
+    check_transforms,
     resolved_evaluation,
     training_examples,
     with_statistics,
@@ -128,7 +129,10 @@ def build_experiment(config: Mapping[str, Any], terminal: Terminal | None = None
     learning_rate = build(
         config["learning_rate"], num_steps=cadence.num_steps, steps_per_epoch=steps_per_epoch
     )
-    preprocessing = with_statistics(build(config["preprocessing"]), dataset)
+    preprocessing = with_statistics(
+        build(config["preprocessing"]), dataset, config["dataset"], split=input_options.split
+    )
+    check_transforms(config, preprocessing.modalities)
     mesh = build(config["mesh"])
     evaluation = resolved_evaluation(build(config["evaluation"]), dataset)
     split_of(dataset, evaluation.split)

@@ -60,7 +60,7 @@ def _initialized(experiment: Experiment, steps: Steps) -> tuple[TrainState, str]
     sources = [_weights_of(Path(workdir)) for workdir in (workdirs if several else [workdirs])]
     if not may_differ:
         for source in sources:
-            _check_positions(source, getattr(experiment.task, "model", None))
+            check_positions(source.name, source.model, getattr(experiment.task, "model", None))
     params = [source.params for source in sources]
     state = steps.init()
     params, load_report = build(
@@ -83,16 +83,16 @@ def _weights_of(workdir: Path) -> _Source:
     return _Source(f"{workdir} (step {meta['step']})", variables["params"], model)
 
 
-def _check_positions(source: _Source, model: Any) -> None:
-    """Refuses weights that were trained with other fixed positions than the model's.
+def check_positions(name: str, trained: Any, model: Any) -> None:
+    """Refuses the weights called `name` if their model had other fixed positions than `model` has.
 
-    Models without `fixed_positions` are not compared; that of learned ones the weights tell.
+    Models without `fixed_positions` are not compared, and learned ones are weights themselves.
     """
-    old, new = (getattr(x, "fixed_positions", None) for x in (source.model, model))
+    old, new = (getattr(x, "fixed_positions", None) for x in (trained, model))
     if old is None or new is None or old == new or None in (old.kind, new.kind):
         return
     raise ConfigError(
-        f"{source.name} was trained with positions {old.kind!r}, the first patch at {old.first}; "
+        f"{name} was trained with positions {old.kind!r}, the first patch at {old.first}; "
         f"this {type(model).__name__} has {new.kind!r}, the first patch at {new.first}. Set "
         "model.positions and model.classifier so that they agree, or "
         "init.allow_other_positions=True if you mean it."

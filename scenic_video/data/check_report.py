@@ -49,7 +49,8 @@ class SplitSummary:
 class Report:
     """Everything that a check found.
 
-    `unreadable` holds the decoder's words; these examples are lost to training. `shared` are
+    `unreadable` holds the decoder's words; these examples are lost to training.
+    `without_usable_flow` is empty where no example has optical flow. `shared` are
     examples of one split that stand in another one too, by id, by file or by content.
     `unused_classes` are names by head that no example of any split has.
     """
@@ -62,6 +63,7 @@ class Report:
     without_audio: Sequence[Finding]
     rotated: Sequence[Finding]
     variable_frame_rate: Sequence[Finding]
+    without_usable_flow: Sequence[Finding]
     shared: Sequence[Finding]
     unused_classes: Mapping[str, Sequence[str]]
 
@@ -81,6 +83,7 @@ class Report:
             *self._unused(),
             *_findings("Unreadable", self.unreadable),
             *_findings("Beyond the end of their file", self.beyond_end),
+            *_findings("Optical flow that cannot be used", self.without_usable_flow),
             *_findings("In more than one split", self.shared),
             *_findings("Rotated by metadata", self.rotated),
             *_findings("Frames at uneven intervals", self.variable_frame_rate),
@@ -96,6 +99,7 @@ class Report:
             f"{len(found)} {words}"
             for found, words in (
                 (self.beyond_end, "reach beyond the end of their file"),
+                (self.without_usable_flow, "have no usable optical flow"),
                 (self.shared, "stand in more than one split"),
             )
             if found

@@ -2,8 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
-import io
 import os
 import statistics
 from collections import Counter
@@ -11,22 +9,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from scenic_video.data.check_report import Finding, Report, SplitSummary, Spread
+from scenic_video.data.content import content_of
 from scenic_video.data.deadline import NoAnswer, with_deadline
 from scenic_video.data.decoding import UnreadableVideo, VideoInfo, inspect
 from scenic_video.data.examples import Dataset, Example, LabelSpace
+from scenic_video.data.flow import check_flow, has_flow
 
 END_TOLERANCE = 0.5
 """Seconds by which an example may overrun its file: annotations are rounded."""
 DEADLINE = 60.0
 """Seconds after which a file that FFmpeg still ponders counts as unreadable."""
 AT_ONCE = 1024
-CONTENT_BYTES = 2**16
-"""A file is known by its size and so many bytes at both of its ends."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Seen:
-    """An example after a look at its video; `info` is None where it cannot be read."""
+    """An example after a look at its video; `info` is None where it cannot be read.
+
+    `flow` says why its optical flow cannot be used; "" where it can, None where there is none.
+    """
 
     split: str
     id: str
@@ -36,6 +37,7 @@ class _Seen:
     content: str
     info: VideoInfo | None
     error: str = ""
+    flow: str | None = None
 
     def finding(self, what: str) -> Finding:
         return Finding(split=self.split, id=self.id, file=self.file, what=what)
@@ -49,7 +51,8 @@ def check(
 ) -> Report:
     """Opens every example's video in `num_workers` threads (None: one a core) and reports.
 
-    The first picture is decoded, the rest of the file only listed. A file that is missing or
+    The first picture is decoded, the rest of the file only listed; where there is optical flow, it
+    is looked at likewise, and whether it covers the example. A file that is missing or
     cannot be read is no error here but a line of the report. `progress` is called with the number
     of examples seen and their total.
     """
@@ -74,13 +77,14 @@ def _look_at_all(dataset: Dataset, pool: ThreadPoolExecutor) -> Iterator[_Seen]:
 
 
 def _look(split: str, example: Example) -> _Seen:
-    info, error, content = None, "", ""
+    info, error, content, flow = None, "", "", None
     try:
         info = with_deadline(functools.partial(_inspect, example), DEADLINE)
     except (UnreadableVideo, NoAnswer) as failure:
         error = str(failure)
     else:
-        content = _content(example.video)
+        content = content_of(example.video)
+        flow = _trouble_with_flow(example, info)
     return _Seen(
         split=split,
         id=example.id,
@@ -90,23 +94,26 @@ def _look(split: str, example: Example) -> _Seen:
         content=content,
         info=info,
         error=error,
+        flow=flow,
     )
 
 
 def _inspect(example: Example) -> VideoInfo:
     name = None if isinstance(example.video, str) else example.id
     info = inspect(example.video, name=name, start=example.start, end=example.end)
-    return dataclasses.replace(info, timestamps=info.timestamps[:1].copy())  # the rest adds up
+    ends = info.timestamps[[0, -1]]  # the rest adds up
+    return dataclasses.replace(info, timestamps=ends)
 
 
-def _content(video: str | bytes) -> str:
-    """Equal for videos of equal content, and in all likelihood only for those."""
-    with open(video, "rb") if isinstance(video, str) else io.BytesIO(video) as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        first = file.read(CONTENT_BYTES)
-        file.seek(max(0, size - CONTENT_BYTES))
-        return hashlib.sha256(b"%d:" % size + first + file.read(CONTENT_BYTES)).hexdigest()
+def _trouble_with_flow(example: Example, info: VideoInfo) -> str | None:
+    """`_Seen.flow`."""
+    if not has_flow(example):
+        return None
+    try:
+        with_deadline(functools.partial(check_flow, example, info.timestamps), DEADLINE)
+    except (UnreadableVideo, NoAnswer) as failure:
+        return str(failure)
+    return ""
 
 
 def _report(dataset: Dataset, all_seen: Sequence[_Seen]) -> Report:
@@ -132,6 +139,7 @@ def _report(dataset: Dataset, all_seen: Sequence[_Seen]) -> Report:
             for seen, info in readable
             if info.is_variable_frame_rate
         ],
+        without_usable_flow=list(_without_usable_flow(all_seen)),
         shared=list(_shared(all_seen)),
         unused_classes=_unused(summaries, dataset.labels),
     )
@@ -171,6 +179,17 @@ def _beyond_end(readable: Iterable[tuple[_Seen, VideoInfo]]) -> Iterator[Finding
         finish = float(info.timestamps[0]) + info.duration
         if seen.end is not None and seen.end - finish > END_TOLERANCE:
             yield seen.finding(f"ends at {seen.end:g} s, its file at {finish:.3f} s")
+
+
+def _without_usable_flow(all_seen: Sequence[_Seen]) -> Iterator[Finding]:
+    """Where some examples have optical flow, all that have none or one that is of no use."""
+    if all(seen.flow is None for seen in all_seen):
+        return
+    for seen in all_seen:
+        if seen.flow is None and seen.info is not None:
+            yield seen.finding("it has none, unlike others; `scenic-video data flow` computes it")
+        elif seen.flow:
+            yield seen.finding(seen.flow)
 
 
 def _shared(all_seen: Iterable[_Seen]) -> Iterator[Finding]:

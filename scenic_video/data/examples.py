@@ -46,7 +46,8 @@ class Dataset:
 
     `flip_safe` says that a mirrored clip keeps its label. `fingerprint` is a short hash of ids,
     labels and splits: two datasets with the same fingerprint hold the same examples in the same
-    order. `statistics` are what `scenic-video data stats` found, by modality, and left in `folder`.
+    order. `statistics` are what `scenic-video data stats` found, by modality, and left in `folder`,
+    of this dataset and of others there.
     """
 
     name: str

@@ -3,25 +3,32 @@
 Motion is stored as pictures: red is the displacement to the right, green that downwards, from
 this frame to the next, and 128 is none. `FULL_SCALE` of the shorter side a frame is as much as
 they can hold, so the numbers do not depend on the size of the picture.
+
+Its times are those of the whole video file, seconds from its first frame, also where an example is
+a part of it.
 """
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import av
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, Num, UInt8
 
+from scenic_video.data import flow_notes
 from scenic_video.data.containers import UnreadableVideo
 from scenic_video.data.conversion import RgbConverter, SharedCrop
-from scenic_video.data.decoding import VideoReader
+from scenic_video.data.decoding import VideoReader, inspect
 from scenic_video.data.examples import Example
-from scenic_video.data.sampling import frames_on_screen
+from scenic_video.data.sampling import TIMESTAMP_ROUNDING, frames_on_screen
 
 FULL_SCALE = 20 / 256
 STILL = 128
 SUFFIX = ".flow.mp4"
+LONE_INTERVAL = 0.5
+"""Seconds that a picture of motion stands for where it is the only one."""
 
 
 def flow_path(video: str | Path) -> Path:
@@ -48,15 +55,41 @@ def read_flow(
     It lies where `example.flow` says, a video of such pictures or an .npz file with "flow" [n, h,
     w, 2] in pixels a frame and "timestamps" [n] in seconds; else beside the video. It is cut and
     scaled as `crop` says; mirrored motion goes the other way.
-    Errors: UnreadableVideo.
+    Errors: UnreadableVideo, also where it does not cover these times.
     """
     path = _path(example)
-    read = _read_archive if path.suffix == ".npz" else _read_video
+    read = _read_archive if _is_archive(path) else _read_video
     pixels = read(path, times, crop)[..., :2]
     if crop.crop.mirrored:
         pixels = pixels.copy()
         pixels[..., 0] = 2 * STILL - np.maximum(pixels[..., 0], 1).astype(np.int16)
     return pixels
+
+
+def check_flow(example: Example, times: Float[np.ndarray, "n"]) -> None:
+    """Opens the flow of an example.
+
+    Errors: those that `read_flow` has for these times, and UnreadableVideo where the video beside
+    it has changed since it was computed.
+    """
+    path = _path(example)
+    if _is_archive(path):
+        motion, timestamps = _open_archive(path)
+        _check_finite(path, motion)
+    else:
+        timestamps = inspect(path).timestamps
+    _pictures_at(times, path, timestamps)
+    if example.flow is None and flow_notes.is_outdated(path, example.video):
+        raise UnreadableVideo(
+            f"{path}: the video has changed since its optical flow was computed. "
+            "`scenic-video data flow` computes it anew."
+        )
+
+
+def has_flow(example: Example) -> bool:
+    """Whether a file of flow is named, be it there or not, or lies beside the video."""
+    beside = isinstance(example.video, str) and flow_path(example.video).exists()
+    return beside or example.flow is not None
 
 
 def _path(example: Example) -> Path:
@@ -75,23 +108,52 @@ def _path(example: Example) -> Path:
     return path
 
 
+def _is_archive(path: Path) -> bool:
+    return path.suffix == ".npz"
+
+
+def _pictures_at(
+    times: Float[np.ndarray, "n"], path: Path, timestamps: Float[np.ndarray, "frames"]
+) -> Int[np.ndarray, "n"]:
+    """Which pictures of the flow are shown at these times.
+
+    An interval may be missing at both ends: the last frame has no next one, and times may be those
+    between two frames. A video that misstates its beginning has frames before time 0.
+    """
+    interval = float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else LONE_INTERVAL
+    begin, end = float(timestamps[0]), float(timestamps[-1]) + interval
+    slack = interval + TIMESTAMP_ROUNDING
+    if max(times.min(), 0) < begin - slack or times.max() > end + slack:
+        raise UnreadableVideo(
+            f"{path}: this optical flow covers {begin:.3f} to {end:.3f} s, but frames from "
+            f"{times.min():.3f} to {times.max():.3f} s are wanted. Its times must be those of the "
+            "whole video file, from its first frame: compute it from that file, as "
+            "`scenic-video data flow` does, or correct the start and end of the example."
+        )
+    return frames_on_screen(timestamps, times)
+
+
 def _read_video(
     path: Path, times: Float[np.ndarray, "n"], crop: SharedCrop
 ) -> UInt8[np.ndarray, "n h w 3"]:
     with VideoReader(path) as reader:
-        return reader.read(frames_on_screen(reader.timestamps, times), RgbConverter(crop))
+        return reader.read(_pictures_at(times, path, reader.timestamps), RgbConverter(crop))
 
 
 def _read_archive(
     path: Path, times: Float[np.ndarray, "n"], crop: SharedCrop
 ) -> UInt8[np.ndarray, "n h w 3"]:
     motion, timestamps = _open_archive(path)
-    shown = motion[frames_on_screen(timestamps, times)]
-    if not np.isfinite(shown).all():
-        raise UnreadableVideo(f"{path}: some of its motion is not finite.")
+    shown = motion[_pictures_at(times, path, timestamps)]
+    _check_finite(path, shown)
     convert, pictures = RgbConverter(crop), motion_to_pixels(shown)
     frames = (av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures)
     return np.stack([convert(frame).copy() for frame in frames])
+
+
+def _check_finite(path: Path, motion: Num[np.ndarray, "n h w 2"]) -> None:
+    if not np.isfinite(motion).all():
+        raise UnreadableVideo(f"{path}: some of its motion is not finite.")
 
 
 def _open_archive(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -99,14 +161,29 @@ def _open_archive(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with np.load(path) as archive:
             arrays: Mapping[str, np.ndarray] = dict(archive)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise UnreadableVideo(f"{path}: {error}") from error
     motion, timestamps = arrays.get("flow"), arrays.get("timestamps")
     if motion is None or motion.ndim != 4 or motion.shape[-1] != 2 or not len(motion):
         found = {name: array.shape for name, array in arrays.items()}
         raise UnreadableVideo(f"{path}: wanted 'flow' [n, h, w, 2] in pixels; it has {found}.")
-    if timestamps is None or timestamps.shape != motion.shape[:1]:
+    if motion.dtype.kind not in "fi":
+        raise UnreadableVideo(
+            f"{path}: 'flow' is of {motion.dtype}, but displacements have a sign: wanted float or "
+            "signed integers, in pixels."
+        )
+    if (
+        timestamps is None
+        or timestamps.shape != motion.shape[:1]
+        or timestamps.dtype.kind not in "fiu"
+    ):
         raise UnreadableVideo(
             f"{path}: wanted 'timestamps' [{len(motion)}], the seconds at which each is shown."
         )
-    return motion, timestamps.astype(np.float64)
+    timestamps = timestamps.astype(np.float64)
+    if not (np.isfinite(timestamps).all() and (np.diff(timestamps) > 0).all()):
+        raise UnreadableVideo(
+            f"{path}: 'timestamps' must be finite seconds that rise from each to the next; got "
+            f"{np.array2string(timestamps, threshold=6)}."
+        )
+    return motion, timestamps

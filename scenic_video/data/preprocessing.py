@@ -28,8 +28,9 @@ class Preprocessing:
 
     `modalities` says what of it: "rgb" gives uint8 pictures "rgb" [t, h, w, 3]; "spectrogram" gives
     an int16 "waveform" [samples], as `sound` says, and "has_sound", 1 or 0 for a clip that is
-    silent or has no sound at all; "flow" gives uint8 "flow" [t, h, w, 2], see `data.flow`. All are
-    cut by the same window of time, pictures and flow by the same crop.
+    silent or has no sound at all; "flow" gives uint8 "flow" [t, h, w, 2], see `data.flow`. Pictures
+    and flow are those of the same frames, cut by the same crop. Sound is `sound.seconds` long, more
+    or less than the frames take, and has its middle where theirs is.
 
     A clip has `num_frames` frames, every `stride`-th of the file's own, or, where `frame_rate` is
     given, of the video as shown at that rate. Frames are counted by timestamps, so that the
@@ -85,6 +86,11 @@ class Preprocessing:
         if isinstance(self.crop, int):
             return self.crop, self.crop
         return self.crop[0], self.crop[1]
+
+    @property
+    def seconds(self) -> float | None:
+        """What the frames of a clip take; None where that depends on the file's frame rate."""
+        return self.num_frames * self.stride / self.frame_rate if self.frame_rate else None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; `from_dict` is its inverse."""

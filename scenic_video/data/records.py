@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,11 @@ class RecordSplit(Sequence[Example]):
     source: Any
     name: str
     layout: Layout
+
+    @property
+    def identity(self) -> str:
+        """Whose statistics are its own: the folder's, of all of the split that it is a slice of."""
+        return re.sub(r"\[[^]]*\]", "", self.name)
 
     def __len__(self) -> int:
         return len(self.source)

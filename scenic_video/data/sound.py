@@ -24,9 +24,11 @@ class Sound:
     """How much sound goes with a clip, and how it becomes a log-mel spectrogram.
 
     The window of `seconds` has its middle where that of the clip's frames is, moved as little as
-    keeps it inside the example. It gives exactly seconds / `hop_seconds` columns (8 s: 800) of
-    `num_mel_bins`: log(mel + `log_offset`) of the magnitudes of a periodic Hann window of
-    `window_seconds`, on the HTK mel scale from `lowest_frequency` to `highest_frequency` (Hz).
+    keeps it inside the example. It is a number of its own: what the frames take depends on the
+    frame rate of each file, and all waveforms of a batch are of one length. It gives exactly
+    seconds / `hop_seconds` columns (8 s: 800) of `num_mel_bins`: log(mel + `log_offset`) of the
+    magnitudes of a periodic Hann window of `window_seconds`, on the HTK mel scale from
+    `lowest_frequency` to `highest_frequency` (Hz).
 
     `mean` and `std` normalise the spectrogram; None takes those that `scenic-video data stats`
     computed for the dataset.
@@ -100,22 +102,33 @@ class Sound:
         fields = dataclasses.asdict(self)
         return {k: v for k, v in fields.items() if k not in ("seconds", "mean", "std")}
 
-    def with_statistics(self, statistics: Mapping[str, Any] | None, *, dataset: str) -> "Sound":
-        """This, with the mean and std that `data stats` left with the dataset, unless it has some.
+    def with_statistics(
+        self, measured: Sequence[Mapping[str, Any]], *, examples: str, dataset: str, command: str
+    ) -> "Sound":
+        """This, with the mean and std that were `measured` on `examples`, unless it has some.
 
-        Errors: ValueError where there are none, or where they are of spectrograms of another scale.
+        `examples` is the `statistics.identity` of those that are trained on, `command` measures
+        them. Errors: ValueError where there are none, or of other examples or another scale alone.
         """
         if self.mean is not None:
             return self
-        command = "Run `scenic-video data stats` on it, or set preprocessing.sound.mean and std."
-        if statistics is None:
-            raise ValueError(f"{dataset!r} has no statistics of its spectrograms. {command}")
-        if statistics["scale"] != self.scale:
+        remedy = f"Measure it by `{command}`, or set preprocessing.sound.mean and std."
+        if not measured:
+            raise ValueError(f"{dataset!r} has no statistics of its spectrograms. {remedy}")
+        same = [found for found in measured if found["examples"] == examples]
+        if not same:
+            others = " and ".join(f"{found['dataset']}, {found['split']}" for found in measured)
             raise ValueError(
-                f"The statistics of {dataset!r} are of spectrograms made by {statistics['scale']}, "
-                f"but this run makes them by {self.scale}. {command}"
+                f"The statistics beside {dataset!r} were measured on other examples than this run "
+                f"trains on: those of {others} as they were then. {remedy}"
             )
-        return dataclasses.replace(self, mean=statistics["mean"], std=statistics["std"])
+        for found in same:
+            if found["scale"] == self.scale:
+                return dataclasses.replace(self, mean=found["mean"], std=found["std"])
+        raise ValueError(
+            f"The statistics of {dataset!r} are of spectrograms made by {same[-1]['scale']}, "
+            f"but this run makes them by {self.scale}. {remedy}"
+        )
 
     def read(
         self,

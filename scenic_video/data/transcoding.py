@@ -4,7 +4,7 @@ import functools
 import heapq
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -90,13 +90,18 @@ def encode(
     pictures: Iterator[av.VideoFrame],
     sound: Iterator[av.AudioFrame],
     options: dict[str, str],
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes mp4 of H.264, by x264's `options`, and AAC; frames have the times of `reader`'s."""
+    """Writes mp4 of H.264, by x264's `options`, and AAC; frames have the times of `reader`'s.
+
+    `metadata` are tags of the file: those that mp4 knows, such as "comment".
+    """
     first_picture, first_sound = next(pictures), next(sound, None)
     tracks: list[Iterable[av.VideoFrame | av.AudioFrame]] = [
         itertools.chain([first_picture], pictures)
     ]
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as output:
+        output.metadata.update(metadata or {})
         video, audio = _add_video(output, reader, first_picture, options), None
         if first_sound is not None:
             audio = _add_audio(output, first_sound)

@@ -3,6 +3,7 @@
 import pytest
 
 from scenic_video.cli import main
+from tests.helpers.runs import MBT
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,15 @@ from scenic_video.cli import main
             ["task.mixup_alpha=0.5", "task.mixmod=True"],
             "mixmod gives every modality labels of its own, so the model must return",
         ),
+        (
+            ["sound_transform.time_masks=(1,8)", "sound_transform.circular_shift=True"],
+            "sound_transform sets circular_shift, time_masks, but preprocessing.modalities="
+            "('rgb',) has no 'spectrogram'",
+        ),
+        (
+            ["preprocessing.modalities=('flow',)", "transform.color_drop=0.1"],
+            "transform sets color_drop, but preprocessing.modalities=('flow',) has no 'rgb'",
+        ),
     ],
 )
 def test_a_run_that_cannot_work_is_refused(config, flags, words, capsys):
@@ -33,3 +43,25 @@ def test_a_run_that_cannot_work_is_refused(config, flags, words, capsys):
     assert main(["train", f"--config={config}", *given, "--dry-run"]) == 2
     error = " ".join(capsys.readouterr().err.split())
     assert words in error and "JAX" not in error
+
+
+def test_a_transform_that_is_set_to_none_is_left_out(config):
+    flags = ["sound_transform.circular_shift=True", "sound_transform=None"]
+    given = [f"--config.{flag}" for flag in flags]
+    assert main(["train", f"--config={config}", *given, "--dry-run"]) == 0
+
+
+@pytest.mark.parametrize(
+    "flags, frames",
+    [
+        ([], "4, stride 2 of the file's own: their seconds depend on its frame rate"),
+        (["--config.preprocessing.frame_rate=12.5"], "4, stride 2 at 12.5 a second: 0.64 s"),
+    ],
+)
+def test_a_dry_run_says_how_long_is_seen_and_heard(config, tmp_path, flags, frames, capsys):
+    path = tmp_path / "config.py"
+    path.write_text(MBT.format(data=str(config.parent / "clips")))
+    assert main(["train", f"--config={path}", "--dry-run", *flags]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"frames of a clip {frames}" in printed
+    assert "sound of a clip 0.32 s around the middle of its frames" in printed

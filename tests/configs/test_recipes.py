@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from scenic_video.commands.batches import example_batch
-from scenic_video.commands.configs import load_config
+from scenic_video.commands.building import check_transforms
+from scenic_video.commands.configs import NO_INIT, load_config
 from scenic_video.commands.recipes import CONFIGS, Recipe, find_recipes
+from scenic_video.commands.start import check_positions
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.layers import sizes
 from tests.configs.published import HEADS, MULTILABEL, RECIPES, THOUSANDS, costs, labels_of, task_of
@@ -75,12 +77,18 @@ def test_the_table_of_a_config_has_all_variants_and_no_other(file):
 
 
 @pytest.mark.parametrize("recipe", each(RECIPES))
+def test_no_transform_is_set_for_nothing(recipe):
+    config = recipe.config.to_dict()
+    check_transforms(config, config["preprocessing"].get("modalities", ("rgb",)))
+
+
+@pytest.mark.parametrize("recipe", each(RECIPES))
 def test_every_field_is_one_of_the_constructor(recipe):
     assert recipe.data in HEADS
     for name, whole in recipe.config.items():
         for node in _nodes(whole) if name not in ("seed", "evaluators") else ():
             known = inspect.signature(resolve(node.target)).parameters
-            apart = {"target", "workdir"} if name == "init" else {"target"}
+            apart = {*NO_INIT} if name == "init" else {"target"}
             taken = any(p.kind is p.VAR_KEYWORD for p in known.values())
             assert taken or not set(node) - set(known) - apart, f"{name} has {set(node)}"
 
@@ -169,11 +177,16 @@ def test_a_run_starts_from_the_weights_it_names(recipe, narrow):
     sources = [weights_in(workdir) for workdir in workdirs(recipe)]
     config = reread(recipe)
     node = config.config.init.to_dict()
+    del node["allow_other_positions"]
     several = not isinstance(node.pop("workdir"), str)
     target = weights_of(config)
     params, report = build(node, source=sources if several else sources[0], target=target)
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, target)
     assert any(row.source for row in report.rows)
+    for workdir in set(workdirs(recipe)) & set(BY_WORKDIR):
+        trained: Any = task_of(reread(BY_WORKDIR[workdir]))
+        tuned: Any = task_of(config)
+        check_positions(workdir, trained.model, tuned.model)
 
 
 def reread(recipe) -> Recipe:

@@ -11,6 +11,8 @@ import pytest
 from scenic_video.data import checking, datasets, synthetic
 from scenic_video.data.building import build_tfds
 from scenic_video.data.checking import check
+from scenic_video.data.flow import flow_path
+from scenic_video.data.flow_writing import write_flow
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,7 @@ def test_a_good_dataset_has_nothing_to_be_found(videos):
         report.without_audio,
         report.rotated,
         report.variable_frame_rate,
+        report.without_usable_flow,
         report.shared,
     ):
         assert list(findings) == []
@@ -152,6 +155,31 @@ def test_examples_in_two_splits_are_found_by_file_content_and_id(videos, tmp_pat
         "three": "has the id of 'three' in the split 'train'",
     }
     assert report.verdict() == "All 8 examples can be read; 3 stand in more than one split."
+
+
+def test_flow_is_looked_at_where_there_is_some(videos, tmp_path):
+    names = ("good", "none", "stale", "text", "named", "short", "missing")
+    for number, name in enumerate(names):
+        shutil.copy(videos / f"train/0000{number}.mp4", tmp_path / f"{name}.mp4")
+    for name in ("good", "stale"):
+        write_flow(str(tmp_path / f"{name}.mp4"), flow_path(tmp_path / f"{name}.mp4"))
+    shutil.copy(videos / "train/00007.mp4", tmp_path / "stale.mp4")
+    flow_path(tmp_path / "text.mp4").write_text("not a video")
+    for name, seconds in (("whole", 0.5), ("half", 0.2)):
+        times = np.arange(0, seconds, 0.05)
+        np.savez(tmp_path / f"{name}.npz", flow=np.zeros((len(times), 32, 32, 2)), timestamps=times)
+    flows = {"named": "whole.npz", "short": "half.npz", "missing": "nowhere.npz"}
+    manifest = tmp_path / "train.csv"
+    rows = [f"{name}.mp4,{flows.get(name, '')}" for name in names]
+    manifest.write_text("\n".join(["path,flow", *rows]))
+    report = check(datasets.open_dataset(manifest))
+    words = told(report.without_usable_flow)
+    assert {name.removesuffix(".mp4") for name in words} == {*names[1:4], "short", "missing"}
+    assert "unlike others" in words["none.mp4"] and "has changed" in words["stale.mp4"]
+    assert "Invalid data" in words["text.mp4"] and "No such file" in words["missing.mp4"]
+    assert "covers 0.000 to 0.200 s" in words["short.mp4"]
+    assert report.verdict() == "All 7 examples can be read; 5 have no usable optical flow."
+    assert "Optical flow that cannot be used: 5" in [title for title, _, _ in report.tables()]
 
 
 def test_classes_without_examples_are_named(videos, tmp_path):

@@ -1,15 +1,18 @@
 import dataclasses
+import shutil
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
 from scenic_video.cli import main
+from scenic_video.data import flow_notes
 from scenic_video.data.containers import UnreadableVideo
 from scenic_video.data.datasets import open_dataset
 from scenic_video.data.decoding import VideoReader
 from scenic_video.data.examples import Example
-from scenic_video.data.flow import FULL_SCALE, flow_path, motion_to_pixels
+from scenic_video.data.flow import FULL_SCALE, check_flow, flow_path, motion_to_pixels
 from scenic_video.data.flow_writing import write_flow
 from scenic_video.data.preprocessing import Preprocessing
 
@@ -64,6 +67,95 @@ def test_a_second_call_writes_nothing(with_flow):
     before = path.stat().st_mtime_ns
     assert not write_flow(with_flow.video, path)
     assert path.stat().st_mtime_ns == before
+
+
+def test_flow_of_a_video_that_has_changed_is_written_anew(film, tmp_path, write_video):
+    video = tmp_path / "v.mp4"
+    shutil.copy(film, video)
+    path = flow_path(video)
+    assert write_flow(str(video), path, short_side=48)
+    assert not write_flow(str(video), path, short_side=48)
+    (tmp_path / "moved").mkdir()
+    for file in (video, path):
+        shutil.copy(file, tmp_path / "moved" / file.name)  # with a time of its own
+    assert not write_flow(
+        str(tmp_path / "moved/v.mp4"), tmp_path / "moved" / path.name, short_side=48
+    )
+    write_video(video, drifting_frames(6), fps=10)
+    example = Example("v", str(video), {})
+    assert flow_notes.is_outdated(path, str(video))
+    assert write_flow(str(video), path, short_side=48)
+    with VideoReader(path) as flow:
+        assert len(flow.timestamps) == 6
+    assert not flow_notes.is_outdated(path, str(video))
+    preprocessing().eval_inputs(example)
+
+
+def test_flow_of_other_settings_is_replaced_where_that_is_asked_for(film, tmp_path):
+    path = tmp_path / "f.flow.mp4"
+    assert write_flow(film, path, short_side=48, preset="fast")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="short_side=48 instead of 64, preset=fast instead of med"):
+        write_flow(film, path, short_side=64)
+    assert path.read_bytes() == before
+    assert write_flow(film, path, short_side=64, overwrite=True)
+    assert not write_flow(film, path, short_side=64, overwrite=True)
+    with VideoReader(path) as flow:
+        assert flow.read([0], lambda frame: frame.to_ndarray(format="rgb24")).shape[1] == 64
+
+
+def test_flow_of_unknown_origin_is_not_replaced_unasked(film, tmp_path):
+    path = tmp_path / "f.flow.mp4"
+    shutil.copy(film, path)
+    with pytest.raises(ValueError, match="does not say how it was computed.*column flow"):
+        write_flow(film, path, short_side=48)
+    assert write_flow(film, path, short_side=48, overwrite=True)
+
+
+def test_flow_that_a_manifest_names_is_never_written(film, tmp_path):
+    shutil.copy(film, tmp_path / "v.mp4")
+    shutil.copy(film, tmp_path / "own.mp4")
+    shutil.copy(film, flow_path(tmp_path / "v.mp4"))  # another row's own flow
+    before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+    (tmp_path / "train.csv").write_text(
+        "path,start,flow,label\nv.mp4,,./v.mp4.flow.mp4,x\nv.mp4,0.5,,x\nown.mp4,,v.mp4,x\n"
+    )
+    assert (
+        main(["data", "flow", str(tmp_path / "train.csv"), "--num-workers=0", "--overwrite"]) == 0
+    )
+    (tmp_path / "train.csv").unlink()
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == before
+
+
+def test_flow_covers_the_time_of_frames_that_cannot_be_decoded(tmp_path, write_video):
+    """The beginning or the end of the pictures is overwritten; the index lists all frames."""
+    path = tmp_path / "v.mp4"
+    write_video(path, drifting_frames(), fps=10, options={"g": "1", "bf": "0"})
+    whole = path.read_bytes()
+    begin, third = whole.index(b"mdat") + 4, len(whole) // 3
+    for lost in (slice(begin, begin + third), slice(len(whole) - third, len(whole))):
+        broken = bytearray(whole)
+        broken[lost] = bytes(third)
+        path.write_bytes(broken)
+        assert write_flow(str(path), flow_path(path), short_side=48)
+        with VideoReader(flow_path(path)) as flow:
+            assert len(flow.timestamps) < 12 and flow.timestamps[-1] == pytest.approx(1.1)
+        inputs = preprocessing(num_frames=12).eval_inputs(Example("v", str(path), {}))
+        assert inputs["flow"].shape == (1, 12, 64, 64, 2)
+
+
+def test_a_tiny_video_is_left_out_and_a_tiny_size_refused(film, tmp_path, write_video, capsys):
+    shutil.copy(film, tmp_path / "v.mp4")
+    write_video(tmp_path / "tiny.mp4", drifting_frames(4)[:, :8, :8])
+    (tmp_path / "train.csv").write_text("path\ntiny.mp4\nv.mp4\n")
+    command = ["data", "flow", str(tmp_path / "train.csv"), "--num-workers=0"]
+    for size in (0, -5, 3):
+        assert main([*command, f"--short-side={size}"]) == 2
+        assert f"short_side={size}: optical flow needs" in capsys.readouterr().err
+    assert main([*command, "--short-side=48"]) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "tiny.mp4: OpenCV computes no flow of 8x8 pixels" in printed
+    assert "Flow of 1 videos written, 0 kept, 1 left out." in printed
 
 
 def test_flow_is_cut_where_the_pictures_are_and_mirrored_flow_turns(with_flow, tmp_path):
@@ -127,7 +219,12 @@ def test_displacements_do_not_depend_on_the_size_of_the_picture():
         ({"motion": np.zeros((3, 8, 8, 2))}, "wanted 'flow'.*motion"),
         ({"flow": np.zeros((3, 8, 8, 3))}, "wanted 'flow'"),
         ({"flow": np.zeros((3, 8, 8, 2))}, r"wanted 'timestamps' \[3\]"),
-        ({"flow": np.full((3, 8, 8, 2), np.nan), "timestamps": np.arange(3)}, "not finite"),
+        ({"flow": np.full((12, 8, 8, 2), np.nan), "timestamps": np.arange(12) / 10}, "not finite"),
+        ({"flow": np.zeros((3, 8, 8, 2)), "timestamps": ["a", "b", "c"]}, "wanted 'timestamps'"),
+        ({"flow": np.zeros((3, 8, 8, 2)), "timestamps": [0, np.nan, 1]}, "finite seconds"),
+        ({"flow": np.zeros((3, 8, 8, 2)), "timestamps": [0.0, 0.2, 0.1]}, "rise from each"),
+        ({"flow": np.zeros((3, 8, 8, 2)), "timestamps": [0.0, 0.1, 0.1]}, "rise from each"),
+        ({"flow": np.zeros((3, 8, 8, 2), np.uint8), "timestamps": np.arange(3)}, "is of uint8"),
         (None, "No such file"),
     ],
 )
@@ -138,6 +235,44 @@ def test_flow_that_cannot_be_read_is_named(with_flow, tmp_path, arrays, message)
     example = dataclasses.replace(with_flow, flow=str(path))
     with pytest.raises(UnreadableVideo, match=f"(?s)f.npz.*{message}|{message}.*f.npz"):
         preprocessing().eval_inputs(example)
+
+
+@pytest.mark.parametrize("start, end", [(0.0, None), (0.4, 1.0)])
+def test_flow_that_does_not_cover_the_frames_is_refused(with_flow, tmp_path, start, end):
+    """0.0 to 0.2 s of flow; as an archive and as a video."""
+    np.savez(tmp_path / "f.npz", flow=np.zeros((3, 48, 64, 2)), timestamps=np.arange(3) / 10)
+    short = VideoReader(flow_path(with_flow.video), end=0.3)
+    with short, av.open(str(tmp_path / "f.mp4"), "w") as written:
+        stream = written.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for _, frame in short.frames():
+            written.mux(stream.encode(frame.reformat(format="yuv420p")))
+        written.mux(stream.encode())
+    for name in ("f.npz", "f.mp4"):
+        example = dataclasses.replace(with_flow, flow=str(tmp_path / name), start=start, end=end)
+        times = np.arange(round(10 * start), round(10 * (end or 1.2))) / 10
+        wanted = rf"{name}.* covers 0.000 to 0.300 s, but frames from {start:.3f} to .* the whole"
+        for look in (
+            lambda example=example: preprocessing(num_frames=12, short_clips="pad").eval_inputs(
+                example
+            ),
+            lambda example=example, times=times: check_flow(example, times),
+        ):
+            with pytest.raises(UnreadableVideo, match=wanted):
+                look()
+
+
+def test_flow_may_lack_that_of_the_last_frame_or_lie_between_frames(with_flow, tmp_path):
+    for number, times in enumerate((np.arange(11) / 10, np.arange(11) / 10 + 0.05, [0, 0.5])):
+        path = tmp_path / f"{number}.npz"
+        np.savez(path, flow=np.zeros((len(times), 48, 64, 2)), timestamps=times)
+        example = dataclasses.replace(with_flow, flow=str(path))
+        preprocessing(num_frames=12).eval_inputs(example)
+
+
+def test_a_clip_that_is_looped_loops_its_flow(with_flow):
+    inputs = preprocessing(num_frames=20, stride=2).eval_inputs(with_flow)
+    np.testing.assert_array_equal(inputs["flow"][0, :6], inputs["flow"][0, 6:12])
 
 
 def test_flow_that_is_not_there_says_what_to_do(film, tmp_path, write_video, moving_frames):

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 
 from scenic_video.cli import main
-from scenic_video.data.datasets import open_dataset
+from scenic_video.data.building import build_tfds
+from scenic_video.data.datasets import open_dataset, tfds
 from scenic_video.data.examples import Example
 from scenic_video.data.measuring import spectrogram_statistics
 from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.data.sound import FULL_SCALE, Sound
 from scenic_video.data.spectrograms import log_mel
+from scenic_video.data.statistics import identity, read_statistics, write_statistics
 
 RATE, FPS = 16_000, 10
 SOUND = Sound(seconds=0.5)
@@ -60,11 +62,43 @@ def test_a_dataset_without_sound_has_no_statistics(films):
 def test_the_verb_keeps_statistics_with_the_data(films, capsys):
     assert main(["data", "stats", str(films), "--seconds=0.5", "--num-mel-bins=64"]) == 0
     assert "num_silent" in capsys.readouterr().out
-    kept = json.loads((films / "statistics.json").read_text())["spectrogram"]
-    assert kept["scale"]["num_mel_bins"] == 64
-    assert open_dataset(films).statistics["spectrogram"] == kept
-    sound = Sound(seconds=0.3, num_mel_bins=64).with_statistics(kept, dataset="films")
+    (kept,) = json.loads((films / "statistics.json").read_text())["spectrogram"]
+    assert kept["scale"]["num_mel_bins"] == 64 and kept["split"] == "train"
+    dataset = open_dataset(films)
+    assert dataset.statistics["spectrogram"] == [kept]
+    sound = Sound(seconds=0.3, num_mel_bins=64).with_statistics(
+        [kept], examples=identity(dataset.splits["train"]), dataset="films", command=""
+    )
     assert (sound.mean, sound.std) == (kept["mean"], kept["std"])
+
+
+def test_a_split_is_known_by_its_examples_whatever_their_labels_and_order(films, tmp_path):
+    def known_as(text):
+        (tmp_path / "train.csv").write_text(text)
+        return identity(open_dataset(tmp_path / "train.csv", root=str(films)).splits["train"])
+
+    first = known_as("path,verb\n0.mp4,x\n1.mp4,y\n")
+    assert first == known_as("path,noun\n1.mp4,a\n0.mp4,a\n")
+    assert first != known_as("path,verb\n0.mp4,x\n2.mp4,y\n")
+    assert first != known_as("path,end,verb\n0.mp4,,x\n1.mp4,0.5,y\n")
+    assert first != known_as("path,verb\n0.mp4,x\n")
+
+
+def test_a_slice_of_records_is_known_as_the_whole_split(films, tmp_path):
+    records = str(build_tfds(open_dataset(films), tmp_path / "records"))
+    whole, part = (tfds(records, splits={"s": s}).splits["s"] for s in ("train", "train[:40%]"))
+    assert identity(whole) == identity(part) == "train" and len(part) < len(whole)
+
+
+def test_measurements_of_other_examples_or_scales_stand_beside_each_other(tmp_path):
+    kept = [
+        {"examples": examples, "scale": {"num_mel_bins": bins}, "mean": bins}
+        for examples in ("a", "b")
+        for bins in (64, 128)
+    ]
+    for measurement in (dict(kept[0], mean=0), *kept):
+        write_statistics(tmp_path, "spectrogram", measurement)
+    assert read_statistics(tmp_path) == {"spectrogram": kept}
 
 
 def test_statistics_are_kept_where_the_dataset_of_a_config_node_finds_them(films, tmp_path):
@@ -76,5 +110,5 @@ def test_statistics_are_kept_where_the_dataset_of_a_config_node_finds_them(films
     }
     (tmp_path / "node.json").write_text(json.dumps(node))
     assert main(["data", "stats", str(tmp_path / "node.json"), "--seconds=0.5"]) == 0
-    found = open_dataset(tmp_path / "node.json").statistics["spectrogram"]
+    found = open_dataset(tmp_path / "node.json").statistics["spectrogram"][-1]
     assert found["num_examples"] == 2 and (films / "statistics.json").is_file()

@@ -164,12 +164,16 @@ def test_sound_is_given_where_it_is_heard_and_only_there():
 
 
 def test_statistics_come_from_the_dataset_unless_given():
-    statistics = {"mean": -1.5, "std": 2.0, "scale": Sound().scale}
-    found = Sound().with_statistics(statistics, dataset="films")
+    measured = {"mean": -1.5, "std": 2.0, "scale": Sound().scale, "examples": "these"}
+    measured |= {"dataset": "films", "split": "train"}
+    wanted = {"examples": "these", "dataset": "films", "command": "data stats films"}
+    found = Sound().with_statistics([measured], **wanted)
     assert (found.mean, found.std) == (-1.5, 2.0)
     own = Sound(mean=1.102, std=2.762)
-    assert own.with_statistics(None, dataset="films") == own
-    with pytest.raises(ValueError, match="'films' has no statistics.*data stats"):
-        Sound().with_statistics(None, dataset="films")
-    with pytest.raises(ValueError, match="are of spectrograms made by"):
-        Sound(num_mel_bins=64).with_statistics(statistics, dataset="films")
+    assert own.with_statistics([], **wanted) == own
+    with pytest.raises(ValueError, match="'films' has no statistics.*`data stats films`"):
+        Sound().with_statistics([], **wanted)
+    with pytest.raises(ValueError, match="are of spectrograms made by.*`data stats films`"):
+        Sound(num_mel_bins=64).with_statistics([measured], **wanted)
+    with pytest.raises(ValueError, match="on other examples.*those of films, train.*`data stats f"):
+        Sound().with_statistics([measured], **wanted | {"examples": "those"})
