@@ -40,7 +40,7 @@ def outputs(models, **arguments):
 
 
 @pytest.mark.parametrize(
-    "fusion", [MLPFusion(layers=(0, 1)), Bottleneck(layers=(0, 1))], ids=["mlp", "bottleneck"]
+    "fusion", [MLPFusion(layers=(0,)), Bottleneck(layers=(0,))], ids=["mlp", "bottleneck"]
 )
 def test_views_of_any_size_meet_in_either_order(fusion):
     models = [MTV(**FIELDS, views=views, fusion=fusion) for views in (VIEWS, VIEWS[::-1])]

@@ -234,6 +234,24 @@ def test_a_model_from_json_is_the_same_model():
         (lambda: TokenLearnerViT(**IMAGE, token_pooling="max"), "token_pooling is 'max'"),
         (lambda: TokenLearnerViT(**dict(IMAGE, token_learner_at=3)), "is 3; .* of 0 to 2"),
         (lambda: TokenLearnerViT(**dict(IMAGE, num_tokens=0)), "num_tokens is 0"),
+        (lambda: TokenLearnerViT(**IMAGE, bottleneck_dim=0), "bottleneck_dim is 0"),
+        (lambda: TokenLearnerViT(**IMAGE, num_extra_layers=-1), "num_extra_layers is -1"),
+        (
+            lambda: TokenLearnerViT(**IMAGE, token_fuser=True, fuser_bottleneck_dim=0),
+            "fuser_bottleneck_dim is 0",
+        ),
+        (
+            lambda: TokenLearnerViT(**IMAGE, token_pooling="mean"),
+            "token_pooling is 'mean', which nothing reads: token_learner is 'v1.1'",
+        ),
+        (
+            lambda: TokenLearnerViT(**IMAGE, token_learner="v1", bottleneck_dim=8),
+            "set token_learner='v1.1'",
+        ),
+        (
+            lambda: TokenLearnerViT(**IMAGE, fuser_bottleneck_dim=8),
+            "Leave fuser_bottleneck_dim out, or set token_fuser=True",
+        ),
         (lambda: PoolingViT(**POOLED, pool_at=(2, 1), pool_windows=(2, 2)), "ascending"),
         (lambda: PoolingViT(**POOLED, pool_at=(1,), pool_windows=(2, 2)), "one number for each"),
         (lambda: PoolingViT(**POOLED, pool_at=(3,), pool_windows=(2,)), r"\(3,\).* 0 to 2"),
