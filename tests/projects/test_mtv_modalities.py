@@ -1,7 +1,6 @@
 """Views of sound and optical flow beside RGB, and examples that lack a modality."""
 
 import functools
-import zlib
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ from flax.traverse_util import flatten_dict, path_aware_map
 from projects.mtv.model import MTV
 from projects.mtv.views import View, parse_views
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, MLPFusion
+from tests.helpers.drawn import drawn
 
 # Flow 2 times, sound 4, RGB 8; sound is in the middle, so that both others are its neighbours.
 VIEWS = (
@@ -51,11 +51,6 @@ def inputs(seed=0):
     }
 
 
-def drawn(path, leaf):
-    noise = np.random.default_rng(zlib.crc32("/".join(path).encode())).normal(size=leaf.shape)
-    return (0.2 * noise + (path[-1] == "scale")).astype(np.float32)
-
-
 def shapes_of(model, **given):
     return jax.eval_shape(lambda given: model.init(jax.random.key(0), **given), given)
 
@@ -69,7 +64,7 @@ def everything(**absent):
 def prepared(name):
     """A jitted model with all its parameters drawn, of one fusion."""
     model = MTV(**FIELDS, **FUSIONS[name])
-    variables: Any = path_aware_map(drawn, shapes_of(model, **inputs()))
+    variables: Any = drawn(shapes_of(model, **inputs()))
     apply = jax.jit(lambda v, given, presence: model.apply(v, **given, presence=presence))
     return functools.partial(apply, variables)
 
