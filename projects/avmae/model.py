@@ -21,6 +21,7 @@ from scenic_video.layers.embeddings import (
     PatchEmbedding,
     add_modality_token,
     add_positions,
+    check_clip,
     kernel_initializer,
 )
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
@@ -118,6 +119,7 @@ class MBT(VisionTransformer, kw_only=True):
         patch = tuple(self.tubelet_size)
         fields: dict[str, Any] = {"name": "embedding", "dtype": self.dtype}
         if modality == "rgb":
+            check_clip(pixels.shape, patch)
             fields["kernel_init"] = kernel_initializer(self.tubelet_start)
         else:
             patch, fields["name"] = patch[1:], f"embedding_{modality}"

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from projects.mtv.times import (
     REPETITIONS,
     beside,
-    check_tubelets,
+    check_input,
     common_steps,
     fold,
     unfold,
@@ -27,11 +27,12 @@ from projects.mtv.times import (
 from projects.mtv.views import Views, read_views
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
+from scenic_video.layers.fields import check_shared_fields, refuse_unread, require_one_of
 from scenic_video.layers.multiview import MultiviewEncoder
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
 from scenic_video.layers.presence import read_presence, where_present
 from scenic_video.layers.transformer import Encoder, EncoderBlock
-from scenic_video.layers.view_fusion import Bottleneck, Fusion
+from scenic_video.layers.view_fusion import Bottleneck, Fusion, check_fusion
 
 
 class MTV(nn.Module, kw_only=True):
@@ -39,7 +40,7 @@ class MTV(nn.Module, kw_only=True):
     optical flow [b, t, h, w, 2], as far as the views see them.
 
     `views` are written "B/2+S/4+Ti/8" or "B/2:rgb+S/16x16:audio+Ti/4:flow" (see `parse_views`), or
-    given as `View`s or mappings of their fields, in any order.
+    given one by one, so or as `View`s or mappings of their fields, in any order.
     `fusion` is how they exchange information, None for late fusion. `classifier` is "token" (a
     class token for every frame of tubelets, and one for the clip) or "gap" (mean of the tokens).
     The global transformer reads the views' frames one beside the other (`merge` "channel", its
@@ -47,8 +48,8 @@ class MTV(nn.Module, kw_only=True):
     `global_hidden_size`). Beside each other, a shorter view is repeated: "tile" as a whole, which
     is what the public checkpoints know, or "repeat" frame by frame, so that times agree.
     `tubelet_start` is "random", "central_frame" or "filter_inflation" (patches of sound are always
-    random). Rates, `dtype` and `remat`
-    are as in `VisionTransformer`.
+    random). Rates, `dtype` and `remat` are as in `VisionTransformer`. A field that `merge` leaves
+    without a reader is an error.
     """
 
     num_classes: int
@@ -74,17 +75,13 @@ class MTV(nn.Module, kw_only=True):
         views = read_views(self.views)
         object.__setattr__(self, "views", views)
         super().__post_init__()
-        self._require("classifier", self.classifier, ("token", "gap"))
-        self._require("merge", self.merge, ("channel", "time"))
-        self._require("repetition", self.repetition, REPETITIONS)
-        self._require("dtype", jnp.dtype(self.dtype).name, ("float32", "bfloat16"))
-        if self.fusion is not None:
-            depth = max(view.num_layers for view in views)
-            self.fusion.check(num_views=len(views), num_layers=depth)
-
-    def _require(self, field: str, value: str, known: tuple[str, ...]) -> None:
-        if value not in known:
-            raise ValueError(f"{type(self).__name__}: {field} is {value!r}, not one of {known}.")
+        require_one_of(self, "classifier", ("token", "gap"))
+        require_one_of(self, "merge", ("channel", "time"))
+        require_one_of(self, "repetition", REPETITIONS)
+        refuse_unread(self, "global_hidden_size", merge="time")
+        refuse_unread(self, "repetition", merge="channel")
+        check_shared_fields(self)
+        check_fusion(self.fusion, [view.num_layers for view in views])
 
     @nn.compact
     def __call__(
@@ -128,20 +125,23 @@ class MTV(nn.Module, kw_only=True):
         return classify(features, self.num_classes, bias_init=self.head_bias_init)
 
     def _inputs(self, **inputs: Array | None) -> dict[str, Array]:
-        """The inputs that are given; a ValueError unless they are those that views see."""
+        """The inputs that are given; a ValueError unless they are those that views see, and can be
+        cut."""
         given = {name: value for name, value in inputs.items() if value is not None}
-        seen = {view.modality for view in read_views(self.views)}
+        views = read_views(self.views)
+        seen = {view.modality for view in views}
         if seen != given.keys():
             raise ValueError(
                 f"{type(self).__name__} has views of {', '.join(sorted(seen))}, and the inputs are "
                 f"{', '.join(sorted(given))}. Change preprocessing.modalities or the views."
             )
+        for view in views:
+            check_input(view, given[view.modality].shape)
         return given
 
     def _tokenize(self, index: int, inputs: Mapping[str, Array], present: Array | None) -> Array:
         """Tokens [b, t, n, d] of a view; a class token leads each frame, one for every time."""
         view = read_views(self.views)[index]
-        check_tubelets(view, inputs[view.modality].shape[1])
         tokens = PatchEmbedding(
             view.hidden_size,
             view.tubelet_size,

@@ -11,17 +11,18 @@ from einops import rearrange, repeat
 from jaxtyping import Array, Float
 
 from projects.mtv.views import View
+from scenic_video.layers.embeddings import check_clip
 
 REPETITIONS = ("tile", "repeat")
-COLUMN_SECONDS = 0.01
-"""From one time frame of a spectrogram to the next, unless sound.hop_seconds says otherwise."""
+USUAL_HOP = 0.01
+"""Seconds from one time frame of a spectrogram to the next, where no sound.hop_seconds is set."""
 
 
 def common_steps(lengths: Sequence[int], *, repeated: bool, views: Sequence[View] = ()) -> int:
     """The steps that views of these lengths are folded into.
 
     A ValueError unless the shortest divides all others and, where views are `repeated` to the
-    longest, all divide that one. With the `views` it says how many seconds of sound would.
+    longest, all divide that one. With the `views` it says how much sound would.
     """
     shortest, longest = min(lengths), max(lengths)
     if any(length % shortest or (repeated and longest % length) for length in lengths):
@@ -33,21 +34,24 @@ def common_steps(lengths: Sequence[int], *, repeated: bool, views: Sequence[View
     return shortest
 
 
-def check_tubelets(view: View, length: int) -> None:
-    """A ValueError unless `length` frames of its input divide into the view's tubelets."""
-    time = view.tubelet_size[0]
-    if length % time == 0:
+def check_input(view: View, shape: Sequence[int]) -> None:
+    """A ValueError unless an input of a `shape` [b, t, h, w, c], or [b, t, f, 1] of sound, divides
+    over time into the view's tubelets."""
+    if not view.is_sound:
+        check_clip(shape, view.tubelet_size, change="num_frames or the views")
         return
-    if view.is_sound:
-        fitting = max(length // time, 1) * time * COLUMN_SECONDS
+    if len(shape) != 4:
+        raise ValueError(
+            "A view of sound sees spectrograms [batch, time frames, mel bins, 1]; got an input of "
+            f"shape {tuple(shape)}."
+        )
+    length, time = shape[1], view.tubelet_size[0]
+    if length % time:
+        fitting = max(length // time, 1) * time
         raise ValueError(
             f"A spectrogram of {length} time frames does not divide into patches of {time}. Change "
-            f"the views or the seconds of sound, for instance sound.seconds={fitting:g}."
+            f"the views or the length of sound, for instance to {_time_frames(fitting)}."
         )
-    raise ValueError(
-        f"A clip of {length} frames does not divide into tubelets of {time}. Change num_frames or "
-        "the views."
-    )
 
 
 def fold(frames: Float[Array, "b t n d"], steps: int) -> Float[Array, "b s m d"]:
@@ -76,13 +80,18 @@ def beside(
 
 
 def _sound_advice(lengths: Sequence[int], views: Sequence[View]) -> str:
-    """Which seconds of sound would be as many times as the longest view of frames is."""
+    """How much sound would be as many times as the longest view of frames is."""
     times = [n for n, view in zip(lengths, views, strict=False) if not view.is_sound]
     patches = {view.tubelet_size[0] for view in views if view.is_sound}
     if not times or not patches:
         return ""
-    seconds = max(times) * max(patches) * COLUMN_SECONDS
     return (
-        f", or the seconds of sound: sound.seconds={seconds:g} gives {max(times)} times in patches "
-        f"of {max(patches)} time frames ({COLUMN_SECONDS:g} s each)"
+        f", or the length of sound: {_time_frames(max(times) * max(patches))} are {max(times)} "
+        f"times in patches of {max(patches)}"
     )
+
+
+def _time_frames(number: int) -> str:
+    """As in "256 time frames (sound.seconds=2.56 at a hop of 10 ms)"."""
+    seconds, hop = number * USUAL_HOP, 1000 * USUAL_HOP
+    return f"{number} time frames (sound.seconds={seconds:g} at a hop of {hop:g} ms)"

@@ -3,14 +3,16 @@ is written."""
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from scenic_video.layers.fields import read_integers, require_one_of
+from scenic_video.layers.modalities import WORDS
 from scenic_video.layers.sizes import size
 
-MODALITIES = {"rgb": "rgb", "audio": "spectrogram", "flow": "flow"}
-"""What a view may see: as written in a view, and as the input of the model is called."""
+RANK = ("flow", "spectrogram", "rgb")
+"""The order of modalities whose views have the same transformer."""
 
 SPECTROGRAM_PATCH = (16, 16)
 """Time frames and mel bins of a view of sound, unless written otherwise."""
@@ -21,7 +23,8 @@ class View:
     """One view: tubelets of `tubelet_size` of a modality, and the transformer over them.
 
     `modality` is the input that the view sees: "rgb" or "flow" with tubelets (t, h, w), or
-    "spectrogram" with patches (time frames, mel bins). Errors: ValueError for another.
+    "spectrogram" (also written "audio") with patches (time frames, mel bins). Errors: ValueError
+    for another.
     """
 
     hidden_size: int
@@ -32,12 +35,12 @@ class View:
     modality: str = "rgb"
 
     def __post_init__(self):
-        object.__setattr__(self, "tubelet_size", tuple(self.tubelet_size))  # hashable, from JSON
-        known = tuple(MODALITIES.values())
-        if self.modality not in known:
-            raise ValueError(f"The modality of a view is {self.modality!r}, not one of {known}.")
+        tubelet_size = read_integers(self, "tubelet_size", least=1)
+        object.__setattr__(self, "tubelet_size", tubelet_size)  # hashable, from JSON
+        require_one_of(self, "modality", tuple(WORDS))
+        object.__setattr__(self, "modality", WORDS[self.modality])
         axes = "time frames, mel bins" if self.is_sound else "frames, rows, columns"
-        if len(self.tubelet_size) != len(axes.split(", ")) or min(self.tubelet_size) < 1:
+        if len(self.tubelet_size) != len(axes.split(", ")):
             raise ValueError(
                 f"A view of {self.modality} has a tubelet_size ({axes}), each from 1 up; got "
                 f"{self.tubelet_size}."
@@ -54,15 +57,20 @@ class View:
         return time, rows[0] if rows else 1, columns
 
 
-Views = str | Sequence[View | Mapping[str, Any]]
-"""Views as written ("B/2+S/4"), as `View`s, or as mappings of their fields, as in configs."""
+FIELDS = tuple(field.name for field in fields(View))
+
+Views = str | Sequence[View | Mapping[str, Any] | str]
+"""Views as written ("B/2+S/4"), or each by itself: as written, as a `View`, or as a mapping of its
+fields, as in configs."""
 
 
 def read_views(views: Views) -> tuple[View, ...]:
     """The views, coarse to fine, however they are given."""
     if isinstance(views, str):
         return parse_views(views)
-    return coarse_to_fine([view if isinstance(view, View) else _of_fields(view) for view in views])
+    if isinstance(views, View | Mapping) or not isinstance(views, Iterable):
+        raise ValueError(f"Views are written 'B/2+S/4', or a sequence of views; got {views!r}.")
+    return coarse_to_fine([_read_view(view) for view in views])
 
 
 def parse_views(text: str) -> tuple[View, ...]:
@@ -70,9 +78,9 @@ def parse_views(text: str) -> tuple[View, ...]:
 
     A view is a size (Ti, S, B, L, H) and a tubelet: `X/T` is T frames of 16 x 16 pixels (14 x 14
     for H), `X/PxT` of P x P, `X/HxWxT` of H rows and W columns. A modality may follow, as in
-    "B/2:rgb+S/16x16:audio+Ti/4:flow". For sound, `X/T` is T time frames of 16 mel bins and
-    `X/TxF` of F. Where a modality is written the tubelet may be left out, as in "B:rgb+S:audio":
-    2 frames of 16 x 16 (14 x 14) pixels, or 16 time frames x 16 mel bins.
+    "B/2:rgb+S/16x16:audio+Ti/4:flow"; "spectrogram" is "audio". For sound, `X/T` is T time frames
+    of 16 mel bins and `X/TxF` of F. Where a modality is written the tubelet may be left out, as in
+    "B:rgb+S:audio": 2 frames of 16 x 16 (14 x 14) pixels, or 16 time frames x 16 mel bins.
     """
     return coarse_to_fine([_parse_view(name.strip(), text) for name in text.split("+")])
 
@@ -83,31 +91,50 @@ def coarse_to_fine(views: Sequence[View]) -> tuple[View, ...]:
 
     Views of one modality: from the largest tubelet to the smallest; among equals the longer one
     first, then the one with the smaller transformer. Tubelets of several modalities do not
-    compare, so these go from the smallest transformer to the largest, which is coarse to fine in
-    the papers; among equals flow, then sound, then RGB, and within a modality as above.
+    compare. Which places each modality holds is therefore told by the transformers, from the
+    smallest to the largest, which is coarse to fine in the papers (among equals flow, then sound,
+    then RGB); the views of a modality take its places in the order above.
     """
     if not views:
         raise ValueError("A multiview transformer needs a view, such as 'B/4'.")
-    several = len({view.modality for view in views}) > 1
-    rank = ("flow", "spectrogram", "rgb")
+    by_tubelet = sorted(views, key=lambda view: (_coarseness(view), _transformer(view)))
+    of_modality = {
+        modality: iter([view for view in by_tubelet if view.modality == modality])
+        for modality in RANK
+    }
+    places = sorted(views, key=lambda view: (_transformer(view), RANK.index(view.modality)))
+    return tuple(next(of_modality[place.modality]) for place in places)
 
-    def order(view: View) -> tuple:
-        transformer = (view.hidden_size, view.num_layers, view.num_heads, view.mlp_dim)
-        tubelet = (-math.prod(view.tubelet_size), tuple(-n for n in view.tubelet_size))
-        if several:
-            return transformer, rank.index(view.modality), tubelet
-        return tubelet, transformer
 
-    return tuple(sorted(views, key=order))
+def _coarseness(view: View) -> tuple:
+    """Less for a larger tubelet, and among equals for a longer one."""
+    return -math.prod(view.tubelet_size), tuple(-n for n in view.tubelet_size)
+
+
+def _transformer(view: View) -> tuple[int, ...]:
+    """Less for a smaller transformer."""
+    return view.hidden_size, view.num_layers, view.num_heads, view.mlp_dim
+
+
+def _read_view(view: Any) -> View:
+    match view:
+        case View():
+            return view
+        case str():
+            return _parse_view(view.strip(), view)
+        case Mapping():
+            return _of_fields(view)
+    raise ValueError(
+        f"A view is written 'B/2', or a mapping of its fields, {', '.join(FIELDS)}; got {view!r}."
+    )
 
 
 def _of_fields(given: Mapping[str, Any]) -> View:
-    known = [field.name for field in fields(View)]
-    unknown = [name for name in given if name not in known]
-    missing = [name for name in known if name not in given and name != "modality"]
+    unknown = [name for name in given if name not in FIELDS]
+    missing = [name for name in FIELDS if name not in given and name != "modality"]
     if unknown or missing:
         raise ValueError(
-            f"A view has the fields {', '.join(known)}; {dict(given)} lacks {missing} and has "
+            f"A view has the fields {', '.join(FIELDS)}; {dict(given)} lacks {missing} and has "
             f"{unknown} beyond them."
         )
     return View(**given)
@@ -122,9 +149,9 @@ def _parse_view(name: str, text: str) -> View:
             "(h, w, t), 'S/16x16:audio' (time frames, mel bins), 'B:rgb'."
         )
     letter, numbers, written = match.groups()
-    if (written or "rgb") not in MODALITIES:
-        raise ValueError(f"View {name!r} sees {written!r}; views see {', '.join(MODALITIES)}.")
-    modality = MODALITIES[written or "rgb"]
+    if (written or "rgb") not in WORDS:
+        raise ValueError(f"View {name!r} sees {written!r}; views see {', '.join(WORDS)}.")
+    modality = WORDS[written or "rgb"]
     extents = [int(number) for number in numbers.split("x")] if numbers else []
     if not all(extents):
         raise ValueError(f"View {name!r} has a tubelet of no extent; write numbers from 1 up.")

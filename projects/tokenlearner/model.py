@@ -14,7 +14,7 @@ from einops import rearrange
 from jaxtyping import Array, Float
 
 from scenic_video.layers.attention import attention
-from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer, single_images
+from scenic_video.layers.fields import refuse_unread, require_integer, require_one_of
 from scenic_video.layers.pooling import pool
 from scenic_video.layers.token_learner import (
     PoolingEncoder,
@@ -38,7 +38,8 @@ class _TokenLearner(VisionTransformer, kw_only=True):
     `token_fuser` keeps the full grid: see `TokenLearnerEncoder`; `fuser_bottleneck_dim` is the
     width of its MLP, or None for the one layer that the paper's tables count. The paper's
     "24+11" layers are num_layers=24 and num_extra_layers=11, which come last and see few tokens.
-    There is no class token.
+    There is no class token. A field that the others leave without a reader, such as `token_pooling`
+    of "v1.1", is an error.
 
     `apply(..., mutable=["intermediates"])` also returns where every token looked, under
     "Transformer", the module's name (as "TokenLearnerModuleV11_0") and "maps": [b, (t,) h, w, s].
@@ -58,16 +59,22 @@ class _TokenLearner(VisionTransformer, kw_only=True):
 
     def __post_init__(self):
         super().__post_init__()
-        self._require("token_learner", TOKEN_LEARNERS)
-        self._require("token_pooling", ("sum", "mean"))
+        require_one_of(self, "token_learner", TOKEN_LEARNERS)
+        require_one_of(self, "token_pooling", ("sum", "mean"))
+        refuse_unread(self, "token_pooling", token_learner="v1")
+        refuse_unread(self, "bottleneck_dim", token_learner="v1.1")
+        refuse_unread(self, "fuser_bottleneck_dim", token_fuser=True)
+        for field in ("num_tokens", "bottleneck_dim"):
+            require_integer(self, field, least=1)
+        if self.fuser_bottleneck_dim is not None:
+            require_integer(self, "fuser_bottleneck_dim", least=1)
+        require_integer(self, "num_extra_layers", least=0)
         layers = self.num_layers + self.num_extra_layers
         if not 0 <= self.token_learner_at < layers:
             raise ValueError(
                 f"token_learner_at is {self.token_learner_at}; it names the block before which "
                 f"tokens are learned, of 0 to {layers - 1}."
             )
-        if self.num_tokens < 1:
-            raise ValueError(f"num_tokens is {self.num_tokens}; at least one token is learned.")
 
     def _logits(self, tokens: Array, *, train: bool) -> Array:
         """Logits from embedded patches [b, h, w, d] or tubelets [b, t, h, w, d]."""
@@ -125,10 +132,7 @@ class TokenLearnerViT(_TokenLearner, kw_only=True):
     def __call__(
         self, *, rgb: Float[Array, "b *one_frame h w 3"], train: bool = False
     ) -> Float[Array, "b c"]:
-        embed = PatchEmbedding(
-            self.hidden_size, self.patch_size, dtype=self.dtype, name="embedding"
-        )
-        return self._logits(embed(single_images(rgb)), train=train)
+        return self._logits(self._embed_images(rgb, self.patch_size), train=train)
 
 
 class TokenLearnerViViT(_TokenLearner, kw_only=True):
@@ -146,18 +150,7 @@ class TokenLearnerViViT(_TokenLearner, kw_only=True):
     def __call__(
         self, *, rgb: Float[Array, "b t h w 3"], train: bool = False
     ) -> Float[Array, "b c"]:
-        if rgb.shape[1] % self.tubelet_size[0]:
-            raise ValueError(
-                f"A clip of {rgb.shape[1]} frames does not divide into tubelets of "
-                f"{self.tubelet_size[0]}. Change num_frames or tubelet_size."
-            )
-        tokens = PatchEmbedding(
-            self.hidden_size,
-            self.tubelet_size,
-            kernel_init=kernel_initializer(self.tubelet_start),
-            dtype=self.dtype,
-            name="embedding",
-        )(rgb)
+        tokens = self._embed_clips(rgb, self.tubelet_size, self.tubelet_start)
         return self._logits(tokens, train=train)
 
 
@@ -189,10 +182,7 @@ class PoolingViT(VisionTransformer, kw_only=True):
     def __call__(
         self, *, rgb: Float[Array, "b *one_frame h w 3"], train: bool = False
     ) -> Float[Array, "b c"]:
-        embed = PatchEmbedding(
-            self.hidden_size, self.patch_size, dtype=self.dtype, name="embedding"
-        )
-        tokens = embed(single_images(rgb))
+        tokens = self._embed_images(rgb, self.patch_size)
         grid = tokens.shape[1:3]
         encoder = functools.partial(
             PoolingEncoder, grid=grid, pool_at=self.pool_at, windows=self.pool_windows

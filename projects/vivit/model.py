@@ -15,11 +15,11 @@ from jaxtyping import Array, Float
 
 from scenic_video.layers.embeddings import (
     PatchEmbedding,
-    kernel_initializer,
-    single_images,
+    check_clip,
     uniform_frame_indices,
 )
 from scenic_video.layers.factorised import FactorisedSelfAttentionBlock, factorised_attention
+from scenic_video.layers.fields import require_one_of
 from scenic_video.layers.pooling import CLASSIFIERS, MAPHead, pool
 from scenic_video.layers.vision_transformer import VisionTransformer
 
@@ -38,9 +38,7 @@ class ViT(VisionTransformer, kw_only=True):
     def __call__(
         self, *, rgb: Float[Array, "b *one_frame h w 3"], train: bool = False
     ) -> Float[Array, "b c"]:
-        tokens = PatchEmbedding(
-            self.hidden_size, self.patch_size, dtype=self.dtype, name="embedding"
-        )(single_images(rgb))
+        tokens = self._embed_images(rgb, self.patch_size)
         grid = tokens.shape[1:3]
         tokens = rearrange(tokens, "b h w d -> b (h w) d")
         tokens = self._encode(tokens, grid=grid, block=self._block(), train=train)
@@ -63,20 +61,17 @@ class _VideoTransformer(VisionTransformer, kw_only=True):
     uniform_frames: int | None = None
 
     def _tokenize(self, rgb: Float[Array, "b t h w 3"]) -> Float[Array, "b s r q d"]:
-        patch, kernel_init = tuple(self.tubelet_size), kernel_initializer(self.tubelet_start)
-        if self.uniform_frames is not None:
-            if patch[0] != 1:
-                raise ValueError(f"uniform_frames needs tubelets of one frame; got {patch}.")
-            rgb = rgb[:, uniform_frame_indices(rgb.shape[1], self.uniform_frames)]
-            patch, kernel_init = patch[1:], kernel_initializer("random")
-        elif rgb.shape[1] % patch[0]:
+        time, *patch = self.tubelet_size
+        if self.uniform_frames is None:
+            return self._embed_clips(rgb, self.tubelet_size, self.tubelet_start)
+        if time != 1:
             raise ValueError(
-                f"A clip of {rgb.shape[1]} frames does not divide into tubelets of {patch[0]}. "
-                "Change num_frames or tubelet_size."
+                f"uniform_frames needs tubelets of one frame; got {tuple(self.tubelet_size)}."
             )
-        return PatchEmbedding(
-            self.hidden_size, patch, kernel_init=kernel_init, dtype=self.dtype, name="embedding"
-        )(rgb)
+        check_clip(rgb.shape, self.tubelet_size)
+        frames = rgb[:, uniform_frame_indices(rgb.shape[1], self.uniform_frames)]
+        embed = PatchEmbedding(self.hidden_size, patch, dtype=self.dtype, name="embedding")
+        return embed(frames)
 
 
 class SpatioTemporalAttention(_VideoTransformer, kw_only=True):
@@ -176,8 +171,8 @@ class FactorisedSelfAttention(SpatioTemporalAttention, kw_only=True):
 
     def __post_init__(self):
         super().__post_init__()
-        self._require("attention_order", ("time_space", "space_time"))
-        self._require("time_attention_start", ("zero", "xavier"))
+        require_one_of(self, "attention_order", ("time_space", "space_time"))
+        require_one_of(self, "time_attention_start", ("zero", "xavier"))
 
     def _block_over(self, num_frames: int) -> Callable[..., Any]:
         zero = self.time_attention_start == "zero"

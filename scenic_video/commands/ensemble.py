@@ -31,10 +31,11 @@ class Entry:
 
     @classmethod
     def parse(cls, text: str) -> "Entry":
-        """Reads "runs/a" or "runs/a:2"."""
+        """Reads "runs/a" or "runs/a:2"; a folder of that whole name is that folder."""
         run, _, weight = text.strip().rpartition(":")
         try:
-            entry = cls(run, float(weight)) if run else cls(weight)
+            weighted = run and not Path(text.strip()).is_dir()
+            entry = cls(run, float(weight)) if weighted else cls(text.strip())
         except ValueError:  # a colon of the path's own
             entry = cls(text.strip())
         if not entry.run or not 0 < entry.weight < np.inf:
@@ -174,11 +175,12 @@ def path_of(comparison: Comparison, folder: Path, *, with_data: bool) -> Path:
 
 
 def _distinct(entries: Sequence[Entry]) -> Sequence[Entry]:
-    runs = [str(Path(entry.run)) for entry in entries]
-    if len(runs) < 2 or len(set(runs)) < len(runs):
+    runs = {Path(entry.run).resolve() for entry in entries}
+    if len(entries) < 2 or len(runs) < len(entries):
+        named = ", ".join(entry.run for entry in entries)
         raise ConfigError(
-            f"An ensemble is of two runs or more, each named once; got {', '.join(runs)}. A run "
-            "counts double as RUN:2."
+            f"An ensemble is of two runs or more, each named once; got {named}. A run counts "
+            "double as RUN:2."
         )
     return entries
 

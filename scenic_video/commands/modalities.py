@@ -10,25 +10,26 @@ from scenic_video.commands.evaluation import Evaluation
 from scenic_video.commands.trained import TrainedModel
 from scenic_video.commands.trained_evaluation import evaluate
 from scenic_video.config import ConfigError, near
+from scenic_video.layers.modalities import WORDS
 from scenic_video.tasks.classification import Classification
 from scenic_video.tasks.side_by_side import SideBySide
 
 LETTERS = {"spectrogram": "A", "rgb": "V", "flow": "F"}
-RULE = (
-    "An example without sound counts in AV by its pictures alone and is left out of A; silence is "
-    "no sound."
-)
 
 
 def parse(text: str, modalities: Sequence[str]) -> list[tuple[str, ...]]:
-    """Reads "rgb,rgb+spectrogram"; "all" is each of a model's `modalities` alone, then together."""
+    """Reads "rgb,rgb+spectrogram"; "all" is each of a model's `modalities` alone, then together.
+
+    Sound may be called "audio".
+    """
     ordered = sorted(modalities, key=list(LETTERS).index)
     if text == "all":
         alone = [(name,) for name in ordered]
         return alone if len(alone) == 1 else [*alone, tuple(ordered)]
     rows = []
     for wish in text.split(","):
-        names = wish.strip().split("+")
+        written = wish.strip().split("+")
+        names = [WORDS.get(name, name) for name in written]
         for name in names:
             if name not in ordered:
                 raise ConfigError(
@@ -59,7 +60,7 @@ def evaluate_modalities(model: TrainedModel, wish: str, **options: Any) -> Compa
         title=f"{together.split}, {together.views} views, {together.coverage}",
         rows=rows,
         ids=together.ids,
-        notes=_notes(together),
+        notes=_notes(together, list(shown)),
         summary=together.summary | {"metrics": {row.name: row.metrics for row in rows}},
     )
 
@@ -93,8 +94,18 @@ def _row(name: str, part: Evaluation) -> Row:
     return Row(name, int(part.counted.sum()), part.metrics, part.logits, details)
 
 
-def _notes(together: Evaluation) -> list[str]:
+def _notes(together: Evaluation, rows: Sequence[str]) -> list[str]:
     notes = [f"unreadable: {video['id']}: {video['error']}" for video in together.unreadable]
-    return (
-        [*notes, RULE] if len(together.modalities) > 1 and together.has_sound is not None else notes
-    )
+    return notes if together.has_sound is None else [*notes, *rule(rows)]
+
+
+def rule(rows: Sequence[str]) -> list[str]:
+    """How examples without sound count in rows such as A, V and AV: a note, or none if in all."""
+    counted = []
+    if hearing := [row for row in rows if "A" in row and row != "A"]:
+        counted.append(f"counts in {', '.join(hearing)} by what else it has")
+    if "A" in rows:
+        counted.append("is left out of A")
+    if not counted:
+        return []
+    return [f"An example without sound {' and '.join(counted)}; silence is no sound."]

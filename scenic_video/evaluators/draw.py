@@ -42,6 +42,10 @@ class Draw:
         """Positions of `number` examples a class."""
         return np.concatenate([of_class[:number] for of_class in self.positions])
 
+    def num_short(self, number: int) -> int:
+        """How many classes have fewer examples than that."""
+        return sum(len(of_class) < number for of_class in self.positions)
+
     @property
     def held_out(self) -> Int[np.ndarray, " held_out"]:
         return np.concatenate([of_class[self.max_shots :] for of_class in self.positions])

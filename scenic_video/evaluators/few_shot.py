@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 
 import numpy as np
 from jaxtyping import Int64
@@ -27,9 +28,10 @@ class FewShot:
 
     For each of `shots`: "5shot_top1", the mean accuracy over `num_seeds` choices of the examples;
     "5shot_top1_std", its standard deviation over them; and "5shot_l2", the penalty. Where the
-    dataset has several heads, each by itself: "verb_5shot_top1". Further "test_videos", how many
-    were tested on, and "unreadable", how many videos, of either split, had to be left out; without
-    sound, too, where the run only hears.
+    dataset has several heads, each by itself: "verb_5shot_top1". Where classes have fewer examples
+    they give all they have, and "5shot_short_classes" says how many did; where none has as many,
+    the shots are refused. Further "test_videos", how many were tested on, and "unreadable", how
+    many videos, of either split, had to be left out; without sound, too, where the run only hears.
 
     Test labels choose nothing. Of several penalties `l2` that one is taken that is best, in the
     mean over the seeds, on `num_held_out` further training examples a class (of equals the
@@ -54,10 +56,8 @@ class FewShot:
 
     def __post_init__(self):
         Views.parse(self.views)
-        for name in ("shots", "l2"):
-            values = tuple(getattr(self, name))
-            if not values or min(values) <= 0:
-                raise ConfigError(f"FewShot.{name} must be numbers above 0; got {values}.")
+        self._check_numbers("shots", Integral, "whole numbers above 0, such as (1, 5, 10)")
+        self._check_numbers("l2", Real, "numbers above 0, such as (1.0,)")
         for name, least in (("num_held_out", int(len(self.l2) > 1)), ("num_seeds", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(
@@ -68,8 +68,26 @@ class FewShot:
             raise ConfigError(f"FewShot needs one label a video; {self._data.name!r} has several.")
         if not len(self._train) or not len(self._test):
             raise ConfigError(f"FewShot needs videos in both splits of {self._data.name!r}.")
-        for draws in self._draws.values():
+        for head, draws in self._draws.items():
+            self._check_shots(head, draws[0])
             check_held_out(draws, self.l2)
+
+    def _check_numbers(self, name: str, kind: type, wanted: str) -> None:
+        given = getattr(self, name)
+        values = given if isinstance(given, Sequence) else ()
+        if not values or not all(isinstance(x, kind) and x > 0 for x in values):
+            raise ConfigError(f"FewShot.{name} must be a sequence of {wanted}; got {given!r}.")
+
+    def _check_shots(self, head: str, draw: Draw) -> None:
+        """Refuses shots that no class has."""
+        counts = [min(len(positions), max(self.shots)) for positions in draw.positions]
+        if max(counts) < max(self.shots):
+            richest = self._data.labels.classes[head][int(np.argmax(counts))]
+            raise ConfigError(
+                f"FewShot.shots asks for {max(self.shots)} examples a class, but of {head!r} in "
+                f"{self._data.name!r} the class with most, {richest!r}, has {max(counts)}. Set "
+                "fewer shots."
+            )
 
     def __call__(self, state: TrainState, *, on_batch: OnBatch = unheard) -> dict[str, float]:
         chosen = Subset(self._train, tuple(self._chosen.tolist()))
@@ -77,16 +95,19 @@ class FewShot:
         rows = np.full(len(self._train), -1)
         rows[self._chosen[train.positions]] = np.arange(len(train.positions))
         results: dict[str, float] = {}
-        for (head, draws), shots in itertools.product(self._draws.items(), self.shots):
+        read = {head: [x.among(rows) for x in draws] for head, draws in self._draws.items()}
+        for (head, draws), shots in itertools.product(read.items(), self.shots):
             found = probe(
                 train.labelled(head),
                 test.labelled(head),
-                [draw.among(rows) for draw in draws],
+                draws,
                 shots=shots,
                 num_classes=self._data.labels.num_classes[head],
                 l2=self.l2,
             )
             name = f"{shots}shot" if len(self._draws) == 1 else f"{head}_{shots}shot"
+            if short := max(draw.num_short(shots) for draw in draws):
+                found["short_classes"] = short
             results |= {f"{name}_{quantity}": value for quantity, value in found.items()}
         num_read = len(train.positions) + len(test.positions)
         unreadable = len(chosen) + len(self._test) - num_read

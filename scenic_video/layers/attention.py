@@ -11,6 +11,8 @@ from einops import repeat
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Key
 
+IMPLEMENTATIONS = ("auto", "xla", "cudnn")
+
 
 def attention(
     query: Float[Array, "*batch q heads depth"],
@@ -64,7 +66,7 @@ def why_not(
     if implementation == "xla":
         return None
     if implementation != "cudnn":
-        return "there is no such implementation; known are 'auto', 'xla' and 'cudnn'."
+        return f"there is no such implementation; known are {IMPLEMENTATIONS}."
     if platform != "cuda":
         return f"cuDNN needs an NVIDIA GPU and this process runs on {platform}."
     if jnp.dtype(dtype) not in (jnp.bfloat16, jnp.float16):

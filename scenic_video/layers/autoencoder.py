@@ -18,7 +18,9 @@ from scenic_video.layers.embeddings import (
     PatchEmbedding,
     add_modality_token,
     add_positions,
+    check_clip,
 )
+from scenic_video.layers.fields import check_shared_fields, require_one_of
 from scenic_video.layers.masking import (
     STANDARDIZATIONS,
     Mask,
@@ -98,14 +100,10 @@ class Autoencoder(nn.Module, kw_only=True):
             elif isinstance(value, dict):
                 object.__setattr__(self, name, FrozenDict(value))
         super().__post_init__()
+        check_shared_fields(self)
         for field in ("positions", "decoder_positions"):
-            self._require(field, POSITIONS)
-        self._require("standardize", STANDARDIZATIONS)
-
-    def _require(self, field: str, known: tuple[str, ...]) -> None:
-        if getattr(self, field) not in known:
-            value = getattr(self, field)
-            raise ValueError(f"{type(self).__name__}: {field} is {value!r}, not one of {known}.")
+            require_one_of(self, field, POSITIONS)
+        require_one_of(self, "standardize", STANDARDIZATIONS)
 
     @property
     def fixed_positions(self) -> FixedPositions:
@@ -175,9 +173,12 @@ class Autoencoder(nn.Module, kw_only=True):
 
     def _embed(self, modality: str, pixels: Array) -> tuple[Array, tuple[int, ...]]:
         """Tokens [b, n, d] with positions, and the shape of their grid."""
+        patch_size = self._patch_size(modality)
+        if len(patch_size) == 3:
+            check_clip(pixels.shape, patch_size)
         patches = PatchEmbedding(
             self.hidden_size,
-            self._patch_size(modality),
+            patch_size,
             dtype=self.dtype,
             name=self._name("embedding", modality),
         )(pixels)

@@ -50,6 +50,28 @@ def single_images(rgb: Float[Array, "b *one_frame h w c"]) -> Float[Array, "b h 
     return rgb.reshape(rgb.shape[0], *rgb.shape[-3:])
 
 
+def check_clip(
+    shape: Sequence[int],
+    tubelet_size: Sequence[int],
+    *,
+    change: str = "num_frames or tubelet_size",
+) -> None:
+    """A ValueError unless clips of a `shape` [b, t, h, w, c] divide over time into tubelets.
+
+    `change` is what the error advises to change.
+    """
+    if len(shape) != 5:
+        raise ValueError(
+            "This model sees clips [batch, time, rows, columns, channels]; got an input of shape "
+            f"{tuple(shape)}. Give it an axis of time, or take a model of images."
+        )
+    if shape[1] % tubelet_size[0]:
+        raise ValueError(
+            f"A clip of {shape[1]} frames does not divide into tubelets of {tubelet_size[0]}. "
+            f"Change {change}."
+        )
+
+
 def flat_patches(pixels: Float[Array, "..."], patch_size: Sequence[int]) -> Float[Array, "..."]:
     """Cuts [..., t, h, w, c] (or [..., h, w, c]) into [..., t', h', w', pixels of one patch].
 

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Shaped
 
+from scenic_video.layers.modalities import MODALITIES
+
 Present = Mapping[str, Bool[Array, " b"]] | None
 """Which examples have each modality; None if all have all."""
 
@@ -30,9 +32,16 @@ def read_presence(
 ) -> Present:
     """Whether each example has each of `modalities`; None if nothing is said of any of them.
 
-    `presence` is above 0 where an example has a modality; one that it does not name is there.
+    `presence` is above 0 where an example has a modality; one that it does not name is there, and
+    one that the model does not read says nothing. Errors: ValueError for a name that no modality
+    has.
     """
     presence = {} if presence is None else presence
+    if unknown := [name for name in presence if name not in (*modalities, *MODALITIES)]:
+        raise ValueError(
+            f"presence names {', '.join(unknown)}; the modalities that it may name are "
+            f"{', '.join(dict.fromkeys((*modalities, *MODALITIES)))}. Change the name."
+        )
     said = {name: jnp.asarray(presence[name]) > 0 for name in modalities if name in presence}
     if not said:
         return None

@@ -6,6 +6,8 @@ Figures are those of Yan et al., Multiview Transformers for Video Recognition.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scenic_video.layers.fields import read_integers, require_integer, require_one_of
+
 DIRECTIONS = ("fine_to_coarse", "coarse_to_fine")
 
 
@@ -21,8 +23,9 @@ class Fusion:
     direction: str = "fine_to_coarse"
 
     def __post_init__(self):
-        object.__setattr__(self, "layers", tuple(self.layers))  # hashable, from JSON as well
-        _require("direction", self.direction, DIRECTIONS)
+        layers = read_integers(self, "layers", least=0)
+        object.__setattr__(self, "layers", layers)  # hashable, from JSON as well
+        require_one_of(self, "direction", DIRECTIONS)
 
     def order(self, num_views: int) -> list[int]:
         """The views (0 is the coarsest) in the order in which information reaches them."""
@@ -34,15 +37,44 @@ class Fusion:
         order = self.order(num_views)
         return list(zip(order[1:], order[:-1], strict=True))
 
-    def check(self, *, num_views: int, num_layers: int) -> None:
-        """A ValueError unless there are neighbours, and layers as deep as those of the fusion."""
-        if num_views < 2:
-            raise ValueError(f"{type(self).__name__} needs two views or more; set fusion=None.")
-        if wrong := [layer for layer in self.layers if not 0 <= layer < num_layers]:
+    def check(self, depths: Sequence[int]) -> None:
+        """A ValueError unless there are neighbours, which exchange something in every layer.
+
+        `depths` are how many layers each view has, coarse to fine.
+        """
+        name, last = type(self).__name__, max(depths) - 1
+        if len(depths) < 2:
+            raise ValueError(f"{name} needs two views or more; set fusion=None.")
+        if wrong := [layer for layer in self.layers if layer > last]:
             raise ValueError(
-                f"{type(self).__name__} in layers {wrong}, but the deepest view has layers 0 to "
-                f"{num_layers - 1}. Change fusion.layers."
+                f"{name} in layers {wrong}, but the deepest view has layers 0 to {last}. Change "
+                "fusion.layers."
             )
+        for layer in self.layers:
+            having = [view for view, depth in enumerate(depths) if layer < depth]
+            if not self._exchanges(having, len(depths)):
+                raise ValueError(
+                    f"{name} in layer {layer}: only one view has it, so the views exchange "
+                    f"nothing there. They have {', '.join(map(str, depths))} layers, coarse to "
+                    "fine. Change fusion.layers."
+                )
+
+    def _exchanges(self, having: Sequence[int], num_views: int) -> bool:
+        """Whether views exchange anything in a layer that those `having` have."""
+        return True
+
+
+def check_fusion(fusion: Fusion | None, depths: Sequence[int]) -> None:
+    """A ValueError unless `fusion` is one, and one of views of these `depths`; None always is."""
+    if fusion is None:
+        return
+    if not isinstance(fusion, Fusion):
+        raise ValueError(
+            f"fusion is {fusion!r}; it is None, or a fusion such as "
+            "CrossViewAttention(layers=(5, 11)). In a config write "
+            "dict(target='scenic_video.layers.view_fusion:CrossViewAttention', layers=(5, 11))."
+        )
+    fusion.check(depths)
 
 
 @dataclass(frozen=True)
@@ -60,7 +92,7 @@ class CrossViewAttention(Fusion):
 
     def __post_init__(self):
         super().__post_init__()
-        _require("sizes_from", self.sizes_from, ("query", "key_value"))
+        require_one_of(self, "sizes_from", ("query", "key_value"))
 
 
 @dataclass(frozen=True)
@@ -75,8 +107,10 @@ class Bottleneck(Fusion):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.num_tokens < 1:
-            raise ValueError(f"A bottleneck has at least one token; got {self.num_tokens}.")
+        require_integer(self, "num_tokens", least=1)
+
+    def _exchanges(self, having: Sequence[int], num_views: int) -> bool:
+        return len(having) > 1
 
 
 @dataclass(frozen=True)
@@ -84,10 +118,8 @@ class MLPFusion(Fusion):
     """Tokens of the neighbour are concatenated to a view's own before its MLP (figure 2c).
 
     They are brought to the reading view's grid first: see
-    `scenic_video.layers.cross_view.align_tokens`.
+    `scenic_video.layers.cross_view.align_tokens`. A view that has ended is read as it ended.
     """
 
-
-def _require(field: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise ValueError(f"Fusion: {field} is {value!r}, not one of {tuple(known)}.")
+    def _exchanges(self, having: Sequence[int], num_views: int) -> bool:
+        return any(reader in having for reader, _ in self.pairs(num_views))

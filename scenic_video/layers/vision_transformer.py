@@ -1,7 +1,7 @@
 """What vision transformers have in common: their fields, the way into the encoder, and the head."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -11,7 +11,15 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.attention import attention
-from scenic_video.layers.embeddings import FixedPositions, add_sinusoidal_positions
+from scenic_video.layers.embeddings import (
+    FixedPositions,
+    PatchEmbedding,
+    add_sinusoidal_positions,
+    check_clip,
+    kernel_initializer,
+    single_images,
+)
+from scenic_video.layers.fields import check_shared_fields, require_one_of
 from scenic_video.layers.pooling import CLASSIFIERS, classify, prepend_class_token
 from scenic_video.layers.transformer import Encoder, EncoderBlock
 
@@ -58,15 +66,29 @@ class VisionTransformer(nn.Module, kw_only=True):
             if isinstance(value, list):  # as JSON gives it; a module must be hashable
                 object.__setattr__(self, name, tuple(value))
         super().__post_init__()
-        self._require("classifier", self.known_classifiers)
-        self._require("positions", self.known_positions)
-        self._require("dtype", ("float32", "bfloat16"))
+        require_one_of(self, "classifier", self.known_classifiers)
+        require_one_of(self, "positions", self.known_positions)
+        check_shared_fields(self)
 
-    def _require(self, field: str, known: tuple[str, ...]) -> None:
-        value = getattr(self, field)
-        value = jnp.dtype(value).name if field == "dtype" else value
-        if value not in known:
-            raise ValueError(f"{type(self).__name__}: {field} is {value!r}, not one of {known}.")
+    def _embed_images(
+        self, rgb: Float[Array, "b *one_frame h w 3"], patch_size: Sequence[int]
+    ) -> Float[Array, "b x y d"]:
+        """Patches (h, w) of images, or of clips of one frame."""
+        embed = PatchEmbedding(self.hidden_size, patch_size, dtype=self.dtype, name="embedding")
+        return embed(single_images(rgb))
+
+    def _embed_clips(
+        self, rgb: Float[Array, "b t h w 3"], tubelet_size: Sequence[int], start: str
+    ) -> Float[Array, "b s x y d"]:
+        """Tubelets (t, h, w) of clips, by a kernel that is drawn as `start` says."""
+        check_clip(rgb.shape, tubelet_size)
+        return PatchEmbedding(
+            self.hidden_size,
+            tubelet_size,
+            kernel_init=kernel_initializer(start),
+            dtype=self.dtype,
+            name="embedding",
+        )(rgb)
 
     @property
     def fixed_positions(self) -> FixedPositions:

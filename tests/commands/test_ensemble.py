@@ -185,11 +185,18 @@ def test_a_run_and_its_weight_are_read(text, entry):
     assert Entry.parse(text) == entry
 
 
+def test_a_folder_whose_name_ends_like_a_weight_is_a_run(tmp_path):
+    (tmp_path / "run:2").mkdir()
+    assert Entry.parse(f"{tmp_path}/run:2") == Entry(f"{tmp_path}/run:2")
+    assert Entry.parse(f"{tmp_path}/run:2:3") == Entry(f"{tmp_path}/run:2", 3.0)
+
+
 @pytest.mark.parametrize(
     "flags, words",
     [
         (["--ensemble=runs/a"], "two runs or more"),
         (["--ensemble=runs/a,runs/a/"], "named once"),
+        (["--ensemble=runs/a,runs/b/../a:2"], "got runs/a, runs/b/../a. A run counts double"),
         (["--ensemble=runs/a:0,runs/b"], "weights above 0"),
         (["--ensemble=runs/a,runs/b", "--modalities=all"], "one model"),
         (["--workdir=runs/a", "--average=logits"], "no ensemble"),

@@ -53,7 +53,7 @@ def logged(run):
 
 def test_a_config_names_evaluators_and_their_numbers_are_named_and_written(tmp_path, capsys):
     (tmp_path / "config.py").write_text(CONFIG.format(data=str(tmp_path / "clips")))
-    overrides = ("dataset.num_clips=12", "evaluators.few_shot.l2=(1.0,)")
+    overrides = ("dataset.num_clips=24", "evaluators.few_shot.l2=(1.0,)")
     flags = [f"--config.{override}" for override in overrides]
     config = load_config([f"--config={tmp_path / 'config.py'}", *flags]).to_dict()
     experiment = build_experiment(config)

@@ -12,7 +12,7 @@ import scenic_video
 from scenic_video.cli import main
 from scenic_video.commands.comparison import Comparison, Row
 from scenic_video.commands.evaluation import probabilities
-from scenic_video.commands.modalities import RULE, parse
+from scenic_video.commands.modalities import parse, rule
 from scenic_video.commands.trained import load
 from scenic_video.commands.trained_evaluation import evaluate
 from scenic_video.console import Terminal
@@ -21,6 +21,7 @@ from scenic_video.data.synthetic_scenes import ACTIONS
 from tests.helpers.runs import FLOW, MBT, without_sound
 
 BOTH = ("rgb", "spectrogram")
+(RULE,) = rule(["A", "V", "AV"])
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_sound_pictures_and_both_are_rows(files):
     modalities = [row["modalities"] for row in summary["rows"]]
     assert modalities == ["spectrogram", "rgb", "spectrogram+rgb"]
     assert [row["num_examples"] for row in summary["rows"]] == [2, 3, 3]
-    assert any("by its pictures alone and is left out of A" in note for note in summary["notes"])
+    assert summary["notes"][-1] == RULE
     sound, pictures = logits["logits/A/action"], logits["logits/V/action"]
     assert not np.allclose(sound[:2], pictures[:2], atol=1e-3)
 
@@ -163,6 +164,28 @@ def test_wishes_are_read():
     assert parse("rgb, rgb+spectrogram,spectrogram+rgb", BOTH) == [
         ("rgb",), ("spectrogram", "rgb"),
     ]  # fmt: skip
+
+
+def test_sound_may_be_called_audio():
+    assert parse("audio,rgb+audio", BOTH) == [("spectrogram",), ("spectrogram", "rgb")]
+
+
+@pytest.mark.parametrize(
+    "rows, words",
+    [
+        (["A", "V", "AV"], "counts in AV by what else it has and is left out of A; silence"),
+        (["A", "V", "F", "AVF"], "counts in AVF by what else it has and is left out of A;"),
+        (["AV", "AF"], "An example without sound counts in AV, AF by what else it has; silence"),
+        (["A"], "An example without sound is left out of A; silence is no sound."),
+    ],
+)
+def test_the_rule_names_the_rows_that_there_are(rows, words):
+    (found,) = rule(rows)
+    assert words in found
+
+
+def test_rows_that_do_not_hear_need_no_rule():
+    assert rule(["V", "F"]) == []
 
 
 @pytest.mark.parametrize("wish", ["sound", "rgb+flow", "", "rgb,"])

@@ -8,6 +8,7 @@ import tensorflow_datasets
 
 from scenic_video.data import datasets, synthetic
 from scenic_video.data.building import build_tfds
+from tests.helpers.errors import message
 
 SETTINGS = {"num_clips": 12, "size": 32, "seconds": 0.5}
 
@@ -20,12 +21,6 @@ def videos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dataset(videos):
     return synthetic.dataset(str(videos), **SETTINGS)
-
-
-def message(call, *arguments, **keywords):
-    with pytest.raises(ValueError) as caught:
-        call(*arguments, **keywords)
-    return str(caught.value)
 
 
 def encoded(example):

@@ -14,6 +14,7 @@ from scenic_video.data import datasets, synthetic
 from scenic_video.data.building import build_tfds
 from scenic_video.data.manifest import read_manifest
 from scenic_video.data.preprocessing import Preprocessing
+from tests.helpers.errors import message
 
 TARGET = "scenic_video.data.datasets:"
 
@@ -22,12 +23,6 @@ TARGET = "scenic_video.data.datasets:"
 def videos(tmp_path_factory):
     directory = tmp_path_factory.mktemp("datasets") / "videos"
     return synthetic.synthesize(directory, num_clips=12, size=32, seconds=0.5)
-
-
-def message(call, *arguments, **keywords):
-    with pytest.raises(ValueError) as caught:
-        call(*arguments, **keywords)
-    return str(caught.value)
 
 
 def touch(*paths):

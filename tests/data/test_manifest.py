@@ -4,6 +4,7 @@ import pytest
 
 from scenic_video.data.labels import fingerprint, label_space, to_examples
 from scenic_video.data.manifest import read_manifest
+from tests.helpers.errors import message
 
 
 @pytest.fixture
@@ -14,12 +15,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-def message(call, *arguments, **keywords):
-    with pytest.raises(ValueError) as caught:
-        call(*arguments, **keywords)
-    return str(caught.value)
 
 
 # What is read

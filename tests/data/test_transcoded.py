@@ -9,6 +9,7 @@ from scenic_video.data.building import build_tfds
 from scenic_video.data.decoding import inspect
 from scenic_video.data.manifest import write_manifest
 from scenic_video.data.transcoded import transcode_dataset
+from tests.helpers.errors import message
 
 SETTINGS = {"num_clips": 6, "size": 48, "seconds": 0.5}
 
@@ -25,12 +26,6 @@ def dataset(videos):
 
 def small_copy(dataset, directory, **options):
     return transcode_dataset(dataset, directory, num_workers=0, short_side=32, **options)
-
-
-def message(call, *arguments, **keywords):
-    with pytest.raises(ValueError) as caught:
-        call(*arguments, **keywords)
-    return str(caught.value)
 
 
 def test_the_copy_is_the_same_dataset_in_smaller_files(dataset, tmp_path):

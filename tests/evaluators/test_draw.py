@@ -19,6 +19,7 @@ def counts(positions):
 def test_every_class_gives_as_many_shots_or_all_it_has():
     assert counts(draw().shots(1)) == [1, 1, 1, 0]
     assert counts(draw().shots(3)) == [3, 3, 2, 0]
+    assert [draw().num_short(shots) for shots in (1, 2, 3)] == [1, 1, 2]
 
 
 def test_what_is_held_out_is_never_a_shot():

@@ -142,6 +142,17 @@ def test_each_head_has_numbers_of_its_own(dataset):
     assert {"colour_2shot_l2", "loudness_2shot_l2", "loudness_2shot_top1_std"} < set(found)
 
 
+def test_classes_that_have_too_few_are_counted(dataset):
+    """Of red and green there are 6, of blue 2."""
+    data, seen = only(dataset, "colour"), dataset.splits["train"]
+    few = [example for i, example in enumerate(seen) if i % 3 < 2 or i < 6]
+    data = dataclasses.replace(data, splits={**data.splits, "train": few})
+    found = FewShot(make_run(data), shots=(2, 3), l2=(1.0,))(STATE)
+    assert found["3shot_short_classes"] == 1 and "2shot_short_classes" not in found
+    with pytest.raises(ConfigError, match="asks for 7 .* class with most, 'red', has 6"):
+        FewShot(make_run(data), shots=(3, 7), l2=(1.0,))
+
+
 def test_what_cannot_be_read_is_left_out_and_counted(dataset, tmp_path):
     data = only(dataset, "colour")
     data = with_broken(data, "test", 4, tmp_path / "a.mp4")
@@ -171,8 +182,8 @@ def test_another_dataset_may_be_named_by_its_path(dataset, tmp_path):
 @pytest.mark.parametrize(
     "fields, message",
     [
-        ({"shots": (0, 1)}, "shots must be numbers above 0"),
-        ({"l2": (0.0,)}, "l2 must be numbers above 0"),
+        ({"shots": (0, 1)}, "shots must be a sequence of whole numbers above 0"),
+        ({"l2": (0.0,)}, "l2 must be a sequence of numbers above 0"),
         ({"num_held_out": 0}, "num_held_out must be 1 or more, with 16 penalties"),
         ({"shots": (6,)}, "Set fewer shots, or a single l2"),
         ({"num_seeds": 0}, "num_seeds must be 1 or more"),

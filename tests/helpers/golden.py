@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from scenic_video.layers.sizes import size
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
@@ -67,6 +69,11 @@ def assert_close(output: Any, expected: np.ndarray) -> None:
     """Equal to 1e-4 of the largest number."""
     assert output.shape == expected.shape
     assert np.abs(output - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
+
+
+def sized(model: Any, name: str, num_classes: int, **fields: Any) -> Any:
+    """A model of the size that papers write as `name`."""
+    return model(**size(name), num_classes=num_classes, **fields)
 
 
 def read_trees(name: str) -> dict[str, Any]:

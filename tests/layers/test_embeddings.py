@@ -11,6 +11,7 @@ from scenic_video.layers.embeddings import (
     LearnedPositions,
     LearnedSpaceTimePositions,
     PatchEmbedding,
+    check_clip,
     flat_patches,
     inflate_kernel,
     kernel_initializer,
@@ -179,3 +180,14 @@ def test_positions_of_time_and_of_space_add_up():
     assert jax.tree.map(jnp.shape, shapes) == jax.tree.map(jnp.shape, params)
     table = module.apply({"params": params}, jnp.zeros((1, 6, 1)))
     assert table.ravel().tolist() == [11, 21, 31, 12, 22, 32]  # pyright: ignore
+
+
+def test_clips_divide_into_tubelets():
+    check_clip((2, 4, 8, 8, 3), (2, 4, 4))
+    with pytest.raises(ValueError, match="5 frames does not divide into tubelets of 2"):
+        check_clip((2, 5, 8, 8, 3), (2, 4, 4))
+
+
+def test_images_are_no_clips():
+    with pytest.raises(ValueError, match=r"clips .*; got an input of shape \(2, 8, 8, 3\)"):
+        check_clip((2, 8, 8, 3), (2, 4, 4))

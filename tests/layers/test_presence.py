@@ -25,6 +25,13 @@ def test_what_is_not_named_is_there_and_nothing_said_is_none():
     assert present["spectrogram"].tolist() == [True, False, False]
 
 
+def test_a_name_that_no_modality_has_is_refused():
+    with pytest.raises(ValueError, match="names audio; .* may name are rgb, spectrogram, flow"):
+        read_presence({"audio": HAS["rgb"]}, ("rgb", "spectrogram"))
+    present = read_presence({"depth": HAS["rgb"]}, ("rgb", "depth"))
+    assert present is not None and present["depth"].tolist() == [True, True, False]
+
+
 def test_the_mean_is_over_those_who_are_there_and_over_all_where_nobody_is():
     present = all_if_none(read_presence(HAS, tuple(HAS)))
     values = {"rgb": jnp.full((3, 2), 2.0), "spectrogram": jnp.array([[4.0], [jnp.nan], [6.0]])}

@@ -1,20 +1,19 @@
 """What MBT and models of one modality compute when they start from others."""
 
 import functools
-import zlib
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from projects.avmae.finetuning.model import PretrainedViT
 from projects.avmae.model import MBT, PretrainedMBT
 from projects.avmae.pretrained import from_autoencoder, from_image_model
 from projects.avmae.pretraining.model import AudiovisualMaskedAutoencoder, MaskedAutoencoder
 from projects.vivit.model import SpatioTemporalAttention, ViT
+from tests.helpers.drawn import parameters
 
 SIZE: dict[str, Any] = {"hidden_size": 24, "mlp_dim": 24, "num_layers": 3, "num_heads": 2}
 DECODER: dict[str, Any] = {
@@ -45,23 +44,6 @@ SOUND = jax.random.normal(jax.random.key(1), (2, 24, 16, 1))
 INPUTS: Any = {"rgb": CLIPS, "spectrogram": SOUND}
 Audiovisual = AudiovisualMaskedAutoencoder
 Params = dict[str, Any]
-
-
-def start(model, seed=0, **inputs) -> Params:
-    """Random parameters, without compiling `init`."""
-    rngs = {"params": jax.random.key(0), "mask": jax.random.key(0)}
-    shapes: Any = jax.eval_shape(lambda x: model.init(rngs, **x), inputs)
-
-    def draw(path, shape):
-        noise = np.random.default_rng([zlib.crc32(path.encode()), seed]).normal(size=shape)
-        return (0.2 * noise + path.endswith("scale")).astype(np.float32)
-
-    flat: Any = flatten_dict(shapes["params"], sep="/")
-    return unflatten_dict({path: draw(path, leaf.shape) for path, leaf in flat.items()}, sep="/")
-
-
-def leaves(params) -> dict[str, Any]:
-    return dict(flatten_dict(params, sep="/"))  # pyright: ignore
 
 
 def encoded(model, params, **inputs):
@@ -95,9 +77,9 @@ def assert_close(a, b):
 )
 def test_one_encoder_starts_both_streams_which_compute_what_it_did(encoder, fields, order):
     source_model = Audiovisual(**BOTH, encoder=encoder)
-    source = start(source_model, seed=1, **INPUTS)
+    source = parameters(source_model, seed=1, **INPUTS)
     model = PretrainedMBT(**FINE | fields, modalities=order)
-    params, report = from_autoencoder(target=start(model, **INPUTS), source=source)
+    params, report = from_autoencoder(target=parameters(model, **INPUTS), source=source)
     expected = encoded(source_model, source, **INPUTS)
     assert_close(tokens_of(model, params, **INPUTS), {name: expected[name] for name in order})
     fresh = {row.path for row in report.rows if row.source is None}
@@ -109,10 +91,10 @@ def test_one_encoder_starts_both_streams_which_compute_what_it_did(encoder, fiel
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned_space_time", "learned", "none"])
 def test_positions_of_every_kind_follow(positions):
     source_model = Audiovisual(**BOTH, encoder="shared", positions=positions)
-    source = start(source_model, seed=1, **INPUTS)
+    source = parameters(source_model, seed=1, **INPUTS)
     model = PretrainedMBT(**FINE, positions=positions)
     assert model.fixed_positions == source_model.fixed_positions
-    params, report = from_autoencoder(target=start(model, **INPUTS), source=source)
+    params, report = from_autoencoder(target=parameters(model, **INPUTS), source=source)
     assert_close(tokens_of(model, params, **INPUTS), encoded(source_model, source, **INPUTS))
     assert not any("posembed_input" in path for path in report.unused)
 
@@ -124,7 +106,7 @@ def test_positions_of_every_kind_follow(positions):
 def test_an_encoder_of_one_modality_goes_on_alone(modality, normalize):
     """In a `PretrainedViT`, or, with None, a `PretrainedMBT` of this modality."""
     source_model = Audiovisual(**BOTH, encoder="separate", use_modality_tokens=True)
-    source = start(source_model, seed=1, **INPUTS)
+    source = parameters(source_model, seed=1, **INPUTS)
     fields: dict[str, Any] = {"use_modality_tokens": True}
     if normalize is None:
         model: Any = PretrainedMBT(**FINE, **fields, modalities=(modality,))
@@ -133,7 +115,7 @@ def test_an_encoder_of_one_modality_goes_on_alone(modality, normalize):
         fields |= {"patch_size": patch, "normalize": normalize, "modality": modality}
         model = PretrainedViT(**ONE, **fields)
     inputs = {modality: INPUTS[modality]}
-    params, report = from_autoencoder(target=start(model, **inputs), source=source)
+    params, report = from_autoencoder(target=parameters(model, **inputs), source=source)
     expected = encoded(source_model, source, **INPUTS)[modality]
     if normalize == "pooled":
         norm, old = params["encoder_norm"], source[f"Transformer_{modality}"]["encoder_norm"]
@@ -148,8 +130,8 @@ def test_an_encoder_of_one_modality_goes_on_alone(modality, normalize):
 
 @pytest.mark.parametrize("order", [("rgb", "spectrogram"), ("spectrogram", "rgb")])
 def test_joint_layers_follow_the_unimodal_ones_in_both_streams(order):
-    source = start(Audiovisual(**BOTH), seed=1, **INPUTS)
-    target = start(PretrainedMBT(**FINE, modalities=order), **INPUTS)
+    source = parameters(Audiovisual(**BOTH), seed=1, **INPUTS)
+    target = parameters(PretrainedMBT(**FINE, modalities=order), **INPUTS)
     params, report = from_autoencoder(target=target, source=source)
     names = {"rgb": "_rgb", "spectrogram": "_spec", order[0]: ""}
     for modality, suffix in names.items():
@@ -168,8 +150,8 @@ def test_joint_layers_follow_the_unimodal_ones_in_both_streams(order):
 
 
 def test_separate_encoders_leave_the_common_norm_fresh():
-    source = start(Audiovisual(**BOTH, encoder="separate"), seed=1, **INPUTS)
-    target = start(PretrainedMBT(**FINE), **INPUTS)
+    source = parameters(Audiovisual(**BOTH, encoder="separate"), seed=1, **INPUTS)
+    target = parameters(PretrainedMBT(**FINE), **INPUTS)
     params, report = from_autoencoder(target=target, source=source)
     fresh = [row.path for row in report.rows if row.source is None]
     assert {"Transformer/encoder_norm/scale", "Transformer/encoder_norm/bias"} <= set(fresh)
@@ -185,9 +167,9 @@ def test_sound_of_other_channels_gives_the_same_tokens(old, new):
     sounds = {n: jnp.repeat(SOUND, n, axis=-1) for n in (old, new)}
     fields: dict[str, Any] = HEARD | {"encoder": "separate"}
     source_model = Audiovisual(**fields)
-    source = start(source_model, seed=1, spectrogram=sounds[old])
+    source = parameters(source_model, seed=1, spectrogram=sounds[old])
     model = PretrainedViT(**ONE, patch_size=(8, 8), modality="spectrogram")
-    target = start(model, spectrogram=sounds[new])
+    target = parameters(model, spectrogram=sounds[new])
     params, report = from_autoencoder(target=target, source=source)
     expected = encoded(source_model, source, spectrogram=sounds[old])["spectrogram"]
     assert_close(tokens_of(model, params, spectrogram=sounds[new]), expected)
@@ -198,9 +180,9 @@ def test_sound_of_other_channels_gives_the_same_tokens(old, new):
 @pytest.mark.slow
 def test_an_autoencoder_of_videos_starts_a_vivit():
     video_model = MaskedAutoencoder(**SIZE, **DECODER, patch_size=(2, 8, 8), positions="learned")
-    source = start(video_model, seed=1, rgb=CLIPS)
+    source = parameters(video_model, seed=1, rgb=CLIPS)
     model = SpatioTemporalAttention(**ONE, tubelet_size=(2, 8, 8))
-    params, _ = from_autoencoder(target=start(model, rgb=CLIPS), source=source)
+    params, _ = from_autoencoder(target=parameters(model, rgb=CLIPS), source=source)
     expected = encoded(video_model, source, rgb=CLIPS)["rgb"]
     assert_close(tokens_of(model, params, rgb=CLIPS), expected)
 
@@ -208,23 +190,25 @@ def test_an_autoencoder_of_videos_starts_a_vivit():
 @pytest.mark.slow
 def test_an_autoencoder_of_images_starts_models_of_images_and_of_clips():
     image_model = MaskedAutoencoder(**SIZE, **DECODER, patch_size=(8, 8), class_token=True)
-    source = start(image_model, seed=1, rgb=CLIPS[:, 0])
+    source = parameters(image_model, seed=1, rgb=CLIPS[:, 0])
     fine: dict[str, Any] = ONE | {"classifier": "token"}
     image = PretrainedViT(**fine, patch_size=(8, 8))
-    params, _ = from_autoencoder(target=start(image, rgb=CLIPS[:, 0]), source=source)
+    params, _ = from_autoencoder(target=parameters(image, rgb=CLIPS[:, 0]), source=source)
     expected = encoded(image_model, source, rgb=CLIPS[:, 0])["rgb"]
     assert_close(tokens_of(image, params, rgb=CLIPS[:, 0]), expected)
     clip = PretrainedViT(**fine, patch_size=(2, 8, 8))
-    params, _ = from_autoencoder(target=start(clip, rgb=CLIPS), source=source)
+    params, _ = from_autoencoder(target=parameters(clip, rgb=CLIPS), source=source)
     kernel = source["embedding"]["kernel"]
     np.testing.assert_array_equal(params["embedding"]["kernel"], [0 * kernel, kernel])
 
 
 def test_a_class_token_that_was_not_there_has_no_position():
-    source = start(Audiovisual(**BOTH, encoder="shared", positions="learned"), seed=1, **INPUTS)
+    source = parameters(
+        Audiovisual(**BOTH, encoder="shared", positions="learned"), seed=1, **INPUTS
+    )
     fields: dict[str, Any] = FINE | {"classifier": "token"}
     model = MBT(**fields)
-    params, report = from_autoencoder(target=start(model, **INPUTS), source=source)
+    params, report = from_autoencoder(target=parameters(model, **INPUTS), source=source)
     for name in ("", "_spectrogram"):
         table = params["Transformer"][f"posembed_input{name}"]["pos_embedding"]
         old = source[f"posembed_input{name or '_rgb'}"]["pos_embedding"]
@@ -251,11 +235,11 @@ def test_an_autoencoder_that_does_not_fit_is_an_error(source, target, message):
     inputs = {name: INPUTS[name] for name in old.modalities}
     new = PretrainedMBT(**FINE | target)
     with pytest.raises(ValueError, match=message):
-        from_autoencoder(target=start(new, **INPUTS), source=start(old, **inputs))
+        from_autoencoder(target=parameters(new, **INPUTS), source=parameters(old, **inputs))
 
 
 def test_what_is_no_autoencoder_is_said_so():
-    target = start(PretrainedMBT(**FINE), **INPUTS)
+    target = parameters(PretrainedMBT(**FINE), **INPUTS)
     with pytest.raises(ValueError, match="no masked autoencoder.*but head/kernel"):
         from_autoencoder(target=target, source={"head": {"kernel": np.zeros(2)}})
 
@@ -268,8 +252,8 @@ GRIDS = {"rgb": (2, 2, 2), "spectrogram": (3, 2)}
 @pytest.mark.parametrize("bottlenecks", ["fresh", "positions"])
 @pytest.mark.parametrize("classifier", ["gap", "token"])
 def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
-    source = start(ViT(**IMAGE, classifier=classifier), seed=1, rgb=PICTURES)
-    target = start(MBT(**FINE | {"classifier": classifier}), **INPUTS)
+    source = parameters(ViT(**IMAGE, classifier=classifier), seed=1, rgb=PICTURES)
+    target = parameters(MBT(**FINE | {"classifier": classifier}), **INPUTS)
     params, report = from_image_model(
         target=target, source=source, grids=GRIDS, bottlenecks=bottlenecks
     )
@@ -308,7 +292,7 @@ def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
     ],
 )
 def test_an_image_model_that_does_not_fit_is_an_error(fields, message):
-    source = start(ViT(**IMAGE, classifier="gap"), rgb=PICTURES)
-    target = start(MBT(**FINE), **INPUTS)
+    source = parameters(ViT(**IMAGE, classifier="gap"), rgb=PICTURES)
+    target = parameters(MBT(**FINE), **INPUTS)
     with pytest.raises(ValueError, match=message):
         from_image_model(**{"target": target, "source": source, "grids": GRIDS} | fields)

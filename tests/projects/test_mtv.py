@@ -22,7 +22,6 @@ def tiny_views(depths=(3, 3, 3)):
 
 TINY: dict[str, Any] = {
     "num_classes": 10,
-    "global_hidden_size": 20,
     "global_mlp_dim": 40,
     "global_num_layers": 2,
     "global_num_heads": 3,
@@ -35,7 +34,13 @@ MODELS: dict[str, Any] = {
     "mtv_late_fusion_3view": MTV(**THREE),
     "mtv_cva_3view_token": MTV(**THREE, fusion=ATTENTION),
     "mtv_cva_3view_gap": MTV(**THREE, fusion=ATTENTION, classifier="gap"),
-    "mtv_cva_merge_time": MTV(**FOUR_HEADS, views=tiny_views(), fusion=ATTENTION, merge="time"),
+    "mtv_cva_merge_time": MTV(
+        **FOUR_HEADS,
+        views=tiny_views(),
+        fusion=ATTENTION,
+        merge="time",
+        global_hidden_size=20,
+    ),
     "mtv_cva_unequal_depth": MTV(
         **TINY, views=tiny_views((2, 2, 4)), fusion=CrossViewAttention(layers=(1, 3))
     ),

@@ -4,7 +4,8 @@ public implementation, and how far apart the two are.
 Rows with cross-view attention (CVA) cannot be had: the paper prints more than the released block
 costs. Its table 1(f) gives one fusion layer of B/4+S/8+Ti/16 about 7.4 GFLOPs and 8.5 M
 parameters; the released one costs 1.9 and 1.1 (or 3.7 and 2.2 in key-value sizes). The printed
-architecture has never been published, so those rows are held to the released code.
+architecture has never been published, so those rows are held to the released code. The rows of
+the paper's SlowFast baseline are of another model, and not here.
 """
 
 import dataclasses
@@ -94,8 +95,8 @@ def test_costs_are_the_printed_ones_or_those_of_the_public_implementation(row):
     if row["row"] not in DEVIATIONS:
         assert is_printed_as(row["paper_gflops"], gflops)
         printed = row["paper_mparams"]
-        # The one that is off: S/8 has 59.36 M, printed as 60.
-        assert printed in (None, 60) or is_printed_as(printed, millions)
+        if printed is not None and row["row"] != "S/8":  # 59.36 M, printed as 60
+            assert is_printed_as(printed, millions)
 
 
 def test_deviations_from_the_paper_are_those_listed():

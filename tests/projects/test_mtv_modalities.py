@@ -1,7 +1,6 @@
 """Views of sound and optical flow beside RGB, and examples that lack a modality."""
 
 import functools
-import zlib
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ from flax.traverse_util import flatten_dict, path_aware_map
 from projects.mtv.model import MTV
 from projects.mtv.views import View, parse_views
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, MLPFusion
+from tests.helpers.drawn import drawn
 
 # Flow 2 times, sound 4, RGB 8; sound is in the middle, so that both others are its neighbours.
 VIEWS = (
@@ -23,12 +23,12 @@ VIEWS = (
 FIELDS: dict[str, Any] = {
     "num_classes": 5,
     "views": VIEWS,
-    "global_hidden_size": 12,
     "global_mlp_dim": 16,
     "global_num_layers": 1,
     "global_num_heads": 2,
 }
 RGB_ONLY: dict[str, Any] = FIELDS | {"views": VIEWS[2:]}
+IN_TIME: dict[str, Any] = {"merge": "time", "global_hidden_size": 12}
 FUSIONS: dict[str, dict[str, Any]] = {
     "attention": {"fusion": CrossViewAttention(layers=(0,))},
     "cascade": {"fusion": CrossViewAttention(layers=(0,), cascade=True)},
@@ -36,8 +36,8 @@ FUSIONS: dict[str, dict[str, Any]] = {
     "bottleneck": {"fusion": Bottleneck(layers=(0,))},
     "up": {"fusion": Bottleneck(layers=(0,), direction="coarse_to_fine")},
     "late": {},
-    "time": {"merge": "time"},
-    "gap": {"merge": "time", "classifier": "gap"},
+    "time": IN_TIME,
+    "gap": IN_TIME | {"classifier": "gap"},
 }
 SHAPES = {"rgb": (2, 8, 24, 24, 3), "spectrogram": (2, 32, 32, 1), "flow": (2, 8, 24, 24, 2)}
 ONLY_THE_SECOND = jnp.array([0.0, 1.0])
@@ -49,11 +49,6 @@ def inputs(seed=0):
         name: jnp.asarray(random.uniform(-1, 1, shape), jnp.float32)
         for name, shape in SHAPES.items()
     }
-
-
-def drawn(path, leaf):
-    noise = np.random.default_rng(zlib.crc32("/".join(path).encode())).normal(size=leaf.shape)
-    return (0.2 * noise + (path[-1] == "scale")).astype(np.float32)
 
 
 def shapes_of(model, **given):
@@ -69,7 +64,7 @@ def everything(**absent):
 def prepared(name):
     """A jitted model with all its parameters drawn, of one fusion."""
     model = MTV(**FIELDS, **FUSIONS[name])
-    variables: Any = path_aware_map(drawn, shapes_of(model, **inputs()))
+    variables: Any = drawn(shapes_of(model, **inputs()))
     apply = jax.jit(lambda v, given, presence: model.apply(v, **given, presence=presence))
     return functools.partial(apply, variables)
 
@@ -159,12 +154,14 @@ def shape_only(frames, columns):
     }
 
 
-def test_sound_of_other_times_is_refused_with_the_seconds_that_would_do():
+def test_sound_of_other_times_is_refused_with_the_time_frames_that_would_do():
+    """Their seconds depend on the hop, which a model does not know."""
     model = MTV(num_classes=3, views="Ti:rgb+Ti:audio", global_num_layers=1)
-    advice = "have 50, 16 tubelets .* sound.seconds=2.56 gives 16 times"
-    with pytest.raises(ValueError, match=advice):
+    advice = r"256 time frames \(sound.seconds=2.56 at a hop of 10 ms\) are 16 times"
+    with pytest.raises(ValueError, match=f"have 50, 16 tubelets .* {advice}"):
         shapes_of(model, **shape_only(32, 800))
-    with pytest.raises(ValueError, match=r"250 time frames .* sound.seconds=2.4"):
+    advice = r"to 240 time frames \(sound.seconds=2.4 at a hop of 10 ms\)"
+    with pytest.raises(ValueError, match=f"250 time frames .* {advice}"):
         shapes_of(model, **shape_only(32, 250))
     shapes_of(model, **shape_only(32, 256))  # as advised
 

@@ -1,19 +1,18 @@
 """Multiview transformers in the task that trains them: several heads, sound that some lack."""
 
 import functools
-import zlib
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.traverse_util import path_aware_map
 
 from projects.mtv.model import MTV
 from projects.mtv.views import View
 from scenic_video.config import build
 from scenic_video.layers.view_fusion import CrossViewAttention
 from scenic_video.tasks.classification import Classification
+from tests.helpers.drawn import drawn
 
 RGB = View(16, 16, num_layers=1, num_heads=2, tubelet_size=(2, 8, 8))
 SOUND = View(8, 16, num_layers=1, num_heads=2, tubelet_size=(8, 16), modality="spectrogram")
@@ -44,17 +43,12 @@ def batch_of(**changed):
     return {"inputs": inputs | changed, "label": label, "mask": np.ones(2, np.float32)}
 
 
-def drawn(path, leaf):
-    noise = np.random.default_rng(zlib.crc32("/".join(path).encode())).normal(size=leaf.shape)
-    return jnp.asarray(0.2 * noise + (path[-1] == "scale"), jnp.float32)
-
-
 @functools.cache
 def task_and_variables():
     task: Any = Classification(model=MODEL, heads=HEADS, transform=as_it_is)
     shapes: Any = jax.eval_shape(lambda batch: task.init(jax.random.key(0), batch), batch_of())
     step = jax.jit(lambda v, batch: task(v, batch, rng=jax.random.key(1), train=True))
-    return step, path_aware_map(drawn, shapes)
+    return step, drawn(shapes)
 
 
 def test_heads_share_the_logits_of_one_model():

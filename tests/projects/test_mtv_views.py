@@ -9,12 +9,14 @@ import pytest
 from ml_collections import ConfigDict
 
 from projects.mtv.model import MTV
-from projects.mtv.times import beside, common_steps, fold, unfold
-from projects.mtv.views import View, coarse_to_fine, parse_views
+from projects.mtv.times import beside, check_input, common_steps, fold, unfold
+from projects.mtv.views import View, coarse_to_fine, parse_views, read_views
 from scenic_video.config import build
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, MLPFusion
 
 TINY = View(8, 16, num_layers=1, num_heads=2, tubelet_size=(2, 8, 8))
+SOUND = ("audio", "spectrogram")
+FIELDS = dataclasses.asdict(TINY)
 
 
 def longer(time):
@@ -52,6 +54,7 @@ def test_tubelets_are_written_rows_columns_time(text, tubelet):
         ("B:audio", (16, 16), "spectrogram"),
         ("B/8:audio", (8, 16), "spectrogram"),
         ("B/8x32:audio", (8, 32), "spectrogram"),
+        ("B:spectrogram", (16, 16), "spectrogram"),
     ],
 )
 def test_what_a_view_sees_is_written_behind_it(text, tubelet, modality):
@@ -75,9 +78,41 @@ def test_views_of_several_modalities_go_from_the_smallest_transformer_to_the_lar
         assert " ".join(view.modality for view in parse_views(written)) == expected
 
 
-def test_views_of_one_modality_among_several_are_coarse_to_fine():
-    views = parse_views("B/2:rgb+B/4:rgb+B:audio")
-    assert [view.tubelet_size[0] for view in views] == [16, 4, 2]
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("B/2:rgb+B/4:rgb+B:audio", ["audio 16", "rgb 4", "rgb 2"]),
+        ("B/8:rgb+Ti/2:rgb+S:audio", ["rgb 8", "audio 16", "rgb 2"]),
+        ("B/8:rgb+Ti/2:rgb+H/8:audio+L:audio", ["rgb 8", "rgb 2", "audio 16", "audio 8"]),
+        ("B/8:rgb+S/4:rgb+Ti/2:rgb+L/2:flow", ["rgb 8", "rgb 4", "rgb 2", "flow 2"]),
+    ],
+)
+def test_another_modality_does_not_turn_views_of_one_around(text, expected):
+    """They are coarse to fine by their tubelets, in the places that transformers give them."""
+    for written in (text, "+".join(reversed(text.split("+")))):
+        words = {"spectrogram": "audio", "rgb": "rgb", "flow": "flow"}
+        views = parse_views(written)
+        assert [f"{words[view.modality]} {view.tubelet_size[0]}" for view in views] == expected
+
+
+def test_views_may_be_given_one_by_one_and_sound_by_either_name():
+    assert read_views(["S/4", "B/2"]) == parse_views("B/2+S/4")
+    heard = [FIELDS | {"modality": name, "tubelet_size": (8, 16)} for name in SOUND]
+    assert read_views(heard[:1]) == read_views(heard[1:])
+    with pytest.raises(ValueError, match="Cannot read 'B' as a view"):
+        read_views(["B"])
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "message"),
+    [
+        ("Ti/2", (2, 32, 32, 3), r"clips \[batch, time, rows, .* shape \(2, 32, 32, 3\)"),
+        ("Ti:audio", (2, 64, 32, 1, 1), r"spectrograms \[batch, time frames, mel bins, 1\]"),
+    ],
+)
+def test_an_input_of_other_axes_is_refused(text, shape, message):
+    with pytest.raises(ValueError, match=message):
+        check_input(parse_views(text)[0], shape)
 
 
 def test_the_same_transformer_may_read_every_view():
@@ -102,7 +137,7 @@ def test_views_of_one_tubelet_have_one_order():
         ("b/2", "case matters"),
         ("B/0", "no extent"),
         ("B:", "size/tubelet"),
-        ("B:sound", "'sound'; views see rgb, audio, flow"),
+        ("B:sound", "'sound'; views see rgb, audio, spectrogram, flow"),
         ("B/16x16x2:audio", "time frames, mel bins"),
     ],
 )
@@ -118,13 +153,21 @@ def test_a_view_that_cannot_be_read_is_named(text, message):
         ({"views": [{"hidden_size": 8, "depth": 1}]}, "lacks .*mlp_dim.* has .*depth"),
         ({"views": (TINY,), "fusion": Bottleneck(layers=(0,))}, "two views"),
         ({"views": (TINY, longer(4)), "fusion": MLPFusion(layers=(0, 1))}, r"layers \[1\]"),
+        ({"views": "L/2+B/4", "fusion": MLPFusion(layers=(11, 23))}, "23: only one view has it"),
+        ({"views": "L/2+B/4", "fusion": Bottleneck(layers=(11, 23))}, "layers, coarse to fine"),
         ({"views": (TINY,), "merge": "width"}, "merge is 'width'"),
         ({"views": (TINY,), "repetition": "mirror"}, "repetition"),
         ({"views": (TINY,), "classifier": "map"}, "classifier"),
         ({"views": (TINY,), "dtype": "float64"}, "dtype"),
-        ({"views": [dataclasses.asdict(TINY) | {"modality": "audio"}]}, "modality .* 'audio'"),
-        ({"views": [dataclasses.asdict(TINY) | {"modality": "spectrogram"}]}, "mel bins"),
-        ({"views": [dataclasses.asdict(TINY) | {"tubelet_size": (2, 8)}]}, "frames, rows"),
+        ({"views": [FIELDS | {"modality": "sound"}]}, "modality is 'sound'"),
+        ({"views": [FIELDS | {"modality": "spectrogram"}]}, "mel bins"),
+        ({"views": [FIELDS | {"tubelet_size": (2, 8)}]}, "frames, rows"),
+        ({"views": [FIELDS | {"tubelet_size": (0, 8, 8)}]}, "integers from 1 up"),
+        ({"views": "Ti/2", "tubelet_start": "middle"}, "tubelet_start is 'middle', not one of"),
+        ({"views": "Ti/2", "attention_implementation": "flash"}, "'flash', not one of .*cudnn"),
+        ({"views": "Ti/2", "stochastic_depth_rate": 1.5}, r"rate is 1.5; .* in \[0, 1\)"),
+        ({"views": "Ti/2", "global_hidden_size": 64}, "which nothing reads: merge is 'channel'"),
+        ({"views": "Ti/2", "merge": "time", "repetition": "repeat"}, "set merge='channel'"),
     ],
 )
 def test_a_model_that_cannot_be_is_refused(fields, message):
@@ -132,12 +175,36 @@ def test_a_model_that_cannot_be_is_refused(fields, message):
         MTV(num_classes=3, **fields)
 
 
+@pytest.mark.parametrize("views", ["L/2+B/4", "B/2+L/4"])
+def test_cross_view_attention_reaches_the_layers_that_one_view_has(views):
+    MTV(num_classes=3, views=views, fusion=CrossViewAttention(layers=(11, 23)))
+
+
+def test_a_deeper_view_reads_what_its_neighbour_ended_with():
+    MTV(num_classes=3, views="B/2+L/4", fusion=MLPFusion(layers=(23,)))
+    up = MLPFusion(layers=(23,), direction="coarse_to_fine")
+    MTV(num_classes=3, views="L/2+B/4", fusion=up)
+    with pytest.raises(ValueError, match="MLPFusion in layer 23: only one view has it"):
+        MTV(num_classes=3, views="B/2+L/4", fusion=up)
+
+
 @pytest.mark.parametrize(
-    "fusion", [{"direction": "up"}, {"sizes_from": "both"}], ids=["direction", "sizes_from"]
+    ("fields", "message"),
+    [
+        ({"direction": "up"}, "direction is 'up'"),
+        ({"sizes_from": "both"}, "sizes_from is 'both'"),
+        ({"layers": ()}, r"layers is \(\); it is a sequence of integers"),
+        ({"layers": (-1,)}, "integers from 0 up"),
+    ],
 )
-def test_a_fusion_that_cannot_be_is_refused(fusion):
-    with pytest.raises(ValueError, match=next(iter(fusion))):
-        CrossViewAttention(**fusion)
+def test_a_fusion_that_cannot_be_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        CrossViewAttention(**fields)
+
+
+def test_a_bottleneck_has_tokens():
+    with pytest.raises(ValueError, match="num_tokens is 0"):
+        Bottleneck(num_tokens=0)
 
 
 @pytest.mark.parametrize(

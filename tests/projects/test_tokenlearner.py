@@ -7,9 +7,16 @@ import jax
 import pytest
 
 from projects.tokenlearner.model import TokenLearnerViT, TokenLearnerViViT
-from scenic_video.layers.sizes import size
 from scenic_video.layers.token_learner import TokenFuser, TokenLearnerModule, TokenLearnerModuleV11
-from tests.helpers.golden import GOLDEN, assert_close, assert_tree, read_case, read_trees, shapes_of
+from tests.helpers.golden import (
+    GOLDEN,
+    assert_close,
+    assert_tree,
+    read_case,
+    read_trees,
+    shapes_of,
+    sized,
+)
 
 SIZE: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 4, "num_heads": 4}
 TINY: dict[str, Any] = SIZE | {"num_classes": 10, "num_tokens": 4, "token_learner_at": 2}
@@ -30,10 +37,6 @@ LEARNERS: dict[str, Any] = {
     "tokenlearner_module_v1_sum": TokenLearnerModule(num_tokens=4),
     "tokenlearner_module_v11": TokenLearnerModuleV11(num_tokens=4, bottleneck_dim=12),
 }
-
-
-def sized(model, name, num_classes, **fields):
-    return model(**size(name), num_classes=num_classes, **fields)
 
 
 base: Any = functools.partial(sized, TokenLearnerViT, "B", 1000, num_tokens=16, token_learner_at=9)

@@ -1,7 +1,6 @@
 """What TokenLearner promises beyond the public implementation's outputs."""
 
 import functools
-import zlib
 from typing import Any
 
 import flax.linen as nn
@@ -9,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from projects.tokenlearner.model import PoolingViT, TokenLearnerViT, TokenLearnerViViT
 from scenic_video.layers.token_learner import (
@@ -18,6 +16,7 @@ from scenic_video.layers.token_learner import (
     TokenLearnerModule,
     TokenLearnerModuleV11,
 )
+from tests.helpers.drawn import clip, leaves, start
 
 SIZE: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 3, "num_heads": 4}
 TINY: dict[str, Any] = SIZE | {"num_classes": 10, "num_tokens": 2, "token_learner_at": 1}
@@ -31,28 +30,6 @@ LEARNERS = {
 }
 NAMES = {kind: f"{type(module).__name__}_0" for kind, module in LEARNERS.items()}
 NOT_SQUARE = (2, 4, 16, 24, 3)
-
-
-def leaves(tree: Any) -> dict[str, Any]:
-    """Path -> leaf."""
-    return dict(flatten_dict(tree, sep="/"))  # pyright: ignore[reportArgumentType]
-
-
-def start(model, *args, **kwargs) -> Any:
-    """Random parameters, without compiling `init`."""
-
-    def draw(path, shape):
-        noise = 0.1 * np.random.default_rng(zlib.crc32(path.encode())).normal(size=shape)
-        return (noise + path.endswith("scale")).astype(np.float32)
-
-    init = functools.partial(model.init, jax.random.key(0))
-    variables: Any = jax.eval_shape(init, *args, **kwargs)
-    drawn = {path: draw(path, leaf.shape) for path, leaf in leaves(variables["params"]).items()}
-    return {"params": unflatten_dict(drawn, sep="/")}
-
-
-def clip(*shape, seed=0):
-    return jax.random.uniform(jax.random.key(seed), shape, minval=-1, maxval=1)
 
 
 def with_maps(module, variables, *args, **kwargs):
@@ -234,6 +211,24 @@ def test_a_model_from_json_is_the_same_model():
         (lambda: TokenLearnerViT(**IMAGE, token_pooling="max"), "token_pooling is 'max'"),
         (lambda: TokenLearnerViT(**dict(IMAGE, token_learner_at=3)), "is 3; .* of 0 to 2"),
         (lambda: TokenLearnerViT(**dict(IMAGE, num_tokens=0)), "num_tokens is 0"),
+        (lambda: TokenLearnerViT(**IMAGE, bottleneck_dim=0), "bottleneck_dim is 0"),
+        (lambda: TokenLearnerViT(**IMAGE, num_extra_layers=-1), "num_extra_layers is -1"),
+        (
+            lambda: TokenLearnerViT(**IMAGE, token_fuser=True, fuser_bottleneck_dim=0),
+            "fuser_bottleneck_dim is 0",
+        ),
+        (
+            lambda: TokenLearnerViT(**IMAGE, token_pooling="mean"),
+            "token_pooling is 'mean', which nothing reads: token_learner is 'v1.1'",
+        ),
+        (
+            lambda: TokenLearnerViT(**IMAGE, token_learner="v1", bottleneck_dim=8),
+            "set token_learner='v1.1'",
+        ),
+        (
+            lambda: TokenLearnerViT(**IMAGE, fuser_bottleneck_dim=8),
+            "Leave fuser_bottleneck_dim out, or set token_fuser=True",
+        ),
         (lambda: PoolingViT(**POOLED, pool_at=(2, 1), pool_windows=(2, 2)), "ascending"),
         (lambda: PoolingViT(**POOLED, pool_at=(1,), pool_windows=(2, 2)), "one number for each"),
         (lambda: PoolingViT(**POOLED, pool_at=(3,), pool_windows=(2,)), r"\(3,\).* 0 to 2"),

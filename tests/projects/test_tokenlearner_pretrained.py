@@ -1,18 +1,17 @@
 """What a TokenLearner transformer that starts from other weights computes at first."""
 
 import functools
-import zlib
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from projects.tokenlearner.model import TokenLearnerViT, TokenLearnerViViT
 from projects.tokenlearner.pretrained import from_image_model, from_video_model
 from projects.vivit.model import SpatioTemporalAttention, ViT
+from tests.helpers.drawn import parameters
 
 SIZE: dict[str, Any] = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 4}
 IMAGE: dict[str, Any] = SIZE | {"num_classes": 21, "patch_size": (8, 8)}
@@ -21,18 +20,6 @@ LEARN: dict[str, Any] = {"token_learner_at": 2, "num_tokens": 4, "bottleneck_dim
 GRID, IMAGE_GRID = (2, 3, 3), (1, 3, 3)
 CLIP = jax.random.uniform(jax.random.key(0), (2, 4, 24, 24, 3), minval=-1, maxval=1)
 PICTURE = CLIP[:, 1]
-
-
-def start(model, rgb, seed=0):
-    """Random parameters, without compiling `init`."""
-    shapes: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
-
-    def draw(path, shape):
-        noise = np.random.default_rng([zlib.crc32(path.encode()), seed]).normal(size=shape)
-        return (0.2 * noise + path.endswith("scale")).astype(np.float32)
-
-    flat: dict[str, Any] = flatten_dict(shapes["params"], sep="/")  # pyright: ignore
-    return unflatten_dict({path: draw(path, leaf.shape) for path, leaf in flat.items()}, sep="/")
 
 
 def layers_of(model, params, rgb):
@@ -63,8 +50,10 @@ def assert_same(a, b):
 def test_an_image_is_seen_as_before_until_tokens_are_learned():
     image = ViT(**IMAGE, classifier="gap")
     model = TokenLearnerViT(**IMAGE, **LEARN)
-    source = start(image, PICTURE, seed=1)
-    params, report = from_image_model(target=start(model, PICTURE), source=source, grid=IMAGE_GRID)
+    source = parameters(image, rgb=PICTURE, seed=1)
+    params, report = from_image_model(
+        target=parameters(model, rgb=PICTURE), source=source, grid=IMAGE_GRID
+    )
     found, expected = layers_of(model, params, PICTURE), layers_of(image, source, PICTURE)
     np.testing.assert_allclose(found["encoderblock_1"], expected["encoderblock_1"], atol=2e-5)
     assert found["encoderblock_2"].shape == (2, 4, 24)
@@ -78,8 +67,8 @@ def test_a_clip_that_stands_still_is_seen_as_its_image():
     """Every copy of a token attends to the same copies of the others, frame by frame."""
     image = ViT(**IMAGE, classifier="gap")
     model = TokenLearnerViViT(**VIDEO, **LEARN)
-    source = start(image, PICTURE, seed=1)
-    params, _ = from_image_model(target=start(model, CLIP), source=source, grid=GRID)
+    source = parameters(image, rgb=PICTURE, seed=1)
+    params, _ = from_image_model(target=parameters(model, rgb=CLIP), source=source, grid=GRID)
     still = jnp.repeat(PICTURE[:, None], 4, axis=1)
     found = layers_of(model, params, still)["encoderblock_1"].reshape(2, 2, 9, 24)
     expected = layers_of(image, source, PICTURE)["encoderblock_1"]
@@ -88,17 +77,19 @@ def test_a_clip_that_stands_still_is_seen_as_its_image():
 
 
 def test_the_class_token_of_an_image_model_and_its_position_are_dropped():
-    source = start(ViT(**IMAGE, representation_size=8), PICTURE, seed=1)
+    source = parameters(ViT(**IMAGE, representation_size=8), rgb=PICTURE, seed=1)
     model = TokenLearnerViT(**IMAGE, **LEARN)
-    params, report = from_image_model(target=start(model, PICTURE), source=source, grid=IMAGE_GRID)
+    params, report = from_image_model(
+        target=parameters(model, rgb=PICTURE), source=source, grid=IMAGE_GRID
+    )
     table = source["Transformer"]["posembed_input"]["pos_embedding"]
     assert_same(params["Transformer"]["posembed_input"]["pos_embedding"], table[:, 1:])
     assert {"cls", "pre_logits/kernel", "output_projection/kernel"} < set(report.unused)
 
 
 def test_positions_of_a_smaller_image_are_resampled():
-    source = start(ViT(**IMAGE, classifier="gap"), PICTURE, seed=1)
-    target = start(TokenLearnerViViT(**VIDEO, **LEARN), jnp.zeros((1, 4, 40, 40, 3)))
+    source = parameters(ViT(**IMAGE, classifier="gap"), rgb=PICTURE, seed=1)
+    target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=jnp.zeros((1, 4, 40, 40, 3)))
     params, _ = from_image_model(target=target, source=source, grid=(2, 5, 5))
     old = source["Transformer"]["posembed_input"]["pos_embedding"].reshape(3, 3, 24)
     new = params["Transformer"]["posembed_input"]["pos_embedding"].reshape(2, 5, 5, 24)
@@ -110,7 +101,7 @@ def test_extra_blocks_start_as_nothing():
     """3+2 blocks give the features of 3, though all that is not zero in them is drawn."""
     shallow = TokenLearnerViT(**IMAGE, **LEARN)
     deep = shallow.clone(num_extra_layers=2)
-    source, target = start(shallow, PICTURE, seed=1), start(deep, PICTURE)
+    source, target = parameters(shallow, rgb=PICTURE, seed=1), parameters(deep, rgb=PICTURE)
     params, _ = from_image_model(target=target, source=source, grid=IMAGE_GRID, num_extra_layers=2)
     np.testing.assert_allclose(
         features_of(deep, params, PICTURE), features_of(shallow, source, PICTURE), atol=2e-5
@@ -121,8 +112,8 @@ def test_extra_blocks_start_as_nothing():
 
 
 def test_extra_blocks_may_be_drawn_or_copied():
-    source = start(ViT(**IMAGE), PICTURE, seed=1)
-    target = start(TokenLearnerViT(**IMAGE, **LEARN, num_extra_layers=2), PICTURE)
+    source = parameters(ViT(**IMAGE), rgb=PICTURE, seed=1)
+    target = parameters(TokenLearnerViT(**IMAGE, **LEARN, num_extra_layers=2), rgb=PICTURE)
     begin = functools.partial(
         from_image_model, target=target, source=source, grid=IMAGE_GRID, num_extra_layers=2
     )
@@ -138,10 +129,10 @@ def test_extra_blocks_may_be_drawn_or_copied():
 def test_a_vivit_is_taken_whole_but_for_its_head_and_class_token(classifier):
     fields: dict[str, Any] = VIDEO | {"num_classes": 7}
     video = SpatioTemporalAttention(**fields, classifier=classifier)
-    source = start(video, CLIP, seed=3)
+    source = parameters(video, rgb=CLIP, seed=3)
     model = TokenLearnerViViT(**VIDEO, **LEARN)
     params, _ = from_video_model(
-        target=start(model, CLIP), source=source, grid=GRID, source_grid=GRID
+        target=parameters(model, rgb=CLIP), source=source, grid=GRID, source_grid=GRID
     )
     assert_same(params["embedding"], source["embedding"])
     table = source["Transformer"]["posembed_input"]["pos_embedding"][:, -18:]
@@ -153,8 +144,8 @@ def test_a_vivit_is_taken_whole_but_for_its_head_and_class_token(classifier):
 
 def test_another_tokenlearner_is_taken_with_what_it_learned_tokens_by():
     model = TokenLearnerViViT(**VIDEO, **LEARN)
-    source = start(model, CLIP, seed=3)
-    target = start(model, jnp.zeros((1, 8, 24, 24, 3)))
+    source = parameters(model, rgb=CLIP, seed=3)
+    target = parameters(model, rgb=jnp.zeros((1, 8, 24, 24, 3)))
     params, report = from_video_model(
         target=target, source=source, grid=(4, 3, 3), source_grid=GRID
     )
@@ -181,14 +172,14 @@ def test_another_tokenlearner_is_taken_with_what_it_learned_tokens_by():
 )
 def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, message):
     fields: dict[str, Any] = IMAGE | image_fields
-    source = start(ViT(**fields), PICTURE)
-    target = start(TokenLearnerViViT(**VIDEO, **LEARN), CLIP)
+    source = parameters(ViT(**fields), rgb=PICTURE)
+    target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
     with pytest.raises(ValueError, match=message):
         from_image_model(target=target, source=source, **({"grid": GRID} | arguments))
 
 
 def test_a_vivit_of_another_grid_than_said_is_an_error():
-    source = start(SpatioTemporalAttention(**VIDEO), CLIP)
-    target = start(TokenLearnerViViT(**VIDEO, **LEARN), CLIP)
+    source = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
+    target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
     with pytest.raises(ValueError, match="19 positions is not one over 4 x 3 x 3"):
         from_video_model(target=target, source=source, grid=GRID, source_grid=(4, 3, 3))

@@ -14,8 +14,7 @@ from projects.vivit.model import (
     SpatioTemporalAttention,
     ViT,
 )
-from scenic_video.layers.sizes import size
-from tests.helpers.golden import assert_close, assert_tree, read_case, read_trees, shapes_of
+from tests.helpers.golden import assert_close, assert_tree, read_case, read_trees, shapes_of, sized
 
 SIZE: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 3, "num_heads": 4}
 TINY: dict[str, Any] = SIZE | {"num_classes": 10}
@@ -45,10 +44,6 @@ MODELS: dict[str, Any] = {
     "vivit_fsa_space_time": FactorisedSelfAttention(**VIDEO, attention_order="space_time"),
     "vivit_fdpa": FactorisedDotProduct(**VIDEO),
 }
-
-
-def sized(model, name, num_classes, **fields):
-    return model(**size(name), num_classes=num_classes, **fields)
 
 
 video = functools.partial(sized, num_classes=400, tubelet_size=(2, 16, 16))

@@ -1,14 +1,12 @@
 """What the ViViT models promise beyond the public implementation's outputs."""
 
 import functools
-import zlib
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from projects.vivit.model import (
     FactorisedDotProduct,
@@ -18,6 +16,7 @@ from projects.vivit.model import (
     SpatioTemporalAttention,
     ViT,
 )
+from tests.helpers.drawn import clip, leaves, start
 
 SIZE: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 1, "num_heads": 4}
 TINY: dict[str, Any] = SIZE | {"num_classes": 10}
@@ -32,31 +31,11 @@ VIDEO_CLASSES: list[Any] = [
 ]
 
 
-def leaves(tree: Any) -> dict[str, Any]:
-    """Path -> leaf."""
-    return dict(flatten_dict(tree, sep="/"))  # pyright: ignore[reportArgumentType]
-
-
 def shapes_of(model, rgb_shape):
     """Parameter path -> shape, without allocating anything."""
     rgb = jax.ShapeDtypeStruct(rgb_shape, np.float32)
     variables: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
     return {path: list(leaf.shape) for path, leaf in leaves(variables["params"]).items()}
-
-
-def start(model, rgb):
-    """Random parameters, without compiling `init`."""
-
-    def draw(path, shape):
-        noise = 0.1 * np.random.default_rng(zlib.crc32(path.encode())).normal(size=shape)
-        return (noise + path.endswith("scale")).astype(np.float32)
-
-    shapes = shapes_of(model, rgb.shape)
-    return {"params": unflatten_dict({p: draw(p, s) for p, s in shapes.items()}, sep="/")}
-
-
-def clip(*shape, seed=0):
-    return jax.random.uniform(jax.random.key(seed), shape, minval=-1, maxval=1)
 
 
 def test_a_new_model_predicts_nothing_yet_but_its_bias():
@@ -69,7 +48,7 @@ def test_a_new_model_predicts_nothing_yet_but_its_bias():
 def test_every_parameter_gets_a_finite_gradient(model_class):
     model, rgb = model_class(**VIDEO), clip(2, 4, 16, 16, 3)
     loss = jax.jit(jax.grad(lambda variables: (model.apply(variables, rgb=rgb) ** 2).sum()))
-    for path, leaf in leaves(loss(start(model, rgb))["params"]).items():
+    for path, leaf in leaves(loss(start(model, rgb=rgb))["params"]).items():
         assert np.isfinite(leaf).all(), path
         # Adding the same to all logits of a softmax changes nothing.
         assert "key/bias" in path or np.abs(leaf).max() > 0, path
@@ -81,7 +60,7 @@ def test_stochastic_depth_reaches_all_three_branches_of_factorised_self_attentio
     model: Any = FactorisedSelfAttention(**fields, stochastic_depth_rate=0.5)
     rgb = jnp.broadcast_to(clip(1, 2, 16, 16, 3), (400, 2, 16, 16, 3))
     apply = jax.jit(functools.partial(model.apply, train=True))
-    output = apply(start(model, rgb), rgb=rgb, rngs={"dropout": jax.random.key(0)})
+    output = apply(start(model, rgb=rgb), rgb=rgb, rngs={"dropout": jax.random.key(0)})
     kinds, counts = np.unique(np.round(output, 4), axis=0, return_counts=True)
     assert len(kinds) == 8
     assert 25 < counts.min() and counts.max() < 75
@@ -91,7 +70,7 @@ def test_stochastic_depth_reaches_all_three_branches_of_factorised_self_attentio
 def test_bfloat16_stays_close_to_float32_and_its_logits_are_float32(model_class):
     rgb = clip(2, 4, 16, 16, 3)
     full, half = model_class(**VIDEO), model_class(**VIDEO, dtype="bfloat16")
-    variables = start(full, rgb)
+    variables = start(full, rgb=rgb)
     expected, output = (jax.jit(m.apply)(variables, rgb=rgb) for m in (full, half))
     assert output.dtype == jnp.float32
     assert 0 < np.abs(output - expected).max() < 0.02 * np.abs(expected).max()
@@ -131,7 +110,7 @@ def test_factorised_dot_product_heads_see_only_their_axis():
     """With the heads over space cut off at the output, frames mix only at the same place."""
     model: Any = FactorisedDotProduct(**VIDEO)
     rgb = clip(1, 4, 16, 16, 3)
-    variables = start(model, rgb)
+    variables = start(model, rgb=rgb)
     block = variables["params"]["Transformer"]["encoderblock_0"]
     block["MultiHeadDotProductAttention_0"]["out"]["kernel"][2:] = 0
 
@@ -156,7 +135,7 @@ def test_fixed_positions_need_no_parameters(model_class, positions):
 def test_pooling_is_over_tokens(classifier):
     model = SpatioTemporalAttention(**VIDEO, classifier=classifier)
     rgb = clip(1, 4, 16, 16, 3)
-    variables = start(model, rgb)
+    variables = start(model, rgb=rgb)
     _, state = jax.jit(functools.partial(model.apply, capture_intermediates=True))(
         variables, rgb=rgb
     )
@@ -168,7 +147,7 @@ def test_pooling_is_over_tokens(classifier):
 
 def test_a_video_of_one_frame_is_an_image():
     model, image = ViT(**IMAGE), clip(2, 16, 16, 3)
-    variables, apply = start(model, image), jax.jit(model.apply)
+    variables, apply = start(model, rgb=image), jax.jit(model.apply)
     np.testing.assert_array_equal(apply(variables, rgb=image[:, None]), apply(variables, rgb=image))
     with pytest.raises(ValueError, match="clips of 4 frames"):
         model.apply(variables, rgb=clip(2, 4, 16, 16, 3))

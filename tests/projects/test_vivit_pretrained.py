@@ -1,14 +1,13 @@
 """What a ViViT that starts from an image model, or from another ViViT, computes at first."""
 
 import functools
-import zlib
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
+from flax.traverse_util import flatten_dict
 
 from projects.vivit.model import (
     FactorisedDotProduct,
@@ -19,24 +18,13 @@ from projects.vivit.model import (
     ViT,
 )
 from projects.vivit.pretrained import from_image_model, from_video_model
+from tests.helpers.drawn import parameters
 
 SIZE: dict[str, Any] = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 2, "num_heads": 4}
 IMAGE: dict[str, Any] = SIZE | {"num_classes": 21, "patch_size": (8, 8)}
 VIDEO: dict[str, Any] = SIZE | {"num_classes": 10, "tubelet_size": (2, 8, 8)}
 GRID = (2, 3, 3)
 CLIP = jax.random.uniform(jax.random.key(0), (2, 4, 24, 24, 3), minval=-1, maxval=1)
-
-
-def start(model, rgb, seed=0):
-    """Random parameters, without compiling `init`."""
-    shapes: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
-
-    def draw(path, shape):
-        noise = np.random.default_rng([zlib.crc32(path.encode()), seed]).normal(size=shape)
-        return (0.2 * noise + path.endswith("scale")).astype(np.float32)
-
-    flat: dict[str, Any] = flatten_dict(shapes["params"], sep="/")  # pyright: ignore
-    return unflatten_dict({path: draw(path, leaf.shape) for path, leaf in flat.items()}, sep="/")
 
 
 def tokens_of(model, params, rgb, encoder="Transformer"):
@@ -48,7 +36,7 @@ def tokens_of(model, params, rgb, encoder="Transformer"):
 
 def image_model(**fields):
     model = ViT(**IMAGE, **fields)
-    return model, start(model, CLIP[:, 0], seed=1)
+    return model, parameters(model, rgb=CLIP[:, 0], seed=1)
 
 
 def frame_tokens(model, params, frame):
@@ -60,7 +48,7 @@ def frame_tokens(model, params, frame):
 def test_central_frame_makes_every_slice_the_image_model_of_one_frame(video_class, classifier):
     image, source = image_model(classifier=classifier)
     video = video_class(**VIDEO, classifier=classifier)
-    params, _ = from_image_model(target=start(video, CLIP), source=source, grid=GRID)
+    params, _ = from_image_model(target=parameters(video, rgb=CLIP), source=source, grid=GRID)
     slices = tokens_of(video, params, CLIP, "SpatialTransformer")
     for index in range(2):
         expected = frame_tokens(image, source, 2 * index + 1)
@@ -71,7 +59,7 @@ def test_inflated_filters_make_every_slice_the_image_model_of_the_mean_frame():
     image, source = image_model()
     video = FactorisedEncoder(**VIDEO)
     params, _ = from_image_model(
-        target=start(video, CLIP), source=source, grid=GRID, kernel="filter_inflation"
+        target=parameters(video, rgb=CLIP), source=source, grid=GRID, kernel="filter_inflation"
     )
     slices = tokens_of(video, params, CLIP, "SpatialTransformer")
     expected = tokens_of(image, source, CLIP[:, 2:4].mean(axis=1))
@@ -83,7 +71,7 @@ def test_factorised_self_attention_starts_as_the_image_model_of_every_central_fr
     """Exactly so where the image model has no class token, and attention over time is zero."""
     image, source = image_model(classifier="gap")
     video = FactorisedSelfAttention(**VIDEO, attention_order=order)
-    target = start(video, CLIP)
+    target = parameters(video, rgb=CLIP)
     for name, block in target["Transformer"].items():
         if name.startswith("encoderblock"):
             out = block["MultiHeadDotProductAttention_time"]["out"]
@@ -99,7 +87,7 @@ def test_on_a_static_clip_joint_attention_starts_as_the_image_model():
     """All copies of a token attend to the same copies of the others."""
     image, source = image_model(classifier="gap")
     video = SpatioTemporalAttention(**VIDEO, classifier="gap")
-    params, _ = from_image_model(target=start(video, CLIP), source=source, grid=GRID)
+    params, _ = from_image_model(target=parameters(video, rgb=CLIP), source=source, grid=GRID)
     static = jnp.repeat(CLIP[:, :1], 4, axis=1)
     tokens = tokens_of(video, params, static).reshape(2, 2, 9, 24)
     for index in range(2):
@@ -109,7 +97,7 @@ def test_on_a_static_clip_joint_attention_starts_as_the_image_model():
 def test_the_class_token_and_its_position_are_taken_once():
     _, source = image_model()
     video = SpatioTemporalAttention(**VIDEO)
-    params, _ = from_image_model(target=start(video, CLIP), source=source, grid=GRID)
+    params, _ = from_image_model(target=parameters(video, rgb=CLIP), source=source, grid=GRID)
     table = source["Transformer"]["posembed_input"]["pos_embedding"]
     expected = np.concatenate([table, table[:, 1:]], axis=1)
     np.testing.assert_array_equal(params["cls"], source["cls"])
@@ -121,7 +109,7 @@ def test_the_class_token_and_its_position_are_taken_once():
 def test_factorised_dot_product_copies_all_and_drops_the_class_token():
     _, source = image_model(representation_size=8)
     video = FactorisedDotProduct(**VIDEO)
-    target = start(video, CLIP)
+    target = parameters(video, rgb=CLIP)
     params, report = from_image_model(target=target, source=source, grid=GRID)
     for path in ("MlpBlock_0/Dense_1/kernel", "MultiHeadDotProductAttention_0/query/bias"):
         old, new = (flatten_dict(p["Transformer"], sep="/") for p in (source, params))
@@ -141,7 +129,7 @@ def test_factorised_dot_product_copies_all_and_drops_the_class_token():
 def test_attention_over_time_is_copied_when_asked_for():
     _, source = image_model()
     video = FactorisedSelfAttention(**VIDEO, time_attention_start="xavier")
-    target = start(video, CLIP)
+    target = parameters(video, rgb=CLIP)
     copied, _ = from_image_model(target=target, source=source, grid=GRID, time_attention="copy")
     fresh, _ = from_image_model(target=target, source=source, grid=GRID)
     image_block = source["Transformer"]["encoderblock_0"]
@@ -164,7 +152,9 @@ def test_positions_of_a_smaller_image_are_resampled():
     _, source = image_model()
     larger = jnp.zeros((1, 4, 40, 40, 3))
     video = FactorisedEncoder(**VIDEO)
-    params, _ = from_image_model(target=start(video, larger), source=source, grid=(2, 5, 5))
+    params, _ = from_image_model(
+        target=parameters(video, rgb=larger), source=source, grid=(2, 5, 5)
+    )
     old = source["Transformer"]["posembed_input"]["pos_embedding"][0]
     new = params["SpatialTransformer"]["posembed_input"]["pos_embedding"][0]
     np.testing.assert_array_equal(new[0], old[0])
@@ -176,7 +166,7 @@ def test_uniform_frames_take_the_image_kernel_as_it_is():
     _, source = image_model()
     fields: dict[str, Any] = VIDEO | {"tubelet_size": (1, 8, 8), "uniform_frames": 2}
     video = SpatioTemporalAttention(**fields)
-    params, _ = from_image_model(target=start(video, CLIP), source=source, grid=GRID)
+    params, _ = from_image_model(target=parameters(video, rgb=CLIP), source=source, grid=GRID)
     np.testing.assert_array_equal(params["embedding"]["kernel"], source["embedding"]["kernel"])
 
 
@@ -196,17 +186,17 @@ def test_uniform_frames_take_the_image_kernel_as_it_is():
 )
 def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, message):
     fields: dict[str, Any] = IMAGE | image_fields
-    source = start(ViT(**fields), CLIP[:, 0])
-    target = start(SpatioTemporalAttention(**VIDEO), CLIP)
+    source = parameters(ViT(**fields), rgb=CLIP[:, 0])
+    target = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
     with pytest.raises(ValueError, match=message):
         from_image_model(target=target, source=source, **({"grid": GRID} | arguments))
 
 
 def test_another_vivit_is_taken_whole_but_for_its_head():
-    source = start(FactorisedEncoder(**VIDEO), CLIP, seed=3)
+    source = parameters(FactorisedEncoder(**VIDEO), rgb=CLIP, seed=3)
     fields: dict[str, Any] = VIDEO | {"num_classes": 7}
     larger = jnp.zeros((1, 8, 40, 40, 3))
-    target = start(FactorisedEncoder(**fields), larger)
+    target = parameters(FactorisedEncoder(**fields), rgb=larger)
     params, report = from_video_model(
         target=target, source=source, grid=(4, 5, 5), source_grid=GRID
     )
@@ -223,6 +213,6 @@ def test_another_vivit_is_taken_whole_but_for_its_head():
 
 
 def test_another_vivit_of_another_grid_than_said_is_an_error():
-    source = start(SpatioTemporalAttention(**VIDEO), CLIP)
+    source = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
     with pytest.raises(ValueError, match="19 positions is not one over 4 x 3 x 3"):
         from_video_model(target=source, source=source, grid=GRID, source_grid=(4, 3, 3))

@@ -14,9 +14,11 @@ from scenic_video.layers.embeddings import (
     PatchEmbedding,
     add_modality_token,
     add_positions,
+    check_clip,
     kernel_initializer,
     single_images,
 )
+from scenic_video.layers.fields import require_one_of
 from scenic_video.layers.pooling import pool, prepend_class_token
 from scenic_video.layers.transformer import Encoder
 from scenic_video.layers.vision_transformer import VisionTransformer
@@ -43,8 +45,8 @@ class PretrainedViT(VisionTransformer, kw_only=True):
 
     def __post_init__(self):
         super().__post_init__()
-        self._require("modality", MODALITIES)
-        self._require("normalize", ("tokens", "pooled"))
+        require_one_of(self, "modality", MODALITIES)
+        require_one_of(self, "normalize", ("tokens", "pooled"))
 
     @property
     def fixed_positions(self) -> FixedPositions:
@@ -90,6 +92,7 @@ class PretrainedViT(VisionTransformer, kw_only=True):
             )
         fields: dict[str, Any] = {"dtype": self.dtype, "name": "embedding"}
         if len(patch) == 3:
+            check_clip(pixels.shape, patch)
             fields["kernel_init"] = kernel_initializer(self.tubelet_start)
         patches = PatchEmbedding(self.hidden_size, patch, **fields)(pixels)
         tokens = patches.reshape(len(patches), -1, self.hidden_size)

@@ -16,6 +16,7 @@ from projects.avmae.pretraining.strategies import STRATEGIES, other, run
 from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
 from scenic_video.layers.embeddings import single_images
+from scenic_video.layers.fields import require_one_of
 from scenic_video.layers.masking import STRATEGIES as MASKING_STRATEGIES
 from scenic_video.layers.masking import Mask, Reconstruction, place_tokens, take_tokens
 from scenic_video.layers.pooling import prepend_class_token
@@ -117,10 +118,10 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
 
     def __post_init__(self):
         super().__post_init__()
-        self._require("masking", MASKING_STRATEGIES)
-        self._require("encoder", (*STRATEGIES, "mid"))
-        self._require("decoder", STRATEGIES)
-        self._require("objective", ("reconstruction", "inpainting", "public_inpainting"))
+        require_one_of(self, "masking", MASKING_STRATEGIES)
+        require_one_of(self, "encoder", (*STRATEGIES, "mid"))
+        require_one_of(self, "decoder", STRATEGIES)
+        require_one_of(self, "objective", ("reconstruction", "inpainting", "public_inpainting"))
         names = tuple(self.modalities)
         if names not in (("rgb", "spectrogram"), ("rgb",), ("spectrogram",)):
             raise ValueError(f"modalities are rgb, spectrogram, or both in that order: {names}.")

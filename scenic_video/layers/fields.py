@@ -1,0 +1,86 @@
+"""Errors of the fields of models and their parts, as these are made: what came, what was wanted."""
+
+import dataclasses
+from collections.abc import Collection
+from numbers import Integral, Real
+from typing import Any
+
+import jax.numpy as jnp
+
+from scenic_video.layers.attention import IMPLEMENTATIONS
+from scenic_video.layers.embeddings import KERNEL_STARTS
+
+# Fields that mean the same in every model that has them.
+KNOWN = {
+    "attention_implementation": IMPLEMENTATIONS,
+    "dtype": ("float32", "bfloat16"),
+    "tubelet_start": KERNEL_STARTS,
+}
+RATES = ("dropout_rate", "attention_dropout_rate", "stochastic_depth_rate")
+
+
+def check_shared_fields(model: Any) -> None:
+    """A ValueError unless the fields of `KNOWN` and `RATES` are right, as far as a model has
+    them."""
+    for field in (name for name in KNOWN if hasattr(model, name)):
+        require_one_of(model, field, KNOWN[field])
+    for field in (name for name in RATES if hasattr(model, name)):
+        rate = getattr(model, field)
+        if not isinstance(rate, Real) or not 0 <= float(rate) < 1:
+            raise ValueError(f"{_field(model, field)}; a rate is a probability in [0, 1).")
+
+
+def require_one_of(owner: Any, field: str, known: Collection[str]) -> None:
+    """A ValueError unless the field of `owner` is one of `known`; a dtype goes by its name."""
+    value = getattr(owner, field)
+    name = _dtype_name(value) if field == "dtype" else value
+    if name not in tuple(known):
+        raise ValueError(f"{_field(owner, field)}, not one of {tuple(known)}.")
+
+
+def require_integer(owner: Any, field: str, *, least: int) -> None:
+    """A ValueError unless the field is an integer from `least` up."""
+    if not _is_integer(getattr(owner, field), least):
+        raise ValueError(f"{_field(owner, field)}; it is an integer from {least} up.")
+
+
+def read_integers(owner: Any, field: str, *, least: int) -> tuple[int, ...]:
+    """The field as a tuple; a ValueError unless it is one integer from `least` up, or more."""
+    value = getattr(owner, field)
+    is_sequence = hasattr(value, "__iter__") and not isinstance(value, str)
+    integers = tuple(value) if is_sequence else ()
+    if not integers or not all(_is_integer(number, least) for number in integers):
+        raise ValueError(
+            f"{_field(owner, field)}; it is a sequence of integers from {least} up, one at least, "
+            f"such as ({least}, {least + 1})."
+        )
+    return tuple(map(int, integers))
+
+
+def refuse_unread(owner: Any, field: str, **reader: Any) -> None:
+    """A ValueError if a field is set that only an owner with `reader` (field=value) reads.
+
+    It counts as set unless it has its default or is None.
+    """
+    ((name, wanted),) = reader.items()
+    default = next(x.default for x in dataclasses.fields(owner) if x.name == field)
+    if getattr(owner, name) != wanted and getattr(owner, field) not in (None, default):
+        raise ValueError(
+            f"{_field(owner, field)}, which nothing reads: {name} is {getattr(owner, name)!r}. "
+            f"Leave {field} out, or set {name}={wanted!r}."
+        )
+
+
+def _field(owner: Any, field: str) -> str:
+    return f"{type(owner).__name__}: {field} is {getattr(owner, field)!r}"
+
+
+def _is_integer(value: Any, least: int) -> bool:
+    return isinstance(value, Integral) and int(value) >= least
+
+
+def _dtype_name(value: Any) -> str | None:
+    try:
+        return jnp.dtype(value).name
+    except TypeError:  # no dtype at all
+        return None
