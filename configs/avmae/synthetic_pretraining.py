@@ -7,6 +7,9 @@ Half of the tubelets (8 frames of 8 x 8 pixels) and half of the spectrogram's 8 
 hidden. Expected at the end: test/rgb_loss 0.088, test/spectrogram_loss 0.27. For the first 500
 steps little more than the background is predicted (rgb_loss 0.13, spectrogram_loss 0.66).
 About five minutes on two idle CPU cores. Fine-tune it by synthetic_fine_tuning.py.
+
+    GFLOPs  M params  EFLOP
+    0.0282  0.632     -
 """
 
 from ml_collections import ConfigDict

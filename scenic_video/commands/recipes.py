@@ -1,4 +1,4 @@
-"""scenic-video recipes: the published experiments that have a config, what they cost, and results.
+"""scenic-video recipes: the experiments that have a config, what they cost, and results.
 
 A recipe says so itself, in a table of its config's docstring: a row for each variant (one row
 without a name where there is none), under these columns.
@@ -103,9 +103,11 @@ class Recipe:
 def add_parser(subparsers: Any) -> None:
     """Adds the verb `recipes`."""
     parser = subparsers.add_parser(
-        "recipes", help="list the configs of published experiments", epilog=EXAMPLES
+        "recipes", help="list the configs of experiments", epilog=EXAMPLES
     )
-    parser.description = "Lists the published experiments that have a config, and their results."
+    parser.description = (
+        "Lists the experiments that have a config, published and ours, and their results."
+    )
     parser.add_argument("--project", help="only those of a folder of configs, such as mtv")
     parser.add_argument("--data", help="only data sets with this in their names: kinetics")
     parser.add_argument("--model", help="only models with this in their names, such as Factorised")

@@ -29,6 +29,7 @@ HEADS = {
     "avid": {"label": 887},
     "imagenet": {"label": 1000},
     "synthetic": {"action": 10},
+    "synthetic_events": {"event": 20},
     "videos": {"label": 10},
 }
 MULTILABEL = ("audioset_balanced", "audioset_500k", "audioset_unbalanced", "charades")
@@ -57,16 +58,22 @@ def labels_of(data: str) -> LabelSpace:
     return LabelSpace(classes, multilabel=data in MULTILABEL)
 
 
+def data_of(recipe: Recipe) -> str:
+    """Which of `HEADS` a recipe predicts."""
+    heads = () if isinstance(recipe.config.dataset, str) else recipe.config.dataset.get("heads", ())
+    return "synthetic_events" if tuple(heads) == ("event",) else recipe.data
+
+
 def task_of(recipe: Recipe) -> Task:
     config = recipe.config.to_dict()
-    return build_task(config, labels_of(recipe.data), build(config["preprocessing"]))
+    return build_task(config, labels_of(data_of(recipe)), build(config["preprocessing"]))
 
 
 def costs(recipe: Recipe) -> tuple[float, float]:
     """GFLOPs of one view, and millions of parameters; computed once for equal models."""
     nodes = ("model", "preprocessing", "transform", "sound_transform")
     config = {name: recipe.config[name].to_dict() for name in nodes}
-    return _costs(json.dumps(config, sort_keys=True), recipe.data)
+    return _costs(json.dumps(config, sort_keys=True), data_of(recipe))
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from scenic_video.commands.configs import load_config
 from scenic_video.commands.recipes import CONFIGS, Recipe
 from scenic_video.config import build
 from scenic_video.views import Views
-from tests.configs.published import HEADS, MULTILABEL, RECIPES, labels_of
+from tests.configs.published import HEADS, MULTILABEL, RECIPES, data_of, labels_of
 
 YOUR_VIDEOS = "your_videos.py"
 RUNS = [*RECIPES, Recipe(YOUR_VIDEOS, {}, load_config([f"--config={CONFIGS / YOUR_VIDEOS}"]))]
@@ -43,7 +43,7 @@ def test_a_full_size_train_and_eval_step(recipe):
     left_out = ("dataset", "init", "seed", "evaluators", "learning_rate")
     config = {name: node for name, node in config.items() if name not in left_out}
     config["trainer"] = {"target": config["trainer"]["target"], "num_steps": 1000}
-    check_steps(json.dumps(config), like(recipe.data))
+    check_steps(json.dumps(config), like(data_of(recipe)))
 
 
 def like(data: str) -> str:
