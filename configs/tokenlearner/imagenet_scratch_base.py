@@ -6,9 +6,9 @@ result: 16 tokens at layer 9 by the MLP of version 1.1.
     scenic-video train --config=configs/tokenlearner/imagenet_scratch_base.py \
         --workdir=runs/tokenlearner/imagenet_scratch_base
 
-Adam with a decoupled weight decay of 0.3, 10,000 steps of warm-up, then down in a line. Two things
-are not as there: the loss is softmax cross-entropy, not a sigmoid for each class, and stochastic
-depth is applied, which its encoder ignores.
+Adam with a decoupled weight decay of 0.3, 10,000 steps of warm-up, then down in a line; a sigmoid
+for each class, which starts at a bias of -10. One thing is not as there: stochastic depth is
+applied, which its encoder ignores.
 
     GFLOPs  M params  EFLOP
     13.5    86.6      9.3
@@ -21,13 +21,14 @@ from configs.tokenlearner import common
 
 
 def get_config() -> ConfigDict:
-    learner = {"token_learner": "v1.1", "fuser_bottleneck_dim": 64, "stochastic_depth_rate": 0.1}
+    learner = {"token_learner": "v1.1", "fuser_bottleneck_dim": 64}
+    regular = {"stochastic_depth_rate": 0.1, "head_bias_init": -10.0}
     return ConfigDict(
         {
             "dataset": benchmarks.dataset("imagenet"),
             "preprocessing": {"num_frames": 1, "resize": 256, "crop": 224},
             "input": {"batch_size": 4096, "crop_area": (0.05, 1.0)},
-            "model": common.image_model("b16_16_at_9", **learner),
+            "model": common.image_model("b16_16_at_9", **learner, **regular),
             "learning_rate": {
                 "target": "scenic_video.optimizers:warmup_linear",
                 "peak": 5e-3,
@@ -39,6 +40,7 @@ def get_config() -> ConfigDict:
                 "weight_decay": 0.3,
                 "max_gradient_norm": 1.0,
             },
+            "task": {"loss": "sigmoid"},
             "trainer": {"num_epochs": 90},
             "evaluation": {"views": "1x1", "batch_size": 64},
         }

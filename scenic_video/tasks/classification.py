@@ -38,7 +38,9 @@ class Classification:
 
     A label is a class id [B], or a multi-hot [B, C] where `multilabel`. Without that a multi-hot
     says that any of its classes is right, and the loss aims at all alike. The loss is the mean of
-    the heads' losses: softmax cross-entropy, or the sum over classes of sigmoid cross-entropies.
+    the heads' losses: "softmax" cross-entropy, or the sum over classes of "sigmoid" cross-
+    entropies. `loss` names one; by default it is the sigmoid where `multilabel`, which takes no
+    other, and the softmax elsewhere. For a sigmoid start the model's `head_bias_init` low.
     In evaluation every input is [B, V, ...]: the V views go through the model one after another,
     and their logits (or probabilities) are averaged.
 
@@ -59,6 +61,7 @@ class Classification:
     heads: Mapping[str, int]
     transform: Callable[..., dict[str, Any]]
     multilabel: bool = False
+    loss: str | None = None
     label_smoothing: float | int = 0.0
     mixup_alpha: float | int = 0.0
     cutmix_alpha: float | int = 0.0
@@ -68,6 +71,12 @@ class Classification:
     average_views: str = "logits"
 
     def __post_init__(self):
+        known = ("sigmoid",) if self.multilabel else ("softmax", "sigmoid")
+        if self.loss not in (None, *known):
+            raise ValueError(
+                f"loss is {self.loss!r}, not one of {known}, which are for "
+                f"{'many labels' if self.multilabel else 'one label'} an example."
+            )
         if not 0.0 <= self.label_smoothing < 1.0:
             raise ValueError(f"label_smoothing must lie in [0, 1); got {self.label_smoothing}.")
         for name in ("mixup_alpha", "cutmix_alpha"):
@@ -228,7 +237,7 @@ class Classification:
     def _loss(self, answers: Answers, head: str) -> jax.Array:
         """The loss [B] of a head: the mean over the answers of each example."""
         logits, target = answers.logits[head], answers.targets[head]
-        if self.multilabel:
+        if self.multilabel or self.loss == "sigmoid":
             losses = optax.sigmoid_binary_cross_entropy(logits, target).sum(axis=-1)
         else:
             losses = optax.softmax_cross_entropy(logits, target)

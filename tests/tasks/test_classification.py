@@ -113,6 +113,27 @@ def test_views_are_averaged_as_logits_or_as_probabilities():
     )
 
 
+def test_one_label_may_be_trained_by_a_sigmoid_for_each_class():
+    batch = make_batch({"action": 4}, views=1)
+    output, _ = run(make_task(loss="sigmoid"), batch)
+    targets = jax.nn.one_hot(batch["label"]["action"], 4)
+    losses = optax.sigmoid_binary_cross_entropy(output.predictions["action"], targets)
+    assert output.loss == pytest.approx(float(losses.sum(axis=-1).mean()))
+    assert output.metrics.keys() == run(make_task(), batch)[0].metrics.keys()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"loss": "hinge"}, "'hinge', not one of .*softmax.*one label"),
+        ({"loss": "softmax", "multilabel": True}, "'softmax', not one of .*many labels"),
+    ],
+)
+def test_a_loss_that_does_not_fit_the_labels_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        make_task(**fields)
+
+
 def test_multilabel_probabilities_are_averaged_class_by_class():
     batch = make_batch({"tags": 5}, views=2, multilabel=True)
     task = make_task(heads={"tags": 5}, multilabel=True, average_views="probabilities")
