@@ -165,5 +165,5 @@ def test_wrong_inputs_and_fields_are_refused():
         MBT(**TINY, modalities=("rgb", "flow"))
     with pytest.raises(ValueError, match="lies between 0"):
         MBT(**dict(TINY, fusion_layer=5))
-    with pytest.raises(ValueError, match="positions is 'sinusoidal'"):
-        MBT(**TINY, positions="sinusoidal")
+    with pytest.raises(ValueError, match="positions is 'learned_space_time'"):
+        MBT(**TINY, positions="learned_space_time")
