@@ -32,6 +32,7 @@ FLOORS = {
     "scenic_video.console": 1,
     "scenic_video.views": 1,
     "scenic_video.config": 0,
+    "scenic_video.modalities": 0,
 }
 
 DATA_OF_CONFIGS = "scenic_video.layers.sizes"

@@ -6,7 +6,6 @@ names of the public checkpoints.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -14,15 +13,13 @@ from einops import rearrange
 from jaxtyping import Array, Float
 
 from projects.avmae.modalities import MODALITIES, given
-from scenic_video.layers.bottleneck_fusion import FusionEncoder, join, joint_mask
+from scenic_video.layers.bottleneck_fusion import FusionEncoder, join, joint_mask, positions_name
 from scenic_video.layers.embeddings import (
     POSITIONS,
     SEQUENCE_POSITIONS,
     PatchEmbedding,
     add_modality_token,
     add_positions,
-    check_clip,
-    kernel_initializer,
 )
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
 from scenic_video.layers.presence import (
@@ -116,18 +113,16 @@ class MBT(VisionTransformer, kw_only=True):
         return "" if modality == "rgb" or self.share_encoder else f"_{modality}"
 
     def _tokenize(self, modality: str, pixels: Float[Array, "..."]) -> Float[Array, "b n d"]:
-        patch = tuple(self.tubelet_size)
-        fields: dict[str, Any] = {"name": "embedding", "dtype": self.dtype}
         if modality == "rgb":
-            check_clip(pixels.shape, patch)
-            fields["kernel_init"] = kernel_initializer(self.tubelet_start)
+            tokens = self._embed_clips(pixels, self.tubelet_size, self.tubelet_start)
         else:
-            patch, fields["name"] = patch[1:], f"embedding_{modality}"
-        tokens = PatchEmbedding(self.hidden_size, patch, **fields)(pixels)
+            patch, name = tuple(self.tubelet_size)[1:], f"embedding_{modality}"
+            embed = PatchEmbedding(self.hidden_size, patch, dtype=self.dtype, name=name)
+            tokens = embed(pixels)
         grid = tokens.shape[1:-1]
         tokens = tokens.reshape(tokens.shape[0], -1, tokens.shape[-1])
         if self.positions not in SEQUENCE_POSITIONS:
-            name = "posembed_input" if modality == "rgb" else f"posembed_input_{modality}"
+            name = positions_name(modality)
             tokens = add_positions(tokens, self.positions, grid=grid, name=name)
         if self.classifier != "token":
             return tokens

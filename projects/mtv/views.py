@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from scenic_video.layers.fields import read_integers, require_one_of
-from scenic_video.layers.modalities import WORDS
 from scenic_video.layers.sizes import size
+from scenic_video.modalities import WORDS
 
 RANK = ("flow", "spectrogram", "rgb")
 """The order of modalities whose views have the same transformer."""

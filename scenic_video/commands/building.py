@@ -12,9 +12,10 @@ from scenic_video.console import Terminal
 from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
 from scenic_video.data.labels import fingerprint
-from scenic_video.data.preprocessing import MODALITIES, Preprocessing
+from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.data.statistics import identity
 from scenic_video.data.transforms import InputTransform
+from scenic_video.modalities import MODALITIES
 from scenic_video.tasks.task import Task
 
 TRANSFORMS = {"transform": "rgb", "sound_transform": "spectrogram"}

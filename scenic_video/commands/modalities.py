@@ -10,7 +10,7 @@ from scenic_video.commands.evaluation import Evaluation
 from scenic_video.commands.trained import TrainedModel
 from scenic_video.commands.trained_evaluation import evaluate
 from scenic_video.config import ConfigError, near
-from scenic_video.layers.modalities import WORDS
+from scenic_video.modalities import WORDS
 from scenic_video.tasks.classification import Classification
 from scenic_video.tasks.side_by_side import SideBySide
 

@@ -15,8 +15,7 @@ from scenic_video.data.decoding import VideoReader
 from scenic_video.data.examples import Example
 from scenic_video.data.flow import read_flow
 from scenic_video.data.sound import Sound, is_audible
-
-MODALITIES = ("rgb", "spectrogram", "flow")
+from scenic_video.modalities import MODALITIES
 
 Inputs = dict[str, np.ndarray]
 """What one example gives a batch, by name; see `Preprocessing`."""

@@ -75,8 +75,7 @@ class FusionEncoder(nn.Module):
         return split(nn.LayerNorm(name="encoder_norm")(joined), lengths)
 
     def _add_positions(self, modality: str, tokens: Array) -> Array:
-        name = "posembed_input" if modality == "rgb" else f"posembed_input_{modality}"
-        return add_positions(tokens, self.positions, name=name)
+        return add_positions(tokens, self.positions, name=positions_name(modality))
 
     def _blocks(self, layer: int, tokens: Tokens) -> dict[str, Any]:
         """The block of every modality; those that share one get the same."""
@@ -87,6 +86,11 @@ class FusionEncoder(nn.Module):
             for suffix in suffixes
         }
         return {name: blocks[self.suffixes[name]] for name in tokens}
+
+
+def positions_name(modality: str) -> str:
+    """What the learned positions of a modality are called."""
+    return "posembed_input" if modality == "rgb" else f"posembed_input_{modality}"
 
 
 def _through_bottlenecks(

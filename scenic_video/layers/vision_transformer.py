@@ -71,11 +71,11 @@ class VisionTransformer(nn.Module, kw_only=True):
         check_shared_fields(self)
 
     def _embed_images(
-        self, rgb: Float[Array, "b *one_frame h w 3"], patch_size: Sequence[int]
+        self, pixels: Float[Array, "b *one_frame h w c"], patch_size: Sequence[int]
     ) -> Float[Array, "b x y d"]:
-        """Patches (h, w) of images, or of clips of one frame."""
+        """Patches (h, w) of images, of clips of one frame, or (t, f) of spectrograms."""
         embed = PatchEmbedding(self.hidden_size, patch_size, dtype=self.dtype, name="embedding")
-        return embed(single_images(rgb))
+        return embed(single_images(pixels))
 
     def _embed_clips(
         self, rgb: Float[Array, "b t h w 3"], tubelet_size: Sequence[int], start: str

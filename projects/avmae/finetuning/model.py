@@ -1,7 +1,6 @@
 """What a masked autoencoder of one modality becomes in fine-tuning; for two see `PretrainedMBT`."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -11,11 +10,8 @@ from projects.avmae.model import Logits
 from scenic_video.layers.embeddings import (
     POSITIONS,
     FixedPositions,
-    PatchEmbedding,
     add_modality_token,
     add_positions,
-    check_clip,
-    kernel_initializer,
     single_images,
 )
 from scenic_video.layers.fields import require_one_of
@@ -90,11 +86,10 @@ class PretrainedViT(VisionTransformer, kw_only=True):
                 f"A patch_size of {patch} needs an input of {len(patch) + 2} axes, batch and "
                 f"channels included; got one of shape {pixels.shape}."
             )
-        fields: dict[str, Any] = {"dtype": self.dtype, "name": "embedding"}
         if len(patch) == 3:
-            check_clip(pixels.shape, patch)
-            fields["kernel_init"] = kernel_initializer(self.tubelet_start)
-        patches = PatchEmbedding(self.hidden_size, patch, **fields)(pixels)
+            patches = self._embed_clips(pixels, patch, self.tubelet_start)
+        else:
+            patches = self._embed_images(pixels, patch)
         tokens = patches.reshape(len(patches), -1, self.hidden_size)
         grid = patches.shape[1:-1]
         tokens = add_positions(tokens, self.positions, grid=grid, name="posembed_input")
