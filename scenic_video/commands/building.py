@@ -9,6 +9,7 @@ from scenic_video.commands import data_stats
 from scenic_video.commands.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.console import Terminal
+from scenic_video.data.agreement import checked
 from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
 from scenic_video.data.labels import fingerprint
@@ -35,6 +36,7 @@ def build_dataset(node: Any, terminal: Terminal | None = None) -> Dataset:
     else:
         with terminal.counting("preparing clips") as counting:
             dataset = build(node, progress=counting)
+    dataset = checked(dataset, maker=node["target"])
     if dataset.fingerprint:
         return dataset
     found = fingerprint(dataset.splits, dataset.labels)

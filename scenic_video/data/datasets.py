@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scenic_video.config import build, resolve
+from scenic_video.data.agreement import checked
 from scenic_video.data.assembling import assemble
 from scenic_video.data.examples import Dataset
 from scenic_video.data.flow import SUFFIX as FLOW_SUFFIX
@@ -50,7 +51,7 @@ def open_dataset(path: str | os.PathLike | Mapping[str, Any], **options: Any) ->
     node = dict(path) if isinstance(path, Mapping) else _node(os.fspath(path), options.get("heads"))
     if "multilabel" in options and _knows_labels(node):
         del options["multilabel"]
-    return build({**node, **options})
+    return checked(build({**node, **options}), maker=str(node["target"]))
 
 
 def _knows_labels(node: Mapping[str, Any]) -> bool:

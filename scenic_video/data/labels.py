@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from scenic_video.config import near
 from scenic_video.data.examples import Example, LabelSpace
@@ -73,7 +74,12 @@ def fingerprint(splits: Mapping[str, Iterable[Example]], labels: LabelSpace) -> 
 
 
 def _canonical(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return json.dumps(value, separators=(",", ":"), default=_plain_number).encode()
+
+
+def _plain_number(value: Any) -> int | float:
+    """NumPy's scalars, which are no less ids and times."""
+    return value.item()
 
 
 def _heads(splits: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scenic_video.data.agreement import check_labels
 from scenic_video.data.bad_files import BadFile
 from scenic_video.data.deadline import NoAnswer, with_deadline
 from scenic_video.data.decoding import UnreadableVideo
@@ -117,27 +118,21 @@ def record_rng(seed: int, index: int, *, attempt: int = 0) -> np.random.Generato
 
 
 def label_arrays(example: Example, labels: LabelSpace) -> dict[str, np.ndarray]:
-    """Head -> class id (int32 scalar), or zeros and ones [C] (float32) where labels are many."""
+    """Head -> class id (int32 scalar), or zeros and ones [C] (float32) where labels are many.
+
+    Errors: ValueError where the example has others than classes of `labels`.
+    """
+    check_labels(example, labels)
     if labels.multilabel:
         return {
             head: _multi_hot(example.labels[head], num_classes)
             for head, num_classes in labels.num_classes.items()
         }
-    return {head: _class_id(example, head) for head in labels.classes}
+    return {head: np.array(example.labels[head][0], np.int32) for head in labels.classes}
 
 
 def _arrays(inputs: Inputs, label: dict[str, np.ndarray], mask: float = 1.0) -> dict[str, Any]:
     return {"inputs": inputs, "label": label, "mask": np.float32(mask)}
-
-
-def _class_id(example: Example, head: str) -> np.ndarray:
-    ids = example.labels[head]
-    if len(ids) != 1:
-        raise ValueError(
-            f"Example {example.id!r} has {len(ids)} classes for {head!r}; a dataset that is not "
-            "multilabel needs exactly one."
-        )
-    return np.array(ids[0], np.int32)
 
 
 def _multi_hot(ids: Sequence[int], num_classes: int) -> np.ndarray:

@@ -1,0 +1,134 @@
+"""Holds a dataset to what it says of itself: its parts, and labels within the label space."""
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from scenic_video.data.examples import Dataset, Example, LabelSpace
+
+
+def checked(found: Any, *, maker: str) -> Dataset:
+    """`found`, what `maker` returned, if it is a dataset whose examples fit its label space.
+
+    Splits that read their examples when asked for one are not gone through: `check_labels` sees
+    those as they are loaded. Errors: ValueError with the example's name and the cure.
+    """
+    if not isinstance(found, Dataset):
+        raise ValueError(
+            f"{maker} returned {_kind(found)} where a dataset is wanted: return "
+            "scenic_video.data.examples.Dataset(name=..., splits={'train': [Example(...), ...]}, "
+            "labels=LabelSpace({'label': ('run', 'jump')}))."
+        )
+    _check_label_space(found.labels, maker)
+    if not isinstance(found.splits, Mapping) or not found.splits:
+        raise ValueError(
+            f"{maker}: `splits` is {_kind(found.splits)}; wanted examples by name of the split, "
+            "{'train': [Example(...), ...]}."
+        )
+    for split, examples in found.splits.items():
+        _check_split(split, examples, found.labels, maker)
+    return found
+
+
+def check_labels(example: Example, labels: LabelSpace) -> None:
+    """Errors: ValueError where an example's labels are not class ids of `labels`, one a head.
+
+    Where the label space is multi-label, any number of them a head.
+    """
+    if not isinstance(example.labels, Mapping):
+        raise ValueError(
+            f"Example {example.id!r} has the labels {example.labels!r}; wanted class ids by head, "
+            f"such as {_specimen(labels)}."
+        )
+    for head, names in labels.classes.items():
+        if head not in example.labels:
+            raise ValueError(
+                f"Example {example.id!r} has no label for {head!r}, only for "
+                f"{', '.join(map(repr, example.labels)) or 'nothing'}; the dataset's heads are "
+                f"{', '.join(map(repr, labels.classes))}."
+            )
+        _check_ids(example, head, names, multilabel=labels.multilabel)
+
+
+def _check_ids(example: Example, head: str, names: Sequence[str], *, multilabel: bool) -> None:
+    ids, where = example.labels[head], f"Example {example.id!r}, head {head!r}"
+    if not isinstance(ids, tuple | list):
+        cure = (names.index(ids),) if ids in names else (ids if _is_id(ids) else 0,)
+        raise ValueError(
+            f"{where}: the label is {ids!r}; wanted a tuple of class ids, such as {cure!r}."
+        )
+    for index in ids:
+        if not _is_id(index):
+            cure = f" Its id is {names.index(index)}." if index in names else ""
+            raise ValueError(f"{where}: the label {index!r} is no class id (an integer).{cure}")
+        if not 0 <= index < len(names):
+            raise ValueError(
+                f"{where}: the class id {index} is none of its {len(names)} classes, whose ids "
+                f"are 0 to {len(names) - 1}."
+            )
+    if len(ids) != 1 and not multilabel:
+        raise ValueError(
+            f"Example {example.id!r} has {len(ids)} classes for {head!r}; a dataset that is not "
+            "multilabel needs exactly one."
+        )
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _check_label_space(labels: Any, maker: str) -> None:
+    if not isinstance(labels, LabelSpace) or not isinstance(labels.classes, Mapping):
+        raise ValueError(
+            f"{maker}: `labels` is {labels!r}; wanted the names of the classes by head, "
+            "LabelSpace({'label': ('run', 'jump')})."
+        )
+    for head, names in labels.classes.items():
+        are_names = isinstance(names, tuple | list) and all(isinstance(x, str) for x in names)
+        if not are_names or not names:
+            raise ValueError(
+                f"{maker}: the classes of {head!r} are {names!r}; wanted their names in the order "
+                "of their ids, such as ('run', 'jump')."
+            )
+
+
+def _check_split(split: str, examples: Any, labels: LabelSpace, maker: str) -> None:
+    if not hasattr(examples, "__len__") or not hasattr(examples, "__getitem__"):
+        raise ValueError(
+            f"{maker}: the split {split!r} is {_kind(examples)}; wanted a sequence of examples "
+            "(a list, or a class with __len__ and __getitem__)."
+        )
+    if not len(examples):
+        raise ValueError(f"{maker}: the split {split!r} has no examples.")
+    if isinstance(examples, tuple | list):
+        for position, example in enumerate(examples):
+            _check_example(example, f"{maker}: example {position} of the split {split!r}")
+            check_labels(example, labels)
+
+
+def _check_example(example: Any, place: str) -> None:
+    if not isinstance(example, Example):
+        raise ValueError(
+            f"{place} is {_kind(example)}; wanted Example(id=..., video=path, "
+            "labels={'label': (class id,)})."
+        )
+    if not isinstance(example.id, str) or not isinstance(example.video, str | bytes):
+        raise ValueError(
+            f"{place} has the id {example.id!r} and the video {_kind(example.video)}; wanted the "
+            "id as str, the video as path (str) or as bytes of the file."
+        )
+    end = example.start if example.end is None else example.end
+    if not isinstance(example.start, Real) or not isinstance(end, Real) or end < example.start:
+        raise ValueError(
+            f"{place}, {example.id!r}, goes from start={example.start!r} to end={example.end!r}; "
+            "wanted seconds that rise, or end=None for the end of the file."
+        )
+
+
+def _specimen(labels: LabelSpace) -> str:
+    return repr({head: (0,) for head in labels.classes})
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
