@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scenic_video.data.examples import Dataset
+from scenic_video.data.file_names import printable_name
 from scenic_video.data.labels import Names, fingerprint, label_space, to_examples
 from scenic_video.data.manifest import Row, refuse_duplicates
 from scenic_video.data.statistics import read_statistics
@@ -18,18 +19,20 @@ def assemble(
     classes: Mapping[str, Names] | Names | None = None,
     multilabel: bool = False,
     flip_safe: bool = True,
+    remarks: Sequence[str] = (),
 ) -> Dataset:
     """The dataset of rows by split; `folder` is where `scenic-video data stats` left its file."""
     labels = label_space(rows, classes=classes, multilabel=multilabel)
     examples = to_examples(rows, labels)
     return Dataset(
-        name=name,
+        name=printable_name(name),
         splits=examples,
         labels=labels,
         fingerprint=fingerprint(examples, labels),
         flip_safe=flip_safe,
         statistics=read_statistics(folder),
         folder=str(folder),
+        remarks=tuple(remarks),
     )
 
 

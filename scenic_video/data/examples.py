@@ -47,7 +47,8 @@ class Dataset:
     `flip_safe` says that a mirrored clip keeps its label. `fingerprint` is a short hash of ids,
     labels and splits: two datasets with the same fingerprint hold the same examples in the same
     order. `statistics` are what `scenic-video data stats` found, by modality, and left in `folder`,
-    of this dataset and of others there.
+    of this dataset and of others there. `remarks` are what its reader left out or took for granted,
+    in sentences.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Dataset:
     flip_safe: bool = True
     statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     folder: str | None = None
+    remarks: Sequence[str] = ()
 
 
 def split_of(dataset: Dataset, name: str) -> Sequence[Example]:

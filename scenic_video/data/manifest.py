@@ -15,9 +15,13 @@ from typing import Any
 
 from scenic_video.config import near
 from scenic_video.data.examples import Example, LabelSpace
-from scenic_video.data.tables import Record, read_records
+from scenic_video.data.file_names import printable_name
+from scenic_video.data.tables import Record, other_delimiter, read_records
 
 RESERVED = ("path", "start", "end", "id", "flow")
+FILES = ("file", "filename", "file_name", "video", "video_name", "clip", "image")
+"""What others call the column "path"."""
+KINETICS_COLUMNS = frozenset({"youtube_id", "time_start", "time_end"})
 
 Heads = str | Sequence[str] | Mapping[str, str]
 """Columns to read labels from; a mapping renames them: {head: column}."""
@@ -110,14 +114,18 @@ def _cells(example: Example, labels: LabelSpace, folder: Path) -> dict[str, str]
 
 
 def _no_path(path: Path, columns: list[str]) -> str:
-    hint = ""
-    if path.suffix != ".jsonl" and len(columns) == 1:
-        wanted = "tabs" if path.suffix == ".tsv" else "commas"
-        hint = f" Cells of a {path.suffix} file are separated by {wanted}."
-    return (
-        f"{path} has no column 'path', only {', '.join(map(repr, columns))}.{hint} "
-        "The first line names the columns."
-    )
+    hint = " The first line names the columns."
+    wanted = "tabs" if path.suffix.lower() == ".tsv" else "commas"
+    is_one = len(columns) == 1 and path.suffix.lower() != ".jsonl"
+    other = other_delimiter(columns[0]) if is_one else ""
+    if set(columns) >= KINETICS_COLUMNS:
+        reader = "scenic_video.data.benchmarks.kinetics:kinetics"
+        hint = f" This is a list of Kinetics: read it by a node whose target is {reader!r}."
+    elif other:
+        hint = f" Cells of a {path.suffix} file are separated by {wanted}; these are by {other}."
+    elif alike := [name for name in columns if "path" in name.lower() or name.lower() in FILES]:
+        hint = f" Did you mean {alike[0]!r}? Call it 'path'."
+    return f"{path} has no column 'path', only {', '.join(map(repr, columns))}.{hint}"
 
 
 def _head_columns(path: Path, columns: list[str], heads: Heads | None) -> dict[str, str]:
@@ -148,7 +156,7 @@ def _row(record: Record, root: Path, head_columns: dict[str, str], multilabel: b
         untrimmed = start is None and end is None
         identity = path if untrimmed else f"{path}#{_time(start)}-{_time(end)}"
     return Row(
-        id=str(identity),
+        id=printable_name(str(identity)),
         path=str(root / Path(path).expanduser()),
         start=start or 0.0,
         end=end,
@@ -205,7 +213,7 @@ def _split_labels(value: Any) -> list[str] | None:
     parts = parts if isinstance(parts, list) else [parts]
     if any(isinstance(part, bool) or not isinstance(part, str | int) for part in parts):
         return None
-    return [str(part).strip() for part in parts]
+    return [printable_name(str(part).strip()) for part in parts]
 
 
 def refuse_duplicates(rows: Sequence[Row], *, column: str) -> None:

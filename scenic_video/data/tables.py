@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
+"""Capitals or not."""
+NOT_READ = (".txt", ".json", ".xlsx", ".xls", ".ods", ".parquet", ".pkl", ".npy")
+"""What may hold a list of videos, but is no table that is read."""
+LISTS = ("train", "val", "test", "list", "label", "annotation")
+"""Words in the names of files that list videos."""
 
 
 class Record(NamedTuple):
@@ -22,22 +27,23 @@ def read_records(path: Path, *, columns: Sequence[str] = ()) -> list[Record]:
     `columns` are the names of the first columns of a table that has no header; its other cells,
     and its lines that begin with #, are left out. Raises ValueError with file, line and column.
     """
-    if path.suffix not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise ValueError(f"{path}: a table ends in one of {', '.join(SUFFIXES)}.")
     if not path.is_file():
         raise ValueError(f"There is no file {path}.")
-    is_json = path.suffix == ".jsonl"
+    is_json = suffix == ".jsonl"
     try:
         records = list(_read_json_lines(path) if is_json else _read_table(path, list(columns)))
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text: {error}.") from error
+        raise ValueError(f"{path} is not UTF-8 text: {error}. Save it as UTF-8.") from error
     if not records:
         raise ValueError(f"{path} has no rows.")
     return records
 
 
 def _read_table(path: Path, columns: list[str]) -> Iterator[Record]:
-    delimiter = "\t" if path.suffix == ".tsv" else ","
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
         header = columns
@@ -60,11 +66,33 @@ def _read_table(path: Path, columns: list[str]) -> Iterator[Record]:
 
 def _named_cells(place: str, header: list[str], cells: list[str]) -> dict[str, str]:
     if len(cells) != len(header):
+        hint = "Quote a cell that holds the delimiter."
+        if len(header) == 1 and (other := other_delimiter(header[0])):
+            hint = f"Cells are separated by commas (tabs in .tsv); these seem to be by {other}."
         raise ValueError(
-            f"{place} has {len(cells)} cells but the header names {len(header)} columns "
-            f"({', '.join(header)}). Quote a cell that holds the delimiter."
+            f"{place} has {len(cells)} cells but the header names {len(header)} "
+            f"column{'s' if len(header) > 1 else ''} ({', '.join(header)}). {hint}"
         )
     return dict(zip(header, cells, strict=True))
+
+
+def other_delimiter(header: str) -> str:
+    """What separates the cells of a header that was taken for a single one; "" if nothing does."""
+    marks = {";": "semicolons", "\t": "tabs", ",": "commas", "|": "bars", " ": "spaces"}
+    return next((name for mark, name in marks.items() if mark in header), "")
+
+
+def lists_in(folder: Path) -> str:
+    """A sentence on the files in `folder` that seem to list videos and are not read; "" if none."""
+    names = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.suffix.lower() in NOT_READ and any(word in path.stem.lower() for word in LISTS)
+    )
+    if not names:
+        return ""
+    few = ", ".join([*names[:3], *(["..."] if len(names) > 3 else [])])
+    return f"not read: {few} (manifests end in {' '.join(SUFFIXES)})"
 
 
 def _first_cells(place: str, columns: list[str], cells: list[str]) -> dict[str, str]:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from scenic_video.data.manifest import Row
 
-VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
+VIDEO_SUFFIXES = tuple(
+    ".mp4 .webm .mkv .mov .avi .m4v .mpg .mpeg .ts .wmv .mts .m2ts .3gp .flv .ogv .vob .mxf "
+    ".gif".split()
+)
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 """Pictures are videos of one frame."""
 

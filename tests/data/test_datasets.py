@@ -77,6 +77,41 @@ def test_a_manifest_whose_files_are_all_elsewhere_is_an_error(videos, tmp_path):
     assert len(dataset.splits["train"]) == 10
 
 
+def test_paths_of_windows_are_told_how_to_be_written(tmp_path):
+    (tmp_path / "train.csv").write_text("path\nclips\\a.mp4\n")
+    words = message(datasets.open_dataset, str(tmp_path / "train.csv"))
+    assert "Folders in paths are separated by /, not by \\ as these" in words
+
+
+def test_a_manifest_may_have_its_suffix_in_capitals(tmp_path):
+    touch(tmp_path / "a.mp4")
+    (tmp_path / "train.CSV").write_text("path,label\na.mp4,run\n")
+    (tmp_path / "test.Tsv").write_text("path\tlabel\na.mp4\trun\n")
+    (tmp_path / "._test.csv").write_bytes(b"\0\5\26\7")
+    for path in (tmp_path, tmp_path / "train.CSV"):
+        assert datasets.open_dataset(path).labels.classes == {"label": ("run",)}
+    assert list(datasets.open_dataset(tmp_path).splits) == ["train", "test"]
+
+
+def test_two_manifests_of_one_split_are_refused(tmp_path):
+    touch(tmp_path / "a.mp4")
+    (tmp_path / "train.csv").write_text("path,label\na.mp4,run\n")
+    (tmp_path / "train.jsonl").write_text('{"path": "a.mp4", "label": "run"}')
+    words = message(datasets.open_dataset, tmp_path)
+    assert "train.csv and train.jsonl are both the split 'train'" in words
+
+
+def test_lists_beside_manifests_that_are_not_read_are_named(tmp_path):
+    touch(tmp_path / "a.mp4")
+    for name in ("train.json", "val_list.txt", "README.txt", "statistics.json"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "test.jsonl").write_text('{"path": "a.mp4", "label": "run"}')
+    remark = "not read: train.json, val_list.txt (manifests end in .csv .tsv .jsonl)"
+    assert datasets.open_dataset(tmp_path).remarks == (remark,)
+    (tmp_path / "test.jsonl").unlink()
+    assert remark in message(datasets.open_dataset, tmp_path)
+
+
 def test_a_dataset_needs_splits():
     assert "at least one split" in message(datasets.manifest, {})
 
@@ -113,82 +148,6 @@ def test_a_json_file_without_a_target_is_an_error(tmp_path):
     path = tmp_path / "labels.json"
     path.write_text('{"run": 0}')
     assert "no config node of a dataset" in message(datasets.open_dataset, str(path))
-
-
-# Folders
-
-
-def test_folders_of_splits_of_classes(tmp_path):
-    touch(
-        tmp_path / "train/run/b.mp4",
-        tmp_path / "train/run/a.MP4",
-        tmp_path / "train/jump fast/c.webm",
-        tmp_path / "train/run/notes.txt",
-        tmp_path / ".cache/run/x.mp4",
-        tmp_path / "val/run/a.mp4",
-    )
-    dataset = datasets.class_folders(str(tmp_path), flip_safe=False)
-    assert dataset.labels.classes == {"label": ("jump fast", "run")}
-    assert {
-        split: [(example.id, example.labels["label"]) for example in examples]
-        for split, examples in dataset.splits.items()
-    } == {
-        "train": [("jump fast/c.webm", (0,)), ("run/a.MP4", (1,)), ("run/b.mp4", (1,))],
-        "val": [("run/a.mp4", (1,))],
-    }
-    assert not dataset.flip_safe
-
-
-def test_folders_of_classes_are_split_by_a_hash_that_new_videos_do_not_move(tmp_path):
-    def split_of():
-        dataset = datasets.class_folders(str(tmp_path), test_fraction=0.25)
-        assert list(dataset.splits) == ["train", "test"]
-        return {ex.id: split for split, examples in dataset.splits.items() for ex in examples}
-
-    touch(*(tmp_path / f"{name}/{i}.mp4" for name in ("run", "jump") for i in range(100)))
-    before = split_of()
-    assert 30 < list(before.values()).count("test") < 70
-    touch(*(tmp_path / f"swim/{i}.mp4" for i in range(50)))
-    after = split_of()
-    assert len(after) == 250 and {id: after[id] for id in before} == before
-
-
-def test_pictures_are_examples_like_videos(tmp_path):
-    names = ("a.jpg", "b.JPEG", "c.png", "d.webp", "e.bmp")
-    touch(*(tmp_path / "train/run" / name for name in (*names, "f.txt")))
-    dataset = datasets.class_folders(str(tmp_path))
-    assert [example.id for example in dataset.splits["train"]] == [f"run/{name}" for name in names]
-
-
-def test_pictures_beside_videos_are_refused_until_it_is_said_which_are_meant(tmp_path):
-    touch(tmp_path / "train/run/a.mp4", tmp_path / "train/run/a.jpg", tmp_path / "train/run/b.mp4")
-    words = message(datasets.class_folders, str(tmp_path))
-    assert "holds 2 videos and 1 pictures" in words and "suffixes=('.mp4',)" in words
-    dataset = datasets.class_folders(str(tmp_path), suffixes=[".jpg"])
-    assert [example.id for example in dataset.splits["train"]] == ["run/a.jpg"]
-
-
-def test_nothing_is_held_out_where_nothing_is_asked(tmp_path):
-    touch(tmp_path / "run/a.mp4")
-    dataset = datasets.class_folders(str(tmp_path), test_fraction=0.0, head="action")
-    assert list(dataset.splits) == ["train"] and set(dataset.labels.classes) == {"action"}
-
-
-@pytest.mark.parametrize(
-    ("files", "options", "complaint"),
-    [
-        (["train/run/a.txt"], {}, "The split 'train' of"),
-        (["run/a.mp4"], {"test_fraction": 1.0}, "must lie in [0, 1); got 1.0"),
-        (["train/run/a.mp4", "test/jump/b.mp4"], {"classes": ["run"]}, "'jump' is none of the 1"),
-    ],
-)
-def test_folders_that_are_no_dataset_are_errors(tmp_path, files, options, complaint):
-    touch(*(tmp_path / file for file in files))
-    assert complaint in message(datasets.class_folders, str(tmp_path), **options)
-
-
-def test_a_missing_folder_is_an_error(tmp_path):
-    assert "There is no folder" in message(datasets.class_folders, str(tmp_path / "nowhere"))
 
 
 # Records
