@@ -6,8 +6,8 @@ FOLDER holds manifests (train.csv, and test.csv or val.csv) or folders of classe
 and counts come from there. Clips are 16 frames at 12.5 frames a second, 112 x 112 pixels, colours
 jittered.
 Cost: 2.4 GFLOPs a view, 7.4 M parameters. From random weights it wants thousands of clips; with
-fewer, start from a related run of the same model, --config.init.workdir=runs/other, leaving out its
-head: --config.init.allow_fresh="('output_projection/.*',)" and the same for allow_unused.
+fewer, start from a related run of the same model, --config.init.workdir=runs/other
+--config.init.head=new (or by_name, which keeps the classes of the same name).
 """
 
 from ml_collections import ConfigDict

@@ -25,8 +25,10 @@ NO_INIT = {
     "target": "scenic_video.weights.initialize:initialize",
     "workdir": "",
     "allow_other_positions": False,
+    "head": None,
 }
-"""The weights of which run to start from; without a workdir, none."""
+"""The weights of which run to start from; without a workdir, none. `head` is of use where the run
+has other classes: "new", or "by_name"."""
 ONE_OF = {"num_steps": "num_epochs", "num_epochs": "num_steps"}
 """Fields of the trainer that take the place of each other."""
 REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")

@@ -1,26 +1,18 @@
 """How a run starts: fresh, from the weights of another run, or from its own last checkpoint."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from jax.experimental import multihost_utils
 
-from scenic_video.checkpoints import Checkpoints, restore_params
-from scenic_video.commands.building import build_model
+from scenic_video.checkpoints import Checkpoints
 from scenic_video.commands.experiment import Experiment
-from scenic_video.commands.identity import changed_fields, labels_from_json
-from scenic_video.config import ConfigError, build
+from scenic_video.commands.identity import changed_fields
+from scenic_video.commands.initial_weights import initial_weights
+from scenic_video.config import ConfigError
 from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.trainer import Steps, TrainState
-
-
-class _Source(NamedTuple):
-    """A run to start from: what it is called, its parameters, and the model they are of."""
-
-    name: str
-    params: Any
-    model: Any
 
 
 def start_state(
@@ -48,54 +40,16 @@ def start_state(
 
 
 def _initialized(experiment: Experiment, steps: Steps) -> tuple[TrainState, str]:
-    """`init.workdir` names a run, or several, whose weights `init.target` gets as `source`: those
-    of the one, or a list.
-
-    Fixed positions have no weights: those of another kind are refused, unless
-    `init.allow_other_positions` is set.
-    """
-    node = dict(experiment.config["init"])
-    workdirs, may_differ = node.pop("workdir"), node.pop("allow_other_positions", False)
-    several = not isinstance(workdirs, str)
-    sources = [_weights_of(Path(workdir)) for workdir in (workdirs if several else [workdirs])]
-    if not may_differ:
-        for source in sources:
-            check_positions(source.name, source.model, getattr(experiment.task, "model", None))
-    params = [source.params for source in sources]
+    """A state at step 0 with the weights that `init` names."""
     state = steps.init()
-    params, load_report = build(
-        node, source=params if several else params[0], target=_on_host(state.params)
-    )
+    params, table, names = initial_weights(experiment, _on_host(state.params))
     if jax.process_index() == 0:
-        print(load_report)
+        print(table)
     params = jax.device_put(params, steps.state_shardings.params)
     ema = None if state.ema_params is None else jax.tree.map(lambda x: x.copy(), params)
     return (
         state.replace(params=params, ema_params=ema),
-        f"INIT from the weights of {', '.join(source.name for source in sources)}; step 0",
-    )
-
-
-def _weights_of(workdir: Path) -> _Source:
-    variables, meta = restore_params(workdir / "checkpoints")
-    known = "config" in meta  # not of weights that come from elsewhere
-    model = build_model(meta["config"], labels_from_json(meta["labels"])) if known else None
-    return _Source(f"{workdir} (step {meta['step']})", variables["params"], model)
-
-
-def check_positions(name: str, trained: Any, model: Any) -> None:
-    """Refuses the weights called `name` if their model had other fixed positions than `model` has.
-
-    Models without `fixed_positions` are not compared, and learned ones are weights themselves.
-    """
-    old, new = (getattr(x, "fixed_positions", None) for x in (trained, model))
-    if old is None or new is None or old == new or None in (old.kind, new.kind):
-        return
-    raise ConfigError(
-        f"{name} was trained with positions {old.kind!r}, the first patch at {old.first}; "
-        f"this {type(model).__name__} has {new.kind!r}, the first patch at {new.first}. Set "
-        "model.positions and model.classifier so that they agree, or "
-        "init.allow_other_positions=True if you mean it."
+        f"INIT from the weights of {names}; step 0",
     )
 
 

@@ -11,13 +11,16 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from projects.vivit.model import ViT
-from scenic_video.checkpoints import Checkpoints
+from scenic_video.checkpoints import Checkpoints, restore_params
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.experiment import build_experiment
 from scenic_video.commands.start import start_state
 from scenic_video.config import ConfigError
+from scenic_video.data import synthetic
+from scenic_video.data.examples import LabelSpace
 from scenic_video.trainer import TrainState
 from scenic_video.weights.initialize import Take, initialize
+from tests.helpers.runs import CONFIG as CONFIG_OF_RUN
 from tests.helpers.runs import MBT as AUDIOVISUAL_MBT
 
 SIZES: list[dict[str, Any]] = [
@@ -142,3 +145,74 @@ def test_a_run_is_not_resumed_with_other_statistics_of_its_sound(save_run, tmp_p
         measured_anew = dataclasses.replace(experiment, preprocessing=preprocessing)
         with pytest.raises(ConfigError, match="mean and std of spectrograms: 0.0, 1.0 -> 0.5, 1.0"):
             start_state(measured_anew, steps, checkpoints, workdir)
+
+
+def test_a_head_of_other_classes_is_loaded_only_as_the_config_says(save_run, tmp_path, capsys):
+    """Three classes for three others would fit, and answer wrongly for ever after."""
+    workdir = save_run(tmp_path / "run", CONFIG_OF_RUN)
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        config = checkpoints.read_meta()["config"]
+        trained, _ = restore_params(workdir / "checkpoints")
+    config["init"] |= {"workdir": str(workdir)}
+    experiment = build_experiment(config)
+    names = experiment.dataset.labels.classes["action"]
+    turned = LabelSpace({"action": ("something new", *names[:0:-1])})  # the others, backwards
+    experiment = dataclasses.replace(
+        experiment, dataset=dataclasses.replace(experiment.dataset, labels=turned)
+    )
+    with pytest.raises(ConfigError, match=r"head of other classes: .*init\.head=by_name to keep"):
+        started(experiment, tmp_path)
+    head = trained["params"]["output_projection"]["kernel"]
+
+    new, _ = started(with_head(experiment, "new"), tmp_path)
+    drawn, _ = started(with_head(experiment, None, workdir=""), tmp_path)
+    np.testing.assert_array_equal(*(x.params["output_projection"]["kernel"] for x in (new, drawn)))
+
+    named, _ = started(with_head(experiment, "by_name"), tmp_path)
+    kept = np.asarray(named.params["output_projection"]["kernel"])
+    np.testing.assert_array_equal(kept[:, 1:], np.asarray(head)[:, :0:-1])
+    np.testing.assert_array_equal(kept[:, 0], new.params["output_projection"]["kernel"][:, 0])
+    np.testing.assert_array_equal(
+        named.params["embedding"]["kernel"], trained["params"]["embedding"]["kernel"]
+    )
+    assert (
+        f"{len(names) - 1} of {len(names)} classes of the head are kept" in capsys.readouterr().out
+    )
+
+
+def test_a_head_of_another_width_names_the_cure(save_run, tmp_path):
+    workdir = save_run(tmp_path / "run", CONFIG_OF_RUN)
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        config = checkpoints.read_meta()["config"]
+    config["init"] |= {"workdir": str(workdir)}
+    experiment = build_experiment(config | {"dataset": config["dataset"] | {"target": OTHER}})
+    with pytest.raises(ValueError, match="do not start this model") as error:
+        started(experiment, tmp_path)
+    assert "--config.init.head=new" in error.value.__notes__[0]
+
+
+def started(experiment, folder: Path) -> tuple[TrainState, str]:
+    with Checkpoints(folder / "new" / "checkpoints") as checkpoints:
+        return start_state(experiment, experiment.compile(), checkpoints, folder / "new")
+
+
+def with_head(experiment, head, **fields):
+    init = experiment.config["init"] | {"head": head} | fields
+    return dataclasses.replace(experiment, config=experiment.config | {"init": init})
+
+
+def two_actions(**fields):
+    """The synthetic clips, of which only two actions are told apart."""
+    dataset = synthetic.dataset(**fields)
+    splits = {
+        name: [
+            dataclasses.replace(example, labels={"action": (example.labels["action"][0] % 2,)})
+            for example in examples
+        ]
+        for name, examples in dataset.splits.items()
+    }
+    labels = LabelSpace({"action": dataset.labels.classes["action"][:2]})
+    return dataclasses.replace(dataset, splits=splits, labels=labels, fingerprint="")
+
+
+OTHER = f"{__name__}:two_actions"

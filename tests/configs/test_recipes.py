@@ -14,8 +14,8 @@ import pytest
 from scenic_video.commands.batches import example_batch
 from scenic_video.commands.building import check_transforms
 from scenic_video.commands.configs import NO_INIT, load_config
+from scenic_video.commands.initial_weights import check_positions
 from scenic_video.commands.recipes import CONFIGS, Recipe, find_recipes
-from scenic_video.commands.start import check_positions
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.layers import sizes
 from tests.configs.published import HEADS, MULTILABEL, RECIPES, THOUSANDS, costs, labels_of, task_of

@@ -1,0 +1,64 @@
+"""The head of a classifier that starts from another's: drawn anew, or kept class by class name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from scenic_video.weights.initialize import Params
+
+Classes = Mapping[str, Sequence[str]]
+"""Head -> names of its classes; a model's last axis is all of them, head after head."""
+
+
+def head_paths(params: Any, of_one_class_more: Any) -> tuple[str, ...]:
+    """The parameters whose shape depends on the number of classes.
+
+    Both are trees of shapes of one model, the second with one class more.
+    """
+    wider = flatten_dict(dict(of_one_class_more), sep="/")
+    narrow = flatten_dict(dict(params), sep="/")
+    return tuple(path for path, leaf in narrow.items() if leaf.shape != wider[path].shape)
+
+
+def keep_classes(
+    params: Params, source: Params, *, paths: Sequence[str], classes: Classes, trained: Classes
+) -> tuple[dict[str, Any], int]:
+    """`params` whose head `paths` have the columns of `source` for classes of the same name.
+
+    A class is known by its head and its name. Also returns how many are kept.
+    Errors: ValueError where the source has no such head, or none of the classes.
+    """
+    columns = _columns(trained)
+    pairs = [(new, columns[name]) for name, new in _columns(classes).items() if name in columns]
+    if not pairs:
+        raise ValueError(
+            f"None of the classes ({_some(classes)}) is one that these weights know "
+            f"({_some(trained)}). Take init.head='new'."
+        )
+    flat, known = flatten_dict(dict(params), sep="/"), flatten_dict(dict(source), sep="/")
+    new, old = (list(ids) for ids in zip(*pairs, strict=True))
+    for path in paths:
+        if path not in known:
+            raise ValueError(f"These weights have no {path} to take classes from, by name.")
+        values, theirs = np.array(jax.device_get(flat[path])), np.asarray(known[path])
+        if theirs.shape[:-1] != values.shape[:-1]:
+            raise ValueError(
+                f"{path} is {list(values.shape)} here and {list(theirs.shape)} in these weights; "
+                "by name, all but the last axis, the classes, must agree."
+            )
+        values[..., new] = theirs[..., old]
+        flat[path] = values
+    return unflatten_dict(flat, sep="/"), len(pairs)
+
+
+def _columns(classes: Classes) -> dict[tuple[str, str], int]:
+    every = [(head, name) for head, names in classes.items() for name in names]
+    return {class_: column for column, class_ in enumerate(every)}
+
+
+def _some(classes: Classes) -> str:
+    names = [f"{head} {name}" for head, all_names in classes.items() for name in all_names]
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
