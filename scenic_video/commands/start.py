@@ -12,6 +12,7 @@ from scenic_video.commands.identity import changed_fields
 from scenic_video.commands.initial_weights import initial_weights
 from scenic_video.config import ConfigError
 from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.data.remarks import remarks
 from scenic_video.trainer import Steps, TrainState
 
 
@@ -94,10 +95,12 @@ def banner(experiment: Experiment, workdir: Path) -> dict[str, str]:
     heads = ", ".join(f"{head} ({n} classes)" for head, n in dataset.labels.num_classes.items())
     used = " x ".join(f"{axis} {size}" for axis, size in mesh.shape.items() if size > 1)
     devices = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
+    found = remarks(dataset, train=experiment.input.split)
     return {
         "workdir": str(workdir),
         "model": experiment.config["model"]["target"],
         "dataset": f"{dataset.name}: {sizes} clips; {heads}",
+        **({"to look at": "\n".join(found)} if found else {}),
         "flip": "on" if experiment.flip else "off",
         "steps": f"{experiment.cadence.num_steps} of {experiment.input.batch_size} clips",
         "devices": f"{devices}, {jax.process_count()} process(es), mesh {used or 'of one device'}",

@@ -51,8 +51,10 @@ class Report:
 
     `unreadable` holds the decoder's words; these examples are lost to training.
     `without_usable_flow` is empty where no example has optical flow. `shared` are
-    examples of one split that stand in another one too, by id, by file or by content.
-    `unused_classes` are names by head that no example of any split has.
+    examples of one split that stand in another one too, by id, by file or by content;
+    `contradictory` are those whose clip stands under other labels too; `wrong_labels` are no
+    classes. `unused_classes` are names by head that no example of any split has. `remarks` are
+    sentences on the dataset: what was left out, and what names of classes tell.
     """
 
     name: str
@@ -65,7 +67,10 @@ class Report:
     variable_frame_rate: Sequence[Finding]
     without_usable_flow: Sequence[Finding]
     shared: Sequence[Finding]
+    contradictory: Sequence[Finding]
+    wrong_labels: Sequence[Finding]
     unused_classes: Mapping[str, Sequence[str]]
+    remarks: Sequence[str]
 
     @property
     def num_examples(self) -> int:
@@ -85,34 +90,40 @@ class Report:
             *_findings("Beyond the end of their file", self.beyond_end),
             *_findings("Optical flow that cannot be used", self.without_usable_flow),
             *_findings("In more than one split", self.shared),
+            *_findings("The same clip under other labels", self.contradictory),
+            *_findings("Labels that are no classes", self.wrong_labels),
             *_findings("Rotated by metadata", self.rotated),
             *_findings("Frames at uneven intervals", self.variable_frame_rate),
             *_findings("Without sound", self.without_audio),
         ]
 
     def verdict(self) -> str:
-        """The last line: is the dataset fit for training?"""
+        """The last lines: is the dataset fit for training, and what should be looked at?"""
         lost = len(self.unreadable)
+        first = f"All {self.num_examples} examples can be read."
         if lost:
-            return f"{lost} of {self.num_examples} examples cannot be read."
-        remarks = [
+            first = f"{lost} of {self.num_examples} examples cannot be read."
+        remarks = [*self._counted(), *self.remarks]
+        if not remarks:
+            return first
+        return "\n".join([f"{first} To look at:", *(f"- {remark}" for remark in remarks)])
+
+    def _counted(self) -> list[str]:
+        counted = [
             f"{len(found)} {words}"
             for found, words in (
+                (self.wrong_labels, "have labels that are no classes"),
                 (self.beyond_end, "reach beyond the end of their file"),
                 (self.without_usable_flow, "have no usable optical flow"),
                 (self.shared, "stand in more than one split"),
+                (self.contradictory, "are clips that another example labels otherwise"),
             )
             if found
         ]
-        remarks += [
+        return counted + [
             f"{len(names)} classes of {head!r} have no example"
             for head, names in self.unused_classes.items()
         ]
-        return (
-            f"All {self.num_examples} examples can be read"
-            + "".join(f"; {remark}" for remark in remarks)
-            + "."
-        )
 
     def _summary(self) -> Table:
         columns = ("", *self.splits)

@@ -4,16 +4,18 @@ import dataclasses
 import functools
 import os
 import statistics
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from scenic_video.data.agreement import check_labels
 from scenic_video.data.check_report import Finding, Report, SplitSummary, Spread
 from scenic_video.data.content import content_of
 from scenic_video.data.deadline import NoAnswer, with_deadline
 from scenic_video.data.decoding import UnreadableVideo, VideoInfo, inspect
 from scenic_video.data.examples import Dataset, Example, LabelSpace
+from scenic_video.data.file_names import printable_name
 from scenic_video.data.flow import check_flow, has_flow
+from scenic_video.data.remarks import class_counts, label_remarks, learned_split
 
 END_TOLERANCE = 0.5
 """Seconds by which an example may overrun its file: annotations are rounded."""
@@ -26,21 +28,26 @@ AT_ONCE = 1024
 class _Seen:
     """An example after a look at its video; `info` is None where it cannot be read.
 
-    `flow` says why its optical flow cannot be used; "" where it can, None where there is none.
+    `example` is without its video where that came as bytes, and without labels where those are
+    wrong, which `wrong_labels` then says. `flow` says why its optical flow cannot be used; ""
+    where it can, None where there is none.
     """
 
     split: str
-    id: str
-    file: str
-    end: float | None
-    labels: Mapping[str, tuple[int, ...]]
-    content: str
-    info: VideoInfo | None
+    example: Example
+    content: str = ""
+    info: VideoInfo | None = None
     error: str = ""
+    wrong_labels: str = ""
     flow: str | None = None
 
+    @property
+    def file(self) -> str:
+        return str(self.example.video)
+
     def finding(self, what: str) -> Finding:
-        return Finding(split=self.split, id=self.id, file=self.file, what=what)
+        file, what = printable_name(self.file), printable_name(what)
+        return Finding(split=self.split, id=self.example.id, file=file, what=what)
 
 
 def check(
@@ -70,14 +77,14 @@ def _look_at_all(dataset: Dataset, pool: ThreadPoolExecutor) -> Iterator[_Seen]:
     for split, examples in dataset.splits.items():
 
         def look(index: int, split: str = split, examples: Sequence[Example] = examples) -> _Seen:
-            return _look(split, examples[index])
+            return _look(split, examples[index], dataset.labels)
 
         for begin in range(0, len(examples), AT_ONCE):  # a future for each at once would add up
             yield from pool.map(look, range(begin, min(begin + AT_ONCE, len(examples))))
 
 
-def _look(split: str, example: Example) -> _Seen:
-    info, error, content, flow = None, "", "", None
+def _look(split: str, example: Example, labels: LabelSpace) -> _Seen:
+    info, error, content, flow, wrong_labels = None, "", "", None, ""
     try:
         info = with_deadline(functools.partial(_inspect, example), DEADLINE)
     except (UnreadableVideo, NoAnswer) as failure:
@@ -85,15 +92,21 @@ def _look(split: str, example: Example) -> _Seen:
     else:
         content = content_of(example.video)
         flow = _trouble_with_flow(example, info)
+    try:
+        check_labels(example, labels)
+    except ValueError as failure:
+        wrong_labels = str(failure)
     return _Seen(
         split=split,
-        id=example.id,
-        file=example.video if isinstance(example.video, str) else "",
-        end=example.end,
-        labels=example.labels,
+        example=dataclasses.replace(
+            example,
+            video=example.video if isinstance(example.video, str) else "",
+            labels=dict.fromkeys(labels.classes, ()) if wrong_labels else example.labels,
+        ),
         content=content,
         info=info,
         error=error,
+        wrong_labels=wrong_labels,
         flow=flow,
     )
 
@@ -141,7 +154,10 @@ def _report(dataset: Dataset, all_seen: Sequence[_Seen]) -> Report:
         ],
         without_usable_flow=list(_without_usable_flow(all_seen)),
         shared=list(_shared(all_seen)),
+        contradictory=list(_contradictory(all_seen, dataset.labels)),
+        wrong_labels=[seen.finding(seen.wrong_labels) for seen in all_seen if seen.wrong_labels],
         unused_classes=_unused(summaries, dataset.labels),
+        remarks=[*dataset.remarks, *_remarks(summaries)],
     )
 
 
@@ -152,20 +168,13 @@ def _is_picture(info: VideoInfo) -> bool:
 
 def _summarize(seen: Sequence[_Seen], labels: LabelSpace) -> SplitSummary:
     infos = [example.info for example in seen if example.info is not None]
-    counts = {
-        head: Counter(index for example in seen for index in example.labels[head])
-        for head in labels.classes
-    }
     return SplitSummary(
         num_examples=len(seen),
         num_unreadable=len(seen) - len(infos),
         duration=_spread(info.duration for info in infos),
         short_side=_spread(min(info.height, info.width) for info in infos),
         frame_rate=_spread(info.fps for info in infos),
-        histogram={
-            head: {name: counts[head][index] for index, name in enumerate(names)}
-            for head, names in labels.classes.items()
-        },
+        histogram=class_counts((one.example for one in seen), labels),
     )
 
 
@@ -177,8 +186,9 @@ def _spread(numbers: Iterable[float]) -> Spread | None:
 def _beyond_end(readable: Iterable[tuple[_Seen, VideoInfo]]) -> Iterator[Finding]:
     for seen, info in readable:
         finish = float(info.timestamps[0]) + info.duration
-        if seen.end is not None and seen.end - finish > END_TOLERANCE:
-            yield seen.finding(f"ends at {seen.end:g} s, its file at {finish:.3f} s")
+        end = seen.example.end
+        if end is not None and end - finish > END_TOLERANCE:
+            yield seen.finding(f"ends at {end:g} s, its file at {finish:.3f} s")
 
 
 def _without_usable_flow(all_seen: Sequence[_Seen]) -> Iterator[Finding]:
@@ -199,13 +209,44 @@ def _shared(all_seen: Iterable[_Seen]) -> Iterator[Finding]:
         keys = {
             "the file": os.path.realpath(seen.file) if seen.file else "",
             "the content": seen.content,
-            "the id": seen.id,
+            "the id": seen.example.id,
         }
         others = {what: first.setdefault((what, key), seen) for what, key in keys.items() if key}
         shared = [what for what, other in others.items() if other.split != seen.split]
         if shared:
             other = others[shared[0]]
-            yield seen.finding(f"has {shared[0]} of {other.id!r} in the split {other.split!r}")
+            yield seen.finding(
+                f"has {shared[0]} of {other.example.id!r} in the split {other.split!r}"
+            )
+
+
+def _contradictory(all_seen: Iterable[_Seen], labels: LabelSpace) -> Iterator[Finding]:
+    """Examples of the same part of the same content as one before, under other labels."""
+    first: dict[tuple[str, float, float | None], _Seen] = {}
+    for seen in all_seen:
+        if not seen.content or seen.wrong_labels:
+            continue
+        earlier = first.setdefault((seen.content, seen.example.start, seen.example.end), seen)
+        for head, names in labels.classes.items():
+            one, other = ([names[i] for i in x.example.labels[head]] for x in (seen, earlier))
+            if sorted(one) != sorted(other):
+                yield seen.finding(
+                    f"is {_names(one)}, but {earlier.example.id!r} of the same content is "
+                    f"{_names(other)}"
+                )
+                break
+
+
+def _names(classes: Sequence[str]) -> str:
+    return ", ".join(map(repr, classes)) or "nothing"
+
+
+def _remarks(summaries: Mapping[str, SplitSummary]) -> list[str]:
+    return label_remarks(
+        {split: summary.histogram for split, summary in summaries.items()},
+        num_examples=sum(summary.num_examples for summary in summaries.values()),
+        train=learned_split(summaries),
+    )
 
 
 def _unused(

@@ -47,7 +47,13 @@ def test_check_shows_splits_classes_and_a_verdict(broken, capsys):
     out = capsys.readouterr().out
     assert "Examples by verb" in out and "onion" in out
     assert "Invalid data found" in " ".join(out.split())  # a long path folds the line
-    assert out.splitlines()[-1] == "1 of 3 examples cannot be read."
+    assert out.splitlines()[-5:] == [
+        "1 of 3 examples cannot be read. To look at:",
+        "- 1 stand in more than one split",
+        "- 1 are clips that another example labels otherwise",
+        "- 1 class of 'verb' is in 'test' alone: 'put'",
+        "- 1 class of 'noun' is in 'test' alone: 'pan'",
+    ]
 
 
 def test_a_strict_check_fails_where_files_are_unreadable(broken, videos):

@@ -14,7 +14,7 @@ from projects.vivit.model import ViT
 from scenic_video.checkpoints import Checkpoints, restore_params
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.experiment import build_experiment
-from scenic_video.commands.start import start_state
+from scenic_video.commands.start import banner, start_state
 from scenic_video.config import ConfigError
 from scenic_video.data import synthetic
 from scenic_video.data.examples import LabelSpace
@@ -128,6 +128,19 @@ def backbone(*, source, target):
         "allow_unused": ["output_projection/.*", "cls"],
     }
     return initialize(source=source, target=target, takes=takes, **free)
+
+
+def test_the_banner_says_what_labels_are_not_as_they_were_meant(config, tmp_path):
+    experiment = build_experiment(load_config([f"--config={config}"]).to_dict())
+    assert "to look at" not in banner(experiment, tmp_path)
+    names = ("nan", *experiment.dataset.labels.classes["action"][1:])
+    labels = dataclasses.replace(experiment.dataset.labels, classes={"action": names})
+    dataset = dataclasses.replace(
+        experiment.dataset, labels=labels, remarks=("left out: 1 file hidden",)
+    )
+    said = banner(dataclasses.replace(experiment, dataset=dataset), tmp_path)["to look at"]
+    empty = "1 class of 'action' looks like an empty cell: 'nan'"
+    assert said.splitlines() == ["left out: 1 file hidden", empty]
 
 
 def test_a_run_is_not_resumed_with_other_statistics_of_its_sound(save_run, tmp_path):

@@ -1,3 +1,4 @@
+import collections
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import pytest
 from scenic_video.data import checking, datasets, synthetic
 from scenic_video.data.building import build_tfds
 from scenic_video.data.checking import check
+from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.flow import flow_path
 from scenic_video.data.flow_writing import write_flow
 
@@ -70,6 +72,8 @@ def test_a_good_dataset_has_nothing_to_be_found(videos):
         report.variable_frame_rate,
         report.without_usable_flow,
         report.shared,
+        report.contradictory,
+        report.wrong_labels,
     ):
         assert list(findings) == []
     assert report.unused_classes == {}
@@ -154,7 +158,36 @@ def test_examples_in_two_splits_are_found_by_file_content_and_id(videos, tmp_pat
         "six": "has the content of 'two' in the split 'train'",
         "three": "has the id of 'three' in the split 'train'",
     }
-    assert report.verdict() == "All 8 examples can be read; 3 stand in more than one split."
+    assert report.verdict() == (
+        "All 8 examples can be read. To look at:\n- 3 stand in more than one split"
+    )
+
+
+def test_the_same_clip_under_two_labels_is_found_by_its_content(videos, tmp_path):
+    shutil.copy(videos / "train/00000.mp4", tmp_path / "a.mp4")
+    os.link(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    report = check_files(tmp_path, ["a.mp4,,,run", "b.mp4,,,jump", "b.mp4,0,0.3,jump"])
+    words = "is 'jump', but 'a.mp4' of the same content is 'run'"
+    assert told(report.contradictory) == {"b.mp4": words}
+    assert "- 1 are clips that another example labels otherwise" in report.verdict()
+
+
+def test_labels_of_records_that_are_no_classes_are_found(videos, tmp_path):
+    example = Example("a", str(videos / "train/00000.mp4"), {"label": (7,)})
+    split = collections.UserList([example])
+    report = check(Dataset("late", {"train": split}, LabelSpace({"label": ("run", "jump")})))
+    assert "the class id 7 is none of its 2 classes" in told(report.wrong_labels)["a"]
+    assert report.splits["train"].histogram == {"label": {"run": 0, "jump": 0}}
+
+
+def test_names_that_are_no_text_are_told_in_text(tmp_path):
+    (tmp_path / "train/a").mkdir(parents=True)
+    with open(os.path.join(os.fsencode(tmp_path), b"train/a/caf\xe9.mp4"), "wb") as file:
+        file.write(b"no video")
+    report = check(datasets.open_dataset(tmp_path))
+    (finding,) = report.unreadable
+    assert "caf\\udce9.mp4: " in finding.what
+    json.dumps(report.to_json(), ensure_ascii=False).encode("utf-8")
 
 
 def test_flow_is_looked_at_where_there_is_some(videos, tmp_path):
@@ -178,7 +211,9 @@ def test_flow_is_looked_at_where_there_is_some(videos, tmp_path):
     assert "unlike others" in words["none.mp4"] and "has changed" in words["stale.mp4"]
     assert "Invalid data" in words["text.mp4"] and "No such file" in words["missing.mp4"]
     assert "covers 0.000 to 0.200 s" in words["short.mp4"]
-    assert report.verdict() == "All 7 examples can be read; 5 have no usable optical flow."
+    assert report.verdict() == (
+        "All 7 examples can be read. To look at:\n- 5 have no usable optical flow"
+    )
     assert "Optical flow that cannot be used: 5" in [title for title, _, _ in report.tables()]
 
 
