@@ -18,8 +18,8 @@ def head_paths(params: Any, of_one_class_more: Any) -> tuple[str, ...]:
 
     Both are trees of shapes of one model, the second with one class more.
     """
-    wider = flatten_dict(dict(of_one_class_more), sep="/")
-    narrow = flatten_dict(dict(params), sep="/")
+    wider: Any = flatten_dict(dict(of_one_class_more), sep="/")
+    narrow: Any = flatten_dict(dict(params), sep="/")
     return tuple(path for path, leaf in narrow.items() if leaf.shape != wider[path].shape)
 
 
@@ -38,7 +38,8 @@ def keep_classes(
             f"None of the classes ({_some(classes)}) is one that these weights know "
             f"({_some(trained)}). Take init.head='new'."
         )
-    flat, known = flatten_dict(dict(params), sep="/"), flatten_dict(dict(source), sep="/")
+    flat: Any = flatten_dict(dict(params), sep="/")
+    known: Any = flatten_dict(dict(source), sep="/")
     new, old = (list(ids) for ids in zip(*pairs, strict=True))
     for path in paths:
         if path not in known:
