@@ -5,15 +5,20 @@ same command goes on from there).
 """
 
 import argparse
+import contextlib
 import importlib
 import os
+import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 WRONG_PATHS = (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError)
 VERBS = ("train", "eval", "predict", "data", "recipes")
+NAME_CODE = ("train", "eval", "predict")
+"""Verbs whose configs name code, which may be that of the clone or project that one works in."""
+NUMBER = re.compile(r"-\.?\d.*")
 
 JAX_NOTE = "-" * 20
 """How what JAX says of its shortened tracebacks starts."""
@@ -43,11 +48,11 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code."""
-    # Configs name projects.* and configs.* of the clone that one works in.
-    sys.path.insert(0, os.getcwd())
+    argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        arguments = parse(sys.argv[1:] if argv is None else list(argv))
-        return arguments.run(arguments) or 0
+        with _working_folder_last(reads_code=bool(argv) and argv[0] in NAME_CODE):
+            arguments = parse(argv)
+            return arguments.run(arguments) or 0
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 1
@@ -59,9 +64,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
 
 
+@contextlib.contextmanager
+def _working_folder_last(*, reads_code: bool) -> Iterator[None]:
+    """Finds code of the working folder where nothing installed has its name, so that an av.py or
+    a queue.py there takes the place of no library; processes started within do the same."""
+    path, safe = list(sys.path), os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    root = str(Path(__file__).resolve().parents[1])  # of a clone that is not installed
+    last = [root, os.getcwd()] if reads_code else [root]
+    sys.path += [folder for folder in dict.fromkeys(last) if folder not in path]
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        del os.environ["PYTHONSAFEPATH"]
+        os.environ |= {} if safe is None else {"PYTHONSAFEPATH": safe}
+
+
 def parse(argv: list[str]) -> argparse.Namespace:
     """The arguments of a verb; what starts with --config is left in `config_arguments`."""
     parser = Parser(prog="scenic-video", description=DESCRIPTION, epilog=EXAMPLES)
+    if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
+        from scenic_video.config import near
+
+        parser.error(f"{argv[0]!r} is none of {', '.join(VERBS)}{near(argv[0], list(VERBS))}")
     subparsers = parser.add_subparsers(
         dest="verb", metavar="|".join(VERBS), required=True, parser_class=Parser
     )
@@ -79,7 +105,8 @@ def _take_config_arguments(rest: list[str], arguments: argparse.Namespace) -> li
     reads_config = hasattr(arguments, "workdir") and arguments.verb == "train"
     taken = []
     for argument in rest:
-        is_config = argument.startswith("--config") or (taken and not argument.startswith("-"))
+        is_value = taken and (not argument.startswith("-") or NUMBER.fullmatch(argument))
+        is_config = argument.startswith("--config") or is_value
         if not (reads_config and is_config):
             known = ["--config", *(f"--{name.replace('_', '-')}" for name in vars(arguments))]
             name = argument.split("=")[0]
@@ -96,9 +123,8 @@ def exit_code(error: Exception) -> int | None:
     A ValueError is the user's to mend where our own code raised it, and a bug where it comes from
     the depths of a library.
     """
-    from scenic_video.loop import NonFiniteLoss
-
-    if isinstance(error, NonFiniteLoss):
+    loop = sys.modules.get("scenic_video.loop")  # to import it takes seconds
+    if loop is not None and isinstance(error, loop.NonFiniteLoss):
         return 1
     if isinstance(error, WRONG_PATHS):
         return 2
@@ -117,4 +143,6 @@ def _words(error: Exception) -> str:
 
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the working folder, which `python -m` puts first
     sys.exit(main())

@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from scenic_video import cli
@@ -60,3 +65,29 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(cli, "parse", lambda argv: Verb)
     with pytest.raises(ValueError):
         cli.main([])
+
+
+@pytest.mark.parametrize(
+    "arguments, code, words",
+    [
+        (["data", "synthesize", "--out=clips", "--num-workers=2", "--clips=4"], 0, "clips"),
+        (["train", "--config=nothing.py"], 2, "There is no config file 'nothing.py'"),
+    ],
+)
+def test_files_of_the_working_folder_take_the_place_of_no_library(tmp_path, arguments, code, words):
+    for name in ("av", "grain", "jax", "queue", "random", "select", "statistics", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('of the working folder')")
+    command = [sys.executable, "-m", "scenic_video.cli", *arguments]
+    env = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    ended = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env=env, timeout=200
+    )
+    assert ended.returncode == code, ended.stderr
+    assert words in ended.stdout + ended.stderr
+
+
+def test_a_verb_leaves_paths_and_environment_as_they_were(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path), dict(os.environ)
+    assert cli.main(["train", "--config=nothing.py"]) == 2
+    assert (list(sys.path), dict(os.environ)) == before

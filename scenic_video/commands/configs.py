@@ -2,13 +2,12 @@
 
 import ast
 import inspect
-import runpy
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from scenic_video.commands.config_files import run_config
 from scenic_video.config import ConfigError, near, resolve
 
 IMPLIED_TARGETS = {
@@ -39,38 +38,57 @@ OPTIONAL += ("evaluators",)
 def load_config(arguments: Sequence[str]) -> Any:
     """The config that `arguments` name, a locked ConfigDict, overridden and completed.
 
-    An override may set any field of a node's constructor, written in the config or not. Errors:
-    ConfigError for a missing file, a misspelt field or a value of the wrong type.
+    An override may set any field of a node's constructor, written in the config or not, and any
+    node as a whole. Errors: ConfigError for a missing file, a misspelt field or a value of the
+    wrong type.
     """
     pairs = _pairs(arguments)
-    paths = [value for name, value in pairs if name == "--config"]
-    if len(paths) != 1:
+    names = [value for name, value in pairs if name == "--config"]
+    if len(names) != 1:
         raise ConfigError("Give one config: --config=FILE, such as configs/quickstart.py.")
-    config = complete(_run(paths[0]))
+    config = complete(run_config(names[0]))
     for name, value in pairs:
         if name != "--config":
             _override(config, name, value)
-    return config.lock()
+    return complete(config).lock()
 
 
 def complete(config: ConfigDict) -> ConfigDict:
-    """`config` with all its nodes and their targets; an unknown or missing node is an error."""
+    """`config` with all its nodes and their targets; an unknown or missing node is an error.
+
+    None stands for a node that is left out.
+    """
     known = [*REQUIRED, *OPTIONAL]
-    for name in config:
+    nodes: dict[str, Any] = {"seed": 0}
+    nodes |= {name: node for name, node in config.to_dict().items() if node is not None}
+    for name, node in nodes.items():
         if name not in known:
             raise ConfigError(f"A config has no node {name!r}{near(name, known)}")
-    missing = [name for name in REQUIRED if name not in config]
+        _check_node(name, node)
+    missing = [name for name in REQUIRED if name not in nodes]
     if missing:
         raise ConfigError(f"The config lacks {', '.join(missing)}.")
-    nodes: dict[str, Any] = {"seed": 0} | config.to_dict()
     nodes["init"] = NO_INIT | nodes.get("init", {})
     nodes.setdefault("evaluators", {})
     for name, target in IMPLIED_TARGETS.items():
         nodes[name] = {"target": target} | nodes.get(name, {})
-    if "sound" in nodes["preprocessing"]:
+    if nodes["preprocessing"].get("sound") is not None:
         sound = {"target": "scenic_video.data.sound:Sound"} | nodes["preprocessing"]["sound"]
         nodes["preprocessing"] |= {"sound": sound}
     return ConfigDict(nodes)
+
+
+def _check_node(name: str, node: Any) -> None:
+    if name == "seed":
+        if type(node) is not int or not 0 <= node < 2**32:
+            raise ConfigError(f"seed must be an integer from 0 to 2**32 - 1; got {node!r}.")
+    elif not isinstance(node, Mapping) and not (name == "dataset" and isinstance(node, str)):
+        raise ConfigError(
+            f"{name} must be a node, the fields of a constructor by their names; got {node!r}."
+        )
+    if name == "evaluators":
+        for evaluator, its_node in node.items():
+            _check_node(f"evaluators.{evaluator}", its_node)
 
 
 def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
@@ -79,23 +97,21 @@ def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
     remaining = list(arguments)
     while remaining:
         name, equals, value = remaining.pop(0).partition("=")
+        if not name.startswith("--config"):
+            last = pairs[-1][0] if pairs else "--config"
+            raise ConfigError(
+                f"{name!r} belongs to no flag. Write {last}=VALUE without spaces, or with quotes "
+                "around the value."
+            )
         if not equals:
             if not remaining:
                 raise ConfigError(f"{name} lacks a value.")
             value = remaining.pop(0)
+            if value.startswith("="):
+                value = value.removeprefix("=") or (remaining[0] if remaining else "VALUE")
+                raise ConfigError(f"Around '=' stands a space. Write {name}={value}.")
         pairs.append((name, value))
     return pairs
-
-
-def _run(path_and_variant: str) -> ConfigDict:
-    path, _, variant = path_and_variant.partition(":")
-    if not Path(path).is_file():
-        siblings = [str(p) for p in Path(path).parent.glob("*.py") if p.stem != "__init__"]
-        raise ConfigError(f"There is no config file {path!r}{near(path, siblings)}")
-    get_config = runpy.run_path(path).get("get_config")
-    if get_config is None:
-        raise ConfigError(f"{path} must define get_config(), which returns a ConfigDict.")
-    return get_config(variant) if variant else get_config()
 
 
 def _override(config: Any, name: str, text: str) -> None:
@@ -104,6 +120,21 @@ def _override(config: Any, name: str, text: str) -> None:
         fields = {"target": "scenic_video.data.datasets:open_dataset", "path": config.dataset}
         with config.ignore_type():
             config.dataset = ConfigDict(fields)
+    node = _parent(config, name, text)
+    known = _fields(node) if parents else [*REQUIRED, *OPTIONAL]
+    is_open = _is_node(node) and (parents == ["evaluators"] or _takes_any(node))
+    if not _is_node(node) or not (field in known or is_open):
+        raise ConfigError(f"{name}: there is no field {field!r}{near(field, known)}")
+    value = _parse(name, text, node.get(field))
+    with node.ignore_type():  # `_parse` has checked it
+        node[field] = value
+        if parents == ["trainer"] and field in ONE_OF and ONE_OF[field] in node:
+            del node[ONE_OF[field]]
+
+
+def _parent(config: Any, name: str, text: str) -> Any:
+    """The node whose field `name` sets."""
+    *parents, field = name.removeprefix("--config.").split(".")
     node = config
     for depth, parent in enumerate(parents):
         if not _is_node(node) or parent not in node:
@@ -116,14 +147,7 @@ def _override(config: Any, name: str, text: str) -> None:
                 )
             raise ConfigError(f"{name}: there is no {parent!r}{near(parent, _fields(node))}")
         node = node[parent]
-    if not _is_node(node) or not (field in _fields(node) or _takes_any(node)):
-        raise ConfigError(f"{name}: there is no field {field!r}{near(field, _fields(node))}")
-    is_dataset = name == "--config.dataset"  # a path or a name may stand for the node
-    value = text if is_dataset else _parse(name, text, node.get(field))
-    with node.ignore_type():  # `_parse` has checked it
-        node[field] = value
-        if parents == ["trainer"] and field in ONE_OF and ONE_OF[field] in node:
-            del node[ONE_OF[field]]
+    return node
 
 
 def _is_node(value: Any) -> bool:
@@ -146,8 +170,10 @@ def _takes_any(node: Any) -> bool:
 
 
 def _parse(name: str, text: str, old: Any) -> Any:
-    if isinstance(old, str):
-        return text
+    # A path or a name may stand for the node of a dataset, and the other way round.
+    is_dataset = name == "--config.dataset"
+    if isinstance(old, str) or is_dataset:
+        return _node_of(name, text, old) if is_dataset and text.lstrip().startswith("{") else text
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -156,8 +182,33 @@ def _parse(name: str, text: str, old: Any) -> Any:
         value = float(value)
     if isinstance(old, tuple) and isinstance(value, list):
         value = tuple(value)
+    if _is_node(old) and value is not None:
+        return _node_of(name, text, old)
     if old is not None and value is not None and type(value) is not type(old):
         raise ConfigError(f"{name} is {_kind(old)} ({old!r}), but {text!r} is {_kind(value)}.")
+    return value
+
+
+def _node_of(name: str, text: str, old: Any) -> dict[str, Any]:
+    """The node that `text` writes out, to take the place of `old`.
+
+    One that names what it builds is replaced by one that does; its single fields are set apart.
+    """
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ConfigError(
+            f"{name} is a node, but {text!r} is no dict. Write "
+            f"{name}=\"{{'target': 'package.module:name', 'field': 1}}\", or {name}.FIELD=VALUE."
+        )
+    if "target" not in value and (isinstance(old, str) or "target" in old):
+        fields = " ".join(f"{name}.{field}={written!r}" for field, written in value.items())
+        raise ConfigError(
+            f"{name}: to take its place a node needs a 'target'. To set its fields, write "
+            f"{fields or name + '.FIELD=VALUE'}"
+        )
     return value
 
 

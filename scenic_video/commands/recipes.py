@@ -20,13 +20,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from scenic_video.commands.config_files import CONFIGS
 from scenic_video.commands.configs import load_config
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
 from scenic_video.layers.sizes import SIZES
 from scenic_video.views import Views
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 COSTS = ("variant", "GFLOPs", "M params", "EFLOP")
 OURS = "ours "
 
@@ -42,7 +42,7 @@ The docstring of a config has its paper, its command, and where it starts.
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """One row of a config's table. `name` is what stands behind --config=configs/."""
+    """One row of a config's table. `name` is what stands behind --config=."""
 
     file: str
     row: Mapping[str, str]
@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
         chosen = [r for r in chosen if wanted.lower() in getattr(r, field).lower()]
         if not chosen:
             raise ConfigError(f"No recipe has --{field}={wanted}; there are {', '.join(known)}.")
-    columns = ("configs/", "model", "data", "GFLOPs x views", "M params", "printed, %", "ours, %")
+    columns = ("--config=", "model", "data", "GFLOPs x views", "M params", "printed, %", "ours, %")
     rows = [_cells(recipe) for recipe in chosen]
     Terminal().table(f"{len(chosen)} recipes", columns, rows, fold=False)
     return 0

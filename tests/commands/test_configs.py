@@ -75,7 +75,7 @@ def test_a_variant_reaches_get_config(config_file):
         ("--config.model.dropout=0.1", "Did you mean 'dropout_rate'"),
         ("--config.model.hidden_size=wide", "is int"),
         ("--config.model.hidden_size=9.5", "is float"),
-        ("--config.model=3", "is node"),
+        ("--config.model=3", "is a node"),
     ],
 )
 def test_a_wrong_override_is_an_error_that_helps(config_file, override, words):
@@ -120,3 +120,55 @@ def test_fields_of_a_dataset_that_is_a_path_can_be_set(config_file):
 def test_steps_take_the_place_of_epochs(config_file):
     trainer = load(config_file, "--config.trainer.num_steps=7").trainer
     assert trainer.num_steps == 7 and "num_epochs" not in trainer
+
+
+@pytest.mark.parametrize(
+    "name, node",
+    [
+        ("evaluators.few_shot", {"target": "scenic_video.evaluators.few_shot:FewShot", "shots": 5}),
+        ("evaluators", {"few_shot": {"target": "scenic_video.evaluators.few_shot:FewShot"}}),
+        ("task", {"target": "my.tasks:Mine", "weight": 0.5}),
+        ("dataset", {"target": "my.data:videos", "folder": "clips"}),
+        ("model", {"target": "my.models:Mine"}),
+    ],
+)
+def test_a_node_can_be_given_as_a_whole(config_file, name, node):
+    found = load(config_file, f"--config.{name}={node}")
+    for field in name.split("."):
+        found = found[field]
+    assert found.to_dict() == node
+
+
+def test_a_node_inside_another_gets_its_target(config_file):
+    config = load(config_file, "--config.preprocessing.sound={'seconds': 2.0}")
+    assert config.preprocessing.sound.target == "scenic_video.data.sound:Sound"
+
+
+def test_none_leaves_a_node_out(config_file):
+    left_out = load(config_file, "--config.transform.color_jitter=0.5", "--config.transform=None")
+    assert left_out == load(config_file)
+
+
+@pytest.mark.parametrize(
+    "overrides, words",
+    [
+        (["--config.transform={'color_jitter': 0.5}"], "--config.transform.color_jitter=0.5"),
+        (["--config.dataset={'path': 'x'}"], "--config.dataset.path='x'"),
+        (["--config.optimizer=None"], "lacks optimizer"),
+        (["--config.evaluators.mine=3"], "evaluators.mine must be a node"),
+        (["--config.seed", "=", "3"], "Write --config.seed=3"),
+        (["--config.seed=", "3"], "Write --config.seed=VALUE without spaces"),
+        (["--config.seed", "=3"], "Write --config.seed=3"),
+        (["--config.seed=-1"], "seed must be an integer from 0 to .*; got -1"),
+        (["--config.seed=4294967296"], "seed must be"),
+    ],
+)
+def test_a_slip_on_the_command_line_is_answered_by_what_to_write(config_file, overrides, words):
+    with pytest.raises(ConfigError, match=words):
+        load(config_file, *overrides)
+
+
+def test_a_node_of_a_file_that_is_none_is_named(config_file):
+    config_file.write_text(CONFIG.replace("trainer=dict(num_epochs=1)", "trainer=3"))
+    with pytest.raises(ConfigError, match="trainer must be a node"):
+        load(config_file)
