@@ -13,7 +13,7 @@ from scenic_video.config import ConfigError, near
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-def run_config(name: str) -> ConfigDict:
+def run_config(name: str) -> Any:
     """What get_config() of a file returns, asked for a variant where `name` has one.
 
     A file that is not below the working folder is looked for among the configs of this clone, with

@@ -86,7 +86,7 @@ def _check_node(name: str, node: Any) -> None:
         raise ConfigError(
             f"{name} must be a node, the fields of a constructor by their names; got {node!r}."
         )
-    if name == "evaluators":
+    elif name == "evaluators" and isinstance(node, Mapping):
         for evaluator, its_node in node.items():
             _check_node(f"evaluators.{evaluator}", its_node)
 

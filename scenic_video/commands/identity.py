@@ -1,5 +1,6 @@
 """What a run is, as JSON: labels, config, where it runs; and what a resumed one may change."""
 
+import inspect
 import platform
 from collections.abc import Mapping
 from importlib import metadata
@@ -7,13 +8,15 @@ from typing import Any
 
 import jax
 
+from scenic_video.config import ConfigError, resolve
 from scenic_video.data.examples import LabelSpace
 
-MAY_CHANGE = ("mesh.", "evaluation.", "evaluators", "dataset")
-MAY_CHANGE += ("trainer.log_every", "trainer.keep_last", "init.allow_other_positions")
-MAY_CHANGE += tuple(
-    f"input.{name}" for name in ("num_threads", "num_workers", "decode_timeout", "max_bad_share")
-)
+OFTEN = ("log_every", "eval_every", "checkpoint_every", "keep_last", "max_bad_steps")
+READING = ("num_threads", "num_workers", "decode_timeout", "max_bad_share")
+MAY_CHANGE = ("mesh.", "evaluation.", "evaluators", "dataset", "init.allow_other_positions")
+MAY_CHANGE += tuple(f"trainer.{name}" for name in OFTEN)
+MAY_CHANGE += tuple(f"input.{name}" for name in READING)
+"""What changes no number of the training."""
 
 
 def labels_to_json(labels: LabelSpace) -> dict[str, Any]:
@@ -28,13 +31,38 @@ def labels_from_json(json: Mapping[str, Any]) -> LabelSpace:
 
 
 def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The lines "field: old -> new" of all fields that a resumed run must not change."""
-    a, b = _flatten(old), _flatten(new)
+    """The lines "field: old -> new" of all fields that a resumed run must not change.
+
+    A field that one config leaves to its constructor's default and the other writes out is the same
+    in both. Only constructors that `new` names are looked up: `old` comes from a file.
+    """
+    defaults = _defaults(new)
+    a, b = (defaults | _flatten(config) for config in (old, new))
     return [
         f"{name}: {a.get(name)!r} -> {b.get(name)!r}"
         for name in sorted(a.keys() | b.keys())
         if a.get(name) != b.get(name) and not name.startswith(MAY_CHANGE)
     ]
+
+
+def _defaults(node: Any, prefix: str = "") -> dict[str, Any]:
+    """What the constructors named in `node` put in the place of fields that it leaves out."""
+    if not isinstance(node, Mapping):
+        return {}
+    found: dict[str, Any] = {}
+    for name, parameter in _parameters(node).items():
+        if parameter.default is not parameter.empty:
+            found |= _flatten(parameter.default, f"{prefix}{name}.")
+    for name, value in node.items():
+        found |= _defaults(value, f"{prefix}{name}.")
+    return found
+
+
+def _parameters(node: Mapping[str, Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(resolve(node["target"])).parameters if "target" in node else {}
+    except (ConfigError, ValueError):  # of no name that can be imported, or not written in Python
+        return {}
 
 
 def environment() -> dict[str, Any]:
