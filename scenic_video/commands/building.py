@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from scenic_video.commands import data_stats
+from scenic_video.commands import absent_data, data_stats
 from scenic_video.commands.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.console import Terminal
@@ -23,11 +23,15 @@ TRANSFORMS = {"transform": "rgb", "sound_transform": "spectrogram"}
 """Which modality the node of a config transforms."""
 
 
-def build_dataset(node: Any, terminal: Terminal | None = None) -> Dataset:
+def build_dataset(
+    node: Any, terminal: Terminal | None = None, *, cure: str = absent_data.CURE
+) -> Dataset:
     """A dataset from its config node, or from a path or catalogue name.
 
     One that has to be made first, and takes a `progress` function for it, shows that on `terminal`.
+    `cure` is what to do where its files are not there.
     """
+    absent_data.refuse_absent(node, cure)
     if isinstance(node, str):
         return open_dataset(node)
     parameters = inspect.signature(resolve(node["target"])).parameters

@@ -1,33 +1,57 @@
 """`--dry-run`: everything that can be said of a run without starting it."""
 
 import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
+import numpy as np
 from clu import parameter_overview
 
 from scenic_video import flops
+from scenic_video.commands.absent_data import absent, outline_where_absent
 from scenic_video.commands.batches import example_batch
 from scenic_video.commands.building import build_transform
-from scenic_video.commands.experiment import Experiment
+from scenic_video.commands.experiment import Experiment, build_experiment
+from scenic_video.commands.initial_weights import absent_sources
 from scenic_video.console import Terminal
+from scenic_video.data.examples import Dataset
 from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.tasks.task import Batch
 
+GRID = 100
+"""How many rates are looked at at once."""
 
-def show(experiment: Experiment, terminal: Terminal) -> None:
+
+def show(config: Mapping[str, Any], terminal: Terminal) -> None:
     """Prints the resolved config, the model's table, shapes, steps and rates, if steps of training
-    and of evaluation can be traced."""
+    and of evaluation can be traced; and what is not there yet that the run reads."""
+    outline = outline_where_absent(config["dataset"])
+    experiment = build_experiment(config, terminal, outline=outline)
     params = experiment.trace().params
     print(json.dumps(experiment.config, indent=2, default=str))
     print(parameter_overview.get_parameter_overview(params, include_stats=False))
     terminal.table("Run", ("what", "value"), rows(experiment, params))
+    for words in _not_there(config, outline):
+        terminal.line(f"warning: {words}")
+
+
+def _not_there(config: Mapping[str, Any], outline: Dataset | None) -> list[str]:
+    """What a run would read and does not find."""
+    words = []
+    if outline is not None:
+        words = [absent(config["dataset"]) or "The clips are made when the run starts."]
+        words[0] += f" Classes and sizes are those of {outline.name} in outline."
+        if config["evaluators"]:
+            words.append(f"Not tried without data: {', '.join(config['evaluators'])}.")
+    return words + absent_sources(config["init"])
 
 
 def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
     """The rows of the closing table."""
     options, cadence = experiment.input, experiment.cadence
     batch = example_batch(experiment.preprocessing, experiment.dataset.labels)
-    peak = max(experiment.rate(step) for step in range(cadence.num_steps))
+    peak = peak_rate(experiment.rate, cadence.num_steps)
     return [
         ("parameters", f"{sum(x.size for x in jax.tree.leaves(params)):,}"),
         *_cost(experiment, batch),
@@ -46,6 +70,20 @@ def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
         ("learning rate", f"peak {peak:g} at a global batch of {options.batch_size}"),
         ("mesh", " x ".join(f"{axis} {n}" for axis, n in experiment.mesh.shape.items())),
     ]
+
+
+def peak_rate(rate: Callable[[int], float], num_steps: int) -> float:
+    """The highest rate of a run, found on ever finer grids around it: that of one that rises and
+    falls once, as by warm-up and decay."""
+    first, last, highest = 0, num_steps - 1, -np.inf
+    while True:
+        steps = np.unique(np.linspace(first, last, GRID).astype(np.int64)).tolist()
+        rates = [rate(step) for step in steps]
+        best = int(np.argmax(rates))
+        highest = max(highest, rates[best])
+        if last - first < GRID:
+            return highest
+        first, last = steps[max(best - 1, 0)], steps[min(best + 1, len(steps) - 1)]
 
 
 def _durations(preprocessing: Preprocessing) -> list[tuple[str, str]]:

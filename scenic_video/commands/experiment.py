@@ -118,11 +118,17 @@ class Experiment:
         }
 
 
-def build_experiment(config: Mapping[str, Any], terminal: Terminal | None = None) -> Experiment:
-    """Builds every node of a completed config; see `scenic_video.commands.configs.complete`."""
+def build_experiment(
+    config: Mapping[str, Any], terminal: Terminal | None = None, *, outline: Dataset | None = None
+) -> Experiment:
+    """Builds every node of a completed config; see `scenic_video.commands.configs.complete`.
+
+    An `outline` takes the place of a dataset that is not at hand; evaluators, which read theirs,
+    are left out then.
+    """
     config = dict(config)
     input_options = build(config["input"])
-    dataset = build_dataset(config["dataset"], terminal)
+    dataset = outline or build_dataset(config["dataset"], terminal)
     steps_per_epoch = len(training_examples(dataset, input_options)) / input_options.batch_size
     options = build(config["trainer"])
     cadence = Cadence.of(options, steps_per_epoch)
@@ -148,7 +154,7 @@ def build_experiment(config: Mapping[str, Any], terminal: Terminal | None = None
         input=input_options,
         evaluation=evaluation,
         evaluators=build_evaluators(
-            config["evaluators"],
+            {} if outline else config["evaluators"],
             input_options,
             evaluation,
             task=task,

@@ -51,6 +51,8 @@ def initial_weights(experiment: Experiment, drawn: Any) -> tuple[Any, str, str]:
     if head not in HEADS:
         raise ConfigError(f"init.head is 'new', 'by_name' or None; got {head!r}.")
     several = not isinstance(workdirs, str)
+    if missing := absent_sources(experiment.config["init"]):
+        raise ConfigError("\n".join(missing))
     sources = [_weights_of(Path(workdir)) for workdir in (workdirs if several else [workdirs])]
     if not may_differ:
         for source in sources:
@@ -79,6 +81,17 @@ def check_positions(name: str, trained: Any, model: Any) -> None:
         "model.positions and model.classifier so that they agree, or "
         "init.allow_other_positions=True if you mean it."
     )
+
+
+def absent_sources(init: Mapping[str, Any]) -> list[str]:
+    """What is not there of the runs that a config's `init` starts from, in a sentence each."""
+    workdirs = init.get("workdir") or ()
+    return [
+        f"There is no trained run {workdir!r}, which init.workdir names. Train it first, name "
+        "another by --config.init.workdir=RUN, or start at random by --config.init.workdir=''."
+        for workdir in ([workdirs] if isinstance(workdirs, str) else workdirs)
+        if "://" not in workdir and not (Path(workdir) / "checkpoints").is_dir()
+    ]
 
 
 def _weights_of(workdir: Path) -> _Source:

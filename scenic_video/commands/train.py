@@ -64,11 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.dry_run and arguments.workdir is None:
         raise ConfigError("Where to? Give --workdir=DIR, such as runs/quickstart.")
     terminal = Terminal(quiet=jax.process_index() != 0)
-    experiment = build_experiment(config, terminal)
     if arguments.dry_run:
-        dry_run.show(experiment, terminal)
+        dry_run.show(config, terminal)
         return 0
-    return train(experiment, arguments.workdir, terminal)
+    return train(build_experiment(config, terminal), arguments.workdir, terminal)
 
 
 def train(experiment: Experiment, workdir: Path, terminal: Terminal) -> int:

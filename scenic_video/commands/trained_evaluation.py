@@ -19,6 +19,8 @@ from scenic_video.data.examples import Dataset, LabelSpace, split_of
 from scenic_video.tasks.presence import shown_modalities
 from scenic_video.views import Views
 
+CURE = "The run names its data as it lay where it was trained; give --data=FOLDER."
+
 
 def evaluate(
     model: TrainedModel,
@@ -38,7 +40,7 @@ def evaluate(
     overrides = {"split": split, "views": views, "batch_size": batch_size}
     given = {name: value for name, value in overrides.items() if value is not None}
     terminal = terminal or Terminal(quiet=True)
-    dataset = _open(data, model) if data else build_dataset(config["dataset"], terminal)
+    dataset = _open(data, model) if data else build_dataset(config["dataset"], terminal, cure=CURE)
     if data and split is None and len(dataset.splits) == 1:
         given["split"] = next(iter(dataset.splits))
     options = resolved_evaluation(build({**config["evaluation"], **given}), dataset)

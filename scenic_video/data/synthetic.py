@@ -122,18 +122,8 @@ def dataset(
 def read(directory: str, *, heads: Heads = ("action",)) -> Dataset:
     """The clips of a directory that `synthesize` filled; see `dataset` for `heads`."""
     folder = Path(directory).expanduser()
-    columns = columns_of(heads)
-    for column in columns.values():
-        if column not in CLASSES:
-            raise ValueError(
-                f"Synthetic clips have no label {column!r}, but {', '.join(CLASSES)}"
-                f"{near(column, list(CLASSES))}"
-            )
+    columns = columns_of_heads(heads)
     multilabel = "shapes" in columns.values()
-    if multilabel and len(columns) > 1:
-        raise ValueError(
-            "The head 'shapes' may have several classes; it cannot stand beside others."
-        )
     manifests = folder / "shapes" if multilabel else folder
     return datasets.manifest(
         {split: str(manifests / f"{split}.csv") for split in SPLITS},
@@ -143,6 +133,22 @@ def read(directory: str, *, heads: Heads = ("action",)) -> Dataset:
         flip_safe=False,
         name="synthetic",
     )
+
+
+def columns_of_heads(heads: Heads) -> dict[str, str]:
+    """Head -> which of `CLASSES` it is. Errors: ValueError where clips have no such labels."""
+    columns = columns_of(heads)
+    for column in columns.values():
+        if column not in CLASSES:
+            raise ValueError(
+                f"Synthetic clips have no label {column!r}, but {', '.join(CLASSES)}"
+                f"{near(column, list(CLASSES))}"
+            )
+    if "shapes" in columns.values() and len(columns) > 1:
+        raise ValueError(
+            "The head 'shapes' may have several classes; it cannot stand beside others."
+        )
+    return dict(columns)
 
 
 def draw_clip(settings: Settings, split: str, index: int) -> tuple[Scene, np.random.Generator]:

@@ -12,42 +12,17 @@ from scenic_video.commands.building import build_task, build_transform
 from scenic_video.commands.recipes import Recipe, find_recipes
 from scenic_video.config import build
 from scenic_video.data.examples import LabelSpace
+from scenic_video.data.outlines import PUBLISHED
 from scenic_video.tasks.task import Task
 
-HEADS = {
-    "kinetics400": {"label": 400},
-    "kinetics600": {"label": 600},
-    "kinetics700": {"label": 700},
-    "moments_in_time": {"label": 339},
-    "epic_kitchens": {"noun": 300, "verb": 97},
-    "something_something": {"label": 174},
-    "vggsound": {"label": 309},
-    "audioset_balanced": {"label": 527},
-    "audioset_500k": {"label": 527},
-    "audioset_unbalanced": {"label": 527},
-    "charades": {"action": 157},
-    "avid": {"label": 887},
-    "imagenet": {"label": 1000},
+OURS = {
     "synthetic": {"action": 10},
     "synthetic_events": {"event": 20},
     "videos": {"label": 10},
 }
-MULTILABEL = ("audioset_balanced", "audioset_500k", "audioset_unbalanced", "charades")
-THOUSANDS = {
-    "kinetics400": 240,
-    "kinetics600": 392,
-    "kinetics700": 545,
-    "moments_in_time": 791,
-    "epic_kitchens": 67,
-    "something_something": 169,
-    "vggsound": 184,
-    "audioset_balanced": 22,
-    "audioset_500k": 500,
-    "audioset_unbalanced": 2042,
-    "charades": 8,
-    "avid": 410,
-    "imagenet": 1281,
-}
+HEADS = {name: dict(data.heads) for name, data in PUBLISHED.items()} | OURS
+MULTILABEL = tuple(name for name, data in PUBLISHED.items() if data.multilabel)
+THOUSANDS = {name: data.train for name, data in PUBLISHED.items()}
 """How many thousand examples there are to train on."""
 
 RECIPES = list(find_recipes())
