@@ -82,7 +82,12 @@ def _add_check(verbs: Any) -> None:
     )
     add_data(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole report there")
-    parser.add_argument("--strict", action="store_true", help="exit code 1 if a file is unreadable")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit code 1 if a file is unreadable or damaged"
+    )
+    parser.add_argument(
+        "--decode", action="store_true", help="decode every frame of every file, which takes long"
+    )
     add_workers(parser, "threads")
     parser.set_defaults(run=check)
 
@@ -139,12 +144,17 @@ def synthesize(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """`scenic-video data check`; exit code 1 if --strict and some file cannot be read."""
+    """`scenic-video data check`; exit code 1 if --strict and some file is unreadable or damaged."""
     from scenic_video.data import checking
 
     dataset = open_data(arguments)
     with counting("examples") as progress:
-        report = checking.check(dataset, num_workers=arguments.num_workers, progress=progress)
+        report = checking.check(
+            dataset,
+            num_workers=arguments.num_workers,
+            decode_all=arguments.decode,
+            progress=progress,
+        )
     terminal = Terminal()
     for title, columns, rows in report.tables():
         terminal.table(title, columns, rows)
@@ -152,7 +162,7 @@ def check(arguments: argparse.Namespace) -> int:
         arguments.json.write_text(json.dumps(report.to_json(), indent=2) + "\n")
         terminal.line(f"The whole report is in {arguments.json}.")
     terminal.line(report.verdict())
-    return 1 if arguments.strict and report.unreadable else 0
+    return 1 if arguments.strict and (report.unreadable or report.damaged) else 0
 
 
 def transcode(arguments: argparse.Namespace) -> int:

@@ -49,7 +49,8 @@ class SplitSummary:
 class Report:
     """Everything that a check found.
 
-    `unreadable` holds the decoder's words; these examples are lost to training.
+    `unreadable` holds the decoder's words; these examples are lost to training. `damaged` files
+    open, but lack a part or hold pictures that do not decode; each is told of once.
     `without_usable_flow` is empty where no example has optical flow. `shared` are
     examples of one split that stand in another one too, by id, by file or by content;
     `contradictory` are those whose clip stands under other labels too; `wrong_labels` are no
@@ -61,6 +62,7 @@ class Report:
     fingerprint: str
     splits: Mapping[str, SplitSummary]
     unreadable: Sequence[Finding]
+    damaged: Sequence[Finding]
     beyond_end: Sequence[Finding]
     without_audio: Sequence[Finding]
     rotated: Sequence[Finding]
@@ -87,6 +89,7 @@ class Report:
             *self._histograms(),
             *self._unused(),
             *_findings("Unreadable", self.unreadable),
+            *_findings("Damaged", self.damaged),
             *_findings("Beyond the end of their file", self.beyond_end),
             *_findings("Optical flow that cannot be used", self.without_usable_flow),
             *_findings("In more than one split", self.shared),
@@ -113,6 +116,7 @@ class Report:
             f"{len(found)} {words}"
             for found, words in (
                 (self.wrong_labels, "have labels that are no classes"),
+                (self.damaged, "lie in damaged files"),
                 (self.beyond_end, "reach beyond the end of their file"),
                 (self.without_usable_flow, "have no usable optical flow"),
                 (self.shared, "stand in more than one split"),

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from scenic_video.data.agreement import check_labels
 from scenic_video.data.check_report import Finding, Report, SplitSummary, Spread
 from scenic_video.data.content import content_of
+from scenic_video.data.damage import damage_of, is_encrypted
 from scenic_video.data.deadline import NoAnswer, with_deadline
 from scenic_video.data.decoding import UnreadableVideo, VideoInfo, inspect
 from scenic_video.data.examples import Dataset, Example, LabelSpace
@@ -21,6 +22,8 @@ END_TOLERANCE = 0.5
 """Seconds by which an example may overrun its file: annotations are rounded."""
 DEADLINE = 60.0
 """Seconds after which a file that FFmpeg still ponders counts as unreadable."""
+DECODING_DEADLINE = 3600.0
+"""Seconds for a file whose every frame is decoded."""
 AT_ONCE = 1024
 
 
@@ -38,6 +41,7 @@ class _Seen:
     content: str = ""
     info: VideoInfo | None = None
     error: str = ""
+    damage: str = ""
     wrong_labels: str = ""
     flow: str | None = None
 
@@ -54,61 +58,86 @@ def check(
     dataset: Dataset,
     *,
     num_workers: int | None = None,
+    decode_all: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Opens every example's video in `num_workers` threads (None: one a core) and reports.
 
-    The first picture is decoded, the rest of the file only listed; where there is optical flow, it
-    is looked at likewise, and whether it covers the example. A file that is missing or
+    The first picture is decoded, and some stretches of an example that is a whole file; the rest is
+    only listed, and compared with what the file's index promises. `decode_all` decodes every frame
+    of every file. Where there is optical flow, it is looked at likewise, and whether it covers the
+    example. A file that is missing or
     cannot be read is no error here but a line of the report. `progress` is called with the number
     of examples seen and their total.
     """
     total = sum(len(split) for split in dataset.splits.values())
     all_seen = []
     with ThreadPoolExecutor(num_workers or os.cpu_count()) as pool:
-        for seen in _look_at_all(dataset, pool):
+        for seen in _look_at_all(dataset, pool, decode_all=decode_all):
             all_seen.append(seen)
             if progress is not None:
                 progress(len(all_seen), total)
     return _report(dataset, all_seen)
 
 
-def _look_at_all(dataset: Dataset, pool: ThreadPoolExecutor) -> Iterator[_Seen]:
+def _look_at_all(
+    dataset: Dataset, pool: ThreadPoolExecutor, *, decode_all: bool
+) -> Iterator[_Seen]:
+    look = _Look(dataset.labels, decode_all=decode_all)
     for split, examples in dataset.splits.items():
 
-        def look(index: int, split: str = split, examples: Sequence[Example] = examples) -> _Seen:
-            return _look(split, examples[index], dataset.labels)
+        def look_at(index: int, split: str = split, examples: Sequence[Example] = examples):
+            return look(split, examples[index])
 
         for begin in range(0, len(examples), AT_ONCE):  # a future for each at once would add up
-            yield from pool.map(look, range(begin, min(begin + AT_ONCE, len(examples))))
+            yield from pool.map(look_at, range(begin, min(begin + AT_ONCE, len(examples))))
 
 
-def _look(split: str, example: Example, labels: LabelSpace) -> _Seen:
-    info, error, content, flow, wrong_labels = None, "", "", None, ""
-    try:
-        info = with_deadline(functools.partial(_inspect, example), DEADLINE)
-    except (UnreadableVideo, NoAnswer) as failure:
-        error = str(failure)
-    else:
-        content = content_of(example.video)
-        flow = _trouble_with_flow(example, info)
-    try:
-        check_labels(example, labels)
-    except ValueError as failure:
-        wrong_labels = str(failure)
-    return _Seen(
-        split=split,
-        example=dataclasses.replace(
-            example,
-            video=example.video if isinstance(example.video, str) else "",
-            labels=dict.fromkeys(labels.classes, ()) if wrong_labels else example.labels,
-        ),
-        content=content,
-        info=info,
-        error=error,
-        wrong_labels=wrong_labels,
-        flow=flow,
-    )
+class _Look:
+    """Looks at one example after the other, and for damage at each file once."""
+
+    def __init__(self, labels: LabelSpace, *, decode_all: bool):
+        self._labels, self._decode_all = labels, decode_all
+        self._looked_through: set[str] = set()
+
+    def __call__(self, split: str, example: Example) -> _Seen:
+        info, error, content, flow, damage = None, "", "", None, ""
+        try:
+            info = with_deadline(functools.partial(_inspect, example), DEADLINE)
+            damage = self._damage(example)
+        except UnreadableVideo as failure:  # FFmpeg did answer, so it will again
+            error = f"{failure}{' It is encrypted.' if is_encrypted(example.video) else ''}"
+        except NoAnswer as failure:
+            error = str(failure)
+        else:
+            content = content_of(example.video)
+            flow = _trouble_with_flow(example, info)
+        wrong_labels = _trouble_with_labels(example, self._labels)
+        return _Seen(
+            split=split,
+            example=dataclasses.replace(
+                example,
+                video=example.video if isinstance(example.video, str) else "",
+                labels=dict.fromkeys(self._labels.classes, ()) if wrong_labels else example.labels,
+            ),
+            content=content,
+            info=info if not error else None,
+            error=error,
+            damage=damage,
+            wrong_labels=wrong_labels,
+            flow=flow,
+        )
+
+    def _damage(self, example: Example) -> str:
+        """Of a part of a file, only where all is decoded: a film of many parts is long."""
+        is_part = example.start > 0 or example.end is not None
+        file = example.video if isinstance(example.video, str) else example.id
+        if file in self._looked_through or (is_part and not self._decode_all):
+            return ""
+        self._looked_through.add(file)
+        name = None if isinstance(example.video, str) else example.id
+        look = functools.partial(damage_of, example.video, name=name, decode_all=self._decode_all)
+        return with_deadline(look, DECODING_DEADLINE if self._decode_all else DEADLINE)
 
 
 def _inspect(example: Example) -> VideoInfo:
@@ -116,6 +145,15 @@ def _inspect(example: Example) -> VideoInfo:
     info = inspect(example.video, name=name, start=example.start, end=example.end)
     ends = info.timestamps[[0, -1]]  # the rest adds up
     return dataclasses.replace(info, timestamps=ends)
+
+
+def _trouble_with_labels(example: Example, labels: LabelSpace) -> str:
+    """`_Seen.wrong_labels`."""
+    try:
+        check_labels(example, labels)
+    except ValueError as failure:
+        return str(failure)
+    return ""
 
 
 def _trouble_with_flow(example: Example, info: VideoInfo) -> str | None:
@@ -140,6 +178,7 @@ def _report(dataset: Dataset, all_seen: Sequence[_Seen]) -> Report:
         fingerprint=dataset.fingerprint,
         splits=summaries,
         unreadable=[seen.finding(seen.error) for seen in all_seen if seen.info is None],
+        damaged=[seen.finding(seen.damage) for seen in all_seen if seen.damage],
         beyond_end=list(_beyond_end(readable)),
         without_audio=[
             seen.finding("no audio stream")

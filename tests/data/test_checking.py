@@ -73,6 +73,7 @@ def test_a_good_dataset_has_nothing_to_be_found(videos):
         report.without_usable_flow,
         report.shared,
         report.contradictory,
+        report.damaged,
         report.wrong_labels,
     ):
         assert list(findings) == []
