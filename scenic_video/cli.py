@@ -60,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = exit_code(error)
         if code is None:
             raise
-        print(f"error: {_words(error)}", file=sys.stderr)
+        from scenic_video.printable import printable
+
+        print(f"error: {printable(_words(error))}", file=sys.stderr)
         return code
 
 

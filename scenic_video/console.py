@@ -19,6 +19,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from scenic_video.printable import printable
+
 Scalars = Mapping[str, int | float]
 
 PLAIN_WIDTH = 120
@@ -49,7 +51,7 @@ class Terminal:
 
     def line(self, text: str) -> None:
         """Prints one line, however long, without folding it."""
-        self._console.print(Text(text), soft_wrap=True)
+        self._console.print(_text(text), soft_wrap=True)
 
     def banner(self, title: str, rows: Mapping[str, Any]) -> None:
         """What is about to happen: a title, and below it names with their values."""
@@ -57,8 +59,8 @@ class Terminal:
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(overflow="fold")
         for name, value in rows.items():
-            grid.add_row(Text(name), Text(format_value(value)))
-        self._console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
+            grid.add_row(_text(name), _text(format_value(value)))
+        self._console.print(Rule(_text(title, style="bold"), align="left", style="dim"))
         self._console.print(grid)
         self._console.print()
 
@@ -129,7 +131,7 @@ class Terminal:
         bars = self._bars = self._bars or _bars(self._console)
         if is_first:
             bars.start()
-        task = bars.add_task(what, total=total, completed=completed, status="")
+        task = bars.add_task(printable(what), total=total, completed=completed, status="")
         try:
             yield functools.partial(bars.update, task)
         finally:
@@ -210,14 +212,19 @@ def format_seconds(seconds: int | float) -> str:
     return f"{days}d {clock}" if days else clock
 
 
+def _text(text: str, style: str = "") -> Text:
+    """Text of which no character steers the terminal, whatever names of files hold."""
+    return Text(printable(text), style=style)
+
+
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    out = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    out = Table(title=_text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for index, name in enumerate(columns):
         is_numeric = all(isinstance(row[index], int | float) for row in rows)
         justify = "right" if rows and is_numeric else "left"
-        out.add_column(Text(name), justify=justify, overflow="fold")
+        out.add_column(_text(name), justify=justify, overflow="fold")
     for row in rows:
-        out.add_row(*(Text(format_value(value)) for value in row))
+        out.add_row(*(_text(format_value(value)) for value in row))
     return out
 
 

@@ -51,6 +51,22 @@ def without_codes(output):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output)
 
 
+def test_names_do_not_steer_the_terminal_nor_break_its_encoding():
+    name = "a\x1b[2J\x1b]0;title\x07\r\udce9\u202eb\x9b.mp4"
+
+    def show(terminal):
+        terminal.line(name)
+        terminal.banner(name, {name: name})
+        terminal.table(name, [name], [[name]])
+        with terminal.counting(name) as counting:
+            counting(1, 2)
+
+    for said in (printed(show), shown(show)):
+        for steering in ("\x1b[2J", "\x1b]0;", "\x07", "\x9b", "\u202e"):
+            assert steering not in said
+        assert "\\udce9" in said.encode("utf-8").decode()
+
+
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch):
     for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):

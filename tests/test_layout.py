@@ -32,6 +32,7 @@ FLOORS = {
     "scenic_video.console": 1,
     "scenic_video.views": 1,
     "scenic_video.config": 0,
+    "scenic_video.printable": 0,
     "scenic_video.modalities": 0,
 }
 

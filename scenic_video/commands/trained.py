@@ -132,7 +132,8 @@ def aligned_labels(
         if head not in labels.classes:
             raise ConfigError(
                 f"The model predicts {head!r}, which the data does not label; it labels "
-                f"{', '.join(labels.classes)}."
+                f"{', '.join(labels.classes) or 'nothing'}. In a manifest, a column is named after "
+                "what it labels."
             )
         unknown = [name for name in labels.classes[head] if name not in names]
         if unknown:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scenic_video.data.examples import Dataset
-from scenic_video.data.file_names import printable_name
 from scenic_video.data.labels import Names, fingerprint, label_space, to_examples
 from scenic_video.data.manifest import Row, refuse_duplicates
 from scenic_video.data.statistics import read_statistics
 from scenic_video.data.video_files import VideoFiles, present
+from scenic_video.printable import printable
 
 
 def assemble(
@@ -25,7 +25,7 @@ def assemble(
     labels = label_space(rows, classes=classes, multilabel=multilabel)
     examples = to_examples(rows, labels)
     return Dataset(
-        name=printable_name(name),
+        name=printable(name),
         splits=examples,
         labels=labels,
         fingerprint=fingerprint(examples, labels),

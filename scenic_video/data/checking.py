@@ -14,9 +14,9 @@ from scenic_video.data.damage import damage_of, is_encrypted
 from scenic_video.data.deadline import NoAnswer, with_deadline
 from scenic_video.data.decoding import UnreadableVideo, VideoInfo, inspect
 from scenic_video.data.examples import Dataset, Example, LabelSpace
-from scenic_video.data.file_names import printable_name
 from scenic_video.data.flow import check_flow, has_flow
 from scenic_video.data.remarks import class_counts, label_remarks, learned_split
+from scenic_video.printable import printable
 
 END_TOLERANCE = 0.5
 """Seconds by which an example may overrun its file: annotations are rounded."""
@@ -50,7 +50,7 @@ class _Seen:
         return str(self.example.video)
 
     def finding(self, what: str) -> Finding:
-        file, what = printable_name(self.file), printable_name(what)
+        file, what = printable(self.file), printable(what)
         return Finding(split=self.split, id=self.example.id, file=file, what=what)
 
 

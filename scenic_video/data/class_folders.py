@@ -7,13 +7,13 @@ from pathlib import Path
 
 from scenic_video.data.assembling import assemble
 from scenic_video.data.examples import Dataset
-from scenic_video.data.file_names import printable_name
 from scenic_video.data.flow import SUFFIX as FLOW_SUFFIX
 from scenic_video.data.labels import Names
 from scenic_video.data.left_out import LeftOut
 from scenic_video.data.manifest import Row
 from scenic_video.data.tables import lists_in
 from scenic_video.data.video_files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from scenic_video.printable import printable
 
 SPLIT_NAMES = ("train", "validation", "validate", "val", "test")
 """A folder of such a name, capitals or not, with folders in it tells that all beside it are
@@ -103,7 +103,7 @@ def _is_split(folder: Path, left_out: LeftOut) -> bool:
 def _split_name(folder: Path) -> str:
     name = folder.name.lower()
     name = SPELLINGS.get(name, name)
-    return name if name in SPLIT_NAMES else printable_name(folder.name)
+    return name if name in SPLIT_NAMES else printable(folder.name)
 
 
 def _assumed(splits: dict[str, Path], top: Path) -> list[str]:
@@ -154,12 +154,12 @@ def _class_rows(folder: Path, head: str, left_out: LeftOut) -> list[Row]:
 def _row(video: Path, head: str) -> Row:
     folder = video.parent
     return Row(
-        id=printable_name(video.relative_to(folder.parent).as_posix()),
+        id=printable(video.relative_to(folder.parent).as_posix()),
         path=str(video),
         start=0.0,
         end=None,
-        labels={head: (printable_name(folder.name),)},
-        place=printable_name(str(video)),
+        labels={head: (printable(folder.name),)},
+        place=printable(str(video)),
     )
 
 
@@ -196,10 +196,10 @@ def _draw(row: Row) -> float:
 def _no_examples(split: str, top: Path, wanted: Sequence[str], remarks: Sequence[str]) -> str:
     lists = lists_in(top)
     if lists and not _folders(top):
-        return f"{printable_name(str(top))} holds neither manifests nor folders of classes. {lists}"
+        return f"{printable(str(top))} holds neither manifests nor folders of classes. {lists}"
     found = "".join(f"\n  {remark}" for remark in (*remarks, lists) if remark)
     return (
-        f"The split {split!r} of {printable_name(str(top))} has no examples: wanted "
+        f"The split {split!r} of {printable(str(top))} has no examples: wanted "
         f"<class>/<video> with one of the suffixes {' '.join(wanted)}, or <split>/<class>/<video> "
         f"where a folder that holds folders is called {', '.join(SPLIT_NAMES)}.{found}"
     )

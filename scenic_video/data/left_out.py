@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from scenic_video.data.file_names import printable_name
+from scenic_video.printable import printable
 
 MOST_COUNTED = 1000
 """Files that are counted below a folder: one of a million frames need not be listed."""
@@ -89,7 +89,7 @@ class LeftOut:
         return f"{_files(self._other.total())} with other suffixes ({suffixes})"
 
     def _name(self, path: Path) -> str:
-        return printable_name(path.relative_to(self._directory).as_posix())
+        return printable(path.relative_to(self._directory).as_posix())
 
 
 def _files(count: int) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 
 from scenic_video.config import near
 from scenic_video.data.examples import Example, LabelSpace
-from scenic_video.data.file_names import printable_name
 from scenic_video.data.tables import Record, other_delimiter, read_records
+from scenic_video.printable import printable
 
 RESERVED = ("path", "start", "end", "id", "flow")
 FILES = ("file", "filename", "file_name", "video", "video_name", "clip", "image")
@@ -156,7 +156,7 @@ def _row(record: Record, root: Path, head_columns: dict[str, str], multilabel: b
         untrimmed = start is None and end is None
         identity = path if untrimmed else f"{path}#{_time(start)}-{_time(end)}"
     return Row(
-        id=printable_name(str(identity)),
+        id=printable(str(identity)),
         path=str(root / Path(path).expanduser()),
         start=start or 0.0,
         end=end,
@@ -213,7 +213,7 @@ def _split_labels(value: Any) -> list[str] | None:
     parts = parts if isinstance(parts, list) else [parts]
     if any(isinstance(part, bool) or not isinstance(part, str | int) for part in parts):
         return None
-    return [printable_name(str(part).strip()) for part in parts]
+    return [printable(str(part).strip()) for part in parts]
 
 
 def refuse_duplicates(rows: Sequence[Row], *, column: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from scenic_video.data.manifest import Row
+from scenic_video.printable import printable
 
 VIDEO_SUFFIXES = tuple(
     ".mp4 .webm .mkv .mov .avi .m4v .mpg .mpeg .ts .wmv .mts .m2ts .3gp .flv .ogv .vob .mxf "
@@ -74,7 +75,7 @@ def present(
             words = _count(split, absent, len(all_rows))
             if missing == "raise" or not kept[split]:
                 raise ValueError(_advice(words, is_whole_split=not kept[split]))
-            print(f"left out: {words}", file=sys.stderr)
+            print(f"left out: {printable(words)}", file=sys.stderr)
         num_left_out += len(absent)
     return kept, num_left_out
 
