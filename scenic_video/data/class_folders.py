@@ -64,7 +64,7 @@ def class_folders(
         classes=classes,
         flip_safe=flip_safe,
         folder=top,
-        remarks=(*assumed, *left_out.remarks()),
+        remarks=[*assumed, *left_out.remarks(), *filter(None, [lists_in(top)])],
     )
 
 

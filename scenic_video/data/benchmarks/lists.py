@@ -91,7 +91,10 @@ def _pattern(line: str, separator: str | None) -> re.Pattern[str]:
 def _row(place: str, line: str, pattern: re.Pattern[str], root: Path, multilabel: bool) -> Row:
     found = pattern.fullmatch(line)
     if found is None:
-        raise ValueError(f"{place}: wanted the path of a video and its class id, got {line!r}.")
+        raise ValueError(
+            f"{place}: wanted the path of a video and its class id, got {line!r}. UCF101 and "
+            "HMDB51 have readers of their own, ucf101:ucf101 and hmdb51:hmdb51."
+        )
     path = found["path"].strip()
     numbers = [int(number) for number in re.findall(r"-?\d+", found["numbers"])]
     _refuse_frames(place, line, path, numbers)
