@@ -182,6 +182,8 @@ def transcode(arguments: argparse.Namespace) -> int:
             audio_rate=arguments.audio_rate or None,
         )
     terminal = Terminal()
+    for remark in dataset.remarks:
+        terminal.line(remark)
     for result in copy.failed:
         terminal.line(f"left out: {result.error}")
     terminal.line(
@@ -207,5 +209,8 @@ def build(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     splits = ", ".join(f"{len(examples)} {name}" for name, examples in dataset.splits.items())
-    Terminal().line(f"{folder} holds {splits}. In a config: dataset={str(folder)!r}")
+    terminal = Terminal()
+    for remark in dataset.remarks:
+        terminal.line(remark)
+    terminal.line(f"{folder} holds {splits}. In a config: dataset={str(folder)!r}")
     return 0

@@ -1,57 +1,19 @@
 """Opens every video of a dataset and counts what training would stumble over."""
 
-import dataclasses
-import functools
 import os
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from scenic_video.data.agreement import check_labels
 from scenic_video.data.check_report import Finding, Report, SplitSummary, Spread
-from scenic_video.data.content import content_of
-from scenic_video.data.damage import damage_of, is_encrypted
-from scenic_video.data.deadline import NoAnswer, with_deadline
-from scenic_video.data.decoding import UnreadableVideo, VideoInfo, inspect
+from scenic_video.data.decoding import VideoInfo
 from scenic_video.data.examples import Dataset, Example, LabelSpace
-from scenic_video.data.flow import check_flow, has_flow
+from scenic_video.data.looking import Look, Seen
 from scenic_video.data.remarks import class_counts, label_remarks, learned_split
-from scenic_video.printable import printable
 
 END_TOLERANCE = 0.5
 """Seconds by which an example may overrun its file: annotations are rounded."""
-DEADLINE = 60.0
-"""Seconds after which a file that FFmpeg still ponders counts as unreadable."""
-DECODING_DEADLINE = 3600.0
-"""Seconds for a file whose every frame is decoded."""
 AT_ONCE = 1024
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Seen:
-    """An example after a look at its video; `info` is None where it cannot be read.
-
-    `example` is without its video where that came as bytes, and without labels where those are
-    wrong, which `wrong_labels` then says. `flow` says why its optical flow cannot be used; ""
-    where it can, None where there is none.
-    """
-
-    split: str
-    example: Example
-    content: str = ""
-    info: VideoInfo | None = None
-    error: str = ""
-    damage: str = ""
-    wrong_labels: str = ""
-    flow: str | None = None
-
-    @property
-    def file(self) -> str:
-        return str(self.example.video)
-
-    def finding(self, what: str) -> Finding:
-        file, what = printable(self.file), printable(what)
-        return Finding(split=self.split, id=self.example.id, file=file, what=what)
 
 
 def check(
@@ -66,9 +28,8 @@ def check(
     The first picture is decoded, and some stretches of an example that is a whole file; the rest is
     only listed, and compared with what the file's index promises. `decode_all` decodes every frame
     of every file. Where there is optical flow, it is looked at likewise, and whether it covers the
-    example. A file that is missing or
-    cannot be read is no error here but a line of the report. `progress` is called with the number
-    of examples seen and their total.
+    example. A file that is missing or cannot be read is no error here but a line of the report.
+    `progress` is called with the number of examples seen and their total.
     """
     total = sum(len(split) for split in dataset.splits.values())
     all_seen = []
@@ -80,10 +41,8 @@ def check(
     return _report(dataset, all_seen)
 
 
-def _look_at_all(
-    dataset: Dataset, pool: ThreadPoolExecutor, *, decode_all: bool
-) -> Iterator[_Seen]:
-    look = _Look(dataset.labels, decode_all=decode_all)
+def _look_at_all(dataset: Dataset, pool: ThreadPoolExecutor, *, decode_all: bool) -> Iterator[Seen]:
+    look = Look(dataset.labels, decode_all=decode_all)
     for split, examples in dataset.splits.items():
 
         def look_at(index: int, split: str = split, examples: Sequence[Example] = examples):
@@ -93,81 +52,7 @@ def _look_at_all(
             yield from pool.map(look_at, range(begin, min(begin + AT_ONCE, len(examples))))
 
 
-class _Look:
-    """Looks at one example after the other, and for damage at each file once."""
-
-    def __init__(self, labels: LabelSpace, *, decode_all: bool):
-        self._labels, self._decode_all = labels, decode_all
-        self._looked_through: set[str] = set()
-
-    def __call__(self, split: str, example: Example) -> _Seen:
-        info, error, content, flow, damage = None, "", "", None, ""
-        try:
-            info = with_deadline(functools.partial(_inspect, example), DEADLINE)
-            damage = self._damage(example)
-        except UnreadableVideo as failure:  # FFmpeg did answer, so it will again
-            error = f"{failure}{' It is encrypted.' if is_encrypted(example.video) else ''}"
-        except NoAnswer as failure:
-            error = str(failure)
-        else:
-            content = content_of(example.video)
-            flow = _trouble_with_flow(example, info)
-        wrong_labels = _trouble_with_labels(example, self._labels)
-        return _Seen(
-            split=split,
-            example=dataclasses.replace(
-                example,
-                video=example.video if isinstance(example.video, str) else "",
-                labels=dict.fromkeys(self._labels.classes, ()) if wrong_labels else example.labels,
-            ),
-            content=content,
-            info=info if not error else None,
-            error=error,
-            damage=damage,
-            wrong_labels=wrong_labels,
-            flow=flow,
-        )
-
-    def _damage(self, example: Example) -> str:
-        """Of a part of a file, only where all is decoded: a film of many parts is long."""
-        is_part = example.start > 0 or example.end is not None
-        file = example.video if isinstance(example.video, str) else example.id
-        if file in self._looked_through or (is_part and not self._decode_all):
-            return ""
-        self._looked_through.add(file)
-        name = None if isinstance(example.video, str) else example.id
-        look = functools.partial(damage_of, example.video, name=name, decode_all=self._decode_all)
-        return with_deadline(look, DECODING_DEADLINE if self._decode_all else DEADLINE)
-
-
-def _inspect(example: Example) -> VideoInfo:
-    name = None if isinstance(example.video, str) else example.id
-    info = inspect(example.video, name=name, start=example.start, end=example.end)
-    ends = info.timestamps[[0, -1]]  # the rest adds up
-    return dataclasses.replace(info, timestamps=ends)
-
-
-def _trouble_with_labels(example: Example, labels: LabelSpace) -> str:
-    """`_Seen.wrong_labels`."""
-    try:
-        check_labels(example, labels)
-    except ValueError as failure:
-        return str(failure)
-    return ""
-
-
-def _trouble_with_flow(example: Example, info: VideoInfo) -> str | None:
-    """`_Seen.flow`."""
-    if not has_flow(example):
-        return None
-    try:
-        with_deadline(functools.partial(check_flow, example, info.timestamps), DEADLINE)
-    except (UnreadableVideo, NoAnswer) as failure:
-        return str(failure)
-    return ""
-
-
-def _report(dataset: Dataset, all_seen: Sequence[_Seen]) -> Report:
+def _report(dataset: Dataset, all_seen: Sequence[Seen]) -> Report:
     readable = [(seen, seen.info) for seen in all_seen if seen.info is not None]
     summaries = {
         split: _summarize([seen for seen in all_seen if seen.split == split], dataset.labels)
@@ -205,7 +90,7 @@ def _is_picture(info: VideoInfo) -> bool:
     return round(info.fps * info.duration) == 1
 
 
-def _summarize(seen: Sequence[_Seen], labels: LabelSpace) -> SplitSummary:
+def _summarize(seen: Sequence[Seen], labels: LabelSpace) -> SplitSummary:
     infos = [example.info for example in seen if example.info is not None]
     return SplitSummary(
         num_examples=len(seen),
@@ -222,7 +107,7 @@ def _spread(numbers: Iterable[float]) -> Spread | None:
     return Spread(values[0], statistics.median(values), values[-1]) if values else None
 
 
-def _beyond_end(readable: Iterable[tuple[_Seen, VideoInfo]]) -> Iterator[Finding]:
+def _beyond_end(readable: Iterable[tuple[Seen, VideoInfo]]) -> Iterator[Finding]:
     for seen, info in readable:
         finish = float(info.timestamps[0]) + info.duration
         end = seen.example.end
@@ -230,7 +115,7 @@ def _beyond_end(readable: Iterable[tuple[_Seen, VideoInfo]]) -> Iterator[Finding
             yield seen.finding(f"ends at {end:g} s, its file at {finish:.3f} s")
 
 
-def _without_usable_flow(all_seen: Sequence[_Seen]) -> Iterator[Finding]:
+def _without_usable_flow(all_seen: Sequence[Seen]) -> Iterator[Finding]:
     """Where some examples have optical flow, all that have none or one that is of no use."""
     if all(seen.flow is None for seen in all_seen):
         return
@@ -241,9 +126,9 @@ def _without_usable_flow(all_seen: Sequence[_Seen]) -> Iterator[Finding]:
             yield seen.finding(seen.flow)
 
 
-def _shared(all_seen: Iterable[_Seen]) -> Iterator[Finding]:
+def _shared(all_seen: Iterable[Seen]) -> Iterator[Finding]:
     """Examples that an earlier split holds too: the same file, content or at least id."""
-    first: dict[tuple[str, str], _Seen] = {}
+    first: dict[tuple[str, str], Seen] = {}
     for seen in all_seen:
         keys = {
             "the file": os.path.realpath(seen.file) if seen.file else "",
@@ -259,9 +144,9 @@ def _shared(all_seen: Iterable[_Seen]) -> Iterator[Finding]:
             )
 
 
-def _contradictory(all_seen: Iterable[_Seen], labels: LabelSpace) -> Iterator[Finding]:
+def _contradictory(all_seen: Iterable[Seen], labels: LabelSpace) -> Iterator[Finding]:
     """Examples of the same part of the same content as one before, under other labels."""
-    first: dict[tuple[str, float, float | None], _Seen] = {}
+    first: dict[tuple[str, float, float | None], Seen] = {}
     for seen in all_seen:
         if not seen.content or seen.wrong_labels:
             continue

@@ -151,7 +151,8 @@ def _is_id(label: str) -> bool:
 
 
 def _unknown(row: Row, head: str, label: str, names: tuple[str, ...]) -> str:
+    begin = " Ids begin at 0." if _is_id(label) and not all(map(_is_id, names)) else ""
     return (
         f"{row.place}, head {head!r}: {label!r} is none of the {len(names)} classes, which begin "
-        f"with {', '.join(names[:3])}{near(label, list(names))}"
+        f"with {', '.join(names[:3])}{near(label, list(names))}{begin}"
     )

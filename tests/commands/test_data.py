@@ -102,6 +102,14 @@ def test_built_records_hold_the_dataset(videos, tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_what_a_folder_leaves_out_is_said_where_it_is_packed_or_copied(videos, tmp_path, capsys):
+    for name in ("run/a.mp4", "jump/b.mp4", "jump/deep/c.mp4"):
+        (tmp_path / "train" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(videos / "train/00000.mp4", tmp_path / "train" / name)
+    assert data("build", tmp_path, f"--out={tmp_path / 'records'}", "--name=x") == 0
+    assert "left out: 1 file in deeper folders (train/jump/deep)" in capsys.readouterr().out
+
+
 def test_transcoded_copies_are_small_and_what_fails_is_named(broken, tmp_path, capsys):
     small = tmp_path / "small"
     arguments = [broken, f"--out={small}", "--short-side=32", "--num-workers=1"]

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from scenic_video.data import checking, datasets, synthetic
+from scenic_video.data import datasets, looking, synthetic
 from scenic_video.data.building import build_tfds
 from scenic_video.data.checking import check
 from scenic_video.data.examples import Dataset, Example, LabelSpace
@@ -236,7 +236,7 @@ def test_records_are_checked_as_files_are(videos, tmp_path):
 def test_a_file_that_never_answers_counts_as_unreadable(videos, tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe.mp4")  # waits for a writer that never comes
     shutil.copy(videos / "train/00000.mp4", tmp_path / "a.mp4")
-    monkeypatch.setattr(checking, "DEADLINE", 0.5)
+    monkeypatch.setattr(looking, "DEADLINE", 0.5)
     report = check_files(tmp_path, ["pipe.mp4,,,x", "a.mp4,,,x"])
     assert told(report.unreadable) == {"pipe.mp4": "no answer within 0.5 s"}
 
