@@ -7,9 +7,12 @@ if TYPE_CHECKING:
     from scenic_video.commands.trained import TrainedModel
 
 
-def load(workdir: str | Path) -> "TrainedModel":
-    """The model trained in `workdir`, with its class names and preprocessing bound to it."""
+def load(workdir: str | Path, *, trust: bool = False) -> "TrainedModel":
+    """The model trained in `workdir`, with its class names and preprocessing bound to it.
+
+    `trust` lets it name code outside `scenic_video` and `projects`, which is then run.
+    """
     # Imported on call, so that `import scenic_video` stays light for worker processes.
     from scenic_video.commands.trained import load
 
-    return load(workdir)
+    return load(workdir, trust=trust)

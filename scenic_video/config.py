@@ -43,7 +43,10 @@ def resolve(target: str) -> Callable[..., Any]:
         raise ConfigError(
             f"target {target!r}: {module_name} has no {name!r}{near(name, dir(module))}"
         )
-    return getattr(module, name)
+    found = getattr(module, name)
+    if not callable(found):
+        raise ConfigError(f"target {target!r} is no class and no function, so it cannot be built.")
+    return found
 
 
 def near(name: str, known: list[str]) -> str:

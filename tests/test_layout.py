@@ -33,6 +33,7 @@ FLOORS = {
     "scenic_video.views": 1,
     "scenic_video.config": 0,
     "scenic_video.printable": 0,
+    "scenic_video.trust": 0,
     "scenic_video.modalities": 0,
 }
 

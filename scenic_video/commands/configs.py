@@ -25,9 +25,10 @@ NO_INIT = {
     "workdir": "",
     "allow_other_positions": False,
     "head": None,
+    "trust": False,
 }
 """The weights of which run to start from; without a workdir, none. `head` is of use where the run
-has other classes: "new", or "by_name"."""
+has other classes: "new", or "by_name". `trust` lets the run name code of others, see `trust`."""
 ONE_OF = {"num_steps": "num_epochs", "num_epochs": "num_steps"}
 """Fields of the trainer that take the place of each other."""
 REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")

@@ -110,7 +110,7 @@ def evaluate_ensemble(
 
     Each sees the videos by its own preprocessing, on its own mesh, from its own dataset unless
     `data` is given. Examples are matched by id, classes by name. Only examples that every run could
-    read count, in every row; the others are named. `options` are those of `evaluate`.
+    read count, in every row; the others are named. `options` are those of `evaluate_member`.
     """
     terminal = terminal or Terminal(quiet=True)
     members: list[Member] = []
@@ -121,10 +121,12 @@ def evaluate_ensemble(
     return average_members(members, average=average)
 
 
-def evaluate_member(entry: Entry, *, terminal: Terminal | None = None, **options: Any) -> Member:
-    """Evaluates one run; `options` are those of `evaluate`."""
+def evaluate_member(
+    entry: Entry, *, terminal: Terminal | None = None, trust: bool = False, **options: Any
+) -> Member:
+    """Evaluates one run; `trust` is that of `load`, `options` are those of `evaluate`."""
     terminal = terminal or Terminal(quiet=True)
-    model = load(entry.run)
+    model = load(entry.run, trust=trust)
     if not isinstance(model.task, Classification):
         raise ConfigError(f"{entry.run} is no classifier, so there is nothing to average.")
     terminal.line(f"EVAL {entry.run} at step {model.meta['step']}")

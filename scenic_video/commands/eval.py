@@ -9,7 +9,7 @@ import jax
 from scenic_video.commands import distributed, ensemble, modalities
 from scenic_video.commands.comparison import Comparison
 from scenic_video.commands.evaluation import show
-from scenic_video.commands.trained import load
+from scenic_video.commands.trained import add_trust, load
 from scenic_video.commands.trained_evaluation import evaluate
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
@@ -50,6 +50,7 @@ def add_parser(subparsers: Any) -> None:
         help="what an ensemble averages (default: probabilities)",
     )
     parser.add_argument("--out", type=Path, help="folder of the results (default: the run's eval)")
+    add_trust(parser)
     distributed.add_flags(parser)
     parser.set_defaults(run=run)
 
@@ -64,10 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.ensemble:
         entries = [ensemble.Entry.parse(text) for text in arguments.ensemble.split(",")]
         average = arguments.average or "probabilities"
-        comparison = ensemble.evaluate_ensemble(entries, average=average, **options)
+        comparison = ensemble.evaluate_ensemble(
+            entries, average=average, trust=arguments.trust, **options
+        )
         _finish(comparison, ensemble.path_of, arguments, Path(entries[0].run), terminal)
         return 0
-    model = load(arguments.workdir)
+    model = load(arguments.workdir, trust=arguments.trust)
     terminal.line(f"EVAL {arguments.workdir} at step {model.meta['step']}")
     if arguments.modalities:
         comparison = modalities.evaluate_modalities(model, arguments.modalities, **options)

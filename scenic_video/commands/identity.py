@@ -13,7 +13,14 @@ from scenic_video.data.examples import LabelSpace
 
 OFTEN = ("log_every", "eval_every", "checkpoint_every", "keep_last", "max_bad_steps")
 READING = ("num_threads", "num_workers", "decode_timeout", "max_bad_share")
-MAY_CHANGE = ("mesh.", "evaluation.", "evaluators", "dataset", "init.allow_other_positions")
+MAY_CHANGE = (
+    "mesh.",
+    "evaluation.",
+    "evaluators",
+    "dataset",
+    "init.allow_other_positions",
+    "init.trust",
+)
 MAY_CHANGE += tuple(f"trainer.{name}" for name in OFTEN)
 MAY_CHANGE += tuple(f"input.{name}" for name in READING)
 """What changes no number of the training."""

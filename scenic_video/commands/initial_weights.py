@@ -14,6 +14,7 @@ from scenic_video.commands.experiment import Experiment
 from scenic_video.commands.identity import labels_from_json
 from scenic_video.config import ConfigError, build
 from scenic_video.data.examples import LabelSpace
+from scenic_video.trust import check_run
 from scenic_video.weights.heads import head_paths, keep_classes
 from scenic_video.weights.initialize import Report
 
@@ -47,13 +48,14 @@ def initial_weights(experiment: Experiment, drawn: Any) -> tuple[Any, str, str]:
     """
     node = dict(experiment.config["init"])
     workdirs, may_differ = node.pop("workdir"), node.pop("allow_other_positions", False)
-    head = node.pop("head", None)
+    head, trust = node.pop("head", None), node.pop("trust", False)
     if head not in HEADS:
         raise ConfigError(f"init.head is 'new', 'by_name' or None; got {head!r}.")
     several = not isinstance(workdirs, str)
     if missing := absent_sources(experiment.config["init"]):
         raise ConfigError("\n".join(missing))
-    sources = [_weights_of(Path(workdir)) for workdir in (workdirs if several else [workdirs])]
+    paths = [Path(workdir) for workdir in (workdirs if several else [workdirs])]
+    sources = [_weights_of(path, trust=trust) for path in paths]
     if not may_differ:
         for source in sources:
             check_positions(source.name, source.model, getattr(experiment.task, "model", None))
@@ -94,9 +96,13 @@ def absent_sources(init: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _weights_of(workdir: Path) -> _Source:
+def _weights_of(workdir: Path, *, trust: bool) -> _Source:
     variables, meta = restore_params(workdir / "checkpoints")
     known = "config" in meta  # not of weights that come from elsewhere
+    if known:
+        check_run(
+            meta["config"]["model"], run=workdir, trust=trust, flag="--config.init.trust=True"
+        )
     labels = labels_from_json(meta["labels"]) if known else None
     model = build_model(meta["config"], labels) if labels is not None else None
     return _Source(f"{workdir} (step {meta['step']})", variables["params"], model, labels)

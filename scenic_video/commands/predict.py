@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scenic_video.commands.trained import load
+from scenic_video.commands.trained import add_trust, load
 from scenic_video.console import Terminal
 from scenic_video.data.decoding import UnreadableVideo
 
@@ -26,12 +26,13 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--views", default="4x3", help="clips x crops to average (default: 4x3)")
     parser.add_argument("--top", type=int, default=5, help="classes to name (default: 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a video")
+    add_trust(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the predictions; exit code 1 if some video could not be read."""
-    model = load(arguments.workdir)
+    model = load(arguments.workdir, trust=arguments.trust)
     num_unreadable = 0
     for video in arguments.videos:
         try:

@@ -1,5 +1,6 @@
 """A trained model with its class names and preprocessing bound to it."""
 
+import argparse
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.tasks.presence import only_hears, shown_modalities
 from scenic_video.tasks.task import Batch, Task
+from scenic_video.trust import check_run
 from scenic_video.views import Views
 
 
@@ -103,15 +105,27 @@ class TrainedModel:
         return self.task(variables, batch, rng=jax.random.key(0), train=False).predictions
 
 
-def load(workdir: str | Path) -> TrainedModel:
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Adds --trust."""
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="run code that a workdir names outside of scenic_video and projects",
+    )
+
+
+def load(workdir: str | Path, *, trust: bool = False) -> TrainedModel:
     """The model that was trained in `workdir`, from its best checkpoint if it kept one.
 
-    Class names and preprocessing come from the checkpoint.
+    Class names and preprocessing come from the checkpoint, and so do the names of model, task and
+    data, which are called: those outside `scenic_video` and `projects` only with `trust`. Errors:
+    ConfigError.
     """
     folder = Path(workdir) / "checkpoints"
     if not folder.is_dir():
         raise ConfigError(f"{workdir} holds no trained model: there is no folder {folder}.")
     loaded, meta = restore_params(folder)
+    check_run(meta["config"], run=workdir, trust=trust)
     labels = labels_from_json(meta["labels"])
     preprocessing = Preprocessing.from_dict(meta["preprocessing"])
     task = build_task(meta["config"], labels, preprocessing)

@@ -25,17 +25,28 @@ from scenic_video.data.manifest import Heads, Row, columns_of, read_manifest
 from scenic_video.data.records import find_records, tfds
 from scenic_video.data.synthetic_settings import SETTINGS_FILE
 from scenic_video.data.tables import SUFFIXES, lists_in, read_json
+from scenic_video.trust import check_data
 
 __all__ = ["class_folders", "manifest", "open_dataset", "tfds"]
 
 FIELDS_FILE = "dataset.json"
+BENCHMARKS = (
+    *("activitynet", "audioset", "avid", "charades", "epic_kitchens", "imagenet_real", "kinetics"),
+    *("moments_in_time", "something_something", "vggsound"),
+)
+READERS = frozenset(
+    [f"{__name__}:{reader}" for reader in ("manifest", "class_folders", "tfds")]
+    + [f"scenic_video.data.benchmarks.{name}:{name}" for name in BENCHMARKS]
+    + ["scenic_video.data.benchmarks.lists:video_lists", "scenic_video.data.synthetic:read"]
+)
+"""All that a file may name as its reader: they read, and call nothing that their fields name."""
 
 
 def open_dataset(path: str | os.PathLike | Mapping[str, Any], **options: Any) -> Dataset:
     """The dataset of a config node, or of a plain string, told apart by what it names:
 
     "tfds:name"                  `tfds(name)`
-    a .json                      the config node in there, {"target": ..., ...}
+    a .json                      the node in there, {"target": ..., ...}, one of `READERS`
     a .csv, .tsv or .jsonl       `manifest`; the file's stem names its only split
     a folder of those            `manifest`; every file is a split (train.csv, test.csv, ...)
     ... with a dataset.json      `manifest` with the fields in there; its paths start at the folder
@@ -87,7 +98,7 @@ def _node(name: str, heads: Heads | None) -> dict[str, Any]:
     if find_records(path) is not None:
         return {"target": here + "tfds", "name": str(path)}
     if (path / FIELDS_FILE).exists():
-        return {"target": here + "manifest", **_read_fields(path, heads)}
+        return _read_fields(path, heads) | {"target": here + "manifest"}
     if splits := _manifests_in(path):
         return {"target": here + "manifest", "splits": splits}
     return {"target": here + "class_folders", "directory": str(path)}
@@ -115,11 +126,13 @@ def _read_node(path: Path) -> dict[str, Any]:
             f"{path} is no config node of a dataset: there is no 'target' in it, such as "
             "'scenic_video.data.benchmarks.kinetics:kinetics'."
         )
+    check_data(node, READERS, source=path)
     return node
 
 
 def _read_fields(folder: Path, heads: Heads | None) -> dict[str, Any]:
     fields = read_json(folder / FIELDS_FILE, dict)
+    check_data(fields, frozenset(), source=folder / FIELDS_FILE)
     fields["splits"] = {split: str(folder / path) for split, path in fields["splits"].items()}
     if heads is not None:
         chosen = columns_of(heads).items()

@@ -8,6 +8,7 @@ import pytest
 
 import scenic_video
 from scenic_video.cli import main
+from scenic_video.config import ConfigError
 
 
 def eval_files(run, split="test", views="2x3"):
@@ -153,3 +154,21 @@ def test_a_run_that_diverges_stops_and_names_its_clips(run, tmp_path, capsys):
     error = capsys.readouterr().err
     assert "5 steps in a row" in error
     assert "train/000" in error and "Traceback" not in error
+
+
+def test_a_run_that_names_code_of_elsewhere_is_opened_on_trust_alone(
+    save_run, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "of_elsewhere.py").write_text(
+        "from scenic_video.tasks.classification import Classification as Task\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    workdir = save_run(tmp_path / "run", **{"task.target": "of_elsewhere:Task"})
+    with pytest.raises(ConfigError, match="'of_elsewhere:Task'"):
+        scenic_video.load(workdir)
+    assert main(["predict", f"--workdir={workdir}", "clip.mp4"]) == 2
+    assert main(["eval", f"--workdir={workdir}"]) == 2
+    assert main(["eval", f"--ensemble={workdir},{tmp_path}"]) == 2
+    assert capsys.readouterr().err.count("say so: --trust.") == 3
+    assert scenic_video.load(workdir, trust=True).labels.classes
+    assert main(["predict", f"--workdir={workdir}", "--trust", "no_clip.mp4"]) == 1

@@ -176,7 +176,7 @@ def test_a_run_starts_from_the_weights_it_names(recipe, narrow):
     sources = [weights_in(workdir) for workdir in workdirs(recipe)]
     config = reread(recipe)
     node = config.config.init.to_dict()
-    del node["allow_other_positions"], node["head"]
+    del node["allow_other_positions"], node["head"], node["trust"]
     several = not isinstance(node.pop("workdir"), str)
     target = weights_of(config)
     params, report = build(node, source=sources if several else sources[0], target=target)

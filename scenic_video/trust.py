@@ -1,0 +1,94 @@
+"""What may name code: a config always, data and the runs of others only what stands in a list.
+
+A node with a `target` is a call. Nothing is imported before the names of all targets are known to
+be allowed.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping, Set
+from typing import Any
+
+from scenic_video.config import ConfigError, resolve
+
+ROOMS = (
+    "scenic_video.data.benchmarks",
+    "scenic_video.data.datasets",
+    "scenic_video.data.preprocessing",
+    "scenic_video.data.sound",
+    "scenic_video.data.spectrograms",
+    "scenic_video.data.synthetic",
+    "scenic_video.data.transforms",
+    "scenic_video.evaluators",
+    "scenic_video.layers",
+    "scenic_video.optimizers",
+    "scenic_video.sharding",
+    "scenic_video.tasks",
+    "scenic_video.views",
+    "scenic_video.weights",
+    "scenic_video.commands.options",
+    "projects",
+)
+"""Packages and modules whose classes and functions configs name."""
+SINGLE = frozenset(
+    {
+        "scenic_video.trainer:TrainerOptions",
+        "scenic_video.data.datasets:class_folders",
+        "scenic_video.data.datasets:tfds",
+    }
+)
+"""Those that are defined elsewhere, and the one of a module whose others are not for configs."""
+
+
+def targets_in(node: Any) -> Iterator[Any]:
+    """What every `target` in a node says, however deep it lies."""
+    if isinstance(node, Mapping):
+        if "target" in node:
+            yield node["target"]
+        for value in node.values():
+            yield from targets_in(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from targets_in(value)
+
+
+def check_data(node: Mapping[str, Any], allowed: Set[str], *, source: Any) -> None:
+    """Refuses a node from a file of data, `source`, that names anything not in `allowed`."""
+    for target in targets_in(node):
+        if not isinstance(target, str) or target not in allowed:
+            raise ConfigError(
+                f"{source} names the target {target!r}. Data may only name a reader of this "
+                f"package{_listed(allowed)}. Code of your own is named in a config, "
+                "as in --config.dataset.target=my_package.my_data:read."
+            )
+
+
+def check_run(config: Mapping[str, Any], *, run: Any, trust: bool, flag: str = "--trust") -> None:
+    """Refuses the config of a trained run that names code of others, unless `trust` is set.
+
+    Only classes and functions that configs are made of pass, where they are defined and by their
+    public names: a module has others in it, such as those that it imports.
+    """
+    for target in () if trust else targets_in(config):
+        if not (isinstance(target, str) and _is_ours(target)):
+            raise ConfigError(
+                f"{run} names the target {target!r}, which is none of the models, tasks and other "
+                "parts in scenic_video and projects, and loading the run would call it. If you "
+                f"know where the run comes from, say so: {flag}."
+            )
+
+
+def _listed(allowed: Set[str]) -> str:
+    return f": {', '.join(sorted(allowed))}" if allowed else ", in a .json file of its own"
+
+
+def _is_ours(target: str) -> bool:
+    module, _, name = target.partition(":")
+    if target in SINGLE:
+        return True
+    in_room = any(f"{module}.".startswith(f"{room}.") for room in ROOMS)
+    is_public = not any(part.startswith("_") for part in (*module.split("."), name))
+    if not (in_room and is_public):
+        return False
+    found = resolve(target)
+    is_code = inspect.isclass(found) or inspect.isfunction(found)
+    return is_code and found.__module__ == module

@@ -1,0 +1,72 @@
+"""Data names readers, runs name models; neither calls anything else."""
+
+import json
+
+import pytest
+
+from scenic_video.cli import main
+from scenic_video.commands.recipes import find_recipes
+from scenic_video.config import ConfigError, resolve
+from scenic_video.data.datasets import READERS, open_dataset
+from scenic_video.trust import check_run, targets_in
+
+HOSTILE = {"target": "os:mkdir", "path": "made-by-data"}
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        HOSTILE,
+        {"target": "scenic_video.data.datasets:manifest", "splits": HOSTILE},
+        {"target": "scenic_video.data.datasets:manifest", "splits": {"train": [HOSTILE]}},
+        {"target": "scenic_video.data.synthetic:synthesize", "directory": "x", "num_clips": 9},
+        {"target": ["os:mkdir"]},
+    ],
+)
+def test_a_file_of_data_calls_nothing_but_readers(node, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.json").write_text(json.dumps(node))
+    assert main(["data", "check", "x.json"]) == 2
+    assert "Data may only name a reader" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+@pytest.mark.parametrize("fields", [HOSTILE | {"splits": {}}, {"splits": {"train": HOSTILE}}])
+def test_a_folder_of_data_calls_nothing(fields, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dataset.json").write_text(json.dumps(fields))
+    with pytest.raises(ConfigError, match="os:mkdir"):
+        open_dataset(tmp_path)
+    assert not (tmp_path / "made-by-data").exists()
+
+
+def test_all_readers_exist():
+    assert all(callable(resolve(target)) for target in READERS)
+
+
+def test_a_run_of_any_recipe_needs_no_trust():
+    configs = [recipe.config.to_dict() for recipe in find_recipes()]
+    assert all(list(targets_in(config)) for config in configs)
+    for config in configs:
+        check_run(config, run="runs/of_elsewhere", trust=False)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os:system",
+        "scenic_video.cli:main",
+        "scenic_video.data.replacing:replacing",
+        "scenic_video.data.datasets:build",
+        "scenic_video.data.datasets:read_json",
+        "scenic_video.layers.attention:jax",
+        "projects.vivit.model:_VideoTransformer",
+        "projects_of_elsewhere.model:Model",
+        "projects.vivit.model:nn",
+    ],
+)
+def test_a_run_that_names_other_code_is_refused_unless_trusted(target):
+    config = {"model": {"target": "projects.vivit.model:ViT", "inner": [{"target": target}]}}
+    with pytest.raises(ConfigError, match="--trust|no class and no function"):
+        check_run(config, run="runs/of_elsewhere", trust=False)
+    check_run(config, run="runs/of_elsewhere", trust=True)
