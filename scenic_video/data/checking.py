@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from scenic_video.data.check_report import Finding, Report, SplitSummary, Spread
 from scenic_video.data.decoding import VideoInfo
+from scenic_video.data.display_matrix import Orientation
 from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.looking import Look, Seen
 from scenic_video.data.remarks import class_counts, label_remarks, learned_split
@@ -70,7 +71,11 @@ def _report(dataset: Dataset, all_seen: Sequence[Seen]) -> Report:
             for seen, info in readable
             if not info.has_audio and not _is_picture(info)
         ],
-        rotated=[s.finding(f"{info.rotation} degrees") for s, info in readable if info.rotation],
+        rotated=[
+            s.finding(str(info.orientation))
+            for s, info in readable
+            if info.orientation != Orientation()
+        ],
         variable_frame_rate=[
             seen.finding(f"{info.fps:.4g} frames a second on average")
             for seen, info in readable

@@ -1,18 +1,22 @@
 """Opens video files and bytes, and says in the decoder's own words why one cannot be read."""
 
+import codecs
 import contextlib
 import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Generic, TypeVar
 
 import av
 from av import logging
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
+from av.stream import Stream
 from av.video.stream import VideoStream
+
+from scenic_video.data.streams import best_video
 
 Source = str | bytes | os.PathLike[str]
 """A path, or the encoded bytes of a container or of a picture."""
@@ -23,22 +27,87 @@ WITHOUT_INDEX = frozenset({"mpegts", "mpeg"})
 _one_diagnosis_at_a_time = threading.Lock()
 DIAGNOSIS_SECONDS = 10.0
 
+TEXT_BYTES = 60
+
+AnyStream = TypeVar("AnyStream", bound=Stream | None)
+
 
 class UnreadableVideo(ValueError):
     """A file, or the wanted part of one, that yields no picture; the message names it and why."""
 
 
-class Demuxer(contextlib.AbstractContextManager):
-    """The packets of the video stream of a file; more than once and from anywhere.
+class StreamReader(contextlib.AbstractContextManager, Generic[AnyStream]):
+    """The packets of one stream of a file; more than once and from anywhere.
 
-    `name` stands for bytes in messages. Errors: UnreadableVideo.
+    `choose` takes the stream of an open container. `name` stands for bytes in messages. Errors:
+    UnreadableVideo, with the reason of `choose` too.
     """
 
-    def __init__(self, source: Source, *, name: str | None = None):
+    stream: AnyStream
+
+    def __init__(
+        self,
+        source: Source,
+        choose: Callable[[InputContainer], AnyStream],
+        *,
+        name: str | None = None,
+    ):
         self._source = source
+        self._choose = choose
         self.name = name or ("bytes" if isinstance(source, bytes) else os.fspath(source))
-        self._container, self.stream = self._open()
-        self._at_start = True
+        self._open()
+
+    def packets(self, start: int | None = None) -> Iterator[av.Packet]:
+        """Packets in decoding order, from a keyframe at or before pts `start` where it is known.
+
+        None is the beginning. A file that breaks off ends there.
+        """
+        if not self._seek(start):
+            self._rewind()
+        self._at_start = False
+        with contextlib.suppress(FFmpegError):
+            yield from (packet for packet in self._container.demux(self.stream) if packet.size)
+
+    def close(self) -> None:
+        self._container.close()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _seek(self, start: int | None) -> bool:
+        if start is None or self._container.format.name in WITHOUT_INDEX:
+            return False
+        self._at_start = False  # a seek that fails may have moved too
+        try:
+            self._container.seek(start, stream=self.stream)
+        except FFmpegError:
+            return False
+        return True
+
+    def _rewind(self) -> None:
+        if not self._at_start:
+            self.close()
+            self._open()
+
+    def _open(self) -> None:
+        try:
+            container = open_container(self._source)
+        except Exception as error:  # a file can make PyAV raise anything, such as UnicodeError
+            reason = why_unreadable(self._source, error)
+            raise UnreadableVideo(f"{self.name}: {reason}") from error
+        try:
+            self.stream = self._choose(container)
+        except ValueError as error:
+            container.close()
+            raise UnreadableVideo(f"{self.name}: {error}") from error
+        self._container, self._at_start = container, True
+
+
+class Demuxer(StreamReader[VideoStream]):
+    """The packets of the video of a file."""
+
+    def __init__(self, source: Source, *, name: str | None = None):
+        super().__init__(source, _video_on_one_thread, name=name)
 
     @property
     def has_timestamps(self) -> bool:
@@ -65,78 +134,63 @@ class Demuxer(contextlib.AbstractContextManager):
     def has_audio(self) -> bool:
         return len(self._container.streams.audio) > 0
 
-    def packets(self, start: int | None = None) -> Iterator[av.Packet]:
-        """Packets in decoding order, from a keyframe at or before pts `start` where it is known.
 
-        None is the beginning. A file that breaks off ends there.
-        """
-        if not self._seek(start) and not self._at_start:
-            self.close()
-            self._container, self.stream = self._open()
-        self._at_start = False
-        with contextlib.suppress(FFmpegError):
-            yield from (packet for packet in self._container.demux(self.stream) if packet.size)
+def _video_on_one_thread(container: InputContainer) -> VideoStream:
+    stream = best_video(container)
+    # One thread a clip costs least: it is clips that are decoded side by side.
+    stream.codec_context.thread_type = "NONE"
+    stream.codec_context.thread_count = 1
+    return stream
 
-    def close(self) -> None:
-        self._container.close()
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def _seek(self, start: int | None) -> bool:
-        if start is None or self._container.format.name in WITHOUT_INDEX:
-            return False
-        try:
-            self._container.seek(start, stream=self.stream)
-        except FFmpegError:
-            return False
-        return True
-
-    def _open(self) -> tuple[InputContainer, VideoStream]:
-        try:
-            container = open_container(self._source)
-        except FFmpegError as error:
-            raise UnreadableVideo(f"{self.name}: {why_unreadable(self._source, error)}") from error
-        try:
-            return container, self._video_stream(container)
-        except BaseException:
-            container.close()
-            raise
-
-    def _video_stream(self, container: InputContainer) -> VideoStream:
-        moving = [s for s in container.streams.video if not is_cover(s)]
-        if not moving:
-            kinds = {"cover" if s.type == "video" else s.type for s in container.streams}
-            found = ", ".join(sorted(kinds)) or "no stream"
-            raise UnreadableVideo(f"{self.name}: there is no video in it, only {found}.")
-        stream = moving[0]
-        if stream.codec_context is None:
-            raise UnreadableVideo(f"{self.name}: FFmpeg has no decoder for its video.")
-        # One thread a clip costs least: it is clips that are decoded side by side.
-        stream.codec_context.thread_type = "NONE"
-        stream.codec_context.thread_count = 1
-        return stream
+@contextlib.contextmanager
+def naming_failures(name: str) -> Iterator[None]:
+    """What a file can make decoding raise becomes UnreadableVideo, which names it."""
+    try:
+        yield
+    except FFmpegError as error:
+        raise UnreadableVideo(f"{name}: {error.strerror}.") from error
+    except (UnicodeError, ArithmeticError, MemoryError, EOFError) as error:
+        raise UnreadableVideo(f"{name}: {type(error).__name__}: {error}.") from error
 
 
 def open_container(source: Source) -> InputContainer:
     """An open container; a path is never taken for a URL, whatever colons it has."""
     if isinstance(source, bytes):
-        return av.open(io.BytesIO(source), "r")
-    return av.open(f"file:{os.fspath(source)}", "r")
+        return av.open(io.BytesIO(source), "r", metadata_errors="replace")
+    return av.open(f"file:{os.fspath(source)}", "r", metadata_errors="replace")
 
 
-def is_cover(stream: VideoStream) -> bool:
-    """Whether the stream is the picture of an album and not a video."""
-    return bool(stream.disposition & Disposition.attached_pic)
-
-
-def why_unreadable(source: Source, error: FFmpegError) -> str:
-    """FFmpeg's reason why `source` does not open, such as "moov atom not found"."""
+def why_unreadable(source: Source, error: Exception) -> str:
+    """FFmpeg's reason why `source` does not open, and what stands in it instead of a video."""
     size = len(source) if isinstance(source, bytes) else _file_size(source)
     if size == 0:
         return "the file is empty."
+    if not isinstance(error, FFmpegError):
+        return f"{type(error).__name__}: {error}."
+    text = _text_at_start(source)
+    if text is not None:
+        return f"{error.strerror}: its first bytes are text: {text}"
     log = _log_of_opening(source)
     return f"{error.strerror} ({log})." if log else f"{error.strerror}."
+
+
+def _text_at_start(source: Source) -> str | None:
+    """The first line of a file of text, such as a pointer of git LFS or a web page; else None."""
+    try:
+        if isinstance(source, bytes):
+            start = source[:TEXT_BYTES]
+        elif not os.path.isfile(source):
+            return None
+        else:
+            with open(source, "rb") as file:
+                start = file.read(TEXT_BYTES)
+        text = codecs.getincrementaldecoder("utf-8")().decode(start).strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    if not all(letter.isprintable() or letter in "\r\n\t" for letter in text):
+        return None
+    return f"{text.splitlines()[0][:60]}..." if text else None
 
 
 def _file_size(path: str | os.PathLike[str]) -> int | None:

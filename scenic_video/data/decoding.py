@@ -8,11 +8,11 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from av.error import FFmpegError
 from jaxtyping import Float, Int, UInt8
 
-from scenic_video.data.containers import Demuxer, Source, UnreadableVideo
-from scenic_video.data.conversion import clockwise_rotation, upright_size
+from scenic_video.data.containers import Demuxer, Source, UnreadableVideo, naming_failures
+from scenic_video.data.conversion import upright_size
+from scenic_video.data.display_matrix import Orientation, orientation
 from scenic_video.data.frame_decoder import FrameDecoder
 from scenic_video.data.packets import scan
 from scenic_video.data.sampling import TIMESTAMP_ROUNDING
@@ -84,10 +84,8 @@ class VideoReader(contextlib.AbstractContextManager):
         """
         unique, rows = np.unique(np.asarray(indices), return_inverse=True)
         pictures = _Pictures(self._packets.frames[unique], convert)
-        try:
+        with naming_failures(self.name):
             self._find(pictures)
-        except FFmpegError as error:
-            raise UnreadableVideo(f"{self.name}: {error.strerror}.") from error
         if pictures.array is None:
             reason = f": {self._decoder.last_error}" if self._decoder.last_error else ""
             raise UnreadableVideo(f"{self.name}: none of its frames can be decoded{reason}.")
@@ -179,7 +177,7 @@ class VideoInfo:
     """What a video, or the part of it that was asked for, is like.
 
     `timestamps` in seconds from the first frame of the file; `height` and `width` of the picture
-    as it is shown, after turning it clockwise by `rotation` degrees; `fps` on average.
+    as it is shown, mirrored and turned by its `orientation`; `fps` on average.
     """
 
     timestamps: Float[np.ndarray, "frames"]
@@ -188,9 +186,14 @@ class VideoInfo:
     is_variable_frame_rate: bool
     height: int
     width: int
-    rotation: int
+    orientation: Orientation
     codec: str
     has_audio: bool
+
+    @property
+    def rotation(self) -> int:
+        """By how many degrees (0, 90, 180 or 270) the picture is turned, clockwise."""
+        return self.orientation.rotation
 
 
 def inspect(
@@ -204,12 +207,12 @@ def inspect(
     shown = []
 
     def look(frame: av.VideoFrame) -> UInt8[np.ndarray, "1 1 3"]:
-        shown.append((upright_size(frame), clockwise_rotation(frame)))
+        shown.append((upright_size(frame), orientation(frame)))
         return np.zeros((1, 1, 3), np.uint8)
 
     with VideoReader(source, name=name, start=start, end=end) as reader:
         reader.read([0], look)
-        (height, width), rotation = shown[0]
+        (height, width), shown_as = shown[0]
         duration = reader.finish - float(reader.timestamps[0])
         return VideoInfo(
             timestamps=reader.timestamps,
@@ -218,7 +221,7 @@ def inspect(
             is_variable_frame_rate=_is_variable(np.diff(reader.timestamps)),
             height=height,
             width=width,
-            rotation=rotation,
+            orientation=shown_as,
             codec=reader.codec,
             has_audio=reader.has_audio,
         )

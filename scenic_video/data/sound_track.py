@@ -8,11 +8,12 @@ from fractions import Fraction
 import av
 import numpy as np
 from av.audio.stream import AudioStream
-from av.container import InputContainer
 from av.error import FFmpegError
 from jaxtyping import Float32
 
-from scenic_video.data.containers import WITHOUT_INDEX, Source, open_container
+from scenic_video.data.containers import Source, StreamReader
+from scenic_video.data.mixing import resampled
+from scenic_video.data.streams import best_audio
 
 LARGEST_SLIP = 0.1
 """Seconds by which timestamps may disagree with the count of samples before that is a gap."""
@@ -49,40 +50,59 @@ def _placed(
     source: Source, *, begin: Fraction, rate: int
 ) -> Iterator[tuple[int, Float32[np.ndarray, "samples"]]]:
     """Pieces of sound and the positions of their first samples, counted from `begin`."""
-    with open_container(source) as container:
-        if not container.streams.audio:
+    with StreamReader(source, best_audio) as reader:
+        if reader.stream is None:
             return
-        frames = _frames(container, container.streams.audio[0], begin)
-        for piece in _resampled(frames, rate=rate):
+        for piece in resampled(_frames(reader, reader.stream, begin), rate=rate):
             if piece.pts is not None and piece.time_base is not None:
                 position = round((piece.pts * piece.time_base - begin) * rate)
                 yield position, piece.to_ndarray()[0]
 
 
-def _resampled(frames: Iterator[av.AudioFrame], *, rate: int) -> Iterator[av.AudioFrame]:
-    """Mono at `rate`; where the sound changes its channels or its rate, a new resampler goes on."""
-    for _, alike in itertools.groupby(
-        frames, key=lambda frame: (frame.format.name, frame.layout.name, frame.sample_rate)
-    ):
-        resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
-        for frame in itertools.chain(alike, [None]):
-            yield from resampler.resample(frame)
-
-
 def _frames(
-    container: InputContainer, stream: AudioStream, begin: Fraction
+    reader: StreamReader[AudioStream | None], stream: AudioStream, begin: Fraction
 ) -> Iterator[av.AudioFrame]:
-    """Decoded frames from `begin` or earlier on; broken packets are left out."""
-    if stream.time_base and container.format.name not in WITHOUT_INDEX:
-        start = int((begin - SEEK_EARLY) / stream.time_base)
-        if start > (stream.start_time or 0):
-            with contextlib.suppress(FFmpegError):  # then from the beginning
-                container.seek(start, stream=stream)
-    packets = container.demux(stream)
-    while True:
-        try:
-            yield from next(packets).decode()
-        except FFmpegError:
-            continue
-        except StopIteration:
+    """Decoded frames with their times, from `begin` or earlier on."""
+    first_time, time_base = Fraction(0), stream.time_base or Fraction(1, 1000)
+    if stream.start_time is not None:
+        first_time = stream.start_time * time_base
+    if begin - SEEK_EARLY > first_time:
+        frames = _decoded(reader, int((begin - SEEK_EARLY) / time_base))
+        first = next(frames, None)
+        time = None if first is None else _time(first)
+        # A seek may land behind the wanted sound, or where nothing says when it is heard.
+        if first is not None and time is not None and time <= begin:
+            yield from timed(itertools.chain([first], frames), time)
             return
+    yield from timed(_decoded(reader, None), first_time)
+
+
+def _decoded(
+    reader: StreamReader[AudioStream | None], start: int | None
+) -> Iterator[av.AudioFrame]:
+    """Frames from pts `start` or earlier on; broken packets are left out."""
+    for packet in itertools.chain(reader.packets(start), [None]):
+        if reader.stream is not None:
+            with contextlib.suppress(FFmpegError):
+                yield from reader.stream.codec_context.decode(packet)
+
+
+def timed(frames: Iterator[av.AudioFrame], clock: Fraction) -> Iterator[av.AudioFrame]:
+    """The frames, each with a time: one that states none is heard right behind the one before.
+
+    Only the first frame of a packet need have a time. Where none has any, `clock` is the first's.
+    """
+    for frame in frames:
+        if not frame.sample_rate:
+            continue
+        stated = _time(frame)
+        clock = clock if stated is None else stated
+        frame.time_base = Fraction(1, frame.sample_rate)
+        frame.pts = round(clock * frame.sample_rate)
+        clock += Fraction(frame.samples, frame.sample_rate)
+        yield frame
+
+
+def _time(frame: av.AudioFrame) -> Fraction | None:
+    ticks = frame.dts if frame.pts is None else frame.pts
+    return None if ticks is None or not frame.time_base else ticks * frame.time_base

@@ -17,13 +17,10 @@ from av.filter import Graph
 from av.video.stream import VideoStream
 
 from scenic_video.data.containers import Source, UnreadableVideo
-from scenic_video.data.conversion import (
-    build_graph,
-    clockwise_rotation,
-    turning_filters,
-    upright_size,
-)
+from scenic_video.data.conversion import upright_size
 from scenic_video.data.decoding import VideoReader
+from scenic_video.data.display_matrix import orientation
+from scenic_video.data.filter_graph import build_graph
 from scenic_video.data.jobs import Job, Result, work
 from scenic_video.data.replacing import replacing
 from scenic_video.data.sound_track import sound_track
@@ -162,9 +159,8 @@ def stored_size(height: int, width: int, *, short_side: int) -> tuple[int, int]:
 
 
 def _filters(frame: av.VideoFrame, size: tuple[int, int]) -> list[tuple[str, str]]:
-    turning = turning_filters(clockwise_rotation(frame))
     scale = ("scale", f"{size[1]}:{size[0]}:flags=bicubic:out_range=tv")
-    return [*turning, scale, ("format", "yuv420p")]
+    return [*orientation(frame).filters, scale, ("format", "yuv420p")]
 
 
 def _sound(source: Source, reader: VideoReader, rate: int) -> Iterator[av.AudioFrame]:

@@ -4,8 +4,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
-from scenic_video.data.sound_track import sound_track
+from scenic_video.data.sound_track import sound_track, timed
 
 RATE = 16_000
 
@@ -99,3 +100,75 @@ def test_sound_goes_on_where_its_rate_and_channels_change(tmp_path):
     samples = read(joined, begin=begin, duration=2.0)
     loudness = [np.abs(samples[at : at + 1600]).mean() for at in range(0, len(samples), 1600)]
     assert len(loudness) >= 19 and min(loudness[1:8]) > 0.15 and min(loudness[11:18]) > 0.15
+
+
+def test_frames_without_a_time_are_heard_behind_the_one_before(tmp_path):
+    path = tmp_path / "phone.nut"
+    tone = 0.5 * np.sin(880 * np.pi * np.arange(2 * 8_000) / 8_000)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libopencore_amrnb", rate=8_000, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        frame = av.AudioFrame.from_ndarray((tone * 32767).astype(np.int16)[None], layout="mono")
+        frame.sample_rate, frame.time_base, frame.pts = 8_000, Fraction(1, 8_000), 0
+        encoded = [bytes(packet) for packet in (*stream.encode(frame), *stream.encode(None))]
+        for first in range(0, len(encoded), 50):  # as phones wrote them: 50 frames a packet
+            packet = av.Packet(b"".join(encoded[first : first + 50]))
+            packet.stream, packet.time_base = stream, Fraction(1, 8_000)
+            packet.pts = packet.dts = 160 * first
+            container.mux(packet)
+    for begin in (0.0, 1.25):
+        samples = read(path, begin=begin, duration=0.7)
+        assert len(samples) == 0.7 * RATE
+        assert np.abs(samples[800:]).reshape(-1, 160).max(axis=1).min() > 0.2
+
+
+def test_sound_without_any_time_is_counted_from_its_beginning():
+    def frame(pts):
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 400), np.float32), "fltp", "mono")
+        sound.sample_rate, sound.time_base, sound.pts = 8_000, Fraction(1, 1_000), pts
+        return sound
+
+    frames = timed(iter([frame(pts) for pts in (None, None, 500, None)]), Fraction(3, 10))
+    assert [f.time for f in frames] == pytest.approx([0.3, 0.35, 0.5, 0.55])
+
+
+def test_after_a_seek_that_fails_there_is_sound_and_a_picture(
+    tmp_path, noise, moving_frames, write_video
+):
+    path = str(tmp_path / "recorder.avi")
+    pictures = write_video(tmp_path / "v.avi", moving_frames(40, 32, 32), fps=10, codec="mpeg4")
+    sounds = write_sound(tmp_path / "a.wav", [(0, noise)], codec="pcm_s16le")
+    with av.open(pictures) as video, av.open(sounds) as audio, av.open(path, "w") as container:
+        streams = [container.add_stream_from_template(f.streams[0]) for f in (video, audio)]
+        packets = [(p, streams[0]) for p in video.demux() if p.size]
+        packets += [(p, streams[1]) for p in audio.demux() if p.size]
+        for packet, stream in sorted(packets, key=lambda both: both[0].pts * both[0].time_base):
+            packet.stream = stream
+            container.mux(packet)
+    # An index that calls no packet of the sound a beginning.
+    data = bytearray(Path(path).read_bytes())
+    at = data.rindex(b"idx1") + 8
+    for entry in range(at, at + int.from_bytes(data[at - 4 : at], "little"), 16):
+        if data[entry : entry + 4] == b"01wb":
+            data[entry + 4 : entry + 8] = bytes(4)
+    Path(path).write_bytes(data)
+    with av.open(path) as container, pytest.raises(av.error.FFmpegError):
+        container.seek(10**9, stream=container.streams.audio[0])
+    for begin in (0.0, 1.5, 3.0):
+        first = int(begin * RATE)
+        window = read(path, begin=begin, duration=0.5)
+        np.testing.assert_allclose(window, noise[first : first + RATE // 2], atol=1e-4)
+
+
+def test_the_sound_that_players_choose_is_heard(tmp_path):
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("flac", rate=RATE, layout="mono") for _ in range(2)]
+        streams[0].disposition = Disposition.comment
+        streams[1].disposition = Disposition.default
+        for level, stream in zip((0.1, 0.4), streams, strict=True):
+            samples = np.full((1, RATE), int(level * 32767), np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, layout="mono")
+            frame.sample_rate, frame.pts = RATE, 0
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+    assert np.median(read(path)) == pytest.approx(0.4, abs=0.01)
