@@ -162,6 +162,7 @@ def mbt(
         "target": "projects.avmae.pretrained:from_image_model",
         "workdir": "runs/imagenet21k_vit_b16",
         "grids": {"rgb": (16, 14, 14), "spectrogram": (50, 8)},
+        "source_grid": (14, 14),
         "bottlenecks": "positions",
     }
     return fine_tuning(

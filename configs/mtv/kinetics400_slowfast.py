@@ -33,6 +33,7 @@ def get_config(variant: str = "slow") -> ConfigDict:
         "target": "projects.vivit.pretrained:from_image_model",
         "workdir": f"runs/imagenet21k_vit_{letter.lower()}16",
         "grid": (num_frames, 14, 14),
+        "source_grid": (14, 14),
     }
     return fine_tuning(
         data="kinetics400",

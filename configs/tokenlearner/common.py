@@ -60,8 +60,9 @@ def from_image(name: str, grid: tuple[int, int, int]) -> dict[str, Any]:
     that it was not trained with are drawn. `grid` is how many tokens there are (t, h, w)."""
     letter, patch, layers, tokens, _ = parse(name)
     known = PRETRAINED[letter]
-    node: dict[str, Any] = {"workdir": f"runs/imagenet21k_vit_{letter.lower()}"}
-    node["workdir"] += str(patch if patch in known else known[0])
+    trained = patch if patch in known else known[0]
+    node: dict[str, Any] = {"workdir": f"runs/imagenet21k_vit_{letter.lower()}{trained}"}
+    node["source_grid"] = (224 // trained, 224 // trained)
     if patch not in known:
         node |= {"allow_fresh": ("embedding/.*",), "allow_unused": ("embedding/.*",)}
     project = "tokenlearner" if tokens else "vivit"

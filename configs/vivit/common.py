@@ -18,9 +18,12 @@ def vivit(architecture: str, size_name: str, **fields: Any) -> dict[str, Any]:
 
 
 def from_image(workdir: str, grid: tuple[int, ...] = (16, 14, 14), **how: Any) -> dict[str, Any]:
-    """Starts from the ViT of `workdir`; `grid` is how many tokens a clip has (t, h, w)."""
+    """Starts from the ViT of `workdir`; `grid` is how many tokens a clip has (t, h, w). The ViT saw
+    224 x 224 pixels, in patches of as many as the workdir's name ends with."""
     target = "projects.vivit.pretrained:from_image_model"
-    return {"target": target, "workdir": workdir, "grid": grid} | how
+    side = 224 // int(workdir[-2:])
+    fields = {"workdir": workdir, "grid": grid, "source_grid": (side, side)}
+    return {"target": target} | fields | how
 
 
 def from_same(workdir: str) -> dict[str, Any]:

@@ -13,10 +13,13 @@ from projects.avmae.streams import BLOCK, Encoders, Streams
 from scenic_video.weights.image_models import (
     HEAD,
     TABLE,
+    by_times,
     change_channels,
     present,
+    require_image_model,
     take_kernel,
     take_positions,
+    token_grid,
 )
 from scenic_video.weights.initialize import Params, Report, Take, initialize
 
@@ -32,6 +35,9 @@ DECODER = (
 
 CLASS_TOKENS = "cls(_?spectrogram)?"
 POSITIONS = re.compile(r"(Transformer/)?posembed_input(_spectrogram)?/(.*)")
+Inputs = Mapping[str, Sequence[int]]
+"""The size of what a model sees, {"rgb": (frames, rows, columns)}."""
+
 BOTTLENECKS = ("fresh", "positions")
 
 
@@ -39,6 +45,8 @@ def from_autoencoder(
     *,
     target: Params,
     source: Params,
+    inputs: Inputs | None = None,
+    source_inputs: Inputs | None = None,
     kernel: str = "central_frame",
     allow_fresh: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
@@ -58,9 +66,11 @@ def from_autoencoder(
 
     Kernels of another number of channels follow `change_channels`, which the public code does not:
     it repeats a kernel for 1 channel three times, so that tokens become three times as large. Image
-    kernels become tubelets by `inflate_kernel` with the method `kernel`. The decoder, and what
-    belongs to a modality that the target does not take, stay unused. Anything else that does not
-    match is an error, unless it is declared as in `initialize`.
+    kernels become tubelets by `inflate_kernel` with the method `kernel`. Learned positions are
+    taken as they are, so the grids of tokens must agree: the sizes `inputs` and `source_inputs` of
+    what the two models see, {"rgb": (frames, rows, columns)}, tell where they do not. The decoder,
+    and what belongs to a modality that the target does not take, stay unused. Anything else that
+    does not match is an error, unless it is declared as in `initialize`.
     """
     flat_target = flatten_dict(dict(target), sep="/")
     flat_source = flatten_dict(dict(source), sep="/")
@@ -75,6 +85,9 @@ def from_autoencoder(
         for path, leaf in flat_target.items()
     }
     takes = {path: take for path, take in takes.items() if take is not None}
+    for path, take in takes.items():
+        if POSITIONS.fullmatch(path) and not any(re.fullmatch(p, path) for p in allow_fresh):
+            _check_same_grid(path, take, flat_target, flat_source, (inputs, source_inputs))
     fresh = FRESH + ([] if "cls" in flat_source else [CLASS_TOKENS])
     if encoders.norm(streams.modalities) is None:
         fresh = [*fresh, "(Transformer/)?encoder_norm/.*"]
@@ -92,6 +105,8 @@ def from_image_model(
     target: Params,
     source: Params,
     grids: Mapping[str, Sequence[int]],
+    source_grid: Sequence[int] | None = None,
+    source_inputs: Inputs | None = None,
     kernel: str = "central_frame",
     bottlenecks: str = "fresh",
     allow_fresh: Sequence[str] = (),
@@ -100,18 +115,28 @@ def from_image_model(
     """Parameters `target` of an MBT with those of a ViT, `source`, in both streams, and a report.
 
     `grids` are how many tokens each modality has: "rgb" over time, rows and columns, "spectrogram"
-    over time and mel bins. Positions are resampled to them (from a square), and repeated for every
-    time of the video. Kernels follow `inflate_kernel` by `kernel`, and `change_channels` for sound
-    of one channel. Bottlenecks are "fresh", or start from "positions": the image's table, resampled
-    to as near a square as their number allows. The head is fresh. Anything else that does not match
-    is an error, unless it is declared as in `initialize`.
+    over time and mel bins; `source_grid` is how many the image has over rows and columns. Where it
+    is not given, `source_inputs` may tell it, the size of what the image model sees,
+    {"rgb": (frames, rows, columns)}. Positions are resampled, and repeated for every time of the
+    video, as `take_positions` says. Kernels follow `inflate_kernel` by `kernel`, and
+    `change_channels` for sound of one channel. Bottlenecks are "fresh", or start from
+    "positions": the image's table, resampled to as near a square as their number allows. The
+    head is fresh. Anything else that does not match is an error, unless it is declared as in
+    `initialize`.
     """
     if bottlenecks not in BOTTLENECKS:
         raise ValueError(f"bottlenecks start from one of {BOTTLENECKS}; got {bottlenecks!r}.")
     flat_target = flatten_dict(dict(target), sep="/")
-    image_has_token = "cls" in flatten_dict(dict(source), sep="/")
+    flat_source = flatten_dict(dict(source), sep="/")
+    patches = flat_source.get("embedding/kernel")
+    require_image_model(
+        patches,
+        instead="MBT starts from a ViT, or by from_autoencoder from a masked autoencoder.",
+    )
     has_token = any(re.fullmatch(CLASS_TOKENS, path) for path in flat_target)
-    options = {"class_token": has_token, "image_class_token": image_has_token}
+    image_grid = source_grid or token_grid(patches, (source_inputs or {}).get("rgb"))
+    options: dict[str, Any] = {"class_token": has_token, "image_class_token": "cls" in flat_source}
+    options |= {"image_grid": image_grid}
     takes = {
         path: _from_image(path, leaf, grids=grids, kernel=kernel, **options)
         for path, leaf in flat_target.items()
@@ -157,6 +182,31 @@ def _from_encoder(
     return Take(path)
 
 
+def _check_same_grid(
+    path: str,
+    take: Take,
+    target: Mapping[str, Any],
+    source: Mapping[str, Any],
+    inputs: tuple[Inputs | None, Inputs | None],
+) -> None:
+    """A ValueError if the positions of `path` are those of another grid, of as many places even."""
+    grids = []
+    for where, params, seen in zip((path, take.path), (target, source), inputs, strict=True):
+        embedding = where.replace("posembed_input", "embedding").removeprefix("Transformer/")
+        kernel = params.get(f"{embedding.partition('/')[0]}/kernel")
+        seen = seen or {}
+        sound = "spectrogram" in where or "rgb" not in seen
+        grids.append(token_grid(kernel, seen.get("spectrogram" if sound else "rgb")))
+    new, old = grids
+    if new is not None and old is not None and old != new:
+        raise ValueError(
+            f"{take.path} are positions over {by_times(old)} tokens, and {path} over "
+            f"{by_times(new)}: learned positions of an autoencoder are not resampled. Give this "
+            "run as many frames, rows and columns as the autoencoder saw, or name it in "
+            "allow_fresh."
+        )
+
+
 def _take_patches(path: str, leaf: Any, source: Mapping[str, Any], *, kernel: str) -> Take:
     old = source.get(path)
     if old is None or old.ndim < leaf.ndim:
@@ -186,7 +236,7 @@ def _left_behind(target: Mapping[str, Any], streams: Streams, encoders: Encoders
 
 
 def _from_image(
-    path: str, leaf: Any, *, grids: Mapping[str, Sequence[int]], kernel: str, **tokens: bool
+    path: str, leaf: Any, *, grids: Mapping[str, Sequence[int]], kernel: str, **image: Any
 ) -> Take:
     """What a parameter of MBT takes from a ViT."""
     table = f"Transformer/{TABLE}"
@@ -200,19 +250,15 @@ def _from_image(
         if modality not in grids:
             raise ValueError(f"grids says nothing of {modality}, which the model takes.")
         grid = (1, *grids[modality]) if len(grids[modality]) == 2 else grids[modality]
-        return take_positions(table, grid=grid, **tokens)
+        return take_positions(table, grid=grid, **image)
     if path == "bottleneck":
-        return _take_bottlenecks(table, leaf.shape[1], **tokens)
+        return _take_bottlenecks(table, leaf.shape[1], **image)
     return Take("cls") if re.fullmatch(CLASS_TOKENS, path) else Take(path)
 
 
-def _take_bottlenecks(
-    path: str, number: int, *, class_token: bool, image_class_token: bool
-) -> Take:
+def _take_bottlenecks(path: str, number: int, *, class_token: bool, **image: Any) -> Take:
     """The image's positions, resampled to `number` places, that of a class token among them."""
     number -= class_token
     rows = max(n for n in range(1, math.isqrt(number) + 1) if number % n == 0)
     grid = (1, rows, number // rows)
-    return take_positions(
-        path, grid=grid, class_token=class_token, image_class_token=image_class_token
-    )
+    return take_positions(path, grid=grid, class_token=class_token, **image)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,8 +17,10 @@ from scenic_video.weights.image_models import (
     TABLE,
     by_times,
     present,
+    require_image_model,
     take_kernel,
     take_positions,
+    token_grid,
 )
 from scenic_video.weights.initialize import Params, Report, Take, initialize
 from scenic_video.weights.resampling import resample_leading_axes
@@ -28,6 +31,9 @@ EXCHANGE = (
     r"|MultiviewEncoder/.*/(fusion_ln|MlpBlock_0/fusion)/.*"
 )
 """What views exchange information by; no image model has it."""
+
+Inputs = Mapping[str, Sequence[int]]
+"""The size of what a model sees, {"rgb": (frames, rows, columns)}."""
 
 UNUSED = "((Transformer/)?encoder_norm|pre_logits|MAPHead_0|output_projection)/.*"
 """What views do not take from an image model: they have no LayerNorm at their end, and no head."""
@@ -50,6 +56,9 @@ def from_image_models(
     views: Views | None = None,
     sources: Sequence[str | Mapping[str, Any]] | None = None,
     grids: Grids | None = None,
+    source_grids: Grids | None = None,
+    inputs: Inputs | None = None,
+    source_inputs: Inputs | Sequence[Inputs] | None = None,
     kernel: str = "central_frame",
     allow_fresh: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
@@ -59,8 +68,10 @@ def from_image_models(
     There is a ViT for every view, from the coarsest to the finest; or `sources` names the views
     that have one, as they are written ("B/2"), in the order of `source`, and `views` are the
     model's; the others stay fresh. `grids` are how many tokens a frame of these views has over
-    rows and columns (mel bins: 1 row), by default a square. Positions are resampled to them, or
-    averaged over rows for sound; the class token is repeated for every time; the kernel follows
+    rows and columns (mel bins: 1 row), `source_grids` those of their images; where they are not
+    given, `inputs` and `source_inputs` may tell, the sizes of what this model and each of the
+    others sees, {"rgb": (frames, rows, columns)}. Positions are resampled as `take_positions` says,
+    or averaged over rows for sound; the class token is repeated for every time; the kernel follows
     `inflate_kernel` by `kernel`. Is the patch of another size, it is resampled, its values
     unscaled; has the input other channels than three, the kernel takes of equal ones what it would
     of a grey image. Cross-view parts, global encoder and head stay fresh.
@@ -72,16 +83,20 @@ def from_image_models(
     flat_target = flatten_dict(dict(target), sep="/")
     num_views = sum(path.endswith("/pos_embedding") for path in flat_target) - 1  # the global one
     started = list(range(num_views)) if sources is None else _numbers(sources, views, num_views)
-    _check_one_each(started, source=models, grids=grids)
+    seen = [source_inputs] if isinstance(source_inputs, Mapping) else source_inputs
+    given = {"grids": grids, "source_grids": source_grids, "source_inputs": seen}
+    _check_one_each(started, source=models, **given)
     joint = {f"view{view}": model for view, model in zip(started, models, strict=True)}
     fresh = [HEAD, GLOBAL, EXCHANGE]
     fresh += [rf".*view{view}(/.*)?" for view in range(num_views) if view not in started]
     image = _Images(
-        target=flat_target,
+        target=Tables(flat_target, dict(zip(started, grids, strict=True)) if grids else {}, inputs),
         source=flatten_dict(joint, sep="/"),
-        grids=dict(zip(started, grids, strict=True)) if grids else {},
+        grids=dict(zip(started, source_grids or [None] * len(started), strict=True)),
+        inputs=dict(zip(started, seen or [{}] * len(started), strict=True)),
         kernel=kernel,
     )
+    image.check()
     class_token = () if "cls_view0" in flat_target else (r"view\d+/cls",)
     return initialize(
         target=target,
@@ -98,18 +113,23 @@ def from_multiview_model(
     source: Params,
     grids: Grids | None = None,
     source_grids: Grids | None = None,
+    inputs: Inputs | None = None,
+    source_inputs: Inputs | None = None,
     allow_fresh: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
 ) -> tuple[dict[str, Any], Report]:
     """Parameters `target` of an MTV with those of another, `source`, of the same architecture.
 
-    Clips and tubelets may be others: positions are resampled over rows and columns (`grids` and
-    `source_grids`, one a view from the coarsest, by default squares), kernels over their extent,
-    class tokens, bottlenecks and the positions of the global encoder over time. The head is fresh.
+    Clips and tubelets may be others: positions are resampled over rows and columns, kernels over
+    their extent, class tokens, bottlenecks and the positions of the global encoder over time. Rows
+    and columns are those of `grids` and `source_grids`, one a view from the coarsest, or those of
+    `inputs` and `source_inputs`, the sizes {"rgb": (frames, rows, columns)} that the two models
+    see. The head is fresh.
     """
     flat_target = flatten_dict(dict(target), sep="/")
     flat_source = flatten_dict(dict(source), sep="/")
-    old, new = Tables(flat_source, source_grids), Tables(flat_target, grids)
+    old = Tables(flat_source, source_grids, source_inputs)
+    new = Tables(flat_target, grids, inputs)
     return initialize(
         target=target,
         source=source,
@@ -123,13 +143,23 @@ def from_multiview_model(
 class _Images:
     """Where the parameters of views come from, in the image models "view0/...", "view1/..."."""
 
-    target: Mapping[str, Any]
+    target: Tables
     source: Mapping[str, Any]
-    grids: Mapping[int, Sequence[int]]
+    grids: Mapping[int, Sequence[int] | None]
+    inputs: Mapping[int, Inputs]
     kernel: str
 
+    def check(self) -> None:
+        """A ValueError if a source is a model of videos."""
+        for view in self.grids:
+            require_image_model(
+                self.source.get(f"view{view}/embedding/kernel"),
+                instead=f"View {view} starts from a ViT, and a whole MTV by from_multiview_model.",
+            )
+
     def take(self, path: str) -> Take:
-        view, leaf = view_of(path), self.target[path]
+        view, leaf = view_of(path), self.target.params[path]
+        assert view is not None
         if path == f"embedding_view{view}/kernel":
             return self._kernel(view, tuple(leaf.shape))
         if path.startswith("embedding"):
@@ -144,7 +174,7 @@ class _Images:
             path = re.sub(pattern, name, path)
         return Take(f"view{view}/{path}")
 
-    def _kernel(self, view: int | None, shape: tuple[int, ...]) -> Take:
+    def _kernel(self, view: int, shape: tuple[int, ...]) -> Take:
         """As `take_kernel`, and patches of another size are resampled."""
         take = take_kernel(f"view{view}/embedding/kernel", shape, inflation=self.kernel)
         patch = self.source[take.path].shape[:2] if take.path in self.source else shape[-4:-2]
@@ -153,24 +183,42 @@ class _Images:
         name = ", ".join(filter(None, [take.name, f"patches of {by_times(patch)}"]))
         return Take(take.path, lambda image: take(resample_leading_axes(image, shape[-4:-2])), name)
 
-    def _positions(self, view: int | None) -> Take:
+    def _positions(self, view: int) -> Take:
         """As `take_positions`; sound, which has one row, takes the mean of an image's rows."""
-        rows, columns = Tables(self.target, self.grids).grid(view)
-        class_token = f"cls_view{view}" in self.target
+        path, image_grid = f"view{view}/Transformer/{TABLE}", self._image_grid(view)
+        rows, columns = self.target.grid(view) or image_grid or (1, self.target.num_places(view))
+        if rows * columns != self.target.num_places(view):
+            raise ValueError(
+                f"View {view} has {self.target.num_places(view)} positions a frame, its image "
+                f"model {by_times((rows, columns))}; over which rows and columns the former lie is "
+                "not known. State init.grids, the rows and columns of every view."
+            )
+        class_token = f"cls_view{view}" in self.target.params
+        averages = rows == 1 and image_grid is not None and image_grid[0] > 1
         take = take_positions(
-            f"view{view}/Transformer/{TABLE}",
-            grid=(1, columns if rows == 1 else rows, columns),
+            path,
+            grid=(1, columns if averages else rows, columns),
             class_token=class_token,
             image_class_token=f"view{view}/cls" in self.source,
+            image_grid=image_grid,
         )
-        if rows > 1:
+        if not averages:
             return take
+        how = functools.partial(_mean_of_rows, take=take, num_tokens=int(class_token))
+        return Take(path, how, f"{take.name}, the mean of its rows")
 
-        def mean_of_rows(table: np.ndarray) -> np.ndarray:
-            tokens, places = np.split(take(table)[0], [int(class_token)])
-            return joined(tokens, places.reshape(columns, columns, -1).mean(axis=0))
+    def _image_grid(self, view: int) -> tuple[int, ...] | None:
+        """Rows and columns of the positions of a view's image model; None if not known."""
+        if (stated := self.grids[view]) is not None:
+            return tuple(stated)
+        kernel = self.source.get(f"view{view}/embedding/kernel")
+        return token_grid(kernel, self.inputs[view].get("rgb"))
 
-        return Take(take.path, mean_of_rows, f"mean of rows, {columns} columns")
+
+def _mean_of_rows(table: np.ndarray, *, take: Take, num_tokens: int) -> np.ndarray:
+    tokens, places = np.split(take(table)[0], [num_tokens])
+    side = math.isqrt(len(places))  # sound's columns, to which the rows were resampled too
+    return joined(tokens, places.reshape(side, side, -1).mean(axis=0))
 
 
 def _check_one_each(started: Sequence[int], **given: Sequence[Any] | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scenic_video.weights.image_models import TABLE, by_times, take_resampled_positions
+from scenic_video.weights.image_models import TABLE, by_times, take_resampled_positions, token_grid
 from scenic_video.weights.initialize import Take
 from scenic_video.weights.resampling import resample, resample_leading_axes
 
@@ -21,30 +21,41 @@ Grids = Sequence[Sequence[int]]
 
 @dataclasses.dataclass(frozen=True)
 class Tables:
-    """The parameters of an MTV, and of how many tokens its tables of positions are."""
+    """The parameters of an MTV, and of how many tokens its tables of positions are: as `grids` say
+    of every view, or the size of its `inputs`, {"rgb": (frames, rows, columns)}."""
 
     params: Mapping[str, Any]
     grids: Grids | Mapping[int, Sequence[int]] | None = None
+    inputs: Mapping[str, Sequence[int]] | None = None
 
     @property
     def num_tokens(self) -> int:
         """Class tokens that lead a frame, and the clip."""
         return int("cls_global" in self.params)
 
-    def grid(self, view: int | None) -> tuple[int, ...]:
-        """Rows and columns of the tokens of a frame."""
-        path = f"MultiviewEncoder/posembed_input_view{view}/pos_embedding"
-        places = self.params[path].shape[1] - self.num_tokens
-        is_sound = len(self.params[f"embedding_view{view}/kernel"].shape) == 4
-        side = math.isqrt(places)
-        grid = (1, places) if is_sound else (side, side)
-        grid = tuple(self.grids[view]) if self.grids and view is not None else grid
-        if math.prod(grid) != places:
+    def grid(self, view: int | None) -> tuple[int, ...] | None:
+        """Rows and columns of the tokens of a frame; None where that is not known."""
+        places = self.num_places(view)
+        kernel = self.params.get(f"embedding_view{view}/kernel")
+        if self.grids and view is not None:
+            grid = tuple(self.grids[view])
+        elif kernel is not None and len(kernel.shape) == 4:  # sound, whose frames have one row
+            grid = (1, places)
+        else:
+            inputs = self.inputs or {}
+            grid = token_grid(kernel, inputs.get("rgb", inputs.get("flow")))
+            grid = None if grid is None else grid[1:]
+        if grid is not None and math.prod(grid) != places:
             raise ValueError(
                 f"View {view} has {places} positions a frame, which are not {by_times(grid)}. Give "
                 "`grids`, the rows and columns of every view."
             )
         return grid
+
+    def num_places(self, view: int | None) -> int:
+        """How many tokens a frame has, but for its class token."""
+        path = f"MultiviewEncoder/posembed_input_view{view}/pos_embedding"
+        return self.params[path].shape[1] - self.num_tokens
 
     def lengths(self) -> list[int]:
         """Over how many times each stretch of the global encoder's positions goes."""
@@ -70,8 +81,7 @@ def resampled(path: str, old: Tables, new: Tables) -> Take:
         )
         return Take(path, how, f"resample to {after[1]} places")
     if re.fullmatch(r"MultiviewEncoder/posembed_input_view\d+/pos_embedding", path):
-        view = view_of(path)
-        return take_resampled_positions(path, old=old.grid(view), new=new.grid(view))
+        return _resampled_frame(path, old, new)
     if re.fullmatch(r"embedding_view\d+/kernel", path) and before[:-2] != after[:-2]:
         how = functools.partial(resample_leading_axes, sizes=after[:-2])
         return Take(path, how, f"resample to {by_times(after[:-2])}")
@@ -79,6 +89,22 @@ def resampled(path: str, old: Tables, new: Tables) -> Take:
         how = functools.partial(_resample_times, length=after[1])
         return Take(path, how, f"resample to {after[1]} times")
     return Take(path)
+
+
+def _resampled_frame(path: str, old: Tables, new: Tables) -> Take:
+    """The positions of a frame of a view; as many as before, over unknown rows, are those."""
+    view = view_of(path)
+    before, after = old.grid(view), new.grid(view)
+    if before is not None and after is not None:
+        return take_resampled_positions(path, old=before, new=after)
+    if old.num_places(view) == new.num_places(view):
+        return Take(path)
+    raise ValueError(
+        f"View {view} has {old.num_places(view)} positions a frame in the source, and "
+        f"{new.num_places(view)} here; over which rows and columns they lie is not known, and "
+        "their number does not tell. State init.source_grids and init.grids, the rows and columns "
+        "of every view."
+    )
 
 
 def view_of(path: str) -> int | None:

@@ -11,9 +11,11 @@ from scenic_video.weights.image_models import (
     HEAD,
     TABLE,
     present,
+    require_image_model,
     take_kernel,
     take_positions,
     take_resampled_positions,
+    token_grid,
 )
 from scenic_video.weights.initialize import Params, Report, Take, initialize
 
@@ -31,6 +33,8 @@ def from_image_model(
     target: Params,
     source: Params,
     grid: Sequence[int],
+    source_grid: Sequence[int] | None = None,
+    source_inputs: Mapping[str, Sequence[int]] | None = None,
     kernel: str = "central_frame",
     num_extra_layers: int = 0,
     extra_blocks: str = "identity",
@@ -40,10 +44,12 @@ def from_image_model(
     """Parameters `target` of a TokenLearnerViT or TokenLearnerViViT with those of an image model.
 
     `source` is a ViT, with or without a class token, or a TokenLearnerViT. `grid` is how many
-    tokens the input has over time (1 for an image), rows and columns. Positions are resampled to
-    rows x columns if the source had others (square), and repeated for every time; a tubelet's
-    kernel follows `inflate_kernel` by `kernel`. Modules that learn and fuse tokens are those of
-    the source if it has any, else fresh. A class token and the head are dropped.
+    tokens the input has over time (1 for an image), rows and columns, `source_grid` how many the
+    source has over rows and columns; where that is not given, `source_inputs` may tell it, the size
+    of what it sees, {"rgb": (frames, rows, columns)}. Positions are resampled and repeated for
+    every time as `take_positions` says; a tubelet's kernel follows `inflate_kernel` by `kernel`.
+    Modules that learn and fuse tokens are those of the source if it has any, else fresh. A class
+    token and the head are dropped.
 
     The last `num_extra_layers` blocks of the target are not in the source, the 11 of "24+11". The
     paper trains them with the rest from the beginning, so that no checkpoint of 24 has them. As
@@ -52,11 +58,18 @@ def from_image_model(
     "copy" of the last blocks of the source. What else does not match is an error, unless it is
     declared as in `initialize`.
     """
-    shape = target["embedding"]["kernel"].shape
+    shape, patches = target["embedding"]["kernel"].shape, source.get("embedding", {}).get("kernel")
+    require_image_model(
+        patches, instead="Take init.target=projects.tokenlearner.pretrained:from_video_model."
+    )
     takes = {
         "embedding/kernel": take_kernel("embedding/kernel", shape, inflation=kernel),
         POSITIONS: take_positions(
-            POSITIONS, grid=grid, class_token=False, image_class_token="cls" in source
+            POSITIONS,
+            grid=grid,
+            class_token=False,
+            image_class_token="cls" in source,
+            image_grid=source_grid or token_grid(patches, (source_inputs or {}).get("rgb")),
         ),
     }
     return _start(

@@ -11,9 +11,11 @@ from scenic_video.weights.image_models import (
     HEAD,
     TABLE,
     present,
+    require_image_model,
     take_kernel,
     take_positions,
     take_resampled_positions,
+    token_grid,
 )
 from scenic_video.weights.initialize import Params, Report, Take, initialize
 
@@ -35,6 +37,8 @@ def from_image_model(
     target: Params,
     source: Params,
     grid: Sequence[int],
+    source_grid: Sequence[int] | None = None,
+    source_inputs: Mapping[str, Sequence[int]] | None = None,
     kernel: str = "central_frame",
     time_attention: str = "fresh",
     allow_fresh: Sequence[str] = (),
@@ -42,9 +46,11 @@ def from_image_model(
 ) -> tuple[dict[str, Any], Report]:
     """Parameters `target` of a ViViT with the values of a ViT's, `source`, and a report.
 
-    `grid` is how many tokens the clip has over time, rows and columns. Positions are resampled to
-    rows x columns if the image had others (square), and repeated for every time; the tubelet
-    kernel follows `inflate_kernel` by `kernel`. The temporal transformer of a factorised encoder
+    `grid` is how many tokens the clip has over time, rows and columns, `source_grid` how many the
+    image has over rows and columns; where that is not given, `source_inputs` may tell it, the size
+    of what the image model sees, {"rgb": (frames, rows, columns)}. Positions are resampled and
+    repeated for every time as `take_positions` says; the tubelet kernel follows `inflate_kernel`
+    by `kernel`. The temporal transformer of a factorised encoder
     stays fresh. In factorised self-attention the attention over space takes the image's, that
     over time too with `time_attention` "copy"; "fresh" keeps what the model drew. The head is
     fresh; a class token of the image is dropped where the clip has none. Anything else that does
@@ -58,8 +64,14 @@ def from_image_model(
     unused = [HEAD, "MAPHead_0/.*"]
     unused += ["cls"] if not _class_tokens(flat_target) else []
     unused += ["pre_logits/.*"] if "pre_logits/kernel" not in flat_target else []
+    patches = flat_source.get("embedding/kernel")
+    require_image_model(
+        patches, instead="Take init.target=projects.vivit.pretrained:from_video_model."
+    )
+    image_grid = source_grid or token_grid(patches, (source_inputs or {}).get("rgb"))
+    grids = {"grid": tuple(grid), "image_grid": image_grid}
     takes = {
-        path: _from_image(path, leaf, flat_source, grid=tuple(grid), kernel=kernel)
+        path: _from_image(path, leaf, flat_source, kernel=kernel, **grids)
         for path, leaf in flat_target.items()
     }
     return initialize(
@@ -106,7 +118,7 @@ def from_video_model(
 
 
 def _from_image(
-    path: str, leaf: Any, source: Mapping[str, Any], *, grid: tuple[int, ...], kernel: str
+    path: str, leaf: Any, source: Mapping[str, Any], *, kernel: str, **grids: Any
 ) -> Take:
     """What a parameter takes from an image model."""
     if path == "embedding/kernel" and leaf.ndim == 5:
@@ -114,14 +126,19 @@ def _from_image(
     if path == "cls_SpatialTransformer":
         return Take("cls")
     if path.endswith(TABLE):
-        return _image_positions(path, leaf, source, grid)
+        return _image_positions(path, leaf, source, **grids)
     for pattern, name in IMAGE_NAMES:
         path = re.sub(pattern, name, path)
     return Take(path)
 
 
 def _image_positions(
-    path: str, leaf: Any, source: Mapping[str, Any], grid: tuple[int, ...]
+    path: str,
+    leaf: Any,
+    source: Mapping[str, Any],
+    *,
+    grid: tuple[int, ...],
+    image_grid: Sequence[int] | None,
 ) -> Take:
     """The image's positions, over the frames of a clip: [1, (1 +) t h w, d], or [1, (1 +) h w, d]
     where frames are encoded one by one."""
@@ -132,6 +149,7 @@ def _image_positions(
         grid=grid,
         class_token=leaf.shape[1] == math.prod(grid) + 1,
         image_class_token="cls" in source,
+        image_grid=image_grid,
     )
 
 

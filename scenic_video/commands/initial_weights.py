@@ -1,5 +1,6 @@
 """The weights of other runs that a run starts from, and what becomes of its head."""
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,9 @@ from scenic_video.commands.batches import example_batch
 from scenic_video.commands.building import build_model, build_task
 from scenic_video.commands.experiment import Experiment
 from scenic_video.commands.identity import labels_from_json
-from scenic_video.config import ConfigError, build
+from scenic_video.config import ConfigError, build, resolve
 from scenic_video.data.examples import LabelSpace
+from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.trust import check_run
 from scenic_video.weights.heads import head_paths, keep_classes
 from scenic_video.weights.initialize import Report
@@ -26,15 +28,17 @@ CURE = (
 
 
 class _Source(NamedTuple):
-    """A run to start from: what it is called, its parameters, the model they are of, its labels.
+    """A run to start from: what it is called, its parameters, the model they are of, its labels,
+    and the sizes of what it sees (`input_sizes`).
 
-    Model and labels are None where the weights come from elsewhere.
+    Model, labels and sizes are None where the weights come from elsewhere.
     """
 
     name: str
     params: Any
     model: Any
     labels: LabelSpace | None
+    inputs: dict[str, tuple[int, ...]] | None
 
 
 def initial_weights(experiment: Experiment, drawn: Any) -> tuple[Any, str, str]:
@@ -42,9 +46,11 @@ def initial_weights(experiment: Experiment, drawn: Any) -> tuple[Any, str, str]:
     what the sources are called.
 
     `init.workdir` names a run, or several, whose weights `init.target` gets as `source`: those of
-    the one, or a list. Fixed positions have no weights: those of another kind are refused, unless
-    `init.allow_other_positions` is set. So is a head of other classes, unless `init.head` says what
-    becomes of it: "new" leaves it as drawn, "by_name" takes the classes of the same name.
+    the one, or a list; where it asks for `inputs` or `source_inputs`, it is told the sizes of what
+    this run and the sources see. Fixed positions have no weights: those of another kind are
+    refused, unless `init.allow_other_positions` is set. So is a head of other classes, unless
+    `init.head` says what becomes of it: "new" leaves it as drawn, "by_name" takes the classes of
+    the same name.
     """
     node = dict(experiment.config["init"])
     workdirs, may_differ = node.pop("workdir"), node.pop("allow_other_positions", False)
@@ -59,6 +65,7 @@ def initial_weights(experiment: Experiment, drawn: Any) -> tuple[Any, str, str]:
     if not may_differ:
         for source in sources:
             check_positions(source.name, source.model, getattr(experiment.task, "model", None))
+    node = _with_sizes(node, experiment.preprocessing, [source.inputs for source in sources])
     params = [source.params for source in sources]
     weights = params if several else params[0]
     start = _with_old_head if head is None else _with_new_head
@@ -105,7 +112,19 @@ def _weights_of(workdir: Path, *, trust: bool) -> _Source:
         )
     labels = labels_from_json(meta["labels"]) if known else None
     model = build_model(meta["config"], labels) if labels is not None else None
-    return _Source(f"{workdir} (step {meta['step']})", variables["params"], model, labels)
+    sizes = meta.get("preprocessing") and Preprocessing.from_dict(meta["preprocessing"]).input_sizes
+    return _Source(f"{workdir} (step {meta['step']})", variables["params"], model, labels, sizes)
+
+
+def _with_sizes(
+    node: Mapping[str, Any], preprocessing: Preprocessing, sources: Sequence[Any]
+) -> dict[str, Any]:
+    """`node` with the sizes of inputs that its target asks for, as far as they are known."""
+    known: dict[str, Any] = {"inputs": preprocessing.input_sizes}
+    if all(sources):
+        known["source_inputs"] = sources if len(sources) > 1 else sources[0]
+    asked = inspect.signature(resolve(node["target"])).parameters if "target" in node else {}
+    return {name: sizes for name, sizes in known.items() if name in asked} | dict(node)
 
 
 def _with_old_head(

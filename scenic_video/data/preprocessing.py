@@ -87,6 +87,17 @@ class Preprocessing:
         return self.crop[0], self.crop[1]
 
     @property
+    def input_sizes(self) -> dict[str, tuple[int, ...]]:
+        """(frames, rows, columns) of pictures and flow, (columns, mel bins) of spectrograms."""
+        clip = (self.num_frames, *self.crop_size)
+        sizes: dict[str, tuple[int, ...]] = {
+            name: clip for name in ("rgb", "flow") if name in self.modalities
+        }
+        if self.sound is not None:
+            sizes["spectrogram"] = (self.sound.num_columns, self.sound.num_mel_bins)
+        return sizes
+
+    @property
     def seconds(self) -> float | None:
         """What the frames of a clip take; None where that depends on the file's frame rate."""
         return self.num_frames * self.stride / self.frame_rate if self.frame_rate else None

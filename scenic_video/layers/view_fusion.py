@@ -38,7 +38,7 @@ class Fusion:
         return list(zip(order[1:], order[:-1], strict=True))
 
     def check(self, depths: Sequence[int]) -> None:
-        """A ValueError unless there are neighbours, which exchange something in every layer.
+        """A ValueError unless there are neighbours, and every layer reads what another view gave.
 
         `depths` are how many layers each view has, coarse to fine.
         """
@@ -51,16 +51,15 @@ class Fusion:
                 "fusion.layers."
             )
         for layer in self.layers:
-            having = [view for view, depth in enumerate(depths) if layer < depth]
-            if not self._exchanges(having, len(depths)):
+            if not self._exchanges(layer, depths):
                 raise ValueError(
-                    f"{name} in layer {layer}: only one view has it, so the views exchange "
-                    f"nothing there. They have {', '.join(map(str, depths))} layers, coarse to "
+                    f"{name} in layer {layer}: only one view has it, and nothing of another is "
+                    f"read there. They have {', '.join(map(str, depths))} layers, coarse to "
                     "fine. Change fusion.layers."
                 )
 
-    def _exchanges(self, having: Sequence[int], num_views: int) -> bool:
-        """Whether views exchange anything in a layer that those `having` have."""
+    def _exchanges(self, layer: int, depths: Sequence[int]) -> bool:
+        """Whether a view reads anything of another in this layer."""
         return True
 
 
@@ -100,7 +99,8 @@ class Bottleneck(Fusion):
     """`num_tokens` learned tokens per time step visit one view after the other (figure 2b).
 
     They are appended to the tokens of a view during its layer, start in the width of the first
-    view in the flow, and are projected where the width changes.
+    view in the flow, and are projected where the width changes. They go on from layer to layer:
+    a view that has a layer alone reads in it what others left in earlier ones.
     """
 
     num_tokens: int = 4
@@ -109,8 +109,10 @@ class Bottleneck(Fusion):
         super().__post_init__()
         require_integer(self, "num_tokens", least=1)
 
-    def _exchanges(self, having: Sequence[int], num_views: int) -> bool:
-        return len(having) > 1
+    def _exchanges(self, layer: int, depths: Sequence[int]) -> bool:
+        earlier = [other for other in self.layers if other < layer]
+        visited = [any(other < depth for other in (*earlier, layer)) for depth in depths]
+        return sum(visited) > 1
 
 
 @dataclass(frozen=True)
@@ -121,5 +123,5 @@ class MLPFusion(Fusion):
     `scenic_video.layers.cross_view.align_tokens`. A view that has ended is read as it ended.
     """
 
-    def _exchanges(self, having: Sequence[int], num_views: int) -> bool:
-        return any(reader in having for reader, _ in self.pairs(num_views))
+    def _exchanges(self, layer: int, depths: Sequence[int]) -> bool:
+        return any(layer < depths[reader] for reader, _ in self.pairs(len(depths)))

@@ -3,9 +3,11 @@
 Each function returns the `Take` of one parameter, for `initialize`.
 """
 
+import functools
 import math
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -32,7 +34,7 @@ def take_kernel(path: str, shape: Sequence[int], *, inflation: str = "central_fr
 
     def lay_out(kernel: np.ndarray) -> np.ndarray:
         kernel = change_channels(kernel, shape[-2])
-        if num_frames is None or kernel.ndim == 5:
+        if num_frames is None:
             return kernel
         return np.asarray(inflate_kernel(kernel, num_frames, inflation))
 
@@ -52,27 +54,82 @@ def change_channels(
     return np.repeat(kernel.sum(axis=-2, keepdims=True) / channels, channels, axis=-2)
 
 
+def require_image_model(kernel: Any, *, instead: str) -> None:
+    """A ValueError if a source with this patch kernel is a model of videos.
+
+    `instead` says what starts from such a one.
+    """
+    if getattr(kernel, "ndim", 4) != 5:
+        return
+    raise ValueError(
+        f"The source is a model of videos, not of images: its patch kernel is {list(kernel.shape)} "
+        f"(time, rows, columns, channels, width). {instead}"
+    )
+
+
+def token_grid(kernel: Any, size: Sequence[int] | None) -> tuple[int, ...] | None:
+    """How many patches of a kernel [*patch, c, d] fit into an input of this size, (frames,) rows
+    and columns, along each axis of the patch; None where one of both is not known."""
+    if kernel is None or size is None or len(size) < len(kernel.shape) - 2:
+        return None
+    patch = kernel.shape[:-2]
+    return tuple(n // p for n, p in zip(size[-len(patch) :], patch, strict=True))
+
+
 def take_positions(
-    path: str, *, grid: Sequence[int], class_token: bool, image_class_token: bool
+    path: str,
+    *,
+    grid: Sequence[int],
+    class_token: bool,
+    image_class_token: bool,
+    image_grid: Sequence[int] | None = None,
 ) -> Take:
     """An image's learned positions at `path` as those over `grid`, time x rows x columns.
 
-    The image's places, a square, are resampled to rows x columns and repeated for every time. A
-    sound's `grid` is 1 x time x mel bins. `class_token` and `image_class_token` say which of the
-    two tables begin with the position of a class token; it is carried over or dropped.
+    Over the rows and columns `image_grid` they are resampled; where that is not known they are
+    taken as they are, if there are as many as `grid` has in a frame, and refused otherwise: their
+    number does not tell rows from columns. For every time they are the same. A sound's `grid` is
+    1 x time x mel bins. `class_token` and `image_class_token` say which of the two tables begin
+    with the position of a class token; it is carried over or dropped.
     """
     times, *size = grid
+    how = functools.partial(
+        _spread, grid=tuple(grid), image_grid=image_grid, tokens=(class_token, image_class_token)
+    )
+    name = f"{by_times(size)} as they are"
+    if image_grid is not None and tuple(image_grid) != tuple(size):
+        name = f"resample {by_times(image_grid)} to {by_times(size)}"
+    return Take(path, how, name + (f", at each of {times} times" if times > 1 else ""))
 
-    def spread(table: np.ndarray) -> np.ndarray:
-        tokens, places = np.split(table[0], [int(image_class_token)])
-        side = math.isqrt(len(places))
-        if side**2 != len(places):
-            raise ValueError(f"The image model has {len(places)} positions, which is no square.")
-        places = resample(places.reshape(side, side, -1), size).reshape(-1, table.shape[-1])
-        places = np.tile(places, (times, 1))
-        return np.concatenate([tokens, places] if class_token else [places])[None]
 
-    return Take(path, spread, f"positions of {by_times(grid)}")
+def _spread(
+    table: np.ndarray,
+    *,
+    grid: tuple[int, ...],
+    image_grid: Sequence[int] | None,
+    tokens: tuple[bool, bool],
+) -> np.ndarray:
+    """A table [1, (1 +) places, d] of an image over `grid`; `tokens` are whether the new and the
+    old one begin with the position of a class token."""
+    times, *size = grid
+    classes, places = np.split(table[0], [int(tokens[1])])
+    if image_grid is None and len(places) != math.prod(size):
+        raise ValueError(
+            f"The source has {len(places)} positions, and this model {by_times(size)} in a frame; "
+            "over which rows and columns they lie is not known, and their number does not tell. "
+            "State it as init.source_grid=(rows, columns) (of several sources "
+            "init.source_grids=((rows, columns), ...)), if it is a model of images."
+        )
+    image_grid = tuple(image_grid or size)
+    if math.prod(image_grid) != len(places) or len(image_grid) != len(size):
+        raise ValueError(
+            f"The source has {len(places)} positions, which are not those of an image of "
+            f"{by_times(image_grid)} patches. A model of videos starts by from_video_model; for "
+            "one of images state init.source_grid=(rows, columns)."
+        )
+    places = resample(places.reshape(*image_grid, -1), size).reshape(-1, table.shape[-1])
+    places = np.tile(places, (times, 1))
+    return np.concatenate([classes, places] if tokens[0] else [places])[None]
 
 
 def take_resampled_positions(

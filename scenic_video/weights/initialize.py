@@ -90,7 +90,11 @@ def initialize(
             continue
         else:
             take = takes[path]
-            value = take(flat_source[take.path])
+            try:
+                value = take(flat_source[take.path])
+            except ValueError as error:
+                problems.append(f"{path}: {error}")
+                continue
             problems += _misfit(path, leaf, take, value)
             params[path] = value.astype(leaf.dtype)
             row = Row(path, take.path, take.name, tuple(leaf.shape))

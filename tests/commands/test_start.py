@@ -18,6 +18,7 @@ from scenic_video.commands.start import banner, start_state
 from scenic_video.config import ConfigError
 from scenic_video.data import synthetic
 from scenic_video.data.examples import LabelSpace
+from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.trainer import TrainState
 from scenic_video.weights.initialize import Take, initialize
 from tests.helpers.runs import CONFIG as CONFIG_OF_RUN
@@ -56,11 +57,16 @@ def start(folder: Path, **nodes: Any) -> tuple[TrainState, str]:
 
 
 def image_run(
-    workdir: Path, *, step: int, meta: dict[str, Any] | None = None, **fields: Any
+    workdir: Path,
+    *,
+    step: int,
+    meta: dict[str, Any] | None = None,
+    size: tuple[int, int] = (16, 16),
+    **fields: Any,
 ) -> dict[str, Any]:
     """Leaves the checkpoint of an image model; returns its parameters."""
     model = ViT(**fields, num_classes=3, patch_size=(8, 8))
-    rgb = jax.ShapeDtypeStruct((1, 16, 16, 3), np.float32)
+    rgb = jax.ShapeDtypeStruct((1, *size, 3), np.float32)
     shapes: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
     random = np.random.default_rng(step)
     params = jax.tree.map(
@@ -118,6 +124,25 @@ def test_weights_trained_with_other_fixed_positions_are_refused(
     np.testing.assert_array_equal(
         state.params["embedding"]["kernel"], params["embedding"]["kernel"]
     )
+
+
+def test_what_an_image_run_saw_tells_the_rows_and_columns_of_its_positions(tmp_path, capsys):
+    """8 positions of 2 x 4 patches; 2 x 2 here. Of weights from elsewhere nobody knows."""
+    node = {"target": "projects.vivit.model:ViT", "patch_size": (8, 8), **SIZES[0]}
+    labels = {"classes": {"object": ["a", "b", "c"]}, "multilabel": False}
+    seen = Preprocessing(num_frames=1, resize=16, crop=(16, 32)).to_dict()
+    meta = {"config": {"model": node}, "labels": labels, "preprocessing": seen}
+    known, unknown = tmp_path / "known", tmp_path / "unknown"
+    image_run(known, step=1, meta=meta, size=(16, 32), **SIZES[0])
+    image_run(unknown, step=1, size=(16, 32), **SIZES[0])
+    init = {"target": "projects.vivit.pretrained:from_image_model", "grid": (1, 2, 2)}
+    nodes = {"num_frames": 1, "model": node}
+    start(tmp_path, **nodes, init=init | {"workdir": str(known)})
+    assert "resample 2 x 4 to 2 x 2" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="8 positions, .*State it as init.source_grid"):
+        start(tmp_path, **nodes, init=init | {"workdir": str(unknown)})
+    start(tmp_path, **nodes, init=init | {"workdir": str(unknown), "source_grid": (2, 4)})
+    assert "resample 2 x 4 to 2 x 2" in capsys.readouterr().out
 
 
 def backbone(*, source, target):

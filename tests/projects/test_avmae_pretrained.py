@@ -99,6 +99,23 @@ def test_positions_of_every_kind_follow(positions):
     assert not any("posembed_input" in path for path in report.unused)
 
 
+def test_learned_positions_of_another_grid_of_as_many_tokens_are_refused():
+    """4 x 1 x 2 tokens here, 2 x 2 x 2 there."""
+    autoencoder = MaskedAutoencoder(
+        **SIZE, **DECODER, patch_size=(2, 8, 8), masking_rate=0.5, positions="learned"
+    )
+    source = parameters(autoencoder, rgb=CLIPS)
+    model = PretrainedViT(**ONE, patch_size=(2, 8, 8), positions="learned")
+    target = parameters(model, rgb=jnp.zeros((1, 8, 8, 16, 3)))
+    seen: Any = {"inputs": {"rgb": (8, 8, 16)}, "source_inputs": {"rgb": (4, 16, 16)}}
+    message = "positions over 2 x 2 x 2 tokens, .* over 4 x 1 x 2: .* not resampled"
+    with pytest.raises(ValueError, match=message):
+        from_autoencoder(target=target, source=source, **seen)
+    seen["allow_fresh"], seen["allow_unused"] = [["posembed_input/.*"]] * 2
+    _, report = from_autoencoder(target=target, source=source, **seen)
+    assert "posembed_input/pos_embedding" in report.unused
+
+
 @pytest.mark.parametrize("modality", INPUTS)
 @pytest.mark.parametrize(
     "normalize", ["tokens", "pooled", pytest.param(None, marks=pytest.mark.slow)]
@@ -255,8 +272,10 @@ def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
     source = parameters(ViT(**IMAGE, classifier=classifier), seed=1, rgb=PICTURES)
     target = parameters(MBT(**FINE | {"classifier": classifier}), **INPUTS)
     params, report = from_image_model(
-        target=target, source=source, grids=GRIDS, bottlenecks=bottlenecks
+        target=target, source=source, grids=GRIDS, source_grid=(3, 3), bottlenecks=bottlenecks
     )
+    assert "resample 3 x 3 to 2 x 2, at each of 2 times" in str(report)
+    assert "resample 3 x 3 to 3 x 2" in str(report)
     first = int(classifier == "token")
     blocks = params["Transformer"]
     for suffix in ("", "_spectrogram"):
@@ -295,4 +314,21 @@ def test_an_image_model_that_does_not_fit_is_an_error(fields, message):
     source = parameters(ViT(**IMAGE, classifier="gap"), rgb=PICTURES)
     target = parameters(MBT(**FINE), **INPUTS)
     with pytest.raises(ValueError, match=message):
-        from_image_model(**{"target": target, "source": source, "grids": GRIDS} | fields)
+        from_image_model(
+            **{"target": target, "source": source, "grids": GRIDS, "source_grid": (3, 3)} | fields
+        )
+
+
+def test_mbt_takes_no_model_of_videos_for_one_of_images_and_guesses_no_grid():
+    target = parameters(MBT(**FINE), **INPUTS)
+    video = SpatioTemporalAttention(**SIZE, num_classes=3, tubelet_size=(2, 8, 8))
+    source = parameters(video, rgb=INPUTS["rgb"])
+    with pytest.raises(ValueError, match=r"kernel is \[2, 8, 8, 3, 24\].*by from_autoencoder"):
+        from_image_model(target=target, source=source, grids=GRIDS)
+    source = parameters(ViT(**IMAGE), rgb=PICTURES)
+    with pytest.raises(ValueError, match="9 positions, and this model 2 x 2.*number does not tell"):
+        from_image_model(target=target, source=source, grids=GRIDS)
+    _, report = from_image_model(
+        target=target, source=source, grids=GRIDS, source_inputs={"rgb": (1, 24, 24)}
+    )
+    assert "resample 3 x 3 to 3 x 2" in str(report)

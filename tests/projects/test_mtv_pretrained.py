@@ -14,7 +14,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from projects.mtv.model import MTV
 from projects.mtv.pretrained import from_image_models, from_multiview_model
 from projects.mtv.views import View
-from projects.vivit.model import ViT
+from projects.vivit.model import SpatioTemporalAttention, ViT
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, MLPFusion
 from tests.helpers.drawn import parameters
 
@@ -130,14 +130,30 @@ def test_a_patch_of_another_size_and_place_is_resampled():
     view = View(16, 24, num_layers=1, num_heads=2, tubelet_size=(2, 12, 8))
     source = image_model(COARSE)[1]
     target = draw(MTV(**FIELDS, views=(view,)))
-    params, report = from_image_models(target=target, source=source, grids=[(2, 3)])
+    begin = functools.partial(from_image_models, target=target, source=source)
+    params, report = begin(grids=[(2, 3)], source_grids=[(3, 3)])
     kernel = source["embedding"]["kernel"]
     np.testing.assert_allclose(params["embedding_view0"]["kernel"][1, 0], kernel[0], atol=1e-6)
     np.testing.assert_allclose(params["embedding_view0"]["kernel"][1, -1], kernel[-1], atol=1e-6)
-    for words in ("central_frame of 2, patches of 8 x 8", "positions of 1 x 2 x 3"):
+    for words in ("central_frame of 2, patches of 8 x 8", "resample 3 x 3 to 2 x 3"):
         assert words in str(report)
+    _, same = begin(inputs={"rgb": (4, 24, 24)}, source_inputs={"rgb": (1, 24, 24)})
+    assert str(same) == str(report)
+    with pytest.raises(ValueError, match="9 positions, and this model 2 x 3.*source_grids"):
+        begin(grids=[(2, 3)])
+    with pytest.raises(ValueError, match="6 positions a frame, its image model 3 x 3.*init.grids"):
+        begin(source_grids=[(3, 3)])
     with pytest.raises(ValueError, match="6 positions a frame.*grids"):
-        from_image_models(target=target, source=source)
+        begin(grids=[(3, 3)], source_grids=[(3, 3)])
+
+
+def test_a_view_starts_from_no_model_of_videos():
+    video = SpatioTemporalAttention(
+        hidden_size=16, mlp_dim=24, num_layers=1, num_heads=2, num_classes=3, tubelet_size=(4, 8, 8)
+    )
+    source = parameters(video, rgb=CLIP)
+    with pytest.raises(ValueError, match=r"kernel is \[4, 8, 8, 3, 16\].*View 0 starts from a ViT"):
+        from_image_models(target=draw(MTV(**FIELDS, views=(COARSE,))), source=source)
 
 
 def test_sound_and_flow_start_from_image_models_as_if_grey():
@@ -150,7 +166,11 @@ def test_sound_and_flow_start_from_image_models_as_if_grey():
         "spectrogram": jnp.concatenate([CLIP[:, 0, :16, :, :1]] * 2, axis=1),
     }
     model = MTV(**FIELDS, views=(flow, sound), classifier="gap")
-    params, _ = from_image_models(target=draw(model, **inputs), source=sources)
+    begin = functools.partial(from_image_models, target=draw(model, **inputs), source=sources)
+    with pytest.raises(ValueError, match="9 positions, and this model 1 x 3"):
+        begin()
+    params, report = begin(source_grids=[(3, 3)] * 2)
+    assert "3 x 3 as they are, the mean of its rows" in str(report)
     for view, (source, channels) in enumerate(zip(sources, (2, 1), strict=True)):
         kernel, image = params[f"embedding_view{view}"]["kernel"], source["embedding"]["kernel"]
         assert kernel.shape[-2] == channels
@@ -191,6 +211,22 @@ def test_a_multiview_transformer_that_is_the_same_is_taken_as_it_is():
     assert not any(row.transform for row in report.rows)
     kept = params | {"output_projection": source["output_projection"]}
     jax.tree.map(np.testing.assert_array_equal, kept, source)
+
+
+def test_rows_and_columns_of_views_are_told_or_known_from_what_the_models_see():
+    """4 x 4 patches here, 2 x 8 there: as many, in other places."""
+    model = MTV(**FIELDS, views=(FINE,))
+    source = draw(model, seed=1, rgb=jnp.zeros((1, 4, 16, 64, 3)))
+    target = draw(model, rgb=jnp.zeros((1, 4, 32, 32, 3)))
+    begin = functools.partial(from_multiview_model, target=target, source=source)
+    inputs: Any = {"inputs": {"rgb": (4, 32, 32)}, "source_inputs": {"rgb": (4, 16, 64)}}
+    params, report = begin(**inputs)
+    assert "resample 2 x 8 to 4 x 4" in str(report)
+    stated, _ = begin(grids=[(4, 4)], source_grids=[(2, 8)])
+    jax.tree.map(np.testing.assert_array_equal, params, stated)
+    smaller = draw(model, rgb=jnp.zeros((1, 4, 24, 24, 3)))
+    with pytest.raises(ValueError, match="16 positions a frame in the source, and 9 here"):
+        from_multiview_model(target=smaller, source=source)
 
 
 def test_kernels_of_another_tubelet_are_resampled():

@@ -154,7 +154,8 @@ def test_a_view_that_cannot_be_read_is_named(text, message):
         ({"views": (TINY,), "fusion": Bottleneck(layers=(0,))}, "two views"),
         ({"views": (TINY, longer(4)), "fusion": MLPFusion(layers=(0, 1))}, r"layers \[1\]"),
         ({"views": "L/2+B/4", "fusion": MLPFusion(layers=(11, 23))}, "23: only one view has it"),
-        ({"views": "L/2+B/4", "fusion": Bottleneck(layers=(11, 23))}, "layers, coarse to fine"),
+        ({"views": "L/2+B/4", "fusion": Bottleneck(layers=(23,))}, "layers, coarse to fine"),
+        ({"views": "L/2+B/4", "fusion": Bottleneck(layers=(13, 23))}, "in layer 13: only one view"),
         ({"views": (TINY,), "merge": "width"}, "merge is 'width'"),
         ({"views": (TINY,), "repetition": "mirror"}, "repetition"),
         ({"views": (TINY,), "classifier": "map"}, "classifier"),
@@ -178,6 +179,12 @@ def test_a_model_that_cannot_be_is_refused(fields, message):
 @pytest.mark.parametrize("views", ["L/2+B/4", "B/2+L/4"])
 def test_cross_view_attention_reaches_the_layers_that_one_view_has(views):
     MTV(num_classes=3, views=views, fusion=CrossViewAttention(layers=(11, 23)))
+
+
+@pytest.mark.parametrize("direction", ["fine_to_coarse", "coarse_to_fine"])
+@pytest.mark.parametrize("views", ["L/2+B/4", "B/2+L/4", "B/2+S/4+Ti/8+L/16"])
+def test_bottlenecks_bring_others_to_the_layers_that_one_view_has(views, direction):
+    MTV(num_classes=3, views=views, fusion=Bottleneck(layers=(11, 23), direction=direction))
 
 
 def test_a_deeper_view_reads_what_its_neighbour_ended_with():

@@ -90,7 +90,7 @@ def test_the_class_token_of_an_image_model_and_its_position_are_dropped():
 def test_positions_of_a_smaller_image_are_resampled():
     source = parameters(ViT(**IMAGE, classifier="gap"), rgb=PICTURE, seed=1)
     target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=jnp.zeros((1, 4, 40, 40, 3)))
-    params, _ = from_image_model(target=target, source=source, grid=(2, 5, 5))
+    params, _ = from_image_model(target=target, source=source, grid=(2, 5, 5), source_grid=(3, 3))
     old = source["Transformer"]["posembed_input"]["pos_embedding"].reshape(3, 3, 24)
     new = params["Transformer"]["posembed_input"]["pos_embedding"].reshape(2, 5, 5, 24)
     for time in range(2):
@@ -164,7 +164,7 @@ def test_another_tokenlearner_is_taken_with_what_it_learned_tokens_by():
         ({"hidden_size": 32}, {}, "encoderblock_0/LayerNorm_0/bias"),
         ({"num_layers": 2}, {}, "encoderblock_2/LayerNorm_0/scale needs"),
         ({"num_layers": 4}, {}, "source Transformer/encoderblock_3/.* is not used"),
-        ({}, {"grid": (4, 3, 3)}, r"pos_embedding is \[1, 18, 24\].*4 x 3 x 3"),
+        ({}, {"grid": (4, 3, 3)}, r"is \[1, 18, 24\].*3 x 3 as they are, at each of 4"),
         ({}, {"kernel": "middle"}, "'middle'"),
         ({}, {"extra_blocks": "zero"}, "'identity', 'fresh', 'copy'"),
         ({}, {"num_extra_layers": 1}, "source Transformer/encoderblock_2/.* is not used"),
@@ -176,6 +176,24 @@ def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, m
     target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
     with pytest.raises(ValueError, match=message):
         from_image_model(target=target, source=source, **({"grid": GRID} | arguments))
+
+
+def test_a_vivit_is_not_taken_for_an_image_model_of_more_patches():
+    """4 x 3 x 3 positions are as many as 6 x 6."""
+    source = parameters(SpatioTemporalAttention(**VIDEO), rgb=jnp.zeros((1, 8, 24, 24, 3)))
+    target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
+    with pytest.raises(ValueError, match=r"kernel is \[2, 8, 8, 3, 24\].*:from_video_model"):
+        from_image_model(target=target, source=source, grid=GRID)
+
+
+def test_the_size_of_the_images_tells_their_rows_and_columns():
+    source = parameters(ViT(**IMAGE), rgb=jnp.zeros((1, 24, 48, 3)))
+    target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
+    begin = functools.partial(from_image_model, target=target, source=source, grid=GRID)
+    _, report = begin(source_inputs={"rgb": (1, 24, 48)})
+    assert "resample 3 x 6 to 3 x 3, at each of 2 times" in str(report)
+    with pytest.raises(ValueError, match="18 positions, and this model 3 x 3 in a frame"):
+        begin()
 
 
 def test_a_vivit_of_another_grid_than_said_is_an_error():

@@ -152,9 +152,10 @@ def test_positions_of_a_smaller_image_are_resampled():
     _, source = image_model()
     larger = jnp.zeros((1, 4, 40, 40, 3))
     video = FactorisedEncoder(**VIDEO)
-    params, _ = from_image_model(
-        target=parameters(video, rgb=larger), source=source, grid=(2, 5, 5)
+    params, report = from_image_model(
+        target=parameters(video, rgb=larger), source=source, grid=(2, 5, 5), source_grid=(3, 3)
     )
+    assert "resample 3 x 3 to 5 x 5" in str(report)
     old = source["Transformer"]["posembed_input"]["pos_embedding"][0]
     new = params["SpatialTransformer"]["posembed_input"]["pos_embedding"][0]
     np.testing.assert_array_equal(new[0], old[0])
@@ -179,7 +180,8 @@ def test_uniform_frames_take_the_image_kernel_as_it_is():
         ({"num_layers": 3}, {}, "source Transformer/encoderblock_2/.* is not used"),
         ({"classifier": "gap"}, {}, "cls needs cls, which the source lacks"),
         ({"positions": "none"}, {}, "pos_embedding, which the source lacks"),
-        ({}, {"grid": (4, 3, 3)}, r"pos_embedding is \[1, 19, 24\].*4 x 3 x 3"),
+        ({}, {"grid": (4, 3, 3)}, r"is \[1, 19, 24\].*3 x 3 as they are, at each of 4"),
+        ({}, {"source_grid": (2, 4)}, "9 positions, which are not those of an image of 2 x 4"),
         ({}, {"kernel": "middle"}, "'middle'"),
         ({}, {"time_attention": "zero"}, "'fresh' or 'copy'"),
     ],
@@ -190,6 +192,39 @@ def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, m
     target = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
     with pytest.raises(ValueError, match=message):
         from_image_model(target=target, source=source, **({"grid": GRID} | arguments))
+
+
+def test_a_video_model_is_not_taken_for_an_image_model_of_more_patches():
+    """4 x 3 x 3 positions are as many as 6 x 6."""
+    clip = jnp.zeros((1, 8, 24, 24, 3))
+    source = parameters(SpatioTemporalAttention(**VIDEO), rgb=clip)
+    with pytest.raises(ValueError, match=r"kernel is \[2, 8, 8, 3, 24\].*:from_video_model"):
+        from_image_model(target=source, source=source, grid=(4, 3, 3))
+
+
+def test_frames_embedded_one_by_one_are_not_taken_for_an_image_of_more_patches():
+    """Such a model has the patch kernel of an image model, but 36 positions, not 9."""
+    fields: dict[str, Any] = VIDEO | {"tubelet_size": (1, 8, 8), "uniform_frames": 4}
+    source = parameters(SpatioTemporalAttention(**fields), rgb=CLIP)
+    begin = functools.partial(from_image_model, target=source, source=source, grid=(4, 3, 3))
+    with pytest.raises(ValueError, match="36 positions, and this model 3 x 3 .* does not tell"):
+        begin()
+    with pytest.raises(ValueError, match="36 positions, which are not those of an image of 3 x 3"):
+        begin(source_inputs={"rgb": (4, 24, 24)})
+
+
+def test_the_size_of_the_images_tells_their_rows_and_columns():
+    """Of 24 x 48 pixels, in patches of 8 x 8."""
+    model = ViT(**IMAGE)
+    source = parameters(model, rgb=jnp.zeros((1, 24, 48, 3)), seed=1)
+    target = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
+    params, report = from_image_model(
+        target=target, source=source, grid=GRID, source_inputs={"rgb": (1, 24, 48)}
+    )
+    assert "resample 3 x 6 to 3 x 3, at each of 2 times" in str(report)
+    old, new = (p["Transformer"]["posembed_input"]["pos_embedding"][0] for p in (source, params))
+    old, new = old[1:].reshape(3, 6, 24), new[1:].reshape(2, 3, 3, 24)
+    np.testing.assert_allclose(new[1, :, ::2], old[:, [0, 5]], atol=1e-6)
 
 
 def test_another_vivit_is_taken_whole_but_for_its_head():

@@ -11,6 +11,7 @@ from scenic_video.weights.image_models import (
     take_kernel,
     take_positions,
     take_resampled_positions,
+    token_grid,
 )
 
 NUMBERS = np.random.default_rng(0)
@@ -40,23 +41,63 @@ def test_a_clip_that_stands_still_gives_the_tokens_of_its_picture():
     np.testing.assert_allclose(tokens(clip, take(KERNEL)), tokens(picture, KERNEL), atol=1e-5)
 
 
+TABLE = NUMBERS.normal(size=(1, 10, 6)).astype(np.float32)
+"""A class token's position and those of 3 x 3 places."""
+
+
 @pytest.mark.parametrize("class_token", [True, False])
 def test_positions_are_resampled_over_space_and_repeated_over_time(class_token):
-    table = NUMBERS.normal(size=(1, 10, 6)).astype(np.float32)
-    take = take_positions("p", grid=(2, 5, 3), class_token=class_token, image_class_token=True)
-    new = take(table)[0]
+    take = take_positions(
+        "p", grid=(2, 5, 3), class_token=class_token, image_class_token=True, image_grid=(3, 3)
+    )
+    assert take.name == "resample 3 x 3 to 5 x 3, at each of 2 times"
+    new = take(TABLE)[0]
     assert new.shape == (30 + class_token, 6)
     first, second = new[int(class_token) :].reshape(2, 5, 3, 6)
     np.testing.assert_array_equal(first, second)
-    np.testing.assert_allclose(first[::2], table[0, 1:].reshape(3, 3, 6), atol=1e-6)
+    np.testing.assert_allclose(first[::2], TABLE[0, 1:].reshape(3, 3, 6), atol=1e-6)
     if class_token:
-        np.testing.assert_array_equal(new[0], table[0, 0])
+        np.testing.assert_array_equal(new[0], TABLE[0, 0])
 
 
-def test_positions_that_are_no_square_are_refused():
-    take = take_positions("p", grid=(1, 2, 2), class_token=False, image_class_token=False)
-    with pytest.raises(ValueError, match="has 7 positions, which is no square"):
-        take(np.zeros((1, 7, 6), np.float32))
+def test_positions_of_a_wide_image_keep_its_rows_and_columns():
+    table = np.arange(8, dtype=np.float32).reshape(1, 8, 1)
+    options = {"class_token": False, "image_class_token": False}
+    take = take_positions("p", grid=(1, 2, 2), image_grid=(2, 4), **options)
+    assert take(table)[0, :, 0].tolist() == [0, 3, 4, 7]
+    take = take_positions("p", grid=(1, 4, 2), image_grid=(2, 4), **options)
+    assert take.name == "resample 2 x 4 to 4 x 2"
+    np.testing.assert_allclose(take(table)[0, ::2, 0], [0, 4 / 3, 8 / 3, 4], atol=1e-6)
+
+
+def test_as_many_positions_as_there_are_places_are_those_of_the_places():
+    take = take_positions("p", grid=(1, 3, 3), class_token=True, image_class_token=True)
+    assert take.name == "3 x 3 as they are"
+    np.testing.assert_array_equal(take(TABLE), TABLE)
+
+
+@pytest.mark.parametrize(
+    ("image_grid", "message"),
+    [
+        (None, r"9 positions, and this model 2 x 2.*number does not tell. .*source_grid=\(rows"),
+        ((2, 4), "9 positions, which are not those of an image of 2 x 4 patches"),
+        ((1, 3, 3), "9 positions, .* of 1 x 3 x 3 patches. A model of videos starts by"),
+    ],
+)
+def test_rows_and_columns_are_never_guessed_from_the_number_of_positions(image_grid, message):
+    """9 positions would make a square."""
+    take = take_positions(
+        "p", grid=(1, 2, 2), class_token=False, image_class_token=True, image_grid=image_grid
+    )
+    with pytest.raises(ValueError, match=message):
+        take(TABLE)
+
+
+def test_a_patch_kernel_and_the_size_of_an_input_tell_the_grid():
+    assert token_grid(np.zeros((16, 8, 3, 4)), (1, 224, 80)) == (14, 10)
+    assert token_grid(np.zeros((2, 16, 16, 3, 4)), (32, 224, 230)) == (16, 14, 14)
+    assert token_grid(np.zeros((2, 16, 16, 3, 4)), (224, 224)) is None
+    assert token_grid(None, (224, 224)) is token_grid(np.zeros((4, 4, 3, 4)), None) is None
 
 
 def test_positions_of_the_same_grid_are_taken_as_they_are():
