@@ -102,27 +102,29 @@ def _check_split(split: str, examples: Any, labels: LabelSpace, maker: str) -> N
         raise ValueError(f"{maker}: the split {split!r} has no examples.")
     if isinstance(examples, tuple | list):
         for position, example in enumerate(examples):
-            _check_example(example, f"{maker}: example {position} of the split {split!r}")
+            if wrong := _trouble(example):
+                raise ValueError(f"{maker}: example {position} of the split {split!r} {wrong}")
             check_labels(example, labels)
 
 
-def _check_example(example: Any, place: str) -> None:
+def _trouble(example: Any) -> str:
+    """How a sentence on it goes on where it is no example of the right parts; else ""."""
     if not isinstance(example, Example):
-        raise ValueError(
-            f"{place} is {_kind(example)}; wanted Example(id=..., video=path, "
-            "labels={'label': (class id,)})."
+        return (
+            f"is {_kind(example)}; wanted Example(id=..., video=path, labels={{'label': (id,)}})."
         )
     if not isinstance(example.id, str) or not isinstance(example.video, str | bytes):
-        raise ValueError(
-            f"{place} has the id {example.id!r} and the video {_kind(example.video)}; wanted the "
-            "id as str, the video as path (str) or as bytes of the file."
+        return (
+            f"has the id {example.id!r} and the video {_kind(example.video)}; wanted the id as "
+            "str, the video as path (str) or as bytes of the file."
         )
     end = example.start if example.end is None else example.end
     if not isinstance(example.start, Real) or not isinstance(end, Real) or end < example.start:
-        raise ValueError(
-            f"{place}, {example.id!r}, goes from start={example.start!r} to end={example.end!r}; "
-            "wanted seconds that rise, or end=None for the end of the file."
+        return (
+            f"{example.id!r} goes from start={example.start!r} to end={example.end!r}; wanted "
+            "seconds that rise, or end=None for the end of the file."
         )
+    return ""
 
 
 def _specimen(labels: LabelSpace) -> str:

@@ -254,6 +254,7 @@ def test_numbers_are_names_where_the_given_names_are_numbers(write):
         ("jmup", "line 2, head 'label': 'jmup' is none of the 2 classes"),
         ("jmup", "Did you mean 'jump'?"),
         ("2", "line 2, head 'label': '2' is none of the 2 classes"),
+        ("2", "Ids begin at 0."),
     ],
 )
 def test_a_label_outside_the_classes_is_an_error(write, label, complaint):
