@@ -8,6 +8,7 @@ from typing import Any
 from scenic_video.commands.trained import add_trust, load
 from scenic_video.console import Terminal
 from scenic_video.data.decoding import UnreadableVideo
+from scenic_video.printable import printable
 
 EXAMPLES = """\
 examples:
@@ -57,4 +58,4 @@ def _show_error(video: str, error: Exception, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"video": video, "error": str(error)}))
     else:
-        print(f"{video}: cannot be read: {error}")
+        print(printable(f"{video}: cannot be read: {error}"))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from scenic_video.config import ConfigError
+from scenic_video.data.file_names import check_file_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,11 @@ class Dataset:
     statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     folder: str | None = None
     remarks: Sequence[str] = ()
+
+    def __post_init__(self):
+        check_file_name(self.name, "The dataset's name")
+        for split in self.splits:
+            check_file_name(split, "The split")
 
 
 def split_of(dataset: Dataset, name: str) -> Sequence[Example]:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from scenic_video.data.claims import claim
 from scenic_video.data.datasets import FIELDS_FILE
 from scenic_video.data.examples import Dataset, Example
+from scenic_video.data.file_names import LONGEST
 from scenic_video.data.jobs import Job, Result
 from scenic_video.data.manifest import write_manifest
 from scenic_video.data.transcoding import transcode_many
@@ -97,10 +99,13 @@ def _file_name(identity: str) -> str:
     """The id where it can be a file's name; else what of it can, and a hash to tell it apart."""
     parts = [part for part in re.sub(r"[^\w./ -]", "_", identity).split("/") if part.strip(".")]
     name = "/".join(parts)
-    if name == identity and name.endswith(".mp4"):
+    is_short = all(len(os.fsencode(part)) <= LONGEST for part in parts)
+    if name == identity and name.endswith(".mp4") and is_short:
         return name
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
-    return f"{Path(name).with_suffix('')}-{digest}.mp4"
+    digest = hashlib.sha256(os.fsencode(identity)).hexdigest()[:8]
+    stem = Path(name or "clip").with_suffix("").as_posix()
+    kept = stem if is_short else stem.replace("/", "_")[-LONGEST // 4 :]  # up to four bytes each
+    return f"{kept}-{digest}.mp4"
 
 
 def _write_manifests(

@@ -126,7 +126,7 @@ def _figure() -> tuple[Figure, Axes]:
 def _legend(axes: Axes, names: Sequence[str]) -> None:
     if len(names) > 1:
         widest = max(len(name) for name in names) + 5
-        axes.legend(
+        legend = axes.legend(
             loc="lower left",
             bbox_to_anchor=(0, 1),
             ncols=max(1, min(len(names), 60 // widest)),
@@ -137,6 +137,8 @@ def _legend(axes: Axes, names: Sequence[str]) -> None:
             columnspacing=1.2,
             borderaxespad=0.2,
         )
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # a head may be called "$5" or "$\\frac$"
 
 
 def _colors(count: int) -> list[str]:

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -49,3 +50,21 @@ def test_hanging_thread_does_not_keep_the_process_alive(tmp_path):
         timeout=60,
     )
     assert (result.returncode, result.stdout.strip()) == (0, "given up"), result.stderr
+
+
+def test_time_in_which_the_process_is_stopped_does_not_count():
+    program = """
+        import time
+        from scenic_video.data.deadline import with_deadline
+        print("begun", flush=True)
+        print(with_deadline(lambda: [time.sleep(0.05) for _ in range(12)] and "done", 1.2))
+    """
+    arguments = [sys.executable, "-c", textwrap.dedent(program)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.1)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.readline().strip() == "done"

@@ -243,3 +243,37 @@ def test_confusion_of_another_size_than_the_names_is_refused(tmp_path):
 )
 def test_scores_are_shown_in_percent(name, value, text):
     assert format_metric(name, value) == text
+
+
+HOSTILE = (
+    r"$\frac$",
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "$",
+    '"',
+)
+
+
+def test_names_of_any_characters_are_text_and_no_more(tmp_path):
+    rows = [
+        {"step": step, "time": step, **{f"train/{name}/accuracy": 0.5 for name in HOSTILE}}
+        for step in range(1, 9)
+    ]
+    text = write(
+        tmp_path,
+        title=HOSTILE[1],
+        history=rows,
+        results={name: {name: 0.5} for name in HOSTILE},
+        class_names={HOSTILE[1]: HOSTILE},
+        confusion={HOSTILE[1]: np.eye(len(HOSTILE), dtype=int)},
+        config={name: {name: name} for name in HOSTILE},
+        environment={name: name for name in HOSTILE},
+        samples=[
+            sample._replace(
+                id=HOSTILE[2], true={"h": HOSTILE[:1]}, predicted={"h": [(HOSTILE[1], 0.5)]}
+            )
+            for sample in samples()
+        ],
+    )
+    assert "<script>alert" not in text and "<img src=x" not in text
+    assert r"$\frac$" in text and text.count("</script>") == text.count("<script")
