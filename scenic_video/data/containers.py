@@ -16,6 +16,7 @@ from av.error import FFmpegError
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from scenic_video.data.clock import running
 from scenic_video.data.streams import best_video
 
 Source = str | bytes | os.PathLike[str]
@@ -60,13 +61,15 @@ class StreamReader(contextlib.AbstractContextManager, Generic[AnyStream]):
     def packets(self, start: int | None = None) -> Iterator[av.Packet]:
         """Packets in decoding order, from a keyframe at or before pts `start` where it is known.
 
-        None is the beginning. A file that breaks off ends there.
+        None is the beginning. A file that breaks off ends there. Where a file was joined from
+        others, so that its clock begins anew, times go on from the first part's.
         """
         if not self._seek(start):
             self._rewind()
         self._at_start = False
         with contextlib.suppress(FFmpegError):
-            yield from (packet for packet in self._container.demux(self.stream) if packet.size)
+            demuxed = self._container.demux(self.stream)
+            yield from running(packet for packet in demuxed if packet.size)
 
     def close(self) -> None:
         self._container.close()

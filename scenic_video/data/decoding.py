@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import av
@@ -16,17 +16,23 @@ from scenic_video.data.display_matrix import Orientation, orientation
 from scenic_video.data.frame_decoder import FrameDecoder
 from scenic_video.data.packets import scan
 from scenic_video.data.sampling import TIMESTAMP_ROUNDING
+from scenic_video.data.wanted_pictures import Convert, WantedPictures
 
 __all__ = ["UnreadableVideo", "VideoInfo", "VideoReader", "inspect"]
 
-Convert = Callable[[av.VideoFrame], UInt8[np.ndarray, "height width 3"]]
+DAMAGED_SHARE = 0.1
+"""Of a clip's different frames: beyond it the clip is no longer that of its label."""
+
+TICK_ROUNDING = 1e-6
+"""Ticks by which a time in seconds may miss the tick that it stands for."""
 
 
 class VideoReader(contextlib.AbstractContextManager):
     """Reads frames of a video, or of its part from `start` to `end` seconds. Close it.
 
-    `timestamps` are the times of the frames in [start, end): seconds from the first frame of the
-    file, sorted. `finish` is when the last of them leaves the screen. Pictures are, bit for bit,
+    `timestamps` are the times of the frames on screen in [start, end): seconds from the first frame
+    of the file, sorted. The first is the one on screen at `start`, and its time is then `start`.
+    `finish` is when the last of them leaves the screen. Pictures are, bit for bit,
     those that decoding the file from its beginning gives.
 
     `name` stands for bytes in messages. Errors: UnreadableVideo where there is no video, or none
@@ -45,6 +51,7 @@ class VideoReader(contextlib.AbstractContextManager):
         end: float | int | None = None,
     ):
         self._demuxer = Demuxer(source, name=name)
+        self._num_damaged = self._num_read = 0
         try:
             self._scan(start, end)
         except BaseException:
@@ -66,6 +73,13 @@ class VideoReader(contextlib.AbstractContextManager):
         return int(self._packets.ticks[0]) * self.time_base
 
     @property
+    def intervals(self) -> Float[np.ndarray, "intervals"]:
+        """Seconds from each frame to the next, but for one that is on screen before `start`."""
+        intervals = np.diff(self.timestamps)
+        is_cut = not self._packets.is_untimed and self._packets.ticks[0] > self._packets.frames[0]
+        return intervals[1:] if is_cut else intervals
+
+    @property
     def has_audio(self) -> bool:
         return self._demuxer.has_audio
 
@@ -80,15 +94,16 @@ class VideoReader(contextlib.AbstractContextManager):
         """The pictures at `indices` of `timestamps`, in any order, repeated as asked.
 
         `convert` makes each decoded frame an array, such as an `RgbConverter`. In place of a frame
-        that cannot be decoded stands the one before it. Errors: UnreadableVideo where none can be.
+        that cannot be decoded stands the one before it. Errors: UnreadableVideo where none can be;
+        `require_whole` says whether too many are.
         """
         unique, rows = np.unique(np.asarray(indices), return_inverse=True)
-        pictures = _Pictures(self._packets.frames[unique], convert)
+        pictures = WantedPictures(self._packets.frames[unique], convert)
         with naming_failures(self.name):
             self._find(pictures)
         if pictures.array is None:
-            reason = f": {self._decoder.last_error}" if self._decoder.last_error else ""
-            raise UnreadableVideo(f"{self.name}: none of its frames can be decoded{reason}.")
+            raise UnreadableVideo(f"{self.name}: none of its frames can be decoded{self._reason}.")
+        self._num_damaged, self._num_read = pictures.num_damaged, len(unique)
         in_order = np.array_equal(rows, np.arange(len(unique)))
         return pictures.array if in_order else pictures.array[rows]
 
@@ -107,6 +122,22 @@ class VideoReader(contextlib.AbstractContextManager):
             if key >= last:
                 return
 
+    def require_whole(self) -> None:
+        """Errors: UnreadableVideo where too much of what was read last is damaged.
+
+        That is where more than one in ten of the different frames cannot be decoded, so that the
+        one before stands in for it, or were decoded with errors, by the decoder's own flag.
+        """
+        if self._num_damaged > DAMAGED_SHARE * self._num_read:
+            raise UnreadableVideo(
+                f"{self.name}: {self._num_damaged} of {self._num_read} frames of the clip are "
+                f"missing or decoded with errors{self._reason}."
+            )
+
+    @property
+    def _reason(self) -> str:
+        return f": {self._decoder.last_error}" if self._decoder.last_error else ""
+
     def close(self) -> None:
         self._demuxer.close()
 
@@ -116,9 +147,11 @@ class VideoReader(contextlib.AbstractContextManager):
     def _scan(self, start: float | int, end: float | int | None) -> None:
         origin, time_base = self._demuxer.origin, float(self.time_base)
         # Time 0 is no bound: streams that misstate their beginning have frames before it.
-        low = origin + _ticks(start, time_base) if start > 0 else None
+        low = origin + math.floor(start / time_base + TICK_ROUNDING) if start > 0 else None
         high = origin + _ticks(end, time_base) if end is not None else None
-        self._packets = scan(self._demuxer, low=low, high=high)
+        latest = origin + math.floor((start + TIMESTAMP_ROUNDING) / time_base)
+        rounding = 0 if low is None else latest - low
+        self._packets = scan(self._demuxer, low=low, high=high, rounding=rounding)
         self._decoder = FrameDecoder(self._demuxer, self._packets)
         if not len(self._packets.frames):
             until = "its end" if end is None else f"{end:g} s"
@@ -127,7 +160,7 @@ class VideoReader(contextlib.AbstractContextManager):
         finish = float(self.timestamps[-1]) + self._packets.last_duration * time_base
         self.finish = finish if end is None else min(finish, float(end))
 
-    def _find(self, pictures: "_Pictures") -> None:
+    def _find(self, pictures: WantedPictures) -> None:
         for key, frame in self._decoder.only(pictures.missing_keys):
             if key in pictures.missing:
                 pictures.put(key, frame)
@@ -143,33 +176,6 @@ class VideoReader(contextlib.AbstractContextManager):
             before = frame
         if before is not None:
             pictures.put_gaps(None, before)
-
-
-class _Pictures:
-    """Pictures as rows of `array`; `missing` maps the keys of those not yet there to rows."""
-
-    def __init__(self, keys: Int[np.ndarray, "n"], convert: Convert):
-        self.missing = {key: row for row, key in enumerate(keys.tolist())}
-        self.array: UInt8[np.ndarray, "n height width 3"] | None = None
-        self._convert = convert
-
-    @property
-    def missing_keys(self) -> Int[np.ndarray, "n"]:
-        """Sorted."""
-        return np.array(list(self.missing), int)
-
-    def put(self, key: int, frame: av.VideoFrame) -> None:
-        picture = self._convert(frame)
-        if self.array is None:
-            self.array = np.empty((len(self.missing), *picture.shape), np.uint8)
-        self.array[self.missing.pop(key)] = picture
-
-    def put_gaps(self, until: int | None, frame: av.VideoFrame) -> None:
-        """Puts `frame` wherever one is missing before the key `until`."""
-        for key in list(self.missing):
-            if until is not None and key >= until:
-                return
-            self.put(key, frame)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -218,7 +224,7 @@ def inspect(
             timestamps=reader.timestamps,
             duration=duration,
             fps=len(reader.timestamps) / duration,
-            is_variable_frame_rate=_is_variable(np.diff(reader.timestamps)),
+            is_variable_frame_rate=_is_variable(reader.intervals),
             height=height,
             width=width,
             orientation=shown_as,

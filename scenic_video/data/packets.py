@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from scenic_video.data.containers import Demuxer
+from scenic_video.data.shown_packets import is_shown
 
 MEMORY = 16 * 2**20
 """Bytes of packets that are kept for decoding; a larger stretch is read a second time."""
@@ -23,10 +24,11 @@ class Packets:
     """The packets of a stretch of video, in decoding order.
 
     `pts` and `is_key` describe them; `kept` holds them, unless they are too large together.
-    `ticks` are the times of the frames to show, sorted, in units of the stream's time base, and
-    `frames` the keys by which decoded frames are known: their pts, or, where `is_untimed`, their
-    ordinal numbers in the file, as the stream has no timestamps to rely on. `last_duration` is
-    for how many ticks the last frame is shown.
+    `ticks` are the times of the frames to show, sorted, in units of the stream's time base. The
+    first is not before the part that was asked for, though its frame may be on screen before.
+    `frames` are the keys by which decoded frames are known: their pts, or, where `is_untimed`,
+    their ordinal numbers in the file, as the stream has no timestamps to rely on. `last_duration`
+    is for how many ticks the last frame is shown.
     """
 
     pts: Int[np.ndarray, "packets"]
@@ -55,19 +57,25 @@ class Packets:
         return np.cumsum(edges[:-1]) > 0
 
 
-def scan(demuxer: Demuxer, *, low: int | None, high: int | None) -> Packets:
-    """The packets that frames with low <= pts < high need, without decoding; None is no bound.
+def scan(demuxer: Demuxer, *, low: int | None, high: int | None, rounding: int = 0) -> Packets:
+    """The packets that the frames on screen at low <= time < high need; None is no bound.
 
-    Only this part of the file is read, if its container can seek.
+    A frame up to `rounding` ticks after `low` counts as shown at `low`. Nothing is decoded, and
+    only this part of the file is read, if its container can seek.
     """
+    window = _Window(demuxer, low, high, rounding)
     if low is not None and demuxer.has_timestamps:
-        rows, kept = _read(demuxer, start=low, high=high)
-        if _is_timed(rows) and any(row.is_key and row.pts <= low for row in rows):
-            return _timed(rows, kept, demuxer.ticks_per_frame, low=low, high=high)
-    rows, kept = _read(demuxer, start=None, high=high)
-    if demuxer.has_timestamps and _is_timed(rows):
-        return _timed(rows, kept, demuxer.ticks_per_frame, low=low, high=high)
-    return _untimed(rows, kept, demuxer.ticks_per_frame, low=low, high=high)
+        stretch = _read(demuxer, start=low, high=high)
+        is_entered = any(row.is_key and row.pts <= low for row in stretch.rows)
+        if is_entered and _is_timed(stretch.rows) and _marks_can_be_true(stretch.rows):
+            return _timed(stretch, window)
+    stretch = _read(demuxer, start=None, high=high)
+    if demuxer.has_timestamps and _is_timed(stretch.rows):
+        return _timed(stretch, window)
+    if not stretch.is_whole and any(row.dts is None for row in stretch.rows):
+        # What is counted may be later than what is stated, by which reading stopped.
+        stretch = _read(demuxer, start=None, high=None)
+    return _untimed(stretch, window)
 
 
 class _Row(NamedTuple):
@@ -78,79 +86,128 @@ class _Row(NamedTuple):
     duration: int
 
 
-def _read(
-    demuxer: Demuxer, *, start: int | None, high: int | None
-) -> tuple[list[_Row], list[av.Packet] | None]:
-    rows, kept, size = [], [], 0
+class _Stretch(NamedTuple):
+    """Packets as read; `is_whole` unless reading stopped at the window's end."""
+
+    rows: list[_Row]
+    kept: list[av.Packet] | None
+    is_whole: bool
+
+
+class _Window(NamedTuple):
+    demuxer: Demuxer
+    low: int | None
+    high: int | None
+    rounding: int
+
+
+def _read(demuxer: Demuxer, *, start: int | None, high: int | None) -> _Stretch:
+    rows, kept, size, is_whole = [], [], 0, True
+    codec = demuxer.stream.codec_context.name
     for packet in demuxer.packets(start):
         # Nothing is shown before it is decoded, so nothing that matters comes later.
         if high is not None and packet.dts is not None and packet.dts >= high:
+            is_whole = False
             break
         rows.append(
             _Row(
                 pts=NO_TIME if packet.pts is None else packet.pts,
                 dts=packet.dts,
                 is_key=packet.is_keyframe,
-                is_shown=not packet.is_discard,  # an edit list may hide frames
+                is_shown=is_shown(packet, codec),
                 duration=packet.duration or 0,
             )
         )
         size += packet.size
         if size <= MEMORY:
             kept.append(packet)
-    return rows, kept if size <= MEMORY else None
+    return _Stretch(rows, kept if size <= MEMORY else None, is_whole)
 
 
 def _is_timed(rows: Sequence[_Row]) -> bool:
     """Whether pts tell frames apart."""
-    times = {row.pts for row in rows}
-    return NO_TIME not in times and len(times) == len(rows)
+    times = [row.pts for row in rows if row.is_shown]
+    return NO_TIME not in times and len(set(times)) == len(times)
 
 
-def _timed(
-    rows: Sequence[_Row],
-    kept: list[av.Packet] | None,
-    ticks_per_frame: float,
-    *,
-    low: int | None,
-    high: int | None,
-) -> Packets:
-    shown = sorted(
-        (row.pts, row.duration) for row in rows if row.is_shown and _within(row.pts, low, high)
-    )
+def _marks_can_be_true(rows: Sequence[_Row]) -> bool:
+    """Whether all that is decoded before a keyframe is shown before it.
+
+    Where marks are false, frames may be decoded before the mark and be shown after it.
+    """
+    pts = np.array([row.pts for row in rows], int)
+    is_key = np.array([row.is_key for row in rows], bool)
+    return bool((np.maximum.accumulate(pts) == pts)[is_key].all())
+
+
+def _timed(stretch: _Stretch, window: _Window) -> Packets:
+    shown = sorted((row.pts, row.duration) for row in stretch.rows if row.is_shown)
     frames = np.array([pts for pts, _ in shown], int)
-    return Packets(
-        pts=np.array([row.pts for row in rows], int),
-        is_key=np.array([row.is_key for row in rows], bool),
-        kept=kept,
-        ticks=frames,
-        frames=frames,
-        last_duration=_last_duration(frames, shown[-1][1] if shown else 0, ticks_per_frame),
-        is_untimed=False,
+    usual = _last_duration(frames, shown[-1][1] if shown else 0, window.demuxer.ticks_per_frame)
+    return _cut(
+        Packets(
+            pts=np.array([row.pts for row in stretch.rows], int),
+            is_key=np.array([row.is_key for row in stretch.rows], bool),
+            kept=stretch.kept,
+            ticks=frames,
+            frames=frames,
+            last_duration=usual,
+            is_untimed=False,
+        ),
+        stretch,
+        window,
     )
 
 
-def _untimed(
-    rows: Sequence[_Row],
-    kept: list[av.Packet] | None,
-    ticks_per_frame: float,
-    *,
-    low: int | None,
-    high: int | None,
-) -> Packets:
-    """Frames known by number, at the times of decoding if the file states those."""
-    times = sorted({row.dts for row in rows if row.dts is not None})
-    if len(times) < len(rows):
-        times = [round(number * ticks_per_frame) for number in range(len(rows))]
-    frames = np.array([n for n, time in enumerate(times) if _within(time, low, high)], int)
-    return Packets(
-        pts=np.arange(len(rows)),
-        is_key=np.array([row.is_key for row in rows], bool),
-        kept=kept,
-        ticks=np.array(times, int)[frames],
-        frames=frames,
-        last_duration=round(ticks_per_frame),
-        is_untimed=True,
+def _untimed(stretch: _Stretch, window: _Window) -> Packets:
+    """Frames known by number, in step with the times of decoding if the file states those.
+
+    Either way the first is shown at the file's origin.
+    """
+    rows, ticks_per_frame = stretch.rows, window.demuxer.ticks_per_frame
+    shown = [row for row in rows if row.is_shown]
+    times = sorted({row.dts for row in shown if row.dts is not None})
+    if len(times) < len(shown):
+        times = [round(number * ticks_per_frame) for number in range(len(shown))]
+    ticks = np.array(times, int)
+    return _cut(
+        Packets(
+            pts=np.arange(len(rows)),
+            is_key=np.array([row.is_key for row in rows], bool),
+            kept=stretch.kept,
+            ticks=ticks - ticks[:1] + window.demuxer.origin,
+            frames=np.arange(len(ticks)),
+            last_duration=max(1, round(ticks_per_frame)),
+            is_untimed=True,
+        ),
+        stretch,
+        window,
+    )
+
+
+def _cut(packets: Packets, stretch: _Stretch, window: _Window) -> Packets:
+    """The frames on screen within the window; the first one's time is not before it."""
+    low, high, ticks = window.low, window.high, packets.ticks
+    first, last, duration = 0, len(ticks), packets.last_duration
+    if high is not None:
+        last = int(np.searchsorted(ticks, high))
+        goes_on = last < len(ticks) or not stretch.is_whole
+        if last and goes_on:
+            duration = int(ticks[last] if last < len(ticks) else high) - int(ticks[last - 1])
+    if low is not None and last:
+        first = max(0, int(np.searchsorted(ticks, low + window.rounding, side="right")) - 1)
+        has_left = first == len(ticks) - 1 and ticks[first] + duration <= low
+        if has_left or (high is not None and low >= high):
+            first = last
+    ticks = ticks[first:last]
+    on_screen = ticks if low is None else np.maximum(ticks, low)
+    if last > first:  # how long it is shown from the time that is stated here
+        duration -= int(on_screen[-1] - ticks[-1])
+    return dataclasses.replace(
+        packets,
+        ticks=on_screen,
+        frames=packets.frames[first:last],
+        last_duration=duration,
     )
 
 
@@ -159,7 +216,3 @@ def _last_duration(frames: Int[np.ndarray, "frames"], stated: int, ticks_per_fra
     if stated > 0:
         return stated
     return int(np.median(np.diff(frames))) if len(frames) > 1 else max(1, round(ticks_per_frame))
-
-
-def _within(time: int, low: int | None, high: int | None) -> bool:
-    return (low is None or time >= low) and (high is None or time < high)

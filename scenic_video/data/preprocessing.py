@@ -142,7 +142,8 @@ class Preprocessing:
         `scale_jitter` draws a factor each for the height and width of the resized picture from
         [low, high] (ViViT: 0.9 to 1.33). `crop_area` instead cuts out a box with a share of the
         picture's area in [low, high] (Inception: 0.08 to 1), see `sampling.random_area_crop`;
-        `resize` has no part in that. `flip` mirrors every other clip. Errors: UnreadableVideo.
+        `resize` has no part in that. `flip` mirrors every other clip. Errors: UnreadableVideo, also
+        for a clip that is damaged by the rule of `VideoReader.require_whole`.
         """
         draw_crop = sampling.training_crop(
             resize=self.resize, crop=self.crop_size, scale_jitter=scale_jitter, crop_area=crop_area
@@ -191,6 +192,7 @@ class Preprocessing:
         crop, inputs = SharedCrop(choose_crop), {}
         if "rgb" in self.modalities:
             inputs["rgb"] = reader.read(frames, RgbConverter(crop))
+            reader.require_whole()
         if "flow" in self.modalities:
             inputs["flow"] = read_flow(example, reader.timestamps[frames], crop)
         return inputs

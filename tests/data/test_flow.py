@@ -140,7 +140,8 @@ def test_flow_covers_the_time_of_frames_that_cannot_be_decoded(tmp_path, write_v
         assert write_flow(str(path), flow_path(path), short_side=48)
         with VideoReader(flow_path(path)) as flow:
             assert len(flow.timestamps) < 12 and flow.timestamps[-1] == pytest.approx(1.1)
-        inputs = preprocessing(num_frames=12).eval_inputs(Example("v", str(path), {}))
+        see = preprocessing(num_frames=12, modalities=("flow",))
+        inputs = see.eval_inputs(Example("v", str(path), {}))
         assert inputs["flow"].shape == (1, 12, 64, 64, 2)
 
 

@@ -1,0 +1,40 @@
+"""The pictures of a clip as they come from the decoder, and what stands in for lost ones."""
+
+from collections.abc import Callable
+
+import av
+import numpy as np
+from jaxtyping import Int, UInt8
+
+Convert = Callable[[av.VideoFrame], UInt8[np.ndarray, "height width 3"]]
+
+
+class WantedPictures:
+    """Pictures as rows of `array`; `missing` maps the keys of those not yet there to rows."""
+
+    def __init__(self, keys: Int[np.ndarray, "n"], convert: Convert):
+        self.missing = {key: row for row, key in enumerate(keys.tolist())}
+        self.array: UInt8[np.ndarray, "n height width 3"] | None = None
+        self._convert = convert
+        self.num_damaged = 0
+        """Frames that were decoded with errors, and those for which another stands in."""
+
+    @property
+    def missing_keys(self) -> Int[np.ndarray, "n"]:
+        """Sorted."""
+        return np.array(list(self.missing), int)
+
+    def put(self, key: int, frame: av.VideoFrame) -> None:
+        picture = self._convert(frame)
+        self.num_damaged += frame.is_corrupt
+        if self.array is None:
+            self.array = np.empty((len(self.missing), *picture.shape), np.uint8)
+        self.array[self.missing.pop(key)] = picture
+
+    def put_gaps(self, until: int | None, frame: av.VideoFrame) -> None:
+        """Puts `frame` wherever one is missing before the key `until`."""
+        for key in list(self.missing):
+            if until is not None and key >= until:
+                return
+            self.put(key, frame)
+            self.num_damaged += not frame.is_corrupt
