@@ -14,7 +14,13 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-WRONG_PATHS = (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError)
+from scenic_video import disk_errors
+
+FAILURES = {
+    "scenic_video.loop": ("NonFiniteLoss",),
+    "scenic_video.checkpoints": ("CorruptedCheckpoint", "SaveFailed"),
+}
+"""Errors of a run that went wrong, by module: to import these takes seconds."""
 VERBS = ("train", "eval", "predict", "data", "recipes")
 NAME_CODE = ("train", "eval", "predict")
 """Verbs whose configs name code, which may be that of the clone or project that one works in."""
@@ -125,11 +131,11 @@ def exit_code(error: Exception) -> int | None:
     A ValueError is the user's to mend where our own code raised it, and a bug where it comes from
     the depths of a library.
     """
-    loop = sys.modules.get("scenic_video.loop")  # to import it takes seconds
-    if loop is not None and isinstance(error, loop.NonFiniteLoss):
-        return 1
-    if isinstance(error, WRONG_PATHS):
-        return 2
+    for module, names in FAILURES.items():
+        if any(isinstance(error, getattr(sys.modules.get(module), name, ())) for name in names):
+            return 1
+    if isinstance(error, OSError):
+        return disk_errors.exit_code(error)
     raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
     package = Path(__file__).resolve().parent
     own = (package, package.parent / "projects", package.parent / "configs")
@@ -140,8 +146,9 @@ def exit_code(error: Exception) -> int | None:
 def _words(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"There is no file {str(error.filename)!r}."
+    said = disk_errors.words(error) if isinstance(error, OSError) else str(error)
     notes = [note for note in getattr(error, "__notes__", ()) if not note.startswith(JAX_NOTE)]
-    return "\n".join([str(error), *notes])
+    return "\n".join([said, *notes])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """A request to stop: SIGTERM, which schedulers send before they take a machine away, or Ctrl-C."""
 
+import contextlib
+import os
 import signal
 from types import FrameType, TracebackType
 from typing import Any
@@ -7,23 +9,33 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 
+ANNOUNCED = b"\nSaving, then stopping; Ctrl-C again to stop at once.\n"
+
+
+class Stopped(Exception):
+    """Work that was not to be finished, since a stop was asked for. Nothing is lost by it."""
+
 
 class StopRequest:
     """Tells, step by step, whether training was asked to stop; use as a context manager.
 
-    One process listens for SIGTERM itself, and takes a first Ctrl-C for one (a second interrupts at
-    once). With several, the JAX runtime's own notifier listens
-    (a Python handler would disable it) and all processes agree on the step to stop at.
+    One process listens for SIGTERM itself, and takes for one a terminal that is closed (SIGHUP,
+    unless that is ignored, as under nohup) and a first Ctrl-C (a second interrupts at once). With
+    several, the JAX runtime's own notifier listens (a Python handler would disable it) and all
+    processes agree on the step to stop at.
     """
 
     def __init__(self) -> None:
         self._received = False
         self._previous: dict[int, Any] = {}
+        self._terminals: list[int] = []
 
     def __enter__(self) -> "StopRequest":
         if jax.process_count() == 1:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._previous[number] = signal.signal(number, self._receive)
+            self._terminals = [number for number in (1, 2) if os.isatty(number)]
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(
@@ -41,8 +53,24 @@ class StopRequest:
             self._received |= multihost_utils.reached_preemption_sync_point(step)
         return self._received
 
+    def check(self) -> None:
+        """Raises `Stopped` if this process knows that it is to stop."""
+        if self._received:
+            raise Stopped
+
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        """Runs between any two instructions, maybe in the midst of a print: it must not print."""
         self._received = True
         if number == signal.SIGINT:
-            print("Saving, then stopping; Ctrl-C again to stop at once.", flush=True)
+            with contextlib.suppress(OSError):
+                os.write(2, ANNOUNCED)
             signal.signal(number, self._previous[number])
+        if number == signal.SIGHUP:
+            self._leave_terminals()
+
+    def _leave_terminals(self) -> None:
+        """Lets what is said from now on go nowhere: to a closed terminal it would be an error."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for terminal in self._terminals:
+            os.dup2(nowhere, terminal)
+        os.close(nowhere)

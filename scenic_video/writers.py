@@ -1,18 +1,25 @@
 """What a run leaves behind while it trains: metrics.jsonl and TensorBoard events."""
 
+import contextlib
 import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-from tensorboardX import SummaryWriter
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import (  # pyright: ignore[reportMissingImports]
+    Event,  # pyright: ignore[reportAttributeAccessIssue]
+    SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
+)
 
 METRICS_FILE = "metrics.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"
+FLUSH_SECONDS = 30
 
 
 class MetricWriter:
@@ -35,24 +42,23 @@ class MetricWriter:
         path = workdir / METRICS_FILE
         _drop_rows_after(path, resume_step)
         self._file = path.open("a", encoding="utf-8")
-        self._events = SummaryWriter(
-            str(workdir / TENSORBOARD_FOLDER), purge_step=resume_step + 1, flush_secs=30
-        )
+        self._events = _Events(workdir / TENSORBOARD_FOLDER, first_step=resume_step + 1)
 
     def write(self, step: int, scalars: Mapping[str, Any]) -> None:
         """Adds one row. Values are numbers or arrays of one element; "step" and "time" are taken.
 
-        The row is in the file when this returns, so a killed process loses none.
+        The row is in the file when this returns, so a killed process loses none. Errors: OSError,
+        with the file's name, where it cannot be written.
         """
         if self._file is None or self._events is None:
             return
         now = time.time()
         values = {name: _number(name, value) for name, value in scalars.items()}
         row = {"step": int(step), "time": round(now, 3), **values}
-        self._file.write(json_of(row) + "\n")
-        self._file.flush()
-        for name, value in values.items():
-            self._events.add_scalar(name, value, int(step), walltime=now)
+        with _named(self._file.name):
+            self._file.write(json_of(row) + "\n")
+            self._file.flush()
+        self._events.add(int(step), values, now)
 
     def flush(self) -> None:
         """Hands what is buffered to the operating system."""
@@ -70,8 +76,53 @@ class MetricWriter:
     def __enter__(self) -> "MetricWriter":
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        try:
+            self.close()
+        except OSError:
+            if error is None:  # else it is most likely the same, of a full disk
+                raise
+
+
+class _Events:
+    """TensorBoard's file, written at once: tensorboardX's own writer hangs once its disk is full.
+
+    TensorBoard hides what an earlier file in `folder` holds of `first_step` and later.
+    """
+
+    def __init__(self, folder: Path, *, first_step: int):
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._writer = EventsWriter(str(folder / "events"), f".{os.getpid()}")
+        start = SessionLog(status=SessionLog.START)
+        self._writer.write_event(Event(step=first_step, session_log=start))
+        self.flush()
+
+    def add(self, step: int, values: Mapping[str, float], now: float) -> None:
+        with _named(self._folder):
+            for name, value in values.items():
+                summarized = summary.scalar(name, value)
+                self._writer.write_event(Event(step=step, wall_time=now, summary=summarized))
+            if now - self._flushed > FLUSH_SECONDS:
+                self.flush()
+
+    def flush(self) -> None:
+        self._flushed = time.time()
+        with _named(self._folder):
+            self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+@contextlib.contextmanager
+def _named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Names the file where the system says only what went wrong."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def json_of(value: Any, *, indent: int | None = None) -> str:
@@ -88,17 +139,22 @@ def read_metrics(workdir: str | os.PathLike[str]) -> list[dict[str, Any]]:
     path = Path(workdir) / METRICS_FILE
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_bytes().split(b"\n")
     whole, _cut_off = lines[:-1], lines[-1]
-    rows = []
-    for number, line in enumerate(whole, start=1):
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise ValueError(
-                f"{path}, line {number}, is not a JSON object: {line[:80]!r}. Mend or delete it."
-            ) from error
-    return rows
+    return [_row(path, number, line) for number, line in enumerate(whole, start=1)]
+
+
+def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:  # of JSON, or of UTF-8
+        row = None
+    if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+        raise ValueError(
+            f"{path}, line {number}, is not a JSON object with a step: {line[:80]!r}. Mend or "
+            "delete it."
+        )
+    return row
 
 
 def _drop_rows_after(path: Path, step: int) -> None:

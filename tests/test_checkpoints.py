@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 from scenic_video import optimizers, sharding
-from scenic_video.checkpoints import Checkpoints, CorruptedCheckpoint, restore_params
+from scenic_video.checkpoints import Checkpoints, CorruptedCheckpoint, SaveFailed, restore_params
 from scenic_video.checkpoints.fingerprint import fingerprint
 
 META = {"config": {"lr": 0.1, "betas": (0.9, 0.999)}, "labels": ["côte", "b"], "nothing": None}
@@ -143,6 +144,21 @@ def test_the_previous_checkpoint_outlives_a_save_that_fails(tmp_path):
     checkpoints.save(2, big, META)
     assert checkpoints.steps() == [2]
     checkpoints.close()
+
+
+def test_a_save_that_failed_is_told_at_the_next_check_without_another_save(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
+    try:
+        with Checkpoints(tmp_path) as checkpoints:
+            checkpoints.check()
+            checkpoints.save(2, make_state(2, width=1024), META)
+            with pytest.raises(SaveFailed, match="Step 2 could not be saved"):
+                for _ in range(600):
+                    checkpoints.check()
+                    time.sleep(0.1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_close_tells_of_a_save_that_failed(tmp_path):

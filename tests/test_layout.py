@@ -34,6 +34,7 @@ FLOORS = {
     "scenic_video.config": 0,
     "scenic_video.printable": 0,
     "scenic_video.trust": 0,
+    "scenic_video.disk_errors": 0,
     "scenic_video.modalities": 0,
 }
 

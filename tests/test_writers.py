@@ -1,6 +1,7 @@
 """Tests of metrics.jsonl and the TensorBoard events."""
 
 import json
+import resource
 import struct
 import time
 
@@ -139,3 +140,27 @@ def test_json_has_null_for_numbers_that_are_not_finite_wherever_they_stand():
     assert json.loads(json_of(value, indent=2)) == {
         "top1": 0.5, "rows": [{"loss": None}, [None, 3]], "name": "nan",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "tensorboard"])
+def test_a_full_disk_is_an_error_that_names_the_file_and_nothing_hangs(tmp_path, name):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(OSError, match="too large") as error, MetricWriter(tmp_path) as writer:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
+        try:
+            for step in range(1000):
+                if name == "tensorboard":
+                    writer._events.add(step, {"loss": 1.0}, 0.0)
+                else:
+                    writer.write(step, {"loss": 1.0})
+                writer.flush()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert name in error.value.filename
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"{}", b"3"])
+def test_a_damaged_row_is_named(tmp_path, damage):
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 1}\n' + damage + b"\n")
+    with pytest.raises(ValueError, match="line 2, is not a JSON object with a step"):
+        read_metrics(tmp_path)

@@ -2,7 +2,9 @@
 
 import contextlib
 import logging
+import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any, Literal
 
 import jax
@@ -17,6 +19,10 @@ logger = logging.getLogger(__name__)
 
 PathLike = Any
 """A str, a pathlib.Path, or a path of a bucket such as gs://bucket/run."""
+
+
+class SaveFailed(RuntimeError):
+    """A checkpoint could not be written."""
 
 
 class Checkpoints:
@@ -45,7 +51,7 @@ class Checkpoints:
         self._best = None if best_metric is None else (best_metric, best_mode)
         self._damaged: list[int] = []
         self._writer: Any = None
-        self._in_flight: tuple[int, Any] | None = None
+        self._in_flight: tuple[int, Future[None]] | None = None
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -53,13 +59,13 @@ class Checkpoints:
     def __exit__(self, error_type: Any, error: Any, traceback: Any) -> None:
         try:
             self.close()
-        except RuntimeError as save_error:
+        except SaveFailed as save_error:
             if error is None:
                 raise
             logger.error("%s", save_error)
 
     def close(self) -> None:
-        """Waits for the save in flight. Errors: RuntimeError if it failed."""
+        """Waits for the save in flight. Errors: SaveFailed."""
         try:
             self.wait()
         finally:
@@ -67,19 +73,24 @@ class Checkpoints:
             if writer is not None:
                 writer.close()
 
+    def check(self) -> None:
+        """Waits for nothing. Errors: SaveFailed if the save in the background has failed."""
+        if self._in_flight is not None and self._in_flight[1].done():
+            self.wait()
+
     def wait(self) -> None:
-        """Waits until what was saved is on disk. Errors: RuntimeError if it could not be."""
+        """Waits until what was saved is on disk. Errors: SaveFailed if it could not be."""
         in_flight, self._in_flight = self._in_flight, None
         if in_flight is None:
             return
-        step, response = in_flight
+        step, saved = in_flight
         try:
-            response.result()
+            saved.result()
         except Exception as error:
             writer, self._writer = self._writer, None
             with contextlib.suppress(Exception):  # it raises this error once more
                 writer.close()
-            raise RuntimeError(
+            raise SaveFailed(
                 f"Step {step} could not be saved in {self.directory}: {error}. Steps on disk: "
                 f"{storage.steps_in(self.directory)}."
             ) from error
@@ -111,7 +122,7 @@ class Checkpoints:
 
         `meta` is anything JSON can hold; `metrics` are numbers of this step, `best_metric` among
         them. With `block`, waits for the files. Errors: ValueError if the step exists or an
-        argument does not fit, RuntimeError if the save before this one failed.
+        argument does not fit, SaveFailed if the save before this one failed.
         """
         if step in self.steps() and step not in self._damaged:
             raise ValueError(f"Step {step} is already saved in {self.directory}.")
@@ -121,8 +132,14 @@ class Checkpoints:
             )
         leaves = records.flatten(state)
         record = records.make_record(step, leaves, meta, metrics, self._best)
-        self._open_writer()
-        self._in_flight = (step, storage.write(self._writer, step, leaves, record))
+        try:
+            self._open_writer()
+            response = storage.write(self._writer, step, leaves, record)
+        except OSError as error:
+            raise SaveFailed(
+                f"Step {step} cannot be saved in {self.directory}: {error}."
+            ) from error
+        self._in_flight = (step, _in_background(response))
         if block:
             self.wait()
 
@@ -143,6 +160,19 @@ class Checkpoints:
         is damaged. Without a step, damaged ones are passed over with a warning and stay on disk;
         the next `save` renames them, lest they be taken for the newest again.
         """
+        return self._restore(self._candidates(step), abstract_state)
+
+    def restore_best(self, abstract_state: Any) -> tuple[Any, dict[str, Any]]:
+        """As `restore`, of the step where `best_metric` is best.
+
+        Where that is damaged, or there is none, of the newest good one.
+        """
+        best, steps = self.best_step(), self._candidates(None)
+        order = [best, *(step for step in steps if step != best)] if best is not None else steps
+        return self._restore(order, abstract_state)
+
+    def _restore(self, steps: list[int], abstract_state: Any) -> tuple[Any, dict[str, Any]]:
+        """The first of the steps that is not damaged."""
         wanted = records.flatten(abstract_state)
 
         def load(step: int) -> tuple[dict[str, jax.Array], dict[str, Any]]:
@@ -151,7 +181,7 @@ class Checkpoints:
             arrays = storage.read_arrays(self.directory, content, wanted)
             return arrays, records.meta_of(content)
 
-        (arrays, meta), self._damaged = storage.first_good(self._candidates(step), load)
+        (arrays, meta), self._damaged = storage.first_good(steps, load)
         structure = jax.tree.structure(abstract_state)
         return jax.tree.unflatten(structure, [arrays[path] for path in wanted]), meta
 
@@ -173,6 +203,22 @@ class Checkpoints:
                 self._writer.reload()
         if self._writer is None:
             self._writer = storage.open_writer(self.directory, self._keep_last, self._best)
+
+
+def _in_background(response: Any) -> Future[None]:
+    """Orbax's response as a future that says by itself when it is done."""
+    future: Future[None] = Future()
+
+    def wait() -> None:
+        try:
+            response.result()
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    threading.Thread(target=wait, name="save", daemon=True).start()
+    return future
 
 
 def restore_params(

@@ -1,6 +1,6 @@
 """The evaluators that a config names: built, run, and written down."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,30 @@ def build_evaluators(
 
 
 def run_evaluators(
-    evaluators: Mapping[str, Evaluator], state: TrainState, terminal: Terminal
+    evaluators: Mapping[str, Evaluator],
+    state: TrainState,
+    terminal: Terminal,
+    *,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> Results:
-    """What each evaluator finds of a state."""
+    """What each evaluator finds of a state; calls `on_batch` after every batch."""
     results = {}
     for name, evaluator in evaluators.items():
         with terminal.counting(name) as counting:
-            results[name] = evaluator(state, on_batch=counting)
+            results[name] = evaluator(state, on_batch=both(on_batch, counting))
     return results
+
+
+def both(
+    on_batch: Callable[[], None], counting: Callable[[int, int], None]
+) -> Callable[[int, int], None]:
+    """A function of (done, total) that calls the two."""
+
+    def counted(done: int, total: int) -> None:
+        on_batch()
+        counting(done, total)
+
+    return counted
 
 
 def named(results: Results) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from scenic_video.commands.configs import load_config
 from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
 from scenic_video.commands.experiment import Experiment, build_experiment
 from scenic_video.commands.training_batches import clips_of, open_batches
+from scenic_video.commands.workdir import folder, in_use
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal, TrainingProgress
 from scenic_video.data.examples import split_of
 from scenic_video.data.feed import Feed
-from scenic_video.preemption import StopRequest
+from scenic_video.preemption import Stopped, StopRequest
 from scenic_video.tasks.presence import shown_modalities
 from scenic_video.trainer import Steps, TrainState
 from scenic_video.views import Views
@@ -47,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train", help="train a model and evaluate it", epilog=EXAMPLES, description=__doc__
     )
-    parser.add_argument("--workdir", type=Path, help="folder of the run; resumes what is there")
+    parser.add_argument("--workdir", type=folder, help="folder of the run; resumes what is there")
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -65,37 +67,61 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("Where to? Give --workdir=DIR, such as runs/quickstart.")
     terminal = Terminal(quiet=jax.process_index() != 0)
     if arguments.dry_run:
+<<<<<<< HEAD
         dry_run.show(config, terminal)
         return 0
     return train(build_experiment(config, terminal), arguments.workdir, terminal)
+=======
+        dry_run.show(build_experiment(config, terminal), terminal)
+        return 0
+    with in_use(arguments.workdir) as left_over:
+        if left_over:
+            terminal.line(left_over)
+        return train(build_experiment(config, terminal), arguments.workdir, terminal)
+>>>>>>> 0c9b912 (Runs survive: a workdir has one run, failed saves and full disks stop it in a sentence, stops in the last evaluation and closed terminals save)
 
 
 def train(experiment: Experiment, workdir: Path, terminal: Terminal) -> int:
     """Trains, evaluates with all views and writes the report; returns the exit code."""
     steps = experiment.compile()
-    with _open_checkpoints(experiment, workdir) as checkpoints:
-        state, story = start.start_state(experiment, steps, checkpoints, workdir)
-        first_step = int(state.step)
-        terminal.banner(story, start.banner(experiment, workdir))
-        with (
-            MetricWriter(workdir, resume_step=first_step) as writer,
-            StopRequest() as stop,
-        ):
-            state = _train(experiment, steps, state, checkpoints, writer, terminal, stop, workdir)
-    step = int(state.step)
-    if step < experiment.cadence.num_steps:
-        terminal.line(f"Stopped at step {step}, saved. The same command goes on from there.")
-        return PREEMPTED
+    with StopRequest() as stop:
+        with _open_checkpoints(experiment, workdir) as checkpoints:
+            state, story = start.start_state(experiment, steps, checkpoints, workdir)
+            terminal.banner(story, start.banner(experiment, workdir))
+            with MetricWriter(workdir, resume_step=int(state.step)) as writer:
+                state = _train(
+                    experiment, steps, state, checkpoints, writer, terminal, stop, workdir
+                )
+        step = int(state.step)
+        try:
+            if step < experiment.cadence.num_steps:
+                raise Stopped
+            _finish(experiment, steps, state, terminal, stop, workdir)
+        except Stopped:
+            terminal.line(f"Stopped at step {step}, saved. The same command goes on from there.")
+            return PREEMPTED
+    return 0
+
+
+def _finish(
+    experiment: Experiment,
+    steps: Steps,
+    state: TrainState,
+    terminal: Terminal,
+    stop: StopRequest,
+    workdir: Path,
+) -> None:
+    """Evaluates what was trained, and writes the report. Errors: Stopped, if asked to stop."""
+    stop.check()
     if experiment.options.best_metric:
         state = _best(experiment, steps, workdir)
         terminal.line(f"The best checkpoint is that of step {int(state.step)}.")
-    evaluation = evaluate(experiment, steps, state, experiment.views, terminal)
-    others = evaluators.run_evaluators(experiment.evaluators, state, terminal)
+    evaluation = evaluate(experiment, steps, state, experiment.views, terminal, on_batch=stop.check)
+    others = evaluators.run_evaluators(experiment.evaluators, state, terminal, on_batch=stop.check)
     if jax.process_index() == 0:
         show(evaluation, evaluation.write(workdir / "eval"), terminal)
         evaluators.show(others, state, workdir / "eval", terminal)
         terminal.line(f"Report: {report.write(experiment, workdir, evaluation, others)}")
-    return 0
 
 
 def _train(
@@ -114,6 +140,10 @@ def _train(
 
     def save(state: TrainState, scalars: loop.Scalars) -> None:
         checkpoints.save(int(state.step), state, experiment.checkpoint_meta(), scalars or None)
+
+    def should_stop(step: int) -> bool:
+        checkpoints.check()
+        return stop(step)
 
     def evaluate_one_view(state: TrainState) -> loop.Scalars:
         evaluation = evaluate(experiment, steps, state, Views(), terminal)
@@ -136,7 +166,7 @@ def _train(
                 evaluate=evaluate_one_view,
                 save=save,
                 observer=_Observer(experiment, writer, progress),
-                should_stop=stop,
+                should_stop=should_stop,
                 max_bad_steps=options.max_bad_steps,
             )
         except loop.NonFiniteLoss as error:
@@ -145,9 +175,14 @@ def _train(
 
 
 def evaluate(
-    experiment: Experiment, steps: Steps, state: TrainState, views: Views, terminal: Terminal
+    experiment: Experiment,
+    steps: Steps,
+    state: TrainState,
+    views: Views,
+    terminal: Terminal,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Evaluates the split that the config names."""
+    """Evaluates the split that the config names; calls `on_batch` after every batch."""
     split = experiment.evaluation.split
     with terminal.counting(f"evaluating {split} {views}") as counting:
         return evaluate_split(
@@ -163,7 +198,7 @@ def evaluate(
             views=views,
             num_threads=experiment.input.num_threads,
             decode_timeout=experiment.input.decode_timeout,
-            on_batch=counting,
+            on_batch=evaluators.both(on_batch, counting),
         )
 
 
@@ -204,5 +239,5 @@ def _open_checkpoints(experiment: Experiment, workdir: Path) -> Checkpoints:
 
 def _best(experiment: Experiment, steps: Steps, workdir: Path) -> TrainState:
     with _open_checkpoints(experiment, workdir) as checkpoints:
-        state, _ = checkpoints.restore(checkpoints.best_step(), steps.abstract_state)
+        state, _ = checkpoints.restore_best(steps.abstract_state)
     return state

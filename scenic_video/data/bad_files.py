@@ -79,9 +79,19 @@ def _read(path: Path) -> list[BadFile]:
     """The recorded files. A last line that a killed run left half written is removed."""
     if not path.exists():
         return []
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
+    text = path.read_bytes()
+    whole = text[: text.rfind(b"\n") + 1]
     if whole != text:
-        path.write_text(whole, encoding="utf-8")
-    lines = [json.loads(line) for line in whole.splitlines()]
-    return [BadFile(**{k: v for k, v in line.items() if k != "step"}) for line in lines]
+        path.write_bytes(whole)
+    return [_listed(path, number, line) for number, line in enumerate(whole.splitlines(), start=1)]
+
+
+def _listed(path: Path, number: int, line: bytes) -> BadFile:
+    try:
+        fields = json.loads(line)
+        return BadFile(**{name: fields[name] for name in BadFile.__dataclass_fields__})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path}, line {number}, is damaged: {line[:80]!r}. Delete this line; a video that "
+            "cannot be read is listed again when it is met."
+        ) from error

@@ -69,3 +69,12 @@ def test_decoders_words_are_kept_without_the_name_they_begin_with():
     assert BadFile.of(example, index=3, error=error) == bad_file("a")
     from_bytes = BadFile.of(Example("a", b"", {}), index=3, error=ValueError("a: empty"))
     assert str(from_bytes) == "a (encoded bytes): empty"
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"{}", b"[1]", b'{"id"'])
+def test_a_damaged_line_is_named_with_what_to_do(tmp_path, damage):
+    path = tmp_path / "bad_files.jsonl"
+    BadFiles(path, num_examples=200).record(bad_file("a"), step=0)
+    path.write_bytes(path.read_bytes() + damage + b"\n")
+    with pytest.raises(ValueError, match=r"bad_files.jsonl, line 2, is damaged.* Delete this line"):
+        BadFiles(path, num_examples=200)
