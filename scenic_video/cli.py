@@ -18,7 +18,7 @@ from scenic_video import disk_errors
 
 FAILURES = {
     "scenic_video.loop": ("NonFiniteLoss",),
-    "scenic_video.checkpoints": ("CorruptedCheckpoint", "SaveFailed"),
+    "scenic_video.checkpoints": ("CorruptedCheckpoint", "SaveFailed", "UnreadableCheckpoint"),
 }
 """Errors of a run that went wrong, by module: to import these takes seconds."""
 VERBS = ("train", "eval", "predict", "data", "recipes")

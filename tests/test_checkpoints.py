@@ -146,7 +146,7 @@ def test_the_previous_checkpoint_outlives_a_save_that_fails(tmp_path):
     checkpoints.close()
 
 
-def test_a_save_that_failed_is_told_at_the_next_check_without_another_save(tmp_path):
+def test_a_save_that_failed_is_told_at_the_next_check_without_another_save(tmp_path, caplog):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
     try:
@@ -159,6 +159,7 @@ def test_a_save_that_failed_is_told_at_the_next_check_without_another_save(tmp_p
                     time.sleep(0.1)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "Traceback" not in caplog.text
 
 
 def test_close_tells_of_a_save_that_failed(tmp_path):
@@ -444,3 +445,48 @@ def test_two_processes_save_for_one_and_pass_damage_over_together(tmp_path):
     DAMAGES["a truncated file"](tmp_path / "3")
     run_two_processes(tmp_path, "resume")
     assert (tmp_path / "3.damaged").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff{}", b"[1]", b'{"top1"'])
+def test_damaged_metrics_of_a_step_are_mended_from_its_record(tmp_path, damage):
+    with Checkpoints(tmp_path, best_metric="top1") as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(step, make_state(step), META, {"top1": step / 4}, block=True)
+    metrics = tmp_path / "2" / "metrics" / "metrics"
+    whole = json.loads(metrics.read_bytes())
+    metrics.write_bytes(damage)
+    with Checkpoints(tmp_path, best_metric="top1") as checkpoints:
+        checkpoints.save(3, make_state(3), META, {"top1": 0.0})
+        checkpoints.save(4, make_state(4), META, {"top1": 0.0})
+        assert checkpoints.best_step() == 2
+    assert json.loads(metrics.read_bytes()) == whole
+
+
+UNREADABLE = """
+import os, sys
+from pathlib import Path
+import jax.numpy as jnp, jax
+from scenic_video.checkpoints import Checkpoints, UnreadableCheckpoint
+folder = Path(sys.argv[1])
+if os.geteuid() == 0:
+    os.seteuid(65534)
+try:
+    Checkpoints(folder).read_meta()
+except UnreadableCheckpoint as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("part", ["record", "record/data.json"])
+def test_a_step_that_may_not_be_read_is_not_called_damaged(tmp_path, part):
+    save_all(tmp_path / "run", [1, 2])
+    hidden = tmp_path / "run" / "2" / part
+    for folder in (tmp_path, *tmp_path.parents[:2]):  # pytest keeps them to this user
+        folder.chmod(0o755)
+    hidden.chmod(0)
+    said = subprocess.run(
+        [sys.executable, "-c", UNREADABLE, tmp_path / "run"], capture_output=True, text=True
+    )
+    hidden.chmod(0o755)
+    assert "Permission denied" in said.stdout and "right to read it" in said.stdout, said.stderr
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["1", "2"]

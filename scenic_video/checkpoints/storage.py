@@ -4,11 +4,10 @@ A step is a folder with two parts. `state` holds the arrays under their names: n
 path, whatever containers the state is made of. `record` is JSON; see `record.py`.
 """
 
-import contextlib
 import gc
+import json
 import logging
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -19,6 +18,8 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as orbax
 
 from scenic_video.checkpoints.fingerprint import fingerprints
+from scenic_video.checkpoints.orbax_noise import is_news, quiet_if_it_fails
+from scenic_video.checkpoints.permissions import Unreadable, unreadable
 from scenic_video.checkpoints.record import Best, Content, is_intact, rank
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,10 @@ class CorruptedCheckpoint(RuntimeError):
     """A checkpoint that cannot be read, or whose arrays are not those that were saved."""
 
 
+class UnreadableCheckpoint(RuntimeError):
+    """A checkpoint that the system does not let this process read; it may be whole."""
+
+
 def steps_in(directory: epath.Path) -> list[int]:
     """The complete steps, ascending."""
     if not directory.exists():
@@ -40,7 +45,13 @@ def steps_in(directory: epath.Path) -> list[int]:
 
 
 def open_writer(directory: epath.Path, keep_last: int, best: Best | None) -> Any:
-    """Orbax's writer; clears away what a killed run left half-written."""
+    """Orbax's writer; clears away what a killed run left half-written.
+
+    Orbax reads its own copies of the metrics as it opens, and fails by a damaged one: those are
+    written anew from the records.
+    """
+    logging.getLogger("absl").addFilter(is_news)
+    _mend_metrics(directory)
     policies: Any = orbax.training.preservation_policies
     always: Any = orbax.training.save_decision_policies.FixedIntervalPolicy(1)
     kept: list[Any] = [policies.LatestN(keep_last)]
@@ -59,6 +70,30 @@ def open_writer(directory: epath.Path, keep_last: int, best: Best | None) -> Any
         preservation_policy=policies.AnyPreservationPolicy(kept),
         cleanup_tmp_directories=True,
     )
+
+
+def _mend_metrics(directory: epath.Path) -> None:
+    if jax.process_index() == 0:
+        for step in steps_in(directory):
+            path = directory / str(step) / "metrics" / "metrics"
+            if path.exists() and not _is_metrics(path):
+                _rewrite_metrics(path, step)
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("metrics of checkpoints are readable")
+
+
+def _is_metrics(path: epath.Path) -> bool:
+    try:
+        return isinstance(json.loads(path.read_bytes()), dict)
+    except ValueError:
+        return False
+
+
+def _rewrite_metrics(path: epath.Path, step: int) -> None:
+    logger.warning("DAMAGED METRICS of step %d: written anew.", step)
+    record, problem = _read(path.parent.parent, "record", None)
+    known = record["content"]["metrics"] if not problem and is_intact(record) else None
+    path.write_text(json.dumps(known or {}))
 
 
 def write(writer: Any, step: int, leaves: Mapping[str, Any], record: Mapping[str, Any]) -> Any:
@@ -175,41 +210,29 @@ def _read(folder: epath.Path, part: str, target: Any) -> tuple[Any, str]:
     context.multiprocessing.active_processes = {jax.process_index()}
     context.multiprocessing.barrier_sync_key_prefix = f"process_{jax.process_index()}"
     try:
-        with context, _quiet_if_it_fails():
+        with context, quiet_if_it_fails():
             return orbax.load_checkpointables(folder, {part: target})[part], ""
     except (MemoryError, jax.errors.JaxRuntimeError):
         raise
     except Exception as error:
-        problem = f"its {part} cannot be read: {_reason(error)}"
+        problem = unreadable(folder) or f"its {part} cannot be read: {_reason(error)}"
     gc.collect()  # drops the reads that were abandoned
     return None, problem
 
 
 def _raise_together(name: str, problem: str) -> None:
-    """Raises CorruptedCheckpoint on all processes if one has a problem."""
-    someone = bool(problem)
-    if jax.process_count() > 1:
-        someone = bool(multihost_utils.process_allgather(np.array(someone)).any())
-    if someone:
-        raise CorruptedCheckpoint(f"{name}: {problem or 'another process cannot read it'}.")
+    """Raises on all processes if one has a problem.
 
-
-@contextlib.contextmanager
-def _quiet_if_it_fails() -> Iterator[None]:
-    """Keeps the pages that Orbax's other reads would print, once one has failed, off the terminal.
-
-    They outlive their event loop and end one by one, some of them much later; so the filter stays.
+    Errors: UnreadableCheckpoint where one may not read it, else CorruptedCheckpoint.
     """
-    hook = sys.unraisablehook
-
-    def report(unraisable: Any) -> None:
-        coroutine = getattr(unraisable.object, "__qualname__", "")
-        if str(unraisable.exc_value) != "Event loop is closed" and "_read_" not in coroutine:
-            hook(unraisable)
-
-    sys.unraisablehook = report
-    yield
-    sys.unraisablehook = hook
+    kind = 0 if not problem else 2 if isinstance(problem, Unreadable) else 1
+    if jax.process_count() > 1:
+        kind = int(multihost_utils.process_allgather(np.array(kind)).max())
+    said = f"{name}: {problem or 'another process cannot read it'}."
+    if kind == 2:
+        raise UnreadableCheckpoint(f"{said} Give this user the right to read it, then try again.")
+    if kind == 1:
+        raise CorruptedCheckpoint(said)
 
 
 def _reason(error: BaseException) -> str:

@@ -67,18 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("Where to? Give --workdir=DIR, such as runs/quickstart.")
     terminal = Terminal(quiet=jax.process_index() != 0)
     if arguments.dry_run:
-<<<<<<< HEAD
         dry_run.show(config, terminal)
-        return 0
-    return train(build_experiment(config, terminal), arguments.workdir, terminal)
-=======
-        dry_run.show(build_experiment(config, terminal), terminal)
         return 0
     with in_use(arguments.workdir) as left_over:
         if left_over:
             terminal.line(left_over)
         return train(build_experiment(config, terminal), arguments.workdir, terminal)
->>>>>>> 0c9b912 (Runs survive: a workdir has one run, failed saves and full disks stop it in a sentence, stops in the last evaluation and closed terminals save)
 
 
 def train(experiment: Experiment, workdir: Path, terminal: Terminal) -> int:
