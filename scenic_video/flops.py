@@ -1,6 +1,7 @@
 """What a model costs: GFLOPs as the papers print them, and parameters; nothing is allocated."""
 
 import functools
+import inspect
 import math
 from typing import Any
 
@@ -19,7 +20,7 @@ def forward_gflops(model: Any, **input_shapes: tuple[int, ...]) -> float:
     model = model.clone(dtype="float32") if hasattr(model, "dtype") else model
     inputs = _inputs(input_shapes)
     with jax.default_device(jax.devices("cpu")[0]):  # not all backends count
-        apply = functools.partial(model.apply, rngs={"mask": jax.random.key(0)})
+        apply = functools.partial(model.apply, rngs={"mask": jax.random.key(0)}, **_mode(model))
         cost = jax.jit(apply).lower(_variables(model, inputs), **inputs).cost_analysis()
     if cost is None:
         raise RuntimeError("XLA counts no operations in this version of JAX.")
@@ -37,4 +38,10 @@ def _inputs(shapes: dict[str, tuple[int, ...]]) -> dict[str, jax.ShapeDtypeStruc
 
 
 def _variables(model: Any, inputs: dict[str, jax.ShapeDtypeStruct]) -> Any:
-    return jax.eval_shape(lambda inputs: model.init(jax.random.key(0), **inputs), inputs)
+    init = functools.partial(model.init, jax.random.key(0), **_mode(model))
+    return jax.eval_shape(lambda inputs: init(**inputs), inputs)
+
+
+def _mode(model: Any) -> dict[str, bool]:
+    """As in evaluation, for models whose call has no default for that."""
+    return {"train": False} if "train" in inspect.signature(model).parameters else {}

@@ -6,7 +6,7 @@ the optimizer, and a mesh for the devices.
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from scenic_video import metrics as metrics_lib
 from scenic_video import sharding
-from scenic_video.tasks.task import Batch, Output, Task, Variables
+from scenic_video.tasks.task import Batch, Output, Task, Variables, output_of
 
 
 class TrainState(struct.PyTreeNode):
@@ -90,7 +90,13 @@ def init_state(
     with_ema: bool = False,
 ) -> TrainState:
     """A state at step 0. Pure, so that `jit` can give every leaf birth where it belongs."""
-    model_state = dict(task.init(rng, batch))
+    model_state = task.init(rng, batch)
+    if not isinstance(model_state, Mapping) or "params" not in model_state:
+        raise ValueError(
+            f"{type(task).__name__}.init returns a {type(model_state).__name__}; wanted the "
+            "variables of a model with parameters, {'params': ...}, as model.init(...) gives them."
+        )
+    model_state = dict(model_state)
     params = model_state.pop("params")
     return TrainState(
         step=jnp.zeros((), jnp.int32),
@@ -141,7 +147,8 @@ def accumulated_gradients(
     """
 
     def weighted_loss(params, model_state, part, part_rng):
-        output = task({"params": params, **model_state}, part, rng=part_rng, train=True)
+        variables = {"params": params, **model_state}
+        output = output_of(task, variables, part, rng=part_rng, train=True)
         return output.loss * output.weight, output._replace(predictions={})
 
     grad = jax.grad(weighted_loss, has_aux=True)
@@ -193,7 +200,8 @@ def _moving_average(average: Any, params: Any, decay: float | None) -> Any:
 
 def eval_step(task: Task, rng: jax.Array, state: TrainState, batch: Batch) -> Output:
     """Metrics and predictions of one batch, by the parameters that are evaluated."""
-    output = task({"params": state.eval_params, **state.model_state}, batch, rng=rng, train=False)
+    variables = {"params": state.eval_params, **state.model_state}
+    output = output_of(task, variables, batch, rng=rng, train=False)
     return output._replace(model_state={})
 
 

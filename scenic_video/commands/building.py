@@ -95,7 +95,15 @@ def build_taking(node: Mapping[str, Any], **runtime: Any) -> Any:
 
 def _check_inputs(model: Any, modalities: Sequence[str]) -> None:
     """Refuses modalities that the model's call has no keyword for."""
+    if not callable(model):
+        raise ConfigError(f"The model is a {type(model).__name__}, which cannot be called.")
     known = _taken_by(model, MODALITIES)
+    if not known:
+        raise ConfigError(
+            f"{type(model).__name__} is called with a keyword for each modality "
+            f"({', '.join(modalities)}), but takes {', '.join(inspect.signature(model).parameters)}"
+            f". Write def __call__(self, *, {', '.join(modalities)}, train)."
+        )
     if unknown := [name for name in modalities if name not in known]:
         raise ConfigError(
             f"preprocessing.modalities gives {', '.join(modalities)}, but "

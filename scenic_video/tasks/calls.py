@@ -1,6 +1,7 @@
-"""How tasks call a model: in training, and on the views of an evaluation."""
+"""How tasks call a model: to begin with, in training, and on the views of an evaluation."""
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -9,6 +10,33 @@ from jaxtyping import Array, Key
 
 from scenic_video.tasks.presence import Inputs
 from scenic_video.tasks.task import Variables
+
+
+def init_model(model: Any, inputs: Inputs, rngs: Mapping[str, Key[Array, ""]]) -> Variables:
+    """The variables that a model starts with. Errors: ValueError where it cannot be called so."""
+    check_call(model, [*inputs.keywords, "train"])
+    return model.init(dict(rngs), **inputs.keywords, train=False)
+
+
+def check_call(model: Any, given: Sequence[str]) -> None:
+    """Errors: ValueError where a model is no Linen module, or its call takes other arguments."""
+    name = type(model).__name__
+    if not callable(model) or not all(hasattr(model, method) for method in ("init", "apply")):
+        raise ValueError(
+            f"The model is a {name}; wanted a Flax Linen module: a class derived from "
+            "flax.linen.Module with a method __call__(self, rgb, *, train)."
+        )
+    parameters = inspect.signature(model).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    lacking = [x for x in given if x not in parameters and not takes_all]
+    plain = [p for p in parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    more = [p.name for p in plain if p.default is p.empty and p.name not in given]
+    if lacking or more:
+        raise ValueError(
+            f"{name}.__call__ takes {', '.join(parameters) or 'nothing'}, but is called with the "
+            f"keywords {', '.join(given)}. Write def __call__(self, *, {', '.join(given)}); give "
+            "further arguments a default."
+        )
 
 
 def call_in_training(

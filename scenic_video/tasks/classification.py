@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float
 
 from scenic_video.data.mixup import mix_examples
 from scenic_video.layers.presence import log_mean_over_present, mean_over_present
 from scenic_video.tasks import classification_metrics
-from scenic_video.tasks.calls import call_in_training, over_views
+from scenic_video.tasks.calls import call_in_training, init_model, over_views
+from scenic_video.tasks.logits import check_names, split_logits
 from scenic_video.tasks.presence import Inputs
 from scenic_video.tasks.task import Batch, Output, Variables
 
@@ -96,7 +96,7 @@ class Classification:
 
     def init(self, rng: jax.Array, batch: Batch) -> Variables:
         inputs = Inputs.of(self.transform(batch["inputs"], rng=rng, train=False))
-        return self.model.init({"params": rng, "dropout": rng}, **inputs.keywords, train=False)
+        return init_model(self.model, inputs, {"params": rng, "dropout": rng})
 
     def __call__(
         self, variables: Variables, batch: Batch, *, rng: jax.Array, train: bool
@@ -172,8 +172,9 @@ class Classification:
         """Logits, for each modality or for all of them, with the targets they are held to."""
         presence = inputs.all_presence
         if isinstance(logits, Mapping):
+            check_names(logits, inputs, model=self.model)
             names = list(logits)
-            heads = _stacked([self._split(logits[name]) for name in names])
+            heads = _stacked([self._split(logits[name], inputs) for name in names])
             shown = jnp.stack([presence[name] for name in names])
             return Answers(heads, _stacked([targets_of[name] for name in names]), shown)
         if self.mixmod:
@@ -185,7 +186,7 @@ class Classification:
         shown = jnp.stack([presence[name] for name in targets_of])
         stacked = _stacked(list(targets_of.values()))
         targets = {head: mean_over_present(x, shown)[None] for head, x in stacked.items()}
-        heads = {head: x[None] for head, x in self._split(logits).items()}
+        heads = {head: x[None] for head, x in self._split(logits, inputs).items()}
         return Answers(heads, targets, inputs.any_present[None])
 
     def _answer_of_views(
@@ -195,9 +196,10 @@ class Classification:
             inputs = self._shown(view, rng)
             logits = self.model.apply(variables, **inputs.keywords, train=False)
             if isinstance(logits, Mapping):
+                check_names(logits, inputs, model=self.model)
                 presence = jnp.stack([inputs.all_presence[name] for name in logits])
                 logits = mean_over_present(jnp.stack(list(logits.values())), presence)
-            return self._split(logits), inputs.any_present
+            return self._split(logits, inputs), inputs.any_present
 
         logits, presence = over_views(one_view, batch["inputs"])
         logits = {head: self._average(x, presence)[None] for head, x in logits.items()}
@@ -224,15 +226,9 @@ class Classification:
             return jax.nn.one_hot(label, self.heads[head])
         return label / jnp.maximum(label.sum(axis=-1, keepdims=True), 1)
 
-    def _split(self, logits: jax.Array) -> ByHead:
-        sizes = list(self.heads.values())
-        if logits.shape[-1] != sum(sizes):
-            raise ValueError(
-                f"The model gives {logits.shape[-1]} logits, but the heads {dict(self.heads)} need "
-                f"{sum(sizes)}. Set model.num_classes to their sum, or leave it out of the config."
-            )
-        parts = jnp.split(logits.astype(jnp.float32), np.cumsum(sizes)[:-1], axis=-1)
-        return dict(zip(self.heads, parts, strict=True))
+    def _split(self, logits: Any, inputs: Inputs) -> ByHead:
+        batch = len(inputs.any_present)
+        return split_logits(logits, self.heads, model=self.model, batch=batch)
 
     def _loss(self, answers: Answers, head: str) -> jax.Array:
         """The loss [B] of a head: the mean over the answers of each example."""

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from scenic_video import metrics
 from scenic_video.layers.masking import Reconstruction
 from scenic_video.layers.presence import mean_over_present
-from scenic_video.tasks.calls import call_in_training, over_views
+from scenic_video.tasks.calls import call_in_training, init_model, over_views
 from scenic_video.tasks.presence import Inputs
 from scenic_video.tasks.task import Batch, Output, Variables
 
@@ -55,7 +55,7 @@ class MaskedReconstruction:
     def init(self, rng: jax.Array, batch: Batch) -> Variables:
         inputs = Inputs.of(self.transform(batch["inputs"], rng=rng, train=False))
         rngs = {"params": rng, "mask": rng, "dropout": rng}
-        return self.model.init(rngs, **inputs.keywords, train=False)
+        return init_model(self.model, inputs, rngs)
 
     def __call__(
         self, variables: Variables, batch: Batch, *, rng: jax.Array, train: bool

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 from clu.metrics import Metric
 from jaxtyping import Array, Float
 
@@ -13,6 +14,12 @@ has an axis of views behind the batch axis."""
 
 Variables = dict[str, Any]
 """Flax collections: {"params": ..., "batch_stats": ...}."""
+
+
+FIELDS = (
+    "A task returns scenic_video.tasks.task.Output(loss=, weight=, metrics={name: Metric}, "
+    "model_state={}, predictions={head: [B, ...]})."
+)
 
 
 class Output(NamedTuple):
@@ -39,6 +46,53 @@ class Task(Protocol):
     def __call__(
         self, variables: Variables, batch: Batch, *, rng: jax.Array, train: bool
     ) -> Output: ...
+
+
+def output_of(
+    task: Task, variables: Variables, batch: Batch, *, rng: jax.Array, train: bool
+) -> Output:
+    """What a task makes of a batch. Errors: ValueError where that is no complete `Output`."""
+    try:
+        output = task(variables, batch, rng=rng, train=train)
+    except TypeError as error:
+        if not str(error).startswith("Output.__new__()"):
+            raise
+        words = str(error).removeprefix("Output.__new__() ")
+        raise ValueError(f"{_name(task)} returns an Output that is {words}. {FIELDS}") from error
+    _check_output(output, task)
+    state = {name: x for name, x in variables.items() if name != "params"}
+    if train and jax.tree.structure(output.model_state) != jax.tree.structure(state):
+        raise ValueError(
+            f"{_name(task)} returns the model_state {jax.tree.map(jnp.shape, output.model_state)}; "
+            f"wanted the collections other than params: {jax.tree.map(jnp.shape, state)}."
+        )
+    return output
+
+
+def _check_output(output: Any, task: Task) -> None:
+    if not isinstance(output, Output):
+        raise ValueError(f"{_name(task)} returns a {type(output).__name__}, no Output. {FIELDS}")
+    for field in ("loss", "weight"):
+        if jnp.shape(getattr(output, field)) != ():
+            raise ValueError(
+                f"{_name(task)}: {field} has the shape {jnp.shape(getattr(output, field))}; wanted "
+                "one number for the batch, a mean over its examples and how many these are."
+            )
+    for field in ("metrics", "model_state", "predictions"):
+        if not isinstance(value := getattr(output, field), Mapping):
+            raise ValueError(
+                f"{_name(task)}: {field} is a {type(value).__name__}; wanted a dict. {FIELDS}"
+            )
+    for name, metric in output.metrics.items():
+        if not isinstance(metric, Metric):
+            raise ValueError(
+                f"{_name(task)}: the metric {name!r} is a {type(metric).__name__}; wanted one of "
+                "clu.metrics, such as scenic_video.metrics.scalar(value, weight)."
+            )
+
+
+def _name(task: Task) -> str:
+    return type(task).__name__
 
 
 @runtime_checkable
