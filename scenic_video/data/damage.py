@@ -12,6 +12,8 @@ from scenic_video.data.containers import Demuxer, Source, open_container
 
 STATES_ITS_LENGTH = ("mov", "matroska", "avi", "flv")
 """Containers whose header says how long they are; others are as long as what is there."""
+LIST_TIMES = ("mov", "avi")
+"""Containers whose index says of every frame when it is shown."""
 TOLERANCE = 0.5
 """Seconds by which a file may end before its index says: rounding, and sound that lasts longer."""
 LONGEST_GAP = 1.0
@@ -109,10 +111,13 @@ class _Walk:
         return f"ends at {end:.4g} s, its index says {self._stated:.4g} s"
 
     def gap(self) -> str:
-        """A hole in a video whose other frames come evenly, as a broken part leaves it."""
+        """A hole in a video whose other frames come evenly, as a broken part leaves it.
+
+        Where an index lists the times of all frames, a long one is a pause.
+        """
         times = np.unique(np.array(self._times, float)) * self._seconds
         intervals = np.diff(times)
-        if not len(intervals):
+        if not len(intervals) or self._demuxer.stream.container.format.name.startswith(LIST_TIMES):
             return ""
         usual = float(np.median(intervals))
         is_even = np.mean(np.abs(intervals - usual) <= usual / 2) >= 1 - FEW

@@ -98,6 +98,8 @@ def test_a_hole_among_even_frames_is_found_and_uneven_frames_are_none(
     hole = [*range(30), *range(90, 120)]
     path = write_video(tmp_path / "hole.mkv", frames, ticks=hole)
     assert damage_of(path) == "has no pictures from 1.16 to 3.6 s"
+    pause = write_video(tmp_path / "pause.mp4", frames, ticks=hole, options={"bf": "0"})
+    assert damage_of(pause) == ""
     uneven = write_video(tmp_path / "uneven.mkv", frames, ticks=[n * n for n in range(LENGTH)])
     assert damage_of(uneven) == ""
 
