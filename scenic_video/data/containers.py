@@ -5,8 +5,10 @@ import contextlib
 import io
 import os
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import av
@@ -17,7 +19,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from scenic_video.data.clock import running
-from scenic_video.data.streams import best_video
+from scenic_video.data.streams import best_audio, best_video
 
 Source = str | bytes | os.PathLike[str]
 """A path, or the encoded bytes of a container or of a picture."""
@@ -135,7 +137,7 @@ class Demuxer(StreamReader[VideoStream]):
 
     @property
     def has_audio(self) -> bool:
-        return len(self._container.streams.audio) > 0
+        return best_audio(self._container) is not None
 
 
 def _video_on_one_thread(container: InputContainer) -> VideoStream:
@@ -148,13 +150,20 @@ def _video_on_one_thread(container: InputContainer) -> VideoStream:
 
 @contextlib.contextmanager
 def naming_failures(name: str) -> Iterator[None]:
-    """What a file can make decoding raise becomes UnreadableVideo, which names it."""
+    """Whatever PyAV raises over a file, of any class, becomes UnreadableVideo, which names it."""
     try:
         yield
     except FFmpegError as error:
         raise UnreadableVideo(f"{name}: {error.strerror}.") from error
-    except (UnicodeError, ArithmeticError, MemoryError, EOFError) as error:
+    except Exception as error:
+        if isinstance(error, UnreadableVideo) or not _is_of_pyav(error):
+            raise
         raise UnreadableVideo(f"{name}: {type(error).__name__}: {error}.") from error
+
+
+def _is_of_pyav(error: BaseException) -> bool:
+    raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
+    return "av" in Path(raised_in).parts
 
 
 def open_container(source: Source) -> InputContainer:

@@ -53,7 +53,8 @@ class VideoReader(contextlib.AbstractContextManager):
         self._demuxer = Demuxer(source, name=name)
         self._num_damaged = self._num_read = 0
         try:
-            self._scan(start, end)
+            with naming_failures(self.name):
+                self._scan(start, end)
         except BaseException:
             self.close()
             raise
@@ -115,12 +116,13 @@ class VideoReader(contextlib.AbstractContextManager):
         """
         ticks = dict(zip(self._packets.frames.tolist(), self._packets.ticks.tolist(), strict=True))
         last, shown = int(self._packets.frames[-1]), -math.inf
-        for key, frame in self._decoder.all_from(int(self._packets.frames[0])):
-            if key in ticks and ticks[key] > shown:
-                shown = ticks[key]
-                yield shown, frame
-            if key >= last:
-                return
+        with naming_failures(self.name):
+            for key, frame in self._decoder.all_from(int(self._packets.frames[0])):
+                if key in ticks and ticks[key] > shown:
+                    shown = ticks[key]
+                    yield shown, frame
+                if key >= last:
+                    return
 
     def require_whole(self) -> None:
         """Errors: UnreadableVideo where too much of what was read last is damaged.

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import av
@@ -52,7 +52,7 @@ def orientation(frame: av.VideoFrame) -> Orientation:
     """
     for data in _side_data(frame):
         if data.type is Type.DISPLAYMATRIX:
-            return _orientation(np.frombuffer(memoryview(data), np.int32).astype(float))
+            return _orientation(np.frombuffer(memoryview(data), np.int32).tolist())
     return Orientation()
 
 
@@ -66,13 +66,12 @@ def _side_data(frame: av.VideoFrame) -> Iterable[SideData]:
         return cast(Any, graph.vpull().side_data)
 
 
-def _orientation(matrix: np.ndarray) -> Orientation:
+def _orientation(matrix: Sequence[int]) -> Orientation:
     """From x' = a x + c y, y' = b x + d y, where y points down."""
-    a, b, _, c, d = matrix[:5].tolist()
-    across, down = math.hypot(a, c), math.hypot(b, d)
-    if across == 0 or down == 0:
+    a, b, _, c, d, *_ = matrix
+    area = a * d - b * c
+    if area == 0:
         return Orientation()
-    is_mirrored = a * d - b * c < 0
-    sign = -1 if is_mirrored else 1  # without the mirror, which comes first, a turn is left
-    angle = math.degrees(math.atan2(sign * b / down, sign * a / across))
-    return Orientation(rotation=round(angle / 90) % 4 * 90, is_mirrored=is_mirrored)
+    sign = -1 if area < 0 else 1  # without the mirror, which comes first, a turn is left
+    angle = math.degrees(math.atan2(sign * b / math.hypot(b, d), sign * a / math.hypot(a, c)))
+    return Orientation(rotation=round(angle / 90) % 4 * 90, is_mirrored=area < 0)

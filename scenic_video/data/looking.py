@@ -5,6 +5,7 @@ import functools
 
 from scenic_video.data.agreement import check_labels
 from scenic_video.data.check_report import Finding
+from scenic_video.data.containers import naming_failures
 from scenic_video.data.content import content_of
 from scenic_video.data.damage import damage_of, is_encrypted
 from scenic_video.data.deadline import NoAnswer, with_deadline
@@ -90,7 +91,8 @@ class Look:
         self._looked_through.add(file)
         name = None if isinstance(example.video, str) else example.id
         look = functools.partial(damage_of, example.video, name=name, decode_all=self._decode_all)
-        return with_deadline(look, DECODING_DEADLINE if self._decode_all else DEADLINE)
+        with naming_failures(file):
+            return with_deadline(look, DECODING_DEADLINE if self._decode_all else DEADLINE)
 
 
 def _inspect(example: Example) -> VideoInfo:

@@ -11,7 +11,7 @@ from av.audio.stream import AudioStream
 from av.error import FFmpegError
 from jaxtyping import Float32
 
-from scenic_video.data.containers import Source, StreamReader
+from scenic_video.data.containers import Source, StreamReader, naming_failures
 from scenic_video.data.mixing import resampled
 from scenic_video.data.streams import best_audio
 
@@ -50,7 +50,7 @@ def _placed(
     source: Source, *, begin: Fraction, rate: int
 ) -> Iterator[tuple[int, Float32[np.ndarray, "samples"]]]:
     """Pieces of sound and the positions of their first samples, counted from `begin`."""
-    with StreamReader(source, best_audio) as reader:
+    with StreamReader(source, best_audio) as reader, naming_failures(reader.name):
         if reader.stream is None:
             return
         for piece in resampled(_frames(reader, reader.stream, begin), rate=rate):

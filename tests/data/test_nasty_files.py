@@ -5,6 +5,7 @@ They test decoding.py and containers.py.
 
 import os
 import shutil
+import struct
 from fractions import Fraction
 
 import av
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from scenic_video.data.containers import naming_failures
 from scenic_video.data.decoding import UnreadableVideo, VideoReader, inspect
 
 FPS = 25
@@ -273,3 +275,22 @@ def test_no_file_stays_open(good, tmp_path):
             with pytest.raises(UnreadableVideo):
                 VideoReader(str(path), start=start)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_whatever_pyav_raises_over_a_file_names_it():
+    with pytest.raises(UnreadableVideo, match="v.mp4: ValueError: .*nonsense"):
+        with naming_failures("v.mp4"):
+            av.VideoFrame(64, 64, "nonsense")
+    with pytest.raises(ValueError, match="^our own$"):
+        with naming_failures("v.mp4"):
+            raise ValueError("our own")
+
+
+def test_a_file_without_streams_has_nothing_in_it():
+    def box(kind, data):
+        return struct.pack(">I", len(data) + 8) + kind + data
+
+    header = struct.pack(">12xIIIH10x", 1000, 0, 1 << 16, 1 << 8) + bytes(36 + 24 + 4)
+    empty = box(b"ftyp", b"isom" + bytes(4)) + box(b"moov", box(b"mvhd", header))
+    with pytest.raises(UnreadableVideo, match="empty: there is nothing in it"):
+        inspect(empty, name="empty")

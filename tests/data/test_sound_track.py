@@ -4,6 +4,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.error import FFmpegError
 from av.stream import Disposition
 
 from scenic_video.data.sound_track import sound_track, timed
@@ -138,13 +139,15 @@ def test_after_a_seek_that_fails_there_is_sound_and_a_picture(
     path = str(tmp_path / "recorder.avi")
     pictures = write_video(tmp_path / "v.avi", moving_frames(40, 32, 32), fps=10, codec="mpeg4")
     sounds = write_sound(tmp_path / "a.wav", [(0, noise)], codec="pcm_s16le")
-    with av.open(pictures) as video, av.open(sounds) as audio, av.open(path, "w") as container:
-        streams = [container.add_stream_from_template(f.streams[0]) for f in (video, audio)]
+    with av.open(pictures, "r") as video, av.open(sounds, "r") as audio, av.open(path, "w") as out:
+        streams = [out.add_stream_from_template(file.streams[0]) for file in (video, audio)]
         packets = [(p, streams[0]) for p in video.demux() if p.size]
         packets += [(p, streams[1]) for p in audio.demux() if p.size]
-        for packet, stream in sorted(packets, key=lambda both: both[0].pts * both[0].time_base):
+        for packet, stream in sorted(
+            packets, key=lambda both: (both[0].dts or 0) * both[0].time_base
+        ):
             packet.stream = stream
-            container.mux(packet)
+            out.mux(packet)
     # An index that calls no packet of the sound a beginning.
     data = bytearray(Path(path).read_bytes())
     at = data.rindex(b"idx1") + 8
@@ -152,7 +155,7 @@ def test_after_a_seek_that_fails_there_is_sound_and_a_picture(
         if data[entry : entry + 4] == b"01wb":
             data[entry + 4 : entry + 8] = bytes(4)
     Path(path).write_bytes(data)
-    with av.open(path) as container, pytest.raises(av.error.FFmpegError):
+    with av.open(path, "r") as container, pytest.raises(FFmpegError):
         container.seek(10**9, stream=container.streams.audio[0])
     for begin in (0.0, 1.5, 3.0):
         first = int(begin * RATE)
