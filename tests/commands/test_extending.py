@@ -1,8 +1,10 @@
 """What a project of one's own does wrong ends in one sentence with the cure."""
 
 import re
+import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,3 +178,20 @@ def test_a_task_that_gives_something_else_is_told_in_a_sentence(said, gives, wor
 def test_a_task_of_ones_own_needs_no_change_here(said):
     task = "--config.task={'target': 'mine:Task', 'gives': 'all'}"
     assert said(CONFIG, with_model("Net"), task).startswith("0 ")
+
+
+def test_the_example_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    section = README.read_text().partition("## Extending")[2]
+    model, test = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[:2]
+    (command,) = re.findall(r"scenic-video (train .*--dry-run)", section)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "my_project").mkdir()
+    (tmp_path / "my_project" / "model.py").write_text(model)
+    written: dict[str, Any] = {}
+    exec(test, written)
+    written["test_a_video_gives_logits"]()
+    assert cli.main(shlex.split(command)) == 0
+    assert "my_project.model:MyModel" in capsys.readouterr().out
+    for name in ("my_project", "my_project.model"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
