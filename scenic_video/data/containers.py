@@ -3,6 +3,7 @@
 import codecs
 import contextlib
 import io
+import math
 import os
 import threading
 import traceback
@@ -134,6 +135,24 @@ class Demuxer(StreamReader[VideoStream]):
         """Of a video of constant frame rate; a guess where nothing states its rate."""
         rate = self.stream.average_rate or self.stream.guessed_rate or 25
         return float(1 / (rate * self.time_base))
+
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether it is a stream, of which a part that begins anywhere is a file too."""
+        return self._container.format.name in WITHOUT_INDEX
+
+    def still_until(self, end: int) -> int:
+        """Until when a last picture stays that the next would replace at the tick `end`.
+
+        That is the file's own end where its sound goes on and its index lists no more pictures: a
+        slide show, not a broken download.
+        """
+        file_end, stream = self._container.duration, self.stream
+        if not stream.duration or not file_end or end < self.origin + stream.duration:
+            return end
+        begin = self._container.start_time or 0
+        seconds = Fraction(file_end + begin, av.time_base)
+        return max(end, math.floor(seconds / self.time_base))
 
     @property
     def has_audio(self) -> bool:

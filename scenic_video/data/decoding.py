@@ -51,7 +51,7 @@ class VideoReader(contextlib.AbstractContextManager):
         end: float | int | None = None,
     ):
         self._demuxer = Demuxer(source, name=name)
-        self._num_damaged = self._num_read = 0
+        self._num_corrupt = self._num_missing = self._num_read = 0
         try:
             with naming_failures(self.name):
                 self._scan(start, end)
@@ -104,7 +104,8 @@ class VideoReader(contextlib.AbstractContextManager):
             self._find(pictures)
         if pictures.array is None:
             raise UnreadableVideo(f"{self.name}: none of its frames can be decoded{self._reason}.")
-        self._num_damaged, self._num_read = pictures.num_damaged, len(unique)
+        self._num_corrupt, self._num_missing = pictures.num_corrupt, pictures.num_stand_ins
+        self._num_read = len(unique)
         in_order = np.array_equal(rows, np.arange(len(unique)))
         return pictures.array if in_order else pictures.array[rows]
 
@@ -127,12 +128,15 @@ class VideoReader(contextlib.AbstractContextManager):
     def require_whole(self) -> None:
         """Errors: UnreadableVideo where too much of what was read last is damaged.
 
-        That is where more than one in ten of the different frames cannot be decoded, so that the
-        one before stands in for it, or were decoded with errors, by the decoder's own flag.
+        That is where more than one in ten of the different frames are missing, so that the one
+        before stands in, while the decoder refused packets, or were decoded with errors, by the
+        decoder's own flag. What is missing without an error is no damage: some streams lead with
+        pictures that lean on a part that was cut off, or have a packet a field.
         """
-        if self._num_damaged > DAMAGED_SHARE * self._num_read:
+        num_damaged = self._num_corrupt + (self._num_missing if self._decoder.last_error else 0)
+        if num_damaged > DAMAGED_SHARE * self._num_read:
             raise UnreadableVideo(
-                f"{self.name}: {self._num_damaged} of {self._num_read} frames of the clip are "
+                f"{self.name}: {num_damaged} of {self._num_read} frames of the clip are "
                 f"missing or decoded with errors{self._reason}."
             )
 
@@ -155,6 +159,11 @@ class VideoReader(contextlib.AbstractContextManager):
         rounding = 0 if low is None else latest - low
         self._packets = scan(self._demuxer, low=low, high=high, rounding=rounding)
         self._decoder = FrameDecoder(self._demuxer, self._packets)
+        if self._demuxer.may_be_cut and self._packets.precede_keyframes:
+            first = next(self._decoder.all_from(int(self._packets.frames[0])), None)
+            if first is not None:
+                self._packets = self._packets.shown_from(first[0])
+                self._decoder = FrameDecoder(self._demuxer, self._packets)
         if not len(self._packets.frames):
             until = "its end" if end is None else f"{end:g} s"
             raise UnreadableVideo(f"{self.name}: there is no frame from {start:g} s to {until}.")

@@ -39,6 +39,19 @@ class Packets:
     last_duration: int
     is_untimed: bool
 
+    @property
+    def precede_keyframes(self) -> bool:
+        """Whether frames are listed before the first keyframe."""
+        if self.is_untimed or not len(self.frames) or self.is_key[0]:
+            return False
+        keys = self.pts[self.is_key]
+        return not len(keys) or bool(self.frames[0] < keys[0])
+
+    def shown_from(self, key: int) -> "Packets":
+        """Without the frames before this one."""
+        is_shown = self.frames >= key
+        return dataclasses.replace(self, ticks=self.ticks[is_shown], frames=self.frames[is_shown])
+
     def needed_for(self, wanted: Int[np.ndarray, "n"]) -> Bool[np.ndarray, "packets"]:
         """Marks what must be decoded to see the frames with pts `wanted`.
 
@@ -189,6 +202,10 @@ def _cut(packets: Packets, stretch: _Stretch, window: _Window) -> Packets:
     """The frames on screen within the window; the first one's time is not before it."""
     low, high, ticks = window.low, window.high, packets.ticks
     first, last, duration = 0, len(ticks), packets.last_duration
+    if stretch.is_whole and last and (low is not None or high is not None):
+        duration = max(
+            duration, window.demuxer.still_until(int(ticks[-1]) + duration) - int(ticks[-1])
+        )
     if high is not None:
         last = int(np.searchsorted(ticks, high))
         goes_on = last < len(ticks) or not stretch.is_whole

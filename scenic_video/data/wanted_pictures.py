@@ -16,8 +16,8 @@ class WantedPictures:
         self.missing = {key: row for row, key in enumerate(keys.tolist())}
         self.array: UInt8[np.ndarray, "n height width 3"] | None = None
         self._convert = convert
-        self.num_damaged = 0
-        """Frames that were decoded with errors, and those for which another stands in."""
+        self.num_corrupt = self.num_stand_ins = 0
+        """Frames that were decoded with errors, and places of lost ones that others take."""
 
     @property
     def missing_keys(self) -> Int[np.ndarray, "n"]:
@@ -26,7 +26,7 @@ class WantedPictures:
 
     def put(self, key: int, frame: av.VideoFrame) -> None:
         picture = self._convert(frame)
-        self.num_damaged += frame.is_corrupt
+        self.num_corrupt += frame.is_corrupt
         if self.array is None:
             self.array = np.empty((len(self.missing), *picture.shape), np.uint8)
         self.array[self.missing.pop(key)] = picture
@@ -37,4 +37,4 @@ class WantedPictures:
             if until is not None and key >= until:
                 return
             self.put(key, frame)
-            self.num_damaged += not frame.is_corrupt
+            self.num_stand_ins += 1

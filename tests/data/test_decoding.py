@@ -7,7 +7,7 @@ import pytest
 from av.error import InvalidDataError
 
 from scenic_video.data import containers, frame_decoder, packets
-from scenic_video.data.decoding import VideoReader, inspect
+from scenic_video.data.decoding import UnreadableVideo, VideoReader, inspect
 
 CODECS = {
     "closed_gop.mp4": dict(options={"g": "20", "bf": "3"}),
@@ -202,7 +202,8 @@ def test_marks_of_keyframes_that_are_none_change_no_picture(
         tmp_path / f"honest_{name}", moving_frames(50, 96, 128), codec=codec, options=options
     )
     path = str(tmp_path / name)
-    with av.open(honest, "r") as source, av.open(path, "w") as container:
+    source = av.open(honest, "r")
+    with source, av.open(path, "w") as container:
         stream = container.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.size:
@@ -213,6 +214,63 @@ def test_marks_of_keyframes_that_are_none_change_no_picture(
         for indices in ([33], [12, 30], [49]):
             np.testing.assert_array_equal(reader.read(indices, rgb), everything[indices])
     np.testing.assert_array_equal(read(path, start=1.2, end=1.4), everything[30:35])
+
+
+def test_the_last_picture_of_a_slide_show_stays_while_its_sound_goes_on(
+    tmp_path, moving_frames, write_video
+):
+    slides = moving_frames(2, 64, 64)
+    path = write_video(
+        tmp_path / "slides.mp4", slides, ticks=[0, 100], sound=np.zeros(16000 * 10, np.float32)
+    )
+    pictures = decode_everything(path)
+    with VideoReader(path, start=7, end=9) as reader:
+        assert (reader.timestamps.tolist(), reader.finish) == ([7.0], 9.0)
+        np.testing.assert_array_equal(reader.read([0], rgb), pictures[1:])
+    with pytest.raises(UnreadableVideo, match="no frame from 12 s to 13 s"):
+        VideoReader(path, start=12, end=13)
+
+
+def test_a_stream_that_begins_without_keyframe_begins_with_its_first_picture(
+    tmp_path, moving_frames, write_video
+):
+    options = {"g": "20", "bf": "2", "x264-params": "repeat-headers=1"}
+    whole = write_video(tmp_path / "whole.ts", moving_frames(60, 64, 64), options=options)
+    path = str(tmp_path / "cut.ts")
+    source = av.open(whole, "r")
+    with source, av.open(path, "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for packet in [packet for packet in source.demux(video=0) if packet.size][5:]:
+            packet.stream = stream
+            container.mux(packet)
+    pictures = decode_everything(path)
+    assert len(pictures) == 40
+    with VideoReader(path) as reader:
+        assert len(reader.timestamps) == 40
+        np.testing.assert_array_equal(reader.read(range(40), rgb), pictures)
+        reader.require_whole()
+
+
+@pytest.mark.parametrize("name", ["closed_gop.mp4", "mpeg4.mp4", "vp9.webm"])
+def test_a_clip_of_too_many_damaged_frames_is_refused(make, tmp_path, name):
+    """Behind their first bytes, packets hold noise, as those of a scrambled video do."""
+    rng, path = np.random.default_rng(0), str(tmp_path / name)
+    source = av.open(make(name), "r")
+    with source, av.open(path, "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        for number, packet in enumerate(packets):
+            data = bytes(packet)
+            copy = av.Packet(data if number < 20 else data[:24] + rng.bytes(len(data) - 24))
+            copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+            copy.is_keyframe, copy.stream = packet.is_keyframe, stream
+            container.mux(copy)
+    with VideoReader(path) as reader:
+        reader.read(range(12), rgb)
+        reader.require_whole()
+        reader.read(range(25, 55), rgb)
+        with pytest.raises(UnreadableVideo, match=f"{name}: .* of 30 frames of the clip are"):
+            reader.require_whole()
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
