@@ -16,6 +16,7 @@ from scenic_video.commands.building import build_task
 from scenic_video.commands.evaluation import probabilities
 from scenic_video.commands.identity import labels_from_json
 from scenic_video.config import ConfigError
+from scenic_video.data.agreement import check_labels
 from scenic_video.data.decoding import UnreadableVideo
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.preprocessing import Preprocessing
@@ -156,10 +157,13 @@ def aligned_labels(
                 f"on: {', '.join(unknown[:5])}. It was trained on {', '.join(names[:5])}, ..."
             )
         tables[head] = [names.index(name) for name in labels.classes[head]]
-    return [
-        dataclasses.replace(
-            example,
-            labels={h: tuple(table[i] for i in example.labels[h]) for h, table in tables.items()},
-        )
-        for example in examples
-    ]
+    return [_renumbered(example, labels, tables) for example in examples]
+
+
+def _renumbered(
+    example: Example, labels: LabelSpace, tables: Mapping[str, Sequence[int]]
+) -> Example:
+    """The example with the ids that `tables` give by head for its own."""
+    check_labels(example, labels)  # -1, as catalogues mark tests without labels, would wrap around
+    ids = {head: tuple(table[i] for i in example.labels[head]) for head, table in tables.items()}
+    return dataclasses.replace(example, labels=ids)
