@@ -60,9 +60,10 @@ def from_autoencoder(
     modality; joint layers on top of those follow in both streams.
 
     The last LayerNorm is that of the source's last encoder. Where separate encoders start two
-    streams there are two for one place: it stays fresh. Norms between unimodal and joint layers
-    have no place at all. Head, bottlenecks, and class tokens that the autoencoder lacks are fresh;
-    a class token has no learned position then, so its row of the table is zeros.
+    streams there are two for one place: it stays fresh, as where the source has none. Norms
+    between unimodal and joint layers have no place at all. Head, bottlenecks, and class tokens that
+    the autoencoder lacks are fresh; a class token has no learned position then, so its row of the
+    table is zeros.
 
     Kernels of another number of channels follow `change_channels`, which the public code does not:
     it repeats a kernel for 1 channel three times, so that tokens become three times as large. Image
@@ -89,7 +90,7 @@ def from_autoencoder(
         if POSITIONS.fullmatch(path) and not any(re.fullmatch(p, path) for p in allow_fresh):
             _check_same_grid(path, take, flat_target, flat_source, (inputs, source_inputs))
     fresh = FRESH + ([] if "cls" in flat_source else [CLASS_TOKENS])
-    if encoders.norm(streams.modalities) is None:
+    if _last_norm(streams, encoders, flat_source) is None:
         fresh = [*fresh, "(Transformer/)?encoder_norm/.*"]
     return initialize(
         target=target,
@@ -166,7 +167,7 @@ def _from_encoder(
         modality = streams.modality(block[2])
         return Take(f"{encoders.block(modality, int(block[1]))}/{block[3]}")
     if path.startswith(("encoder_norm/", "Transformer/encoder_norm/")):
-        norm = encoders.norm(streams.modalities)
+        norm = _last_norm(streams, encoders, source)
         return None if norm is None else Take(f"{norm}/{path.rpartition('/')[2]}")
     if match := re.fullmatch(r"embedding(_spectrogram)?/(kernel|bias)", path):
         modality = "spectrogram" if match[1] else streams.of_plain_names
@@ -180,6 +181,12 @@ def _from_encoder(
         longer = old in source and leaf.shape[1] == source[old].shape[1] + 1
         return Take(old, _with_zero_row, "zeros for the class token") if longer else Take(old)
     return Take(path)
+
+
+def _last_norm(streams: Streams, encoders: Encoders, source: Mapping[str, Any]) -> str | None:
+    """Where the autoencoder's last LayerNorm lies; None if each modality has one, or none has."""
+    norm = encoders.norm(streams.modalities)
+    return norm if f"{norm}/scale" in source else None
 
 
 def _check_same_grid(

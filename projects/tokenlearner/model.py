@@ -140,17 +140,20 @@ class TokenLearnerViViT(_TokenLearner, kw_only=True):
     [b, t, h, w, 3] cut into tubelets of `tubelet_size` (t, h, w).
 
     Tokens are learned of every frame of tubelets alone. `tubelet_start` draws the embedding at
-    "random", or by "central_frame" or "filter_inflation" from an image kernel.
+    "random", or by "central_frame" or "filter_inflation" from an image kernel. `uniform_frames`
+    embeds that many evenly spaced frames one by one instead, as in ViViT; tubelet_size is then
+    (1, h, w).
     """
 
     tubelet_size: Sequence[int] = (2, 16, 16)
     tubelet_start: str = "random"
+    uniform_frames: int | None = None
 
     @nn.compact
     def __call__(
         self, *, rgb: Float[Array, "b t h w 3"], train: bool = False
     ) -> Float[Array, "b c"]:
-        tokens = self._embed_clips(rgb, self.tubelet_size, self.tubelet_start)
+        tokens = self._embed_clips(rgb, self.tubelet_size, self.tubelet_start, self.uniform_frames)
         return self._logits(tokens, train=train)
 
 

@@ -13,11 +13,6 @@ import flax.linen as nn
 from einops import rearrange
 from jaxtyping import Array, Float
 
-from scenic_video.layers.embeddings import (
-    PatchEmbedding,
-    check_clip,
-    uniform_frame_indices,
-)
 from scenic_video.layers.factorised import FactorisedSelfAttentionBlock, factorised_attention
 from scenic_video.layers.fields import require_one_of
 from scenic_video.layers.pooling import CLASSIFIERS, MAPHead, pool
@@ -61,17 +56,7 @@ class _VideoTransformer(VisionTransformer, kw_only=True):
     uniform_frames: int | None = None
 
     def _tokenize(self, rgb: Float[Array, "b t h w 3"]) -> Float[Array, "b s r q d"]:
-        time, *patch = self.tubelet_size
-        if self.uniform_frames is None:
-            return self._embed_clips(rgb, self.tubelet_size, self.tubelet_start)
-        if time != 1:
-            raise ValueError(
-                f"uniform_frames needs tubelets of one frame; got {tuple(self.tubelet_size)}."
-            )
-        check_clip(rgb.shape, self.tubelet_size)
-        frames = rgb[:, uniform_frame_indices(rgb.shape[1], self.uniform_frames)]
-        embed = PatchEmbedding(self.hidden_size, patch, dtype=self.dtype, name="embedding")
-        return embed(frames)
+        return self._embed_clips(rgb, self.tubelet_size, self.tubelet_start, self.uniform_frames)
 
 
 class SpatioTemporalAttention(_VideoTransformer, kw_only=True):

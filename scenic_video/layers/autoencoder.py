@@ -67,8 +67,8 @@ class Autoencoder(nn.Module, kw_only=True):
     "sinusoidal_1d" (over the sequence), "learned", "learned_space_time" (the sum of one vector for
     each time and one for each place) or "none". `standardize`, `central_frame` and
     `grayscale` say what is to be predicted, as for `reconstruction_target`; the latter two concern
-    video alone. Dropout and stochastic depth are the encoder's. Other fields are those of
-    `VisionTransformer`.
+    video alone. `normalize` ends every encoder and decoder by a LayerNorm. Dropout and stochastic
+    depth are the encoder's. Other fields are those of `VisionTransformer`.
     """
 
     hidden_size: int
@@ -85,6 +85,7 @@ class Autoencoder(nn.Module, kw_only=True):
     standardize: str = "none"
     central_frame: bool = False
     grayscale: bool = False
+    normalize: bool = True
     dropout_rate: float = 0.0
     attention_dropout_rate: float = 0.0
     stochastic_depth_rate: float = 0.0
@@ -246,13 +247,20 @@ class Autoencoder(nn.Module, kw_only=True):
             dropout_rate=self.dropout_rate,
             stochastic_depth_rate=self.stochastic_depth_rate,
             remat=self.remat,
+            normalize=self.normalize,
             name=name,
         )
 
     def _decoder(self, name: str) -> Encoder:
         block = self._block(self.decoder_mlp_dim, self.decoder_num_heads)
-        layers = self.decoder_num_layers
-        return Encoder(layers, block, positions="none", remat=self.remat, name=name)
+        return Encoder(
+            self.decoder_num_layers,
+            block,
+            positions="none",
+            remat=self.remat,
+            normalize=self.normalize,
+            name=name,
+        )
 
     def _block(self, mlp_dim: int, num_heads: int, **fields: Any) -> Any:
         attend = functools.partial(attention, implementation=self.attention_implementation)

@@ -18,6 +18,7 @@ from scenic_video.layers.embeddings import (
     check_clip,
     kernel_initializer,
     single_images,
+    uniform_frame_indices,
 )
 from scenic_video.layers.fields import check_shared_fields, require_one_of
 from scenic_video.layers.pooling import CLASSIFIERS, classify, prepend_class_token
@@ -78,10 +79,24 @@ class VisionTransformer(nn.Module, kw_only=True):
         return embed(single_images(pixels))
 
     def _embed_clips(
-        self, rgb: Float[Array, "b t h w 3"], tubelet_size: Sequence[int], start: str
+        self,
+        rgb: Float[Array, "b t h w 3"],
+        tubelet_size: Sequence[int],
+        start: str,
+        uniform_frames: int | None = None,
     ) -> Float[Array, "b s x y d"]:
-        """Tubelets (t, h, w) of clips, by a kernel that is drawn as `start` says."""
+        """Tubelets (t, h, w) of clips, by a kernel that is drawn as `start` says; or patches of
+        `uniform_frames` evenly spaced frames, by the kernel of an image model."""
         check_clip(rgb.shape, tubelet_size)
+        if uniform_frames is not None:
+            time, *patch = tubelet_size
+            if time != 1:
+                raise ValueError(
+                    f"uniform_frames needs tubelets of one frame; got {tuple(tubelet_size)}."
+                )
+            frames = rgb[:, uniform_frame_indices(rgb.shape[1], uniform_frames)]
+            embed = PatchEmbedding(self.hidden_size, patch, dtype=self.dtype, name="embedding")
+            return embed(frames)
         return PatchEmbedding(
             self.hidden_size,
             tubelet_size,

@@ -1,18 +1,21 @@
 """Masked autoencoders against the public implementation's outputs and parameter trees."""
 
 import functools
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from projects.avmae.pretraining.model import AudiovisualMaskedAutoencoder, MaskedAutoencoder
-from scenic_video.layers.masking import Mask
+from scenic_video.layers.masking import Mask, Reconstruction, reconstruction_target
+from scenic_video.tasks.masked_reconstruction import MaskedReconstruction
 from tests.helpers.golden import assert_close, assert_tree, read_case, read_trees, shapes_of
 
-pytestmark = pytest.mark.slow  # minutes, all together
+slow = pytest.mark.slow  # minutes, all together
 
 TINY: dict[str, Any] = {
     "hidden_size": 32,
@@ -44,6 +47,9 @@ SOUND: dict[str, Any] = BOTH | {
     "encoder": "separate",
 }
 Audiovisual = AudiovisualMaskedAutoencoder
+
+FAST = ("mae_image_token", "avmae_mid_shareddec")
+"""Whose outputs every run of the tests compares; the others are slow tests."""
 
 MODELS: dict[str, Any] = {
     "mae_image_token": MaskedAutoencoder(**IMAGE),
@@ -166,40 +172,89 @@ def assert_kept(output, expected):
     assert_close(output[..., : expected.shape[-1]], expected)
 
 
+STANDARDIZED = {"raw": "none", "std_patch": "patch", "std_patch_channels": "patch_channels"}
+"""`standardize` for each kind of target that the public code has."""
+
+
 def assert_golden(name, model, *, modalities=None):
+    """Every array of the case, of these modalities, and every loss."""
     case, params, inputs, masks, arrays = golden(name)
     inputs = {modality: inputs[modality] for modality in modalities or inputs}
     outputs = run(model, params, inputs, masks=masks, train=True)
     encoded = run(model, params, inputs, encode_only=True)
     assert outputs.keys() == encoded.keys() == inputs.keys()
-    for modality, (prediction, target, mask) in outputs.items():
-        assert_kept(prediction, arrays["output_train/0", modality])
-        np.testing.assert_array_equal(mask, arrays["output_train/1", modality])
-        assert_kept(target, arrays["target_raw", modality])
-        assert_kept(encoded[modality], arrays["output/0", modality])
-        suffix = f"/{modality}" if "avmae" in name else ""
-        loss = (jnp.square(prediction - target).sum(-1) * mask).sum() / mask.sum()
-        np.testing.assert_allclose(
-            loss, case.description["post"]["losses"][f"mse_masked_raw{suffix}"], 1e-4
+    seen, losses = set(), {}
+    for modality, answer in outputs.items():
+        hidden = np.zeros(answer.mask.shape)
+        np.put_along_axis(hidden, np.asarray(masks[modality].hidden), 1, axis=1)
+        found = {"output_train/0": answer.prediction, "output_train/1": answer.mask}
+        found |= {"output/0": encoded[modality], "output/1": np.zeros(hidden.shape)}
+        found |= {"mask/binary": hidden}
+        kinds = [kind for kind in STANDARDIZED if (f"target_{kind}", modality) in arrays]
+        for kind in kinds:
+            found[f"target_{kind}"] = target = target_of(model, inputs[modality], modality, kind)
+            losses |= losses_of(name, kind, {modality: answer._replace(target=target)})
+        for stem, array in found.items():
+            assert_kept(array, arrays[stem, modality])
+        np.testing.assert_array_equal(answer.target, found["target_raw"])
+        seen |= {(stem, modality) for stem in (*found, *INDICES)}
+    assert seen == {key for key in arrays if key[1] in inputs}
+    every = case.description["post"]["losses"]
+    expected = {k: v for k, v in every.items() if modalities is None or k.endswith(modalities)}
+    assert losses == pytest.approx(expected, rel=1e-4)
+
+
+INDICES = ("mask/masked_indices", "mask/unmasked_indices")
+"""What models are given, so that they hide what the public code hid."""
+
+
+def target_of(model, pixels, modality, kind):
+    patch = model._patch_size(modality)
+    return reconstruction_target(pixels, patch, standardize=STANDARDIZED[kind])
+
+
+class Answering(NamedTuple):
+    """A model that answers what is known, so that the loss alone is computed."""
+
+    answers: dict[str, Reconstruction]
+
+    def apply(self, variables, **_):
+        return self.answers, variables
+
+
+def losses_of(name, kind, answers):
+    """What the task makes of the answers for one modality, by the public names of losses: per
+    patch, and per value of a patch."""
+    ((modality, answer),) = answers.items()
+    suffix = f"{kind}/{modality}" if "avmae" in name else kind
+    names = {False: f"mse_masked_{suffix}", True: f"mse_masked_norm_by_dim_{suffix}"}
+    ones = np.ones(len(answer.mask), np.float32)
+    batch: Any = {"inputs": {modality: ones}, "mask": ones}
+    found = {}
+    for per_value, loss in names.items():
+        task = MaskedReconstruction(
+            Answering(answers), lambda x, **_: x, normalize_by_output_dimension=per_value
         )
+        found[loss] = float(task({}, batch, rng=jax.random.key(0), train=True).loss)
+    return found
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [n if n in FAST else pytest.param(n, marks=slow) for n in MODELS])
 def test_reconstructions_equal_the_public_implementations(name):
     assert_golden(name, MODELS[name])
     case, _, inputs, _, _ = golden(name)
     assert shapes_of(MODELS[name], **inputs) == case.tree
 
 
+@slow
 @pytest.mark.parametrize("fields", [RGB, SOUND], ids=["rgb", "spectrogram"])
 def test_separate_encoders_and_decoders_are_two_models(fields):
     model = Audiovisual(**fields, decoder="separate")
     assert_golden("avmae_late_sepdec", model, modalities=model.modalities)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(k, marks=pytest.mark.slow if "l16" in k else ()) for k in TREES]
-)
+@slow
+@pytest.mark.parametrize("name", TREES)
 def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
     case = read_trees("mae")[name]
     inputs = case["input"] if isinstance(case["input"], dict) else {"rgb": case["input"]}
@@ -222,6 +277,51 @@ def hidden_pixels_inverted(inputs, masks):
     return changed
 
 
+WITHOUT = r"(.*/)?encoder_norm/(scale|bias)"
+
+
+def test_normalize_is_the_norm_at_the_end_of_every_encoder_and_decoder():
+    """Left out, the public norm over what remains gives what the public code encodes."""
+    case, params, inputs, masks, arrays = golden("avmae_single_spectrogram")
+    model = Audiovisual(**SOUND, normalize=False)
+    kept = {path: shape for path, shape in case.tree.items() if not re.fullmatch(WITHOUT, path)}
+    assert shapes_of(model, **inputs) == kept and len(case.tree) - len(kept) == 4
+    encoded = run(model, params, inputs, encode_only=True)["spectrogram"]
+    norm = params["Transformer_spectrogram"]["encoder_norm"]
+    assert_kept(nn.LayerNorm().apply({"params": norm}, encoded), arrays["output/0", "spectrogram"])
+    apply: Any = functools.partial(model.apply, masks=masks, capture_intermediates=True)
+    answers, state = jax.jit(apply)({"params": params}, **inputs)
+    last = state["intermediates"]["Decoder"]["encoderblock_1"]["__call__"][0]
+    head = params["output_projection_spectrogram"]
+    expected = np.asarray(last) @ head["kernel"] + head["bias"]
+    assert_kept(answers["spectrogram"].prediction, expected)
+    case, _, inputs, _, _ = golden("avmae_mid_shareddec")
+    tree = shapes_of(Audiovisual(**BOTH, normalize=False), **inputs)
+    assert tree.keys() == {path for path in case.tree if not re.fullmatch(WITHOUT, path)}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("mae_image_token", "std_patch_channels"),
+        ("avmae_mid_shareddec", "std_patch"),
+        pytest.param("mae_image_token", "std_patch", marks=slow),
+        pytest.param("mae_video_tube_sincos1d_none", "std_patch_channels", marks=slow),
+    ],
+)
+def test_models_predict_patches_standardized_as_they_are_told(name, kind):
+    _, params, inputs, masks, arrays = golden(name)
+    model: Any = MODELS[name].clone(standardize=STANDARDIZED[kind])
+
+    def targets(params):
+        answers = model.apply({"params": params}, **inputs, masks=masks)
+        return {modality: answer.target for modality, answer in answers.items()}
+
+    for modality, target in jax.jit(targets)(params).items():
+        assert_kept(target, arrays[f"target_{kind}", modality])
+
+
+@slow
 @pytest.mark.parametrize("objective", ["reconstruction", "inpainting"])
 def test_what_is_scored_is_what_was_hidden_and_the_model_never_saw_it(objective):
     _, params, inputs, masks, arrays = golden("avmae_mid_shareddec")
@@ -235,6 +335,7 @@ def test_what_is_scored_is_what_was_hidden_and_the_model_never_saw_it(objective)
         np.testing.assert_array_equal(changed, mask == 1)
 
 
+@slow
 @pytest.mark.parametrize("decoder", ["separate", "shared"])
 def test_inpainting_looks_at_the_other_modality_alone(decoder):
     _, params, inputs, masks, _ = golden("avmae_late_sepdec")
@@ -248,6 +349,7 @@ def test_inpainting_looks_at_the_other_modality_alone(decoder):
     assert np.abs(changes[hidden]).max() > 1e-2
 
 
+@slow
 def test_all_of_the_sound_may_be_given_to_predict_video_from():
     _, params, inputs, _, _ = golden("avmae_mid_shareddec")
     fields: dict[str, Any] = BOTH | {"masking_rates": {"rgb": 0.75, "spectrogram": 0.0}}
@@ -257,6 +359,7 @@ def test_all_of_the_sound_may_be_given_to_predict_video_from():
     assert answers["rgb"].mask.sum(axis=1).tolist() == [48, 48]
 
 
+@slow
 @pytest.mark.parametrize(
     ("rates", "message"),
     [
@@ -271,6 +374,7 @@ def test_masks_that_hide_nothing_are_refused(rates, message):
         shapes_of(Audiovisual(**fields), **inputs)
 
 
+@slow
 def test_masks_follow_the_key_and_differ_between_steps():
     model: Any = MaskedAutoencoder(**VIDEO, masking="tube")
     _, params, inputs, _, _ = golden("mae_video_tube_sincos1d_none")
@@ -282,6 +386,7 @@ def test_masks_follow_the_key_and_differ_between_steps():
     assert masks[0].sum(axis=1).tolist() == [48, 48]
 
 
+@slow
 def test_video_is_hidden_in_tubes_while_sound_is_not():
     model: Any = Audiovisual(**BOTH, masking="tube")
     _, params, inputs, _, _ = golden("avmae_mid_shareddec")
@@ -295,6 +400,7 @@ def test_video_is_hidden_in_tubes_while_sound_is_not():
         assert answers[name].mask.sum(axis=1).tolist() == [times * int(rate * places)] * 2
 
 
+@slow
 def test_bfloat16_remat_and_learned_positions_predict_in_float32():
     fields = {"positions": "learned", "decoder_positions": "learned", "use_modality_tokens": True}
     model = Audiovisual(**BOTH, **fields, dtype="bfloat16", remat=True, dropout_rate=0.1)
@@ -329,6 +435,7 @@ def test_what_makes_no_sense_is_refused_with_the_reason(fields, message):
         Audiovisual(**BOTH | fields)
 
 
+@slow
 def test_a_modality_that_is_missing_is_named():
     with pytest.raises(ValueError, match=r"is for \('rgb', 'spectrogram'\) but got \('rgb',\)"):
         shapes_of(Audiovisual(**BOTH), rgb=(2, 8, 32, 32, 3))

@@ -9,8 +9,6 @@ from projects.avmae.finetuning.model import PretrainedViT
 from scenic_video.layers.sizes import size
 from tests.helpers.golden import assert_close, assert_tree, read_case, read_trees, shapes_of
 
-pytestmark = pytest.mark.slow  # minutes, all together
-
 HEAD: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 3, "num_heads": 4}
 HEAD |= {"num_classes": 10, "patch_size": (2, 8, 8)}
 FINE_TUNED: dict[str, Any] = {
@@ -47,9 +45,7 @@ def test_logits_equal_the_public_implementations(name):
     assert shapes_of(model, **inputs) == case.tree
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(k, marks=pytest.mark.slow if "l16" in k else ()) for k in TREES]
-)
+@pytest.mark.parametrize("name", [pytest.param(k, marks=pytest.mark.slow) for k in TREES])
 def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
     case = read_trees("mae")[name]
     assert_tree(shapes_of(TREES[name], rgb=case["input"]), case)

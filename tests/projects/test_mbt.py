@@ -12,7 +12,7 @@ from projects.avmae.model import MBT, PretrainedMBT
 from scenic_video.flops import forward_gflops
 from tests.helpers.golden import assert_close, assert_tree, read_case, read_trees, shapes_of
 
-pytestmark = pytest.mark.slow  # minutes, all together
+slow = pytest.mark.slow  # minutes, all together
 
 TINY: dict[str, Any] = {
     "hidden_size": 32,
@@ -24,6 +24,9 @@ TINY: dict[str, Any] = {
     "fusion_layer": 2,
 }
 ALONE: dict[str, Any] = TINY | {"num_bottlenecks": 0}
+
+FAST = ("mbt_bottleneck_token", "avmae_mbt_bottleneck_gap")
+"""Whose outputs every run of the tests compares; the others are slow tests."""
 
 MODELS: dict[str, Any] = {
     "mbt_bottleneck_gap": MBT(**TINY, classifier="gap"),
@@ -77,7 +80,7 @@ def run(model, params, inputs, **options):
     )
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [n if n in FAST else pytest.param(n, marks=slow) for n in MODELS])
 def test_outputs_equal_the_public_implementations(name):
     case, params, inputs = golden(name)
     model, expected = MODELS[name], case.outputs
@@ -89,9 +92,8 @@ def test_outputs_equal_the_public_implementations(name):
     assert shapes_of(model, **inputs) == case.tree
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(k, marks=pytest.mark.slow if "l16" in k else ()) for k in TREES]
-)
+@slow
+@pytest.mark.parametrize("name", TREES)
 def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
     case = read_trees("mbt")[name]
     assert_tree(shapes_of(TREES[name], **case["input"]), case)
@@ -101,7 +103,7 @@ def test_every_public_tree_is_tested():
     assert TREES.keys() == read_trees("mbt").keys()
 
 
-@pytest.mark.slow
+@slow
 @pytest.mark.parametrize(
     ("name", "gflops"),
     [("mbt_b16x2_bottleneck_gap_as527", 492.7), ("avmae_mbt_l16x2_finetune_as527", 1608.7)],
@@ -112,6 +114,7 @@ def test_gflops_are_those_of_the_public_implementation(name, gflops):
     assert abs(forward_gflops(TREES[name], **shapes) - gflops) <= 0.002 * gflops
 
 
+@slow
 @pytest.mark.parametrize(
     ("fields", "hears"),
     [
@@ -129,6 +132,7 @@ def test_video_hears_sound_only_through_the_fusion(fields, hears):
     assert (np.abs(logits[0] - logits[1]).max() > 1e-5) == hears
 
 
+@slow
 def test_one_pass_over_joined_tokens_equals_a_shared_block_for_each_modality():
     _, params, inputs = golden("mbt_nobottleneck_crossmodal")
     blocks = {name: x for name, x in params["Transformer"].items() if name.startswith("encoderb")}
@@ -139,6 +143,7 @@ def test_one_pass_over_joined_tokens_equals_a_shared_block_for_each_modality():
     assert_close(run(MBT(**ALONE, share_encoder=True), params, inputs), apart)
 
 
+@slow
 def test_fusion_can_be_left_out_of_evaluation():
     fused, apart = MBT(**TINY), MBT(**TINY, fuse_in_evaluation=False)
     _, params, inputs = golden("mbt_bottleneck_token")
@@ -148,6 +153,7 @@ def test_fusion_can_be_left_out_of_evaluation():
     assert_close(outputs[1], run(late, params, inputs))
 
 
+@slow
 def test_remat_and_bfloat16_keep_the_answer():
     _, params, inputs = golden("mbt_bottleneck_gap")
     model = MBT(**TINY, classifier="gap")

@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 import jax
+import numpy as np
 import pytest
 
 from projects.tokenlearner.model import TokenLearnerViT, TokenLearnerViViT
@@ -67,6 +68,27 @@ def test_output_equals_the_public_implementations(name):
     (rgb,) = case.inputs.values()
     assert shapes_of(model, rgb=rgb) == case.tree
     assert_close(jax.jit(model.apply)({"params": case.params}, rgb=rgb), case.outputs["output"])
+
+
+def test_uniform_frames_are_embedded_by_the_image_kernel_and_then_as_tubelets_of_one_frame():
+    """The public weights of a clip's model, at the frames that ViViT's public case reads."""
+    case = read_case("tokenlearner_video_v11")
+    (rgb,) = case.inputs.values()
+    params = case.params
+    kernel = params["embedding"]["kernel"]
+    table = params["Transformer"]["posembed_input"]["pos_embedding"]
+    params["Transformer"]["posembed_input"]["pos_embedding"] = table[:, : 3 * 16]
+    fields: dict[str, Any] = TINY | {"tubelet_size": (1, 8, 8)}
+    sampled, framewise = video(**fields | {"uniform_frames": 3}), video(**fields)
+    params["embedding"]["kernel"] = kernel[0]
+    assert shapes_of(sampled, rgb=rgb)["embedding/kernel"] == [8, 8, 3, 32]
+    logits = jax.jit(sampled.apply)({"params": params}, rgb=rgb)
+    params["embedding"]["kernel"] = kernel[:1]
+    apply = jax.jit(framewise.apply)
+    assert_close(apply({"params": params}, rgb=rgb[:, [2, 4, 6]]), logits)
+    assert not np.allclose(apply({"params": params}, rgb=rgb[:, :3]), logits, atol=1e-4)
+    with pytest.raises(ValueError, match="tubelets of one frame"):
+        shapes_of(video(**TINY, uniform_frames=3), rgb=rgb)
 
 
 @pytest.mark.parametrize("name", LEARNERS)
