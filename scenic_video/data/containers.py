@@ -2,7 +2,6 @@
 
 import codecs
 import contextlib
-import io
 import math
 import os
 import threading
@@ -20,10 +19,8 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from scenic_video.data.clock import running
+from scenic_video.data.opening import Source, UnreadableVideo, bounds, open_container
 from scenic_video.data.streams import best_audio, best_video
-
-Source = str | bytes | os.PathLike[str]
-"""A path, or the encoded bytes of a container or of a picture."""
 
 # A seek in these lands somewhere near: they have no index.
 WITHOUT_INDEX = frozenset({"mpegts", "mpeg"})
@@ -34,10 +31,6 @@ DIAGNOSIS_SECONDS = 10.0
 TEXT_BYTES = 60
 
 AnyStream = TypeVar("AnyStream", bound=Stream | None)
-
-
-class UnreadableVideo(ValueError):
-    """A file, or the wanted part of one, that yields no picture; the message names it and why."""
 
 
 class StreamReader(contextlib.AbstractContextManager, Generic[AnyStream]):
@@ -98,6 +91,8 @@ class StreamReader(contextlib.AbstractContextManager, Generic[AnyStream]):
     def _open(self) -> None:
         try:
             container = open_container(self._source)
+        except UnreadableVideo:
+            raise
         except Exception as error:  # a file can make PyAV raise anything, such as UnicodeError
             reason = why_unreadable(self._source, error)
             raise UnreadableVideo(f"{self.name}: {reason}") from error
@@ -164,6 +159,7 @@ def _video_on_one_thread(container: InputContainer) -> VideoStream:
     # One thread a clip costs least: it is clips that are decoded side by side.
     stream.codec_context.thread_type = "NONE"
     stream.codec_context.thread_count = 1
+    stream.codec_context.options = bounds()
     return stream
 
 
@@ -183,13 +179,6 @@ def naming_failures(name: str) -> Iterator[None]:
 def _is_of_pyav(error: BaseException) -> bool:
     raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
     return "av" in Path(raised_in).parts
-
-
-def open_container(source: Source) -> InputContainer:
-    """An open container; a path is never taken for a URL, whatever colons it has."""
-    if isinstance(source, bytes):
-        return av.open(io.BytesIO(source), "r", metadata_errors="replace")
-    return av.open(f"file:{os.fspath(source)}", "r", metadata_errors="replace")
 
 
 def why_unreadable(source: Source, error: Exception) -> str:

@@ -8,9 +8,6 @@ Its times are those of the whole video file, seconds from its first frame, also 
 a part of it.
 """
 
-import zipfile
-import zlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import av
@@ -18,10 +15,12 @@ import numpy as np
 from jaxtyping import Float, Int, Num, UInt8
 
 from scenic_video.data import flow_notes
-from scenic_video.data.containers import UnreadableVideo
 from scenic_video.data.conversion import RgbConverter, SharedCrop
 from scenic_video.data.decoding import VideoReader, inspect
 from scenic_video.data.examples import Example
+from scenic_video.data.flow_archive import SUFFIX as ARCHIVE_SUFFIX
+from scenic_video.data.flow_archive import open_archive
+from scenic_video.data.opening import UnreadableVideo
 from scenic_video.data.sampling import TIMESTAMP_ROUNDING, frames_on_screen
 
 FULL_SCALE = 20 / 256
@@ -74,7 +73,7 @@ def check_flow(example: Example, times: Float[np.ndarray, "n"]) -> None:
     """
     path = _path(example)
     if _is_archive(path):
-        motion, timestamps = _open_archive(path)
+        motion, timestamps = open_archive(path)
         _check_finite(path, motion)
     else:
         timestamps = inspect(path).timestamps
@@ -109,7 +108,7 @@ def _path(example: Example) -> Path:
 
 
 def _is_archive(path: Path) -> bool:
-    return path.suffix == ".npz"
+    return path.suffix == ARCHIVE_SUFFIX
 
 
 def _pictures_at(
@@ -143,7 +142,7 @@ def _read_video(
 def _read_archive(
     path: Path, times: Float[np.ndarray, "n"], crop: SharedCrop
 ) -> UInt8[np.ndarray, "n h w 3"]:
-    motion, timestamps = _open_archive(path)
+    motion, timestamps = open_archive(path)
     shown = motion[_pictures_at(times, path, timestamps)]
     _check_finite(path, shown)
     convert, pictures = RgbConverter(crop), motion_to_pixels(shown)
@@ -154,36 +153,3 @@ def _read_archive(
 def _check_finite(path: Path, motion: Num[np.ndarray, "n h w 2"]) -> None:
     if not np.isfinite(motion).all():
         raise UnreadableVideo(f"{path}: some of its motion is not finite.")
-
-
-def _open_archive(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The motion [n, h, w, 2] and its times [n]."""
-    try:
-        with np.load(path) as archive:
-            arrays: Mapping[str, np.ndarray] = dict(archive)
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise UnreadableVideo(f"{path}: {error}") from error
-    motion, timestamps = arrays.get("flow"), arrays.get("timestamps")
-    if motion is None or motion.ndim != 4 or motion.shape[-1] != 2 or not len(motion):
-        found = {name: array.shape for name, array in arrays.items()}
-        raise UnreadableVideo(f"{path}: wanted 'flow' [n, h, w, 2] in pixels; it has {found}.")
-    if motion.dtype.kind not in "fi":
-        raise UnreadableVideo(
-            f"{path}: 'flow' is of {motion.dtype}, but displacements have a sign: wanted float or "
-            "signed integers, in pixels."
-        )
-    if (
-        timestamps is None
-        or timestamps.shape != motion.shape[:1]
-        or timestamps.dtype.kind not in "fiu"
-    ):
-        raise UnreadableVideo(
-            f"{path}: wanted 'timestamps' [{len(motion)}], the seconds at which each is shown."
-        )
-    timestamps = timestamps.astype(np.float64)
-    if not (np.isfinite(timestamps).all() and (np.diff(timestamps) > 0).all()):
-        raise UnreadableVideo(
-            f"{path}: 'timestamps' must be finite seconds that rise from each to the next; got "
-            f"{np.array2string(timestamps, threshold=6)}."
-        )
-    return motion, timestamps
