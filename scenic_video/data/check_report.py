@@ -95,7 +95,7 @@ class Report:
             *_findings("In more than one split", self.shared),
             *_findings("The same clip under other labels", self.contradictory),
             *_findings("Labels that are no classes", self.wrong_labels),
-            *_findings("Rotated by metadata", self.rotated),
+            *_findings("Turned or mirrored by metadata", self.rotated),
             *_findings("Frames at uneven intervals", self.variable_frame_rate),
             *_findings("Without sound", self.without_audio),
         ]

@@ -165,13 +165,13 @@ def _video_on_one_thread(container: InputContainer) -> VideoStream:
 
 @contextlib.contextmanager
 def naming_failures(name: str) -> Iterator[None]:
-    """Whatever PyAV raises over a file, of any class, becomes UnreadableVideo, which names it."""
+    """Whatever PyAV raises over a file, or its size, becomes UnreadableVideo, which names it."""
     try:
         yield
     except FFmpegError as error:
         raise UnreadableVideo(f"{name}: {error.strerror}.") from error
     except Exception as error:
-        if isinstance(error, UnreadableVideo) or not _is_of_pyav(error):
+        if not isinstance(error, MemoryError) and not _is_of_pyav(error):
             raise
         raise UnreadableVideo(f"{name}: {type(error).__name__}: {error}.") from error
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.error import FFmpegError
 
 from scenic_video.data.containers import Demuxer, Source, open_container
@@ -170,6 +171,7 @@ class _Walk:
 def _stated_seconds(demuxer: Demuxer) -> float | None:
     """How long the video is by the file's header; None where none says it."""
     container = demuxer.stream.container
+    assert isinstance(container, InputContainer)
     if not container.format.name.startswith(STATES_ITS_LENGTH):
         return None
     if container.format.name == "avi" and demuxer.stream.frames:  # its duration is a guess

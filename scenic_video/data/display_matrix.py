@@ -26,7 +26,8 @@ class Orientation:
     is_mirrored: bool = False
 
     def __str__(self) -> str:
-        return f"{self.rotation} degrees{', mirrored' if self.is_mirrored else ''}"
+        words = [f"{self.rotation} degrees"] * (self.rotation > 0) + ["mirrored"] * self.is_mirrored
+        return ", ".join(words) or "as stored"
 
     @property
     def swaps_sides(self) -> bool:

@@ -281,6 +281,9 @@ def test_whatever_pyav_raises_over_a_file_names_it():
     with pytest.raises(UnreadableVideo, match="v.mp4: ValueError: .*nonsense"):
         with naming_failures("v.mp4"):
             av.VideoFrame(64, 64, "nonsense")
+    with pytest.raises(UnreadableVideo, match="v.mp4: MemoryError: 9 GB"):
+        with naming_failures("v.mp4"):
+            raise MemoryError("9 GB")
     with pytest.raises(ValueError, match="^our own$"):
         with naming_failures("v.mp4"):
             raise ValueError("our own")

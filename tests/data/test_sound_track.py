@@ -7,6 +7,7 @@ import pytest
 from av.error import FFmpegError
 from av.stream import Disposition
 
+from scenic_video.data.decoding import VideoReader
 from scenic_video.data.sound_track import sound_track, timed
 
 RATE = 16_000
@@ -32,6 +33,10 @@ def write_sound(path, pieces, *, rate=RATE, codec="flac", layout="mono"):
 def read(path, *, begin=0.0, duration=1.0, rate=RATE):
     pieces = sound_track(path, begin=Fraction(begin), duration=duration, rate=rate)
     return np.concatenate([np.zeros(0, np.float32), *pieces])
+
+
+def rgb(frame):
+    return frame.to_ndarray(format="rgb24")
 
 
 @pytest.fixture
@@ -133,11 +138,14 @@ def test_sound_without_any_time_is_counted_from_its_beginning():
     assert [f.time for f in frames] == pytest.approx([0.3, 0.35, 0.5, 0.55])
 
 
+@pytest.mark.parametrize(("track", "chunks"), [(0, b"00dc"), (1, b"01wb")])
 def test_after_a_seek_that_fails_there_is_sound_and_a_picture(
-    tmp_path, noise, moving_frames, write_video
+    tmp_path, noise, moving_frames, write_video, track, chunks
 ):
     path = str(tmp_path / "recorder.avi")
-    pictures = write_video(tmp_path / "v.avi", moving_frames(40, 32, 32), fps=10, codec="mpeg4")
+    pictures: str = write_video(
+        tmp_path / "v.avi", moving_frames(40, 32, 32), fps=10, codec="mpeg4"
+    )
     sounds = write_sound(tmp_path / "a.wav", [(0, noise)], codec="pcm_s16le")
     with av.open(pictures, "r") as video, av.open(sounds, "r") as audio, av.open(path, "w") as out:
         streams = [out.add_stream_from_template(file.streams[0]) for file in (video, audio)]
@@ -148,19 +156,22 @@ def test_after_a_seek_that_fails_there_is_sound_and_a_picture(
         ):
             packet.stream = stream
             out.mux(packet)
-    # An index that calls no packet of the sound a beginning.
+    # An index that calls none of its packets a beginning.
     data = bytearray(Path(path).read_bytes())
     at = data.rindex(b"idx1") + 8
     for entry in range(at, at + int.from_bytes(data[at - 4 : at], "little"), 16):
-        if data[entry : entry + 4] == b"01wb":
+        if data[entry : entry + 4] == chunks:
             data[entry + 4 : entry + 8] = bytes(4)
     Path(path).write_bytes(data)
     with av.open(path, "r") as container, pytest.raises(FFmpegError):
-        container.seek(10**9, stream=container.streams.audio[0])
+        container.seek(10**9, stream=container.streams[track])
     for begin in (0.0, 1.5, 3.0):
         first = int(begin * RATE)
         window = read(path, begin=begin, duration=0.5)
         np.testing.assert_allclose(window, noise[first : first + RATE // 2], atol=1e-4)
+    with VideoReader(path) as whole, VideoReader(path, start=2.5) as part:
+        expected = whole.read([25, 39], rgb)
+        np.testing.assert_array_equal(part.read([0, 14], rgb), expected)
 
 
 def test_the_sound_that_players_choose_is_heard(tmp_path):
