@@ -34,8 +34,8 @@ def write_beside(path, name, data):
 
 def scramble(path, *, spare=24, packets=slice(None)):
     """Noise in place of what pictures hold; where they begin, and their sizes, stay."""
-    with av.open(path) as container:
-        places = [(p.pos, p.size) for p in container.demux(video=0) if p.size][packets]
+    with av.open(path, "r") as container:
+        places = [(p.pos or 0, p.size) for p in container.demux(video=0) if p.size][packets]
     with open(path, "rb") as file:
         data = bytearray(file.read())
     rng = np.random.default_rng(0)
