@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scenic_video import type_checks
+
 
 class ConfigError(ValueError):
     """A config that cannot be built; the message names the field and the nearest right one."""
@@ -14,7 +16,8 @@ class ConfigError(ValueError):
 def build(node: Mapping[str, Any], **runtime: Any) -> Any:
     """Calls what `node["target"]` names ("package.module:name") with the node's other fields.
 
-    The callee's signature is the schema: a misspelt, missing or unknown field is a `ConfigError`.
+    The callee's signature is the schema: a misspelt, missing or unknown field is a `ConfigError`,
+    and so is a value that its annotation does not allow (see `type_checks`).
     `runtime` adds what exists only at run time, such as the model that a task trains. Nested
     nodes with a `target` of their own are built first.
     """
@@ -25,7 +28,20 @@ def build(node: Mapping[str, Any], **runtime: Any) -> Any:
     function = resolve(target)
     fields = {name: _build_nested(value) for name, value in fields.items()}
     _check_signature(target, function, fields, runtime)
+    _check_values(target.partition(":")[2], function, fields)
     return function(**fields, **runtime)
+
+
+def check_values(node: Any, name: str) -> None:
+    """A ConfigError that names the field, "trainer.log_every", if some value in the node `name`, or
+    in nodes within it, is not what its constructor allows. Nothing is built."""
+    if isinstance(node, Mapping):
+        for field, value in node.items():
+            check_values(value, f"{name}.{field}" if name else field)
+        if "target" in node:
+            fields = {field: value for field, value in node.items() if not _is_node(value)}
+            target = fields.pop("target")
+            _check_values(name, resolve(target), fields)
 
 
 def resolve(target: str) -> Callable[..., Any]:
@@ -84,3 +100,25 @@ def _check_signature(target: str, function: Callable[..., Any], fields: dict, ru
     ]
     if missing:
         raise ConfigError(f"{target} also needs {', '.join(missing)}.")
+
+
+def _check_values(where: str, function: Callable[..., Any], fields: Mapping[str, Any]) -> None:
+    """Compares `fields` with the annotations of `function`; further keywords are anyone's."""
+    for name, parameter in inspect.signature(function).parameters.items():
+        is_named = parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        if not is_named or name not in fields:
+            continue
+        if not type_checks.fits(fields[name], parameter.annotation):
+            raise ConfigError(
+                f"{where}.{name} is {_shown(fields[name])}; wanted "
+                f"{type_checks.words(parameter.annotation)}."
+            )
+
+
+def _is_node(value: Any) -> bool:
+    return isinstance(value, Mapping) and "target" in value
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -22,12 +22,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from scenic_video.field_types import NonNegative, Number, Positive, PositiveShare, ShareBelowOne
 from scenic_video.layer_decay import layer_scales, parameter_paths
 
 KERNELS = (r"(^|/)kernel$",)
 """Which parameters decay by default: kernels, hence no bias, scale, position or token."""
 
-Number = float | int
 Schedule = Callable[[Any], Any]
 """Step (a number on the host or an array) -> rate; the first update is step 0."""
 
@@ -36,9 +36,9 @@ Rate = Schedule | Number
 
 def constant(
     *,
-    peak: Number,
-    warmup_epochs: Number = 0.0,
-    warmup_steps: Number | None = None,
+    peak: NonNegative,
+    warmup_epochs: NonNegative = 0.0,
+    warmup_steps: NonNegative | None = None,
     num_steps: int,
     steps_per_epoch: Number,
 ) -> Schedule:
@@ -49,10 +49,10 @@ def constant(
 
 def warmup_cosine(
     *,
-    peak: Number,
-    warmup_epochs: Number = 0.0,
-    warmup_steps: Number | None = None,
-    end: Number = 0.0,
+    peak: NonNegative,
+    warmup_epochs: NonNegative = 0.0,
+    warmup_steps: NonNegative | None = None,
+    end: NonNegative = 0.0,
     num_steps: int,
     steps_per_epoch: Number,
 ) -> Schedule:
@@ -70,10 +70,10 @@ def warmup_cosine(
 
 def warmup_linear(
     *,
-    peak: Number,
-    warmup_epochs: Number = 0.0,
-    warmup_steps: Number | None = None,
-    end: Number = 0.0,
+    peak: NonNegative,
+    warmup_epochs: NonNegative = 0.0,
+    warmup_steps: NonNegative | None = None,
+    end: NonNegative = 0.0,
     num_steps: int,
     steps_per_epoch: Number,
 ) -> Schedule:
@@ -85,13 +85,13 @@ def warmup_linear(
 def sgd(
     *,
     learning_rate: Rate,
-    momentum: Number = 0.9,
+    momentum: ShareBelowOne = 0.9,
     nesterov: bool = False,
-    weight_decay: Number = 0.0,
+    weight_decay: NonNegative = 0.0,
     decoupled: bool = True,
     decay: Sequence[str] = KERNELS,
-    max_gradient_norm: Number | None = None,
-    layer_decay: Number = 1.0,
+    max_gradient_norm: Positive | None = None,
+    layer_decay: PositiveShare = 1.0,
     freeze: Sequence[str] = (),
 ) -> optax.GradientTransformation:
     """Gradient descent with momentum: v = momentum * v + g; w -= rate * v.
@@ -114,13 +114,13 @@ def sgd(
 def adamw(
     *,
     learning_rate: Rate,
-    b1: Number = 0.9,
-    b2: Number = 0.999,
-    eps: Number = 1e-8,
-    weight_decay: Number = 0.0,
+    b1: ShareBelowOne = 0.9,
+    b2: ShareBelowOne = 0.999,
+    eps: NonNegative = 1e-8,
+    weight_decay: NonNegative = 0.0,
     decay: Sequence[str] = KERNELS,
-    max_gradient_norm: Number | None = None,
-    layer_decay: Number = 1.0,
+    max_gradient_norm: Positive | None = None,
+    layer_decay: PositiveShare = 1.0,
     freeze: Sequence[str] = (),
 ) -> optax.GradientTransformation:
     """Adam with decoupled weight decay."""
@@ -137,13 +137,11 @@ def adamw(
 def _chain(
     *steps: optax.GradientTransformation,
     learning_rate: Rate,
-    max_gradient_norm: Number | None,
-    layer_decay: Number,
+    max_gradient_norm: Positive | None,
+    layer_decay: PositiveShare,
     freeze: Sequence[str],
 ) -> optax.GradientTransformation:
     """What all optimizers share. Rates by layer come last, where frozen layers count as well."""
-    if max_gradient_norm is not None and max_gradient_norm <= 0:
-        raise ValueError(f"max_gradient_norm must be above 0, or None; got {max_gradient_norm}.")
     clip = [] if max_gradient_norm is None else [optax.clip_by_global_norm(max_gradient_norm)]
     trained = optax.chain(*clip, *steps, optax.scale_by_learning_rate(learning_rate))
     if freeze:
@@ -151,8 +149,6 @@ def _chain(
             {"trained": trained, "frozen": optax.set_to_zero()},
             lambda params: _labels(params, tuple(freeze)),
         )
-    if not 0 < layer_decay <= 1:
-        raise ValueError(f"layer_decay lies in (0, 1], where 1 is none; got {layer_decay}.")
     return trained if layer_decay == 1 else optax.chain(trained, _scale_by_layer(layer_decay))
 
 
@@ -176,8 +172,6 @@ def _labels(params: Any, freeze: tuple[str, ...]) -> Any:
 
 
 def _decay(weight_decay: Number, decay: Sequence[str]) -> optax.GradientTransformation:
-    if weight_decay < 0:
-        raise ValueError(f"weight_decay must be 0 or more; got {weight_decay}.")
     if not weight_decay:
         return optax.identity()
     patterns = tuple(decay)
@@ -217,8 +211,6 @@ def _warmup(epochs: Number, steps: Number | None, num_steps: int, steps_per_epoc
 
 def _schedule(peak: Number, end: Number, warmup: Number, num_steps: int, *, decay: Any) -> Schedule:
     """Rates of updates 0, 1, ...; `decay` falls from 1 to 0 over the updates after the warm-up."""
-    if peak < 0 or end < 0:
-        raise ValueError(f"Learning rates must be 0 or more; got peak={peak} and end={end}.")
 
     def rate(step: Any) -> Any:
         xp = jnp if isinstance(step, jax.Array) else np

@@ -3,11 +3,14 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import numpy as np
+from annotated_types import MinLen
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from scenic_video.field_types import AxisSize
 
 AXES = ("data", "fsdp", "seq", "tensor")
 BATCH = PartitionSpec(("data", "fsdp"))
@@ -32,11 +35,11 @@ layers stacked by a scan. What no rule names: see `state_shardings`."""
 
 def make_mesh(
     *,
-    data: int = -1,
-    fsdp: int = 1,
-    seq: int = 1,
-    tensor: int = 1,
-    devices: Sequence[Any] | None = None,
+    data: AxisSize = -1,
+    fsdp: AxisSize = 1,
+    seq: AxisSize = 1,
+    tensor: AxisSize = 1,
+    devices: Annotated[Sequence[jax.Device], MinLen(1)] | None = None,
 ) -> Mesh:
     """A mesh of `devices` (all by default) with the axes `AXES`; the axis of size -1 fills it.
 

@@ -17,6 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from scenic_video import metrics as metrics_lib
 from scenic_video import sharding
+from scenic_video.field_types import InnerShare, Positive, PositiveInt
 from scenic_video.tasks.task import Batch, Output, Task, Variables, output_of
 
 
@@ -53,16 +54,16 @@ class TrainerOptions:
     `max_bad_steps` steps in a row without a finite loss the run stops.
     """
 
-    num_steps: int | None = None
-    num_epochs: float | int | None = None
-    log_every: int = 50
-    eval_every: int | None = None
-    checkpoint_every: int | None = None
-    keep_last: int = 2
+    num_steps: PositiveInt | None = None
+    num_epochs: Positive | None = None
+    log_every: PositiveInt = 50
+    eval_every: PositiveInt | None = None
+    checkpoint_every: PositiveInt | None = None
+    keep_last: PositiveInt = 2
     best_metric: str | None = None
-    micro_batches: int = 1
-    ema_decay: float | None = None
-    max_bad_steps: int = 5
+    micro_batches: PositiveInt = 1
+    ema_decay: InnerShare | None = None
+    max_bad_steps: PositiveInt = 5
 
     def __post_init__(self):
         if (self.num_steps is None) == (self.num_epochs is None):
@@ -70,15 +71,6 @@ class TrainerOptions:
                 "Set either trainer.num_steps or trainer.num_epochs; got "
                 f"num_steps={self.num_steps} and num_epochs={self.num_epochs}."
             )
-        counts = ("num_steps", "log_every", "eval_every", "checkpoint_every", "micro_batches")
-        for name in (*counts, "keep_last", "max_bad_steps"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"trainer.{name} must be 1 or more, or left out; got {value}.")
-        if self.num_epochs is not None and self.num_epochs <= 0:
-            raise ValueError(f"trainer.num_epochs must be above 0; got {self.num_epochs}.")
-        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
-            raise ValueError(f"trainer.ema_decay must lie in (0, 1); got {self.ema_decay}.")
 
 
 def init_state(

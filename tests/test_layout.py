@@ -35,6 +35,8 @@ FLOORS = {
     "scenic_video.printable": 0,
     "scenic_video.trust": 0,
     "scenic_video.disk_errors": 0,
+    "scenic_video.type_checks": 0,
+    "scenic_video.field_types": 0,
     "scenic_video.modalities": 0,
 }
 

@@ -10,6 +10,7 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from scenic_video import optimizers
+from scenic_video.config import build
 
 GOLDEN = Path(__file__).parent / "golden"
 SCHEDULES = json.loads((GOLDEN / "schedules.json").read_text())
@@ -205,18 +206,19 @@ def test_frozen_layers_count_as_layers():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"layer_decay": 0.0}, r"layer_decay lies in \(0, 1\]"),
-        ({"layer_decay": 1.1}, "got 1.1"),
+        ({"layer_decay": 0.0}, "layer_decay is 0.0; wanted a number above 0 and at most 1"),
+        ({"layer_decay": 1.1}, "layer_decay is 1.1"),
         ({"layer_decay": 0.5}, "layer_decay=0.5 needs parameters of layers"),
         ({"freeze": ("encodr/Dense_0/kernel",)}, "freeze: 'encodr/.* encoder/Dense_0/kernel"),
         ({"freeze": (".*",)}, "nothing is left to train"),
         ({"weight_decay": 0.1, "decay": ("kernels",)}, "decay: 'kernels' finds none of the 4"),
         ({"weight_decay": 0.1, "decay": ("encoder",), "freeze": ("encoder",)}, "none of the 2"),
         ({"weight_decay": 0.1, "decay": ()}, "names no parameter"),
-        ({"weight_decay": -0.1}, "weight_decay must be 0 or more"),
-        ({"max_gradient_norm": 0.0}, "max_gradient_norm must be above 0"),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1; wanted a number from 0 up"),
+        ({"max_gradient_norm": 0.0}, "max_gradient_norm is 0.0; wanted a number above 0, or None"),
     ],
 )
 def test_what_finds_nothing_or_makes_no_sense_is_an_error(fields, words):
     with pytest.raises(ValueError, match=words):
-        jax.eval_shape(optimizers.sgd(learning_rate=0.1, **fields).init, PARAMS)
+        node = {"target": "scenic_video.optimizers:sgd", **fields}
+        jax.eval_shape(build(node, learning_rate=0.1).init, PARAMS)

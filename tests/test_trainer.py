@@ -8,6 +8,7 @@ import pytest
 
 from projects.vivit.model import FactorisedEncoder
 from scenic_video import sharding, trainer
+from scenic_video.config import build
 from scenic_video.data.transforms import VideoTransform
 from scenic_video.tasks.classification import Classification
 from scenic_video.trainer import TrainerOptions
@@ -170,5 +171,5 @@ def test_the_average_of_parameters_is_what_is_evaluated():
     [{}, {"num_steps": 1, "num_epochs": 1.0}, {"num_steps": 1, "log_every": 0}, {"num_steps": 0}],
 )
 def test_options_that_make_no_sense_are_errors(fields):
-    with pytest.raises(ValueError, match="trainer."):
-        TrainerOptions(**fields)
+    with pytest.raises(ValueError, match="trainer.|TrainerOptions.(log_every|num_steps) is 0"):
+        build({"target": "scenic_video.trainer:TrainerOptions", **fields})

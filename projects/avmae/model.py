@@ -5,7 +5,7 @@ Axes: b examples, t time, h rows, w columns, f mel bins, n tokens, d width. Para
 names of the public checkpoints.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from einops import rearrange
 from jaxtyping import Array, Float
 
 from projects.avmae.modalities import MODALITIES, given
+from scenic_video.field_types import Count, Names, Triple
 from scenic_video.layers.bottleneck_fusion import FusionEncoder, join, joint_mask, positions_name
 from scenic_video.layers.embeddings import (
     POSITIONS,
@@ -57,12 +58,12 @@ class MBT(VisionTransformer, kw_only=True):
     modalities that are there. The logits of an absent modality in training are of no meaning.
     """
 
-    modalities: Sequence[str] = ("spectrogram", "rgb")
-    fusion_layer: int = 8
-    num_bottlenecks: int = 4
+    modalities: Names = ("spectrogram", "rgb")
+    fusion_layer: Count = 8
+    num_bottlenecks: Count = 4
     fuse_in_evaluation: bool = True
     share_encoder: bool = False
-    tubelet_size: Sequence[int] = (2, 16, 16)
+    tubelet_size: Triple = (2, 16, 16)
     tubelet_start: str = "random"
 
     known_positions = ("learned", "sinusoidal_1d", "sinusoidal")
@@ -178,7 +179,7 @@ class PretrainedMBT(MBT, kw_only=True):
     {modality: logits}. Blocks of the first modality are named as those of a model of that alone.
     """
 
-    modalities: Sequence[str] = ("rgb", "spectrogram")
+    modalities: Names = ("rgb", "spectrogram")
     positions: str = "sinusoidal_1d"
     use_modality_tokens: bool = False
 

@@ -25,6 +25,7 @@ from projects.mtv.times import (
     unfold,
 )
 from projects.mtv.views import Views, read_views
+from scenic_video.field_types import Number, PositiveInt, ShareBelowOne
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
 from scenic_video.layers.fields import check_shared_fields, refuse_unread, require_one_of
@@ -52,21 +53,21 @@ class MTV(nn.Module, kw_only=True):
     without a reader is an error.
     """
 
-    num_classes: int
+    num_classes: PositiveInt
     views: Views
     fusion: Fusion | None = None
     classifier: str = "token"
     tubelet_start: str = "random"
     merge: str = "channel"
     repetition: str = "tile"
-    global_hidden_size: int = 768
-    global_mlp_dim: int = 3072
-    global_num_layers: int = 12
-    global_num_heads: int = 8
-    dropout_rate: float = 0.0
-    attention_dropout_rate: float = 0.0
-    stochastic_depth_rate: float = 0.0
-    head_bias_init: float = 0.0
+    global_hidden_size: PositiveInt = 768
+    global_mlp_dim: PositiveInt = 3072
+    global_num_layers: PositiveInt = 12
+    global_num_heads: PositiveInt = 8
+    dropout_rate: ShareBelowOne = 0.0
+    attention_dropout_rate: ShareBelowOne = 0.0
+    stochastic_depth_rate: ShareBelowOne = 0.0
+    head_bias_init: Number = 0.0
     attention_implementation: str = "auto"
     dtype: DTypeLike = "float32"
     remat: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from scenic_video.field_types import Extents, PositiveInt
 from scenic_video.layers.fields import read_integers, require_one_of
 from scenic_video.layers.sizes import size
 from scenic_video.modalities import WORDS
@@ -27,11 +28,11 @@ class View:
     for another.
     """
 
-    hidden_size: int
-    mlp_dim: int
-    num_layers: int
-    num_heads: int
-    tubelet_size: Sequence[int]
+    hidden_size: PositiveInt
+    mlp_dim: PositiveInt
+    num_layers: PositiveInt
+    num_heads: PositiveInt
+    tubelet_size: Extents
     modality: str = "rgb"
 
     def __post_init__(self):

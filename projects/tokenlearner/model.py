@@ -13,6 +13,7 @@ import flax.linen as nn
 from einops import rearrange
 from jaxtyping import Array, Float
 
+from scenic_video.field_types import Count, Pair, PositiveInt, Triple
 from scenic_video.layers.attention import attention
 from scenic_video.layers.fields import refuse_unread, require_integer, require_one_of
 from scenic_video.layers.pooling import pool
@@ -45,14 +46,14 @@ class _TokenLearner(VisionTransformer, kw_only=True):
     "Transformer", the module's name (as "TokenLearnerModuleV11_0") and "maps": [b, (t,) h, w, s].
     """
 
-    token_learner_at: int
-    num_tokens: int = 8
+    token_learner_at: Count
+    num_tokens: PositiveInt = 8
     token_learner: str = "v1.1"
     token_pooling: str = "sum"
     token_fuser: bool = False
-    bottleneck_dim: int = 64
-    fuser_bottleneck_dim: int | None = 64
-    num_extra_layers: int = 0
+    bottleneck_dim: PositiveInt = 64
+    fuser_bottleneck_dim: PositiveInt | None = 64
+    num_extra_layers: Count = 0
     classifier: str = "gap"
 
     known_classifiers = ("gap", "gmp", "gsp")
@@ -126,7 +127,7 @@ class TokenLearnerViT(_TokenLearner, kw_only=True):
     Takes images [b, h, w, 3] or videos of one frame.
     """
 
-    patch_size: Sequence[int] = (16, 16)
+    patch_size: Pair = (16, 16)
 
     @nn.compact
     def __call__(
@@ -145,7 +146,7 @@ class TokenLearnerViViT(_TokenLearner, kw_only=True):
     (1, h, w).
     """
 
-    tubelet_size: Sequence[int] = (2, 16, 16)
+    tubelet_size: Triple = (2, 16, 16)
     tubelet_start: str = "random"
     uniform_frames: int | None = None
 
@@ -164,9 +165,9 @@ class PoolingViT(VisionTransformer, kw_only=True):
     Takes images [b, h, w, 3] or videos of one frame.
     """
 
-    pool_at: Sequence[int]
-    pool_windows: Sequence[int]
-    patch_size: Sequence[int] = (16, 16)
+    pool_at: Sequence[Count]
+    pool_windows: Sequence[PositiveInt]
+    patch_size: Pair = (16, 16)
     classifier: str = "gap"
 
     known_classifiers = ("gap", "gmp", "gsp")

@@ -6,13 +6,14 @@ names of the public checkpoints.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 from einops import rearrange
 from jaxtyping import Array, Float
 
+from scenic_video.field_types import Pair, PositiveInt, Triple
 from scenic_video.layers.factorised import FactorisedSelfAttentionBlock, factorised_attention
 from scenic_video.layers.fields import require_one_of
 from scenic_video.layers.pooling import CLASSIFIERS, MAPHead, pool
@@ -25,7 +26,7 @@ class ViT(VisionTransformer, kw_only=True):
     Takes images [b, h, w, 3] or videos of one frame. `classifier` "map" is attention pooling.
     """
 
-    patch_size: Sequence[int] = (16, 16)
+    patch_size: Pair = (16, 16)
 
     known_classifiers = CLASSIFIERS
 
@@ -51,9 +52,9 @@ class _VideoTransformer(VisionTransformer, kw_only=True):
     frames one by one instead (section 3.2); tubelet_size is then (1, h, w).
     """
 
-    tubelet_size: Sequence[int] = (2, 16, 16)
+    tubelet_size: Triple = (2, 16, 16)
     tubelet_start: str = "random"
-    uniform_frames: int | None = None
+    uniform_frames: PositiveInt | None = None
 
     def _tokenize(self, rgb: Float[Array, "b t h w 3"]) -> Float[Array, "b s r q d"]:
         return self._embed_clips(rgb, self.tubelet_size, self.tubelet_start, self.uniform_frames)
@@ -115,9 +116,9 @@ class FactorisedEncoder(_FrameTransformer, kw_only=True):
     mlp_dim and num_heads of the spatial one unless given its own.
     """
 
-    temporal_num_layers: int = 4
-    temporal_mlp_dim: int | None = None
-    temporal_num_heads: int | None = None
+    temporal_num_layers: PositiveInt = 4
+    temporal_mlp_dim: PositiveInt | None = None
+    temporal_num_heads: PositiveInt | None = None
 
     @nn.compact
     def __call__(

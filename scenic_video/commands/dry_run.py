@@ -9,6 +9,7 @@ import numpy as np
 from clu import parameter_overview
 
 from scenic_video import flops
+from scenic_video.commands import best_metric
 from scenic_video.commands.absent_data import absent, outline_where_absent
 from scenic_video.commands.batches import example_batch
 from scenic_video.commands.building import build_transform
@@ -29,6 +30,8 @@ def show(config: Mapping[str, Any], terminal: Terminal) -> None:
     outline = outline_where_absent(config["dataset"])
     experiment = build_experiment(config, terminal, outline=outline)
     params = experiment.trace().params
+    if outline is None:
+        best_metric.check(experiment)
     print(json.dumps(experiment.config, indent=2, default=str))
     print(parameter_overview.get_parameter_overview(params, include_stats=False))
     terminal.table("Run", ("what", "value"), rows(experiment, params))

@@ -23,7 +23,7 @@ from scenic_video.commands.building import (
 from scenic_video.commands.evaluators import build_evaluators
 from scenic_video.commands.identity import environment, labels_to_json
 from scenic_video.commands.options import EvaluationOptions, InputOptions
-from scenic_video.config import ConfigError, build
+from scenic_video.config import ConfigError, build, check_values
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, split_of
 from scenic_video.data.preprocessing import Preprocessing
@@ -96,10 +96,15 @@ class Experiment:
         batch = shapes(example, self.input.batch_size)
         step = functools.partial(trainer.train_step, self.task, self.optimizer, rng, self.options)
         jax.eval_shape(step, state, batch)
-        size, views = self.evaluation.batch_size, self.views.num_clips * self.views.num_crops
-        batch = shapes(example, size) | {"inputs": shapes(example["inputs"], size, views)}
-        jax.eval_shape(functools.partial(trainer.eval_step, self.task, rng), state, batch)
+        evaluate = functools.partial(trainer.eval_step, self.task, rng)
+        jax.eval_shape(evaluate, state, self.evaluation_shapes())
         return state
+
+    def evaluation_shapes(self) -> Any:
+        """The shapes of a batch of the evaluation with all views."""
+        example = example_batch(self.preprocessing, self.dataset.labels)
+        size, views = self.evaluation.batch_size, self.views.num_clips * self.views.num_crops
+        return shapes(example, size) | {"inputs": shapes(example["inputs"], size, views)}
 
     def checkpoint_meta(self) -> dict[str, Any]:
         """What a checkpoint says of itself: enough to resume, to evaluate and to predict."""
@@ -127,6 +132,7 @@ def build_experiment(
     are left out then.
     """
     config = dict(config)
+    check_values(config, "")
     input_options = build(config["input"])
     dataset = outline or build_dataset(config["dataset"], terminal)
     steps_per_epoch = len(training_examples(dataset, input_options)) / input_options.batch_size

@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
-from scenic_video.config import ConfigError
 from scenic_video.data.sampling import check_training_crop
+from scenic_video.field_types import Count, Positive, PositiveInt, PositiveShare, Seconds, Share
 from scenic_video.views import Views
 
 EVALUATION_SPLITS = ("test", "validation", "validate", "val")
@@ -23,19 +23,18 @@ class InputOptions:
     worth.
     """
 
-    batch_size: int
+    batch_size: PositiveInt
     split: str = "train"
-    num_examples: int | None = None
-    scale_jitter: Sequence[float | int] | None = None
-    crop_area: Sequence[float | int] | None = None
+    num_examples: PositiveInt | None = None
+    scale_jitter: Sequence[Positive] | None = None
+    crop_area: Sequence[PositiveShare] | None = None
     flip: bool | None = None
-    num_threads: int | None = None
-    num_workers: int = 0
-    decode_timeout: float | int = 60.0
-    max_bad_share: float | int = 0.01
+    num_threads: PositiveInt | None = None
+    num_workers: Count = 0
+    decode_timeout: Seconds = 60.0
+    max_bad_share: Share = 0.01
 
     def __post_init__(self):
-        _check_positive("input.batch_size", self.batch_size)
         check_training_crop(scale_jitter=self.scale_jitter, crop_area=self.crop_area)
 
 
@@ -48,13 +47,7 @@ class EvaluationOptions:
 
     split: str = ""
     views: str = "4x3"
-    batch_size: int = 8
+    batch_size: PositiveInt = 8
 
     def __post_init__(self):
-        _check_positive("evaluation.batch_size", self.batch_size)
         Views.parse(self.views)
-
-
-def _check_positive(name: str, value: int) -> None:
-    if value < 1:
-        raise ConfigError(f"{name} must be 1 or more; got {value}.")

@@ -10,7 +10,7 @@ import jax
 
 from scenic_video import loop
 from scenic_video.checkpoints import Checkpoints
-from scenic_video.commands import distributed, dry_run, evaluators, report, start
+from scenic_video.commands import best_metric, distributed, dry_run, evaluators, report, start
 from scenic_video.commands.batches import put_on
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
@@ -77,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def train(experiment: Experiment, workdir: Path, terminal: Terminal) -> int:
     """Trains, evaluates with all views and writes the report; returns the exit code."""
+    best_metric.check(experiment)
     steps = experiment.compile()
     with StopRequest() as stop:
         with _open_checkpoints(experiment, workdir) as checkpoints:
@@ -220,9 +221,7 @@ class _Observer:
 
 def _open_checkpoints(experiment: Experiment, workdir: Path) -> Checkpoints:
     options = experiment.options
-    metric = options.best_metric
-    if metric and "/" not in metric:  # with one, it is an evaluator's: "few_shot/5shot_top1"
-        metric = f"{experiment.evaluation.split}/{metric}"
+    metric = best_metric.full_name(experiment)
     return Checkpoints(
         workdir / "checkpoints",
         keep_last=options.keep_last,

@@ -13,6 +13,7 @@ from scenic_video.data.left_out import LeftOut
 from scenic_video.data.manifest import Row
 from scenic_video.data.tables import lists_in
 from scenic_video.data.video_files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from scenic_video.field_types import ShareBelowOne
 from scenic_video.printable import printable
 
 SPLIT_NAMES = ("train", "validation", "validate", "val", "test")
@@ -26,7 +27,7 @@ def class_folders(
     directory: str,
     *,
     head: str = "label",
-    test_fraction: float = 0.2,
+    test_fraction: ShareBelowOne = 0.2,
     classes: Names | None = None,
     flip_safe: bool = True,
     suffixes: Sequence[str] | None = None,

@@ -3,9 +3,10 @@
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Len
 from jaxtyping import Int, UInt8
 
 from scenic_video.config import near
@@ -15,6 +16,7 @@ from scenic_video.data.decoding import VideoReader
 from scenic_video.data.examples import Example
 from scenic_video.data.flow import read_flow
 from scenic_video.data.sound import Sound, is_audible
+from scenic_video.field_types import Names, Number, Pair, Positive, PositiveInt
 from scenic_video.modalities import MODALITIES
 
 Inputs = dict[str, np.ndarray]
@@ -44,15 +46,15 @@ class Preprocessing:
     Errors: ValueError where a field cannot be.
     """
 
-    num_frames: int
-    stride: int = 1
-    frame_rate: float | int | None = None
-    resize: int = 256
-    crop: int | Sequence[int] = 224
+    num_frames: PositiveInt
+    stride: PositiveInt = 1
+    frame_rate: Positive | None = None
+    resize: PositiveInt = 256
+    crop: PositiveInt | Pair = 224
     short_clips: str = "loop"
-    mean: Sequence[float | int] = (0.5, 0.5, 0.5)
-    std: Sequence[float | int] = (0.5, 0.5, 0.5)
-    modalities: Sequence[str] = ("rgb",)
+    mean: Annotated[Sequence[Number], Len(3, 3)] = (0.5, 0.5, 0.5)
+    std: Annotated[Sequence[Positive], Len(3, 3)] = (0.5, 0.5, 0.5)
+    modalities: Names = ("rgb",)
     sound: Sound | None = None
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from jaxtyping import Int16
 from scenic_video.config import near
 from scenic_video.data.containers import Source
 from scenic_video.data.sound_track import sound_track
+from scenic_video.field_types import NonNegative, Number, Positive, PositiveInt, Seconds
 
 SILENCE = 1e-4
 """A window whose loudest sample stays below this, of 1 (-80 dB), is silent: it has no sound."""
@@ -36,17 +37,17 @@ class Sound:
     Errors: ValueError where a field cannot be.
     """
 
-    seconds: float | int = 8.0
-    sample_rate: int = 16_000
-    window_seconds: float | int = 0.025
-    hop_seconds: float | int = 0.01
-    fft_size: int = 512
-    num_mel_bins: int = 128
-    lowest_frequency: float | int = 125.0
-    highest_frequency: float | int = 7500.0
-    log_offset: float | int = 0.01
-    mean: float | int | None = None
-    std: float | int | None = None
+    seconds: Seconds = 8.0
+    sample_rate: PositiveInt = 16_000
+    window_seconds: Seconds = 0.025
+    hop_seconds: Seconds = 0.01
+    fft_size: PositiveInt = 512
+    num_mel_bins: PositiveInt = 128
+    lowest_frequency: NonNegative = 125.0
+    highest_frequency: Positive = 7500.0
+    log_offset: Positive = 0.01
+    mean: Number | None = None
+    std: Positive | None = None
 
     def __post_init__(self) -> None:
         wanted = {

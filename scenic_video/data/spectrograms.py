@@ -2,14 +2,17 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from annotated_types import Len
 from jaxtyping import Array, Float, Float32, Int16, Key
 
 from scenic_video.config import ConfigError
 from scenic_video.data.sound import FULL_SCALE, Sound
+from scenic_video.field_types import Count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +25,8 @@ class SpectrogramTransform:
     """
 
     sound: Sound
-    frequency_masks: Sequence[int] = (0, 0)
-    time_masks: Sequence[int] = (0, 0)
+    frequency_masks: Annotated[Sequence[Count], Len(2, 2)] = (0, 0)
+    time_masks: Annotated[Sequence[Count], Len(2, 2)] = (0, 0)
     circular_shift: bool = False
 
     def __post_init__(self):

@@ -36,6 +36,7 @@ from scenic_video.data.synthetic_scenes import ACTIONS, MOTIONS, SHAPES, SOUNDS,
 from scenic_video.data.synthetic_settings import GENERATOR, SETTINGS_FILE, SPLITS, Settings
 from scenic_video.data.synthetic_sound import draw_sound
 from scenic_video.data.synthetic_video import write_video
+from scenic_video.field_types import Count, InnerShare, NonNegative, PositiveInt, Seconds, Seed
 
 CLASSES = {
     "action": ACTIONS,
@@ -50,7 +51,7 @@ CLASSES = {
 def synthesize(
     directory: str | os.PathLike,
     *,
-    num_workers: int = 1,
+    num_workers: PositiveInt = 1,
     progress: Callable[[int, int], None] | None = None,
     **settings: Any,
 ) -> Path:
@@ -85,16 +86,16 @@ def synthesize(
 def dataset(
     directory: str,
     *,
-    num_clips: int,
-    seed: int = Settings.seed,
+    num_clips: PositiveInt,
+    seed: Seed = Settings.seed,
     heads: Heads = ("action",),
-    size: int = Settings.size,
-    frame_rate: int = Settings.frame_rate,
-    seconds: float = Settings.seconds,
-    noise: float = Settings.noise,
-    max_distractors: int = Settings.max_distractors,
-    test_fraction: float = Settings.test_fraction,
-    num_workers: int = 1,
+    size: PositiveInt = Settings.size,
+    frame_rate: PositiveInt = Settings.frame_rate,
+    seconds: Seconds = Settings.seconds,
+    noise: NonNegative = Settings.noise,
+    max_distractors: Count = Settings.max_distractors,
+    test_fraction: InnerShare = Settings.test_fraction,
+    num_workers: PositiveInt = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """The clips of `directory`, synthesized first where they are missing.

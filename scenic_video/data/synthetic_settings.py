@@ -2,9 +2,20 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Interval
 
 from scenic_video.config import near
+from scenic_video.field_types import (
+    INT32_MAX,
+    Count,
+    InnerShare,
+    NonNegative,
+    PositiveInt,
+    Seconds,
+    Seed,
+)
 
 SPLITS = ("train", "test")
 SETTINGS_FILE = "synthetic.json"
@@ -21,14 +32,14 @@ class Settings:
     `max_distractors` (0 to 4) things stand still in a picture at most.
     """
 
-    num_clips: int
-    seed: int = 0
-    size: int = 72
-    frame_rate: int = 12
-    seconds: float = 1.75
-    noise: float = 5.0
-    max_distractors: int = 2
-    test_fraction: float = 0.2
+    num_clips: Annotated[int, Interval(ge=2, le=INT32_MAX)]
+    seed: Seed = 0
+    size: PositiveInt = 72
+    frame_rate: PositiveInt = 12
+    seconds: Seconds = 1.75
+    noise: NonNegative = 5.0
+    max_distractors: Count = 2
+    test_fraction: InnerShare = 0.2
 
     def __post_init__(self):
         wanted = {

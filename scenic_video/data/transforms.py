@@ -19,6 +19,7 @@ from scenic_video.data.erasing import random_erasing
 from scenic_video.data.flow import STILL
 from scenic_video.data.randaugment import MAX_MAGNITUDE, randaugment
 from scenic_video.data.spectrograms import SpectrogramTransform
+from scenic_video.field_types import Count, NonNegative, Share
 from scenic_video.sharding import BATCH
 
 SOUND, ERASING = 2**31, 2**31 + 1
@@ -72,11 +73,11 @@ class VideoTransform:
 
     mean: Sequence[int | float]
     std: Sequence[int | float]
-    color_jitter: int | float = 0.0
-    color_drop: int | float = 0.0
-    randaugment_layers: int = 0
-    randaugment_magnitude: int | float = 0
-    random_erasing: int | float = 0.0
+    color_jitter: Share = 0.0
+    color_drop: Share = 0.0
+    randaugment_layers: Count = 0
+    randaugment_magnitude: NonNegative = 0
+    random_erasing: Share = 0.0
 
     def __post_init__(self):
         for name in ("color_jitter", "color_drop", "random_erasing"):

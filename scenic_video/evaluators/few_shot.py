@@ -5,8 +5,10 @@ import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
+from typing import Annotated
 
 import numpy as np
+from annotated_types import MinLen
 from jaxtyping import Int64
 
 from scenic_video.config import ConfigError
@@ -16,6 +18,7 @@ from scenic_video.evaluators.draw import Draw
 from scenic_video.evaluators.evaluator import OnBatch, Run, unheard
 from scenic_video.evaluators.features import Features, compile_features, extract
 from scenic_video.evaluators.linear_probe import check_held_out, probe
+from scenic_video.field_types import Count, Extents, Positive, PositiveInt
 from scenic_video.trainer import TrainState
 from scenic_video.views import Views
 
@@ -49,10 +52,10 @@ class FewShot:
     train_split: str = ""
     test_split: str = ""
     views: str = "1x1"
-    shots: Sequence[int] = (1, 5, 10)
-    l2: Sequence[float | int] = L2
-    num_held_out: int = 5
-    num_seeds: int = 3
+    shots: Extents = (1, 5, 10)
+    l2: Annotated[Sequence[Positive], MinLen(1)] = L2
+    num_held_out: Count = 5
+    num_seeds: PositiveInt = 3
 
     def __post_init__(self):
         Views.parse(self.views)

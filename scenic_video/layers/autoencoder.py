@@ -11,6 +11,7 @@ from flax.core import FrozenDict
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from scenic_video.field_types import PositiveInt, ShareBelowOne
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import (
     POSITIONS,
@@ -71,14 +72,14 @@ class Autoencoder(nn.Module, kw_only=True):
     depth are the encoder's. Other fields are those of `VisionTransformer`.
     """
 
-    hidden_size: int
-    mlp_dim: int
-    num_layers: int
-    num_heads: int
-    decoder_hidden_size: int
-    decoder_mlp_dim: int
-    decoder_num_layers: int
-    decoder_num_heads: int
+    hidden_size: PositiveInt
+    mlp_dim: PositiveInt
+    num_layers: PositiveInt
+    num_heads: PositiveInt
+    decoder_hidden_size: PositiveInt
+    decoder_mlp_dim: PositiveInt
+    decoder_num_layers: PositiveInt
+    decoder_num_heads: PositiveInt
     positions: str = "sinusoidal_1d"
     decoder_positions: str = "sinusoidal_1d"
     use_modality_tokens: bool = False
@@ -86,9 +87,9 @@ class Autoencoder(nn.Module, kw_only=True):
     central_frame: bool = False
     grayscale: bool = False
     normalize: bool = True
-    dropout_rate: float = 0.0
-    attention_dropout_rate: float = 0.0
-    stochastic_depth_rate: float = 0.0
+    dropout_rate: ShareBelowOne = 0.0
+    attention_dropout_rate: ShareBelowOne = 0.0
+    stochastic_depth_rate: ShareBelowOne = 0.0
     rescale_kept_branches: bool = True
     attention_implementation: str = "auto"
     dtype: DTypeLike = "float32"

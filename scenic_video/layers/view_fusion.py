@@ -5,7 +5,11 @@ Figures are those of Yan et al., Multiview Transformers for Video Recognition.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
+from annotated_types import MinLen
+
+from scenic_video.field_types import Count, PositiveInt
 from scenic_video.layers.fields import read_integers, require_integer, require_one_of
 
 DIRECTIONS = ("fine_to_coarse", "coarse_to_fine")
@@ -19,7 +23,7 @@ class Fusion:
     nothing), "coarse_to_fine" from its coarser one.
     """
 
-    layers: Sequence[int] = (5, 11)
+    layers: Annotated[Sequence[Count], MinLen(1)] = (5, 11)
     direction: str = "fine_to_coarse"
 
     def __post_init__(self):
@@ -103,7 +107,7 @@ class Bottleneck(Fusion):
     a view that has a layer alone reads in it what others left in earlier ones.
     """
 
-    num_tokens: int = 4
+    num_tokens: PositiveInt = 4
 
     def __post_init__(self):
         super().__post_init__()

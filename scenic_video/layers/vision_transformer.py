@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
+from scenic_video.field_types import Number, PositiveInt, ShareBelowOne
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import (
     FixedPositions,
@@ -41,19 +42,19 @@ class VisionTransformer(nn.Module, kw_only=True):
     backbone, but weight decay would: leave it out, or name the head in `decay`.
     """
 
-    num_classes: int
-    hidden_size: int
-    mlp_dim: int
-    num_layers: int
-    num_heads: int
+    num_classes: PositiveInt
+    hidden_size: PositiveInt
+    mlp_dim: PositiveInt
+    num_layers: PositiveInt
+    num_heads: PositiveInt
     classifier: str = "token"
     positions: str = "learned"
-    representation_size: int | None = None
-    dropout_rate: float = 0.0
-    attention_dropout_rate: float = 0.0
-    stochastic_depth_rate: float = 0.0
+    representation_size: PositiveInt | None = None
+    dropout_rate: ShareBelowOne = 0.0
+    attention_dropout_rate: ShareBelowOne = 0.0
+    stochastic_depth_rate: ShareBelowOne = 0.0
     rescale_kept_branches: bool = True
-    head_bias_init: float = 0.0
+    head_bias_init: Number = 0.0
     attention_implementation: str = "auto"
     dtype: DTypeLike = "float32"
     remat: bool = False

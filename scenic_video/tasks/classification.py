@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, Float
 
 from scenic_video.data.mixup import mix_examples
+from scenic_video.field_types import Names, NonNegative, ShareBelowOne
 from scenic_video.layers.presence import log_mean_over_present, mean_over_present
 from scenic_video.tasks import classification_metrics
 from scenic_video.tasks.calls import call_in_training, init_model, over_views
@@ -62,12 +63,12 @@ class Classification:
     transform: Callable[..., dict[str, Any]]
     multilabel: bool = False
     loss: str | None = None
-    label_smoothing: float | int = 0.0
-    mixup_alpha: float | int = 0.0
-    cutmix_alpha: float | int = 0.0
+    label_smoothing: ShareBelowOne = 0.0
+    mixup_alpha: NonNegative = 0.0
+    cutmix_alpha: NonNegative = 0.0
     mixmod: bool = False
-    modality_dropout: Mapping[str, float | int] = dataclasses.field(default_factory=dict)
-    modalities: Sequence[str] | None = None
+    modality_dropout: Mapping[str, ShareBelowOne] = dataclasses.field(default_factory=dict)
+    modalities: Names | None = None
     average_views: str = "logits"
 
     def __post_init__(self):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from scenic_video import metrics
+from scenic_video.field_types import NonNegative
 from scenic_video.layers.masking import Reconstruction
 from scenic_video.layers.presence import mean_over_present
 from scenic_video.tasks.calls import call_in_training, init_model, over_views
@@ -41,7 +42,7 @@ class MaskedReconstruction:
 
     model: Any
     transform: Callable[..., dict[str, Any]]
-    weights: Mapping[str, float | int] | None = None
+    weights: Mapping[str, NonNegative] | None = None
     normalize_by_output_dimension: bool = True
     score_visible: bool = False
 

@@ -1,12 +1,11 @@
 """What a masked autoencoder of one modality becomes in fine-tuning; for two see `PretrainedMBT`."""
 
-from collections.abc import Sequence
-
 import flax.linen as nn
 from jaxtyping import Array, Float
 
 from projects.avmae.modalities import MODALITIES, given
 from projects.avmae.model import Logits
+from scenic_video.field_types import PairOrTriple
 from scenic_video.layers.embeddings import (
     POSITIONS,
     FixedPositions,
@@ -31,7 +30,7 @@ class PretrainedViT(VisionTransformer, kw_only=True):
     """
 
     modality: str = "rgb"
-    patch_size: Sequence[int] = (2, 16, 16)
+    patch_size: PairOrTriple = (2, 16, 16)
     positions: str = "sinusoidal_1d"
     tubelet_start: str = "random"
     normalize: str = "tokens"

@@ -5,7 +5,7 @@ Axes: b examples, t time, h rows, w columns, f mel bins, n tokens, d width, p va
 Parameters carry the names of the public checkpoints.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from projects.avmae.modalities import given
 from projects.avmae.pretraining.strategies import STRATEGIES, other, run
+from scenic_video.field_types import Count, Names, PairOrTriple, ShareBelowOne, Triple
 from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
 from scenic_video.layers.embeddings import single_images
@@ -32,10 +33,14 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
     ones are. `class_token` puts a token without a position in front of the others.
     """
 
-    patch_size: Sequence[int] = (2, 16, 16)
-    masking_rate: float = 0.9
+    patch_size: PairOrTriple = (2, 16, 16)
+    masking_rate: ShareBelowOne = 0.9
     masking: str = "random"
     class_token: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        require_one_of(self, "masking", MASKING_STRATEGIES)
 
     @nn.compact
     def __call__(
@@ -107,13 +112,13 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
     not scored at all.
     """
 
-    modalities: Sequence[str] = ("rgb", "spectrogram")
-    tubelet_size: Sequence[int] = (2, 16, 16)
-    masking_rates: Mapping[str, float]
+    modalities: Names = ("rgb", "spectrogram")
+    tubelet_size: Triple = (2, 16, 16)
+    masking_rates: Mapping[str, ShareBelowOne]
     masking: str = "random"
     encoder: str = "mid"
     decoder: str = "shared"
-    fusion_layers: int = 2
+    fusion_layers: Count = 2
     objective: str = "reconstruction"
 
     def __post_init__(self):

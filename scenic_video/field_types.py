@@ -1,0 +1,49 @@
+"""Types of constructors' fields: what a number may be stands in its annotation.
+
+`scenic_video.config.build` holds every field of a config to its annotation; see `type_checks`.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Interval, Len, MinLen
+
+INT32_MAX = 2**31 - 1
+
+Number = float | int
+
+PositiveInt = Annotated[int, Interval(ge=1, le=INT32_MAX)]
+"""Devices count steps, and index arrays, in 32 bits."""
+
+Count = Annotated[int, Interval(ge=0, le=INT32_MAX)]
+
+Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]
+
+Positive = Annotated[float | int, Gt(0)]
+
+NonNegative = Annotated[float | int, Ge(0)]
+
+Seconds = Positive
+
+Share = Annotated[float | int, Interval(ge=0, le=1)]
+
+PositiveShare = Annotated[float | int, Interval(gt=0, le=1)]
+
+ShareBelowOne = Annotated[float | int, Interval(ge=0, lt=1)]
+"""A probability with which something is left out, or a decay; 1 would leave nothing."""
+
+InnerShare = Annotated[float | int, Interval(gt=0, lt=1)]
+
+Names = Annotated[Sequence[str], MinLen(1)]
+
+Extents = Annotated[Sequence[PositiveInt], MinLen(1)]
+"""Of a patch, tubelet or grid, along its axes."""
+
+Pair = Annotated[Sequence[PositiveInt], Len(2, 2)]
+
+Triple = Annotated[Sequence[PositiveInt], Len(3, 3)]
+
+PairOrTriple = Annotated[Sequence[PositiveInt], Len(2, 3)]
+
+AxisSize = Annotated[int, Interval(ge=-1, le=INT32_MAX)]
+"""Devices along an axis of the mesh; -1 for all that are left."""
