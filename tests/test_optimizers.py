@@ -66,14 +66,15 @@ def test_a_constant_rate_stays():
     [
         ({"warmup_epochs": 5}, "warm-up of 20 steps (5 epochs of 4) does not fit a run of 20"),
         ({"warmup_epochs": 1, "warmup_steps": 3}, "not both"),
-        ({"peak": -0.1}, "0 or more"),
+        ({"peak": -0.1}, "peak is -0.1; wanted a number from 0 up"),
         ({"num_steps": 0}, "run of 0 steps"),
     ],
 )
 def test_schedules_that_make_no_sense_are_errors(fields, words):
     fields = {"peak": 0.1, "num_steps": 20, "steps_per_epoch": 4} | fields
     with pytest.raises(ValueError, match=re.escape(words)):
-        optimizers.warmup_cosine(**fields)
+        target = "scenic_video.optimizers:warmup_cosine"
+        build({"target": target, "peak": fields.pop("peak")}, **fields)
 
 
 def run(optimizer, params, gradients):

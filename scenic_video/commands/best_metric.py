@@ -27,13 +27,14 @@ def check(experiment: Experiment) -> None:
     if name is None:
         return
     source, _, metric = name.partition("/")
-    if source in experiment.evaluators:
+    evaluators = experiment.config["evaluators"]
+    if source in evaluators:
         return
     split = experiment.evaluation.split
     known = _metrics(experiment)
     if source != split or metric not in known:
         given = experiment.options.best_metric
-        others = [f"{evaluator}/..." for evaluator in experiment.evaluators]
+        others = [f"{evaluator}/..." for evaluator in evaluators]
         raise ConfigError(
             f"trainer.best_metric is {given!r}; evaluation gives "
             f"{', '.join([*known, *others])}{near(metric, [*known])}"

@@ -30,8 +30,7 @@ def show(config: Mapping[str, Any], terminal: Terminal) -> None:
     outline = outline_where_absent(config["dataset"])
     experiment = build_experiment(config, terminal, outline=outline)
     params = experiment.trace().params
-    if outline is None:
-        best_metric.check(experiment)
+    best_metric.check(experiment)
     print(json.dumps(experiment.config, indent=2, default=str))
     print(parameter_overview.get_parameter_overview(params, include_stats=False))
     terminal.table("Run", ("what", "value"), rows(experiment, params))
