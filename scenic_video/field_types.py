@@ -47,3 +47,6 @@ PairOrTriple = Annotated[Sequence[PositiveInt], Len(2, 3)]
 
 AxisSize = Annotated[int, Interval(ge=-1, le=INT32_MAX)]
 """Devices along an axis of the mesh; -1 for all that are left."""
+
+Crf = Annotated[int, Interval(ge=0, le=51)]
+"""The quality of H.264, from lossless to worst."""

@@ -2,12 +2,12 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
-from scenic_video.commands import data_flow, data_stats
+from scenic_video.commands import data_flow, data_stats, flags
 from scenic_video.commands.data_source import add_data, add_workers, counting, open_data
 from scenic_video.console import Terminal
+from scenic_video.field_types import Count, Crf, PositiveInt, Seed
 
 EXAMPLES = """\
 examples:
@@ -66,9 +66,16 @@ def _add_synthesize(verbs: Any) -> None:
         description="Makes mp4 files of ten actions that only time tells apart, with sound.",
         epilog=SYNTHESIZE_EXAMPLES,
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--clips", type=int, required=True, help="number of clips, test included")
-    parser.add_argument("--seed", type=int, default=0, help="other seeds, other clips (default: 0)")
+    parser.add_argument("--out", type=flags.path, required=True, help="folder to write")
+    parser.add_argument(
+        "--clips",
+        type=flags.number(PositiveInt),
+        required=True,
+        help="number of clips, test included",
+    )
+    parser.add_argument(
+        "--seed", type=flags.number(Seed), default=0, help="other seeds, other clips (default: 0)"
+    )
     add_workers(parser, "processes")
     parser.set_defaults(run=synthesize)
 
@@ -81,7 +88,9 @@ def _add_check(verbs: Any) -> None:
         epilog=CHECK_EXAMPLES,
     )
     add_data(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole report there")
+    parser.add_argument(
+        "--json", type=flags.path, metavar="FILE", help="write the whole report there"
+    )
     parser.add_argument(
         "--strict", action="store_true", help="exit code 1 if a file is unreadable or damaged"
     )
@@ -102,12 +111,24 @@ def _add_transcode(verbs: Any) -> None:
         epilog=TRANSCODE_EXAMPLES,
     )
     add_data(parser)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--short-side", type=int, default=256, help="pixels (default: 256)")
-    parser.add_argument("--gop", type=int, default=16, help="frames to a keyframe (default: 16)")
-    parser.add_argument("--crf", type=int, default=23, help="lower is better (default: 23)")
+    parser.add_argument("--out", type=flags.path, required=True, help="folder to write")
     parser.add_argument(
-        "--audio-rate", type=int, default=16_000, help="Hz; 0: no sound (default: 16000)"
+        "--short-side", type=flags.number(PositiveInt), default=256, help="pixels (default: 256)"
+    )
+    parser.add_argument(
+        "--gop",
+        type=flags.number(PositiveInt),
+        default=16,
+        help="frames to a keyframe (default: 16)",
+    )
+    parser.add_argument(
+        "--crf", type=flags.number(Crf), default=23, help="lower is better (default: 23)"
+    )
+    parser.add_argument(
+        "--audio-rate",
+        type=flags.number(Count),
+        default=16_000,
+        help="Hz; 0: no sound (default: 16000)",
     )
     add_workers(parser, "processes")
     parser.set_defaults(run=transcode)
@@ -121,9 +142,13 @@ def _add_build(verbs: Any) -> None:
         epilog=BUILD_EXAMPLES,
     )
     add_data(parser)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write, new or empty")
+    parser.add_argument(
+        "--out", type=flags.path, required=True, help="folder to write, new or empty"
+    )
     parser.add_argument("--name", help="name of the dataset (default: the source's)")
-    parser.add_argument("--num-shards", type=int, help="files a split (default: by size)")
+    parser.add_argument(
+        "--num-shards", type=flags.number(PositiveInt), help="files a split (default: by size)"
+    )
     parser.set_defaults(run=build)
 
 

@@ -3,8 +3,10 @@
 import argparse
 from typing import Any
 
+from scenic_video.commands import flags
 from scenic_video.commands.data_source import add_data, add_workers, counting, open_data
 from scenic_video.console import Terminal
+from scenic_video.field_types import PositiveInt
 
 EXAMPLES = """\
 examples:
@@ -25,7 +27,9 @@ def add_parser(verbs: Any) -> None:
         "flow", help="compute optical flow", description=__doc__, epilog=EXAMPLES
     )
     add_data(parser)
-    parser.add_argument("--short-side", type=int, default=256, help="pixels (default: 256)")
+    parser.add_argument(
+        "--short-side", type=flags.number(PositiveInt), default=256, help="pixels (default: 256)"
+    )
     parser.add_argument(
         "--preset",
         choices=("ultrafast", "fast", "medium"),

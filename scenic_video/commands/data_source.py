@@ -10,9 +10,11 @@ from io import TextIOBase
 from pathlib import Path
 from typing import cast
 
+from scenic_video.commands import flags
 from scenic_video.console import Terminal
 from scenic_video.data import datasets
 from scenic_video.data.examples import Dataset
+from scenic_video.field_types import PositiveInt
 
 DATA_HELP = (
     "manifests (.csv, .tsv, .jsonl; each is a split named by its stem), or a config node (.json), "
@@ -64,7 +66,7 @@ def add_workers(parser: argparse.ArgumentParser, what: str) -> None:
     """Adds --num-workers, of `what` ("threads", "processes")."""
     parser.add_argument(
         "--num-workers",
-        type=int,
+        type=flags.number(PositiveInt),
         default=os.cpu_count() or 1,
         help=f"{what} to share the work (default: one a core)",
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from scenic_video.commands import flags
 from scenic_video.commands.data_source import add_data, counting, open_data
 from scenic_video.config import ConfigError, resolve
 from scenic_video.console import Terminal
@@ -14,6 +15,7 @@ from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, random_subset, split_of
 from scenic_video.data.manifest import Heads, columns_of
 from scenic_video.data.sound import Sound
+from scenic_video.field_types import PositiveInt
 
 EXAMPLES = """\
 examples:
@@ -38,13 +40,19 @@ def add_parser(verbs: Any) -> None:
     add_data(parser)
     parser.add_argument("--split", default="train", help="split to measure (default: train)")
     parser.add_argument(
-        "--max-examples", type=int, default=10_000, help="at most so many (default: 10000)"
+        "--max-examples",
+        type=flags.number(PositiveInt),
+        default=10_000,
+        help="at most so many (default: 10000)",
     )
     how = parser.add_argument_group("the spectrogram, as in preprocessing.sound")
     for field in FIELDS:
         flag = "--" + field.name.replace("_", "-")
         how.add_argument(
-            flag, type=type(field.default), default=field.default, help=f"default: {field.default}"
+            flag,
+            type=flags.number(field.type),
+            default=field.default,
+            help=f"default: {field.default}",
         )
     parser.set_defaults(run=run)
 

@@ -4,7 +4,9 @@ import argparse
 
 import jax
 
+from scenic_video.commands import flags
 from scenic_video.config import ConfigError
+from scenic_video.field_types import Count, PositiveInt
 
 EXAMPLES = """\
 On several hosts the same command runs on each. With --distributed, JAX finds the others by itself
@@ -18,8 +20,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("several hosts")
     group.add_argument("--distributed", action="store_true", help="let JAX find the other hosts")
     group.add_argument("--coordinator", help="address of process 0, as host:port")
-    group.add_argument("--num-processes", type=int, help="how many processes take part")
-    group.add_argument("--process-id", type=int, help="which of them this is, from 0")
+    group.add_argument(
+        "--num-processes", type=flags.number(PositiveInt), help="how many processes take part"
+    )
+    group.add_argument(
+        "--process-id", type=flags.number(Count), help="which of them this is, from 0"
+    )
 
 
 def join(arguments: argparse.Namespace) -> None:

@@ -6,13 +6,14 @@ from typing import Any
 
 import jax
 
-from scenic_video.commands import distributed, ensemble, modalities
+from scenic_video.commands import distributed, ensemble, flags, modalities
 from scenic_video.commands.comparison import Comparison
 from scenic_video.commands.evaluation import show
 from scenic_video.commands.trained import add_trust, load
 from scenic_video.commands.trained_evaluation import evaluate
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
+from scenic_video.field_types import PositiveInt
 
 EXAMPLES = """\
 examples:
@@ -33,14 +34,18 @@ def add_parser(subparsers: Any) -> None:
         "eval", help="evaluate trained models", epilog=EXAMPLES, description=__doc__
     )
     runs = parser.add_mutually_exclusive_group(required=True)
-    runs.add_argument("--workdir", type=Path, help="folder of a trained run")
+    runs.add_argument("--workdir", type=flags.path, help="folder of a trained run")
     runs.add_argument(
         "--ensemble", metavar="RUN[:WEIGHT],...", help="folders of runs to average, by weight"
     )
     parser.add_argument("--views", help="clips x crops to average (default: the config's)")
     parser.add_argument("--split", help="split to evaluate (default: the config's)")
     parser.add_argument("--data", help="another dataset than the config's: manifest, folder, tfds")
-    parser.add_argument("--batch-size", type=int, help="videos at a time (default: the config's)")
+    parser.add_argument(
+        "--batch-size",
+        type=flags.number(PositiveInt),
+        help="videos at a time (default: the config's)",
+    )
     parser.add_argument(
         "--modalities", help="a row for each of these: rgb,spectrogram,rgb+spectrogram; or all"
     )
@@ -49,7 +54,9 @@ def add_parser(subparsers: Any) -> None:
         choices=("probabilities", "logits"),
         help="what an ensemble averages (default: probabilities)",
     )
-    parser.add_argument("--out", type=Path, help="folder of the results (default: the run's eval)")
+    parser.add_argument(
+        "--out", type=flags.path, help="folder of the results (default: the run's eval)"
+    )
     add_trust(parser)
     distributed.add_flags(parser)
     parser.set_defaults(run=run)

@@ -2,12 +2,13 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
+from scenic_video.commands import flags
 from scenic_video.commands.trained import add_trust, load
 from scenic_video.console import Terminal
 from scenic_video.data.decoding import UnreadableVideo
+from scenic_video.field_types import PositiveInt
 from scenic_video.printable import printable
 
 EXAMPLES = """\
@@ -23,9 +24,11 @@ def add_parser(subparsers: Any) -> None:
         "predict", help="name the classes of video files", epilog=EXAMPLES, description=__doc__
     )
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="any file FFmpeg can decode")
-    parser.add_argument("--workdir", type=Path, required=True, help="folder of a trained run")
+    parser.add_argument("--workdir", type=flags.path, required=True, help="folder of a trained run")
     parser.add_argument("--views", default="4x3", help="clips x crops to average (default: 4x3)")
-    parser.add_argument("--top", type=int, default=5, help="classes to name (default: 5)")
+    parser.add_argument(
+        "--top", type=flags.number(PositiveInt), default=5, help="classes to name (default: 5)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a video")
     add_trust(parser)
     parser.set_defaults(run=run)

@@ -10,13 +10,21 @@ import jax
 
 from scenic_video import loop
 from scenic_video.checkpoints import Checkpoints
-from scenic_video.commands import best_metric, distributed, dry_run, evaluators, report, start
+from scenic_video.commands import (
+    best_metric,
+    distributed,
+    dry_run,
+    evaluators,
+    flags,
+    report,
+    start,
+)
 from scenic_video.commands.batches import put_on
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
 from scenic_video.commands.experiment import Experiment, build_experiment
 from scenic_video.commands.training_batches import clips_of, open_batches
-from scenic_video.commands.workdir import folder, in_use
+from scenic_video.commands.workdir import in_use
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal, TrainingProgress
 from scenic_video.data.examples import split_of
@@ -49,7 +57,9 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train", help="train a model and evaluate it", epilog=EXAMPLES, description=__doc__
     )
-    parser.add_argument("--workdir", type=folder, help="folder of the run; resumes what is there")
+    parser.add_argument(
+        "--workdir", type=flags.path, help="folder of the run; resumes what is there"
+    )
     parser.add_argument(
         "--dry-run",
         action="store_true",

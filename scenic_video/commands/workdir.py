@@ -5,7 +5,6 @@ however it ends, and which NFS passes on to other hosts. The file says in JSON w
 file system knows no locks, that note alone decides. Reading a run takes no lock.
 """
 
-import argparse
 import contextlib
 import datetime
 import errno
@@ -26,13 +25,6 @@ from scenic_video.config import ConfigError
 LOCK_FILE = "run.lock"
 IN_USE = (errno.EACCES, errno.EAGAIN)
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-
-
-def folder(text: str) -> Path:
-    """The argument of a flag that names a folder."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("it names no folder; give one, such as runs/quickstart")
-    return Path(text)
 
 
 @contextlib.contextmanager
