@@ -32,7 +32,7 @@ def write_beside(path, name, data):
     return str(other)
 
 
-def scramble(path, *, spare=24, packets=slice(None)):
+def scramble(path: str, *, spare=24, packets=slice(None)):
     """Noise in place of what pictures hold; where they begin, and their sizes, stay."""
     with av.open(path, "r") as container:
         places = [(p.pos or 0, p.size) for p in container.demux(video=0) if p.size][packets]
