@@ -9,6 +9,7 @@ skipped.
 import csv
 import dataclasses
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -145,9 +146,7 @@ def _head_columns(path: Path, columns: list[str], heads: Heads | None) -> dict[s
 
 def _row(record: Record, root: Path, head_columns: dict[str, str], multilabel: bool) -> Row:
     place, cells = record
-    path = cells.get("path")
-    if not isinstance(path, str) or not path:
-        raise ValueError(f"{place}, column 'path': wanted the path of a video, got {path!r}.")
+    path = _file(place, "path", cells.get("path"))
     start, end = (read_seconds(place, column, cells.get(column)) for column in ("start", "end"))
     if end is not None and end <= (start or 0.0):
         raise ValueError(f"{place}, column 'end': {end:g} s is not after start={start or 0.0:g} s.")
@@ -157,7 +156,7 @@ def _row(record: Record, root: Path, head_columns: dict[str, str], multilabel: b
         identity = path if untrimmed else f"{path}#{_time(start)}-{_time(end)}"
     return Row(
         id=printable(str(identity)),
-        path=str(root / Path(path).expanduser()),
+        path=str(root / os.path.expanduser(path)),
         start=start or 0.0,
         end=end,
         labels={
@@ -165,8 +164,20 @@ def _row(record: Record, root: Path, head_columns: dict[str, str], multilabel: b
             for head, column in head_columns.items()
         },
         place=place,
-        flow=str(root / Path(cells["flow"]).expanduser()) if cells.get("flow") else None,
+        flow=_flow(place, cells.get("flow"), root),
     )
+
+
+def _file(place: str, column: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{place}, column {column!r}: wanted the path of a video, got {value!r}.")
+    return value
+
+
+def _flow(place: str, value: Any, root: Path) -> str | None:
+    if value is None or value == "":
+        return None
+    return str(root / os.path.expanduser(_file(place, "flow", value)))
 
 
 def _time(seconds: float | None) -> str:

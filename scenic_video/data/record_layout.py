@@ -1,7 +1,9 @@
 """Finds out which feature of a TFDS dataset holds the video, the id, the times and the labels."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,9 @@ import numpy as np
 from scenic_video.config import near
 from scenic_video.data.examples import LabelSpace
 
+FEATURES_FILE = "features.json"
+CLASS_FIELDS = ("type", "pythonClassName", "python_class_name")
+FEATURES = "tensorflow_datasets.core.features."
 ID_FEATURES = ("video_id", "id", "file_name", "filename")
 
 
@@ -21,6 +26,32 @@ class Layout:
     id: str | None
     has_times: bool
     labels: LabelSpace
+
+
+def check_features(directory: Path) -> None:
+    """Refuses records whose features are classes of others than TFDS, which would import them.
+
+    Errors: ValueError.
+    """
+    path = directory / FEATURES_FILE
+    content = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    for name in _classes_in(content):
+        if not name.startswith(FEATURES):
+            raise ValueError(
+                f"{path} names the class {name!r}. Data is no code: only the features that TFDS "
+                f"itself has ({FEATURES}...) are read."
+            )
+
+
+def _classes_in(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        named = (node.get(field) for field in CLASS_FIELDS)
+        yield from (name for name in named if isinstance(name, str) and "." in name)
+        for value in node.values():
+            yield from _classes_in(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _classes_in(value)
 
 
 def find_layout(info: Any, heads: str | Sequence[str] | None) -> Layout:

@@ -16,10 +16,12 @@ from typing import Any
 
 from scenic_video.config import near
 from scenic_video.data.examples import Dataset, Example
-from scenic_video.data.record_layout import Layout, find_layout
+from scenic_video.data.record_layout import Layout, check_features, find_layout
 from scenic_video.data.statistics import read_statistics
 
 INFO_FILE = "dataset_info.json"
+CATALOGUE_NAME = re.compile(r"\w+(/[\w.+-]+)?(:[\d.*]+)?")
+"""Without a namespace, which TFDS would take code from a network for."""
 
 
 def tfds(
@@ -122,6 +124,7 @@ def _builder(name: str, data_dir: str | None) -> Any:
 
     directory = find_records(Path(name).expanduser())
     if directory is not None:
+        check_features(directory)
         builder = tensorflow_datasets.builder_from_directory(directory)
     else:
         builder = _catalogue_builder(tensorflow_datasets, name, data_dir)
@@ -135,6 +138,11 @@ def _builder(name: str, data_dir: str | None) -> Any:
 
 
 def _catalogue_builder(tensorflow_datasets: Any, name: str, data_dir: str | None) -> Any:
+    if not CATALOGUE_NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} is neither a folder with TFDS records nor a name of the TFDS catalogue, "
+            "such as 'imagenet2012' or 'name/config:1.0.0'."
+        )
     try:
         builder = tensorflow_datasets.builder(name, data_dir=data_dir)
     except tensorflow_datasets.core.DatasetNotFoundError as error:

@@ -39,6 +39,9 @@ def read_records(path: Path, *, columns: Sequence[str] = ()) -> list[Record]:
         raise ValueError(f"{path} is not UTF-8 text: {error}. Save it as UTF-8.") from error
     if not records:
         raise ValueError(f"{path} has no rows.")
+    for place, cells in records:
+        if any("\0" in text for text in (*cells, *cells.values()) if isinstance(text, str)):
+            raise ValueError(f"{place}: a cell holds a NUL byte. Save {path} as UTF-8 text.")
     return records
 
 

@@ -175,3 +175,22 @@ def test_building_needs_no_tensorflow(videos, tmp_path):
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
     assert len(datasets.tfds(str(tmp_path / "records")).splits["train"]) == 10
+
+
+def test_records_whose_features_are_code_of_others_are_refused(dataset, tmp_path, monkeypatch):
+    folder = build_tfds(dataset, tmp_path / "records")
+    path = folder / "features.json"
+    (tmp_path / "of_elsewhere.py").write_text("raise SystemExit('imported by data')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    text = path.read_text()
+    named = "tensorflow_datasets.core.features.text_feature.Text"
+    assert named in text
+    path.write_text(text.replace(named, "of_elsewhere.Text", 1))
+    with pytest.raises(ValueError, match=r"features\.json names the class 'of_elsewhere\.Text'"):
+        datasets.open_dataset(folder)
+
+
+@pytest.mark.parametrize("name", ["huggingface:x", "kaggle:user/x", "https://host/x", "../x"])
+def test_names_outside_of_the_catalogue_are_refused(name):
+    with pytest.raises(ValueError, match="neither a folder with TFDS records nor"):
+        datasets.tfds(name)
