@@ -61,13 +61,15 @@ def _write_video(
     options: dict[str, str] | None = None,
     ticks: Sequence[int] | None = None,
     rotation: int = 0,
+    matrix: Sequence[int] | None = None,
     sound: np.ndarray | None = None,
     faststart: bool = True,
 ) -> str:
     """Writes `frames` to `path`, whose suffix names the container, and gives it back as a string.
 
     Frame i is shown at ticks[i] / fps seconds (default: i / fps). `rotation` is by how many
-    degrees a player turns the picture clockwise. `sound` is mono at 16 kHz.
+    degrees a player turns the picture clockwise, `matrix` the nine numbers of that. `sound` is
+    mono at 16 kHz.
     """
     mp4 = {"movflags": "+faststart"} if faststart and str(path).endswith(".mp4") else {}
     with av.open(str(path), "w", options=mp4) as container:
@@ -78,6 +80,8 @@ def _write_video(
         stream.pix_fmt = pixel_format
         if rotation:
             stream.set_display_rotation(-rotation)
+        if matrix is not None:
+            stream.set_display_matrix(matrix)
         audio = (
             container.add_stream("aac", rate=16000, layout="mono") if sound is not None else None
         )

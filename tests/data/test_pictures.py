@@ -64,14 +64,27 @@ def with_orientation(jpeg: bytes, orientation: int) -> bytes:
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
 
 
-@pytest.mark.parametrize(("orientation", "quarter_turns"), [(1, 0), (3, 2), (6, 1), (8, 3)])
-def test_a_jpeg_is_turned_as_its_exif_says(
-    tmp_path, write_video, quarters, orientation, quarter_turns
+UPRIGHT = {
+    1: lambda picture: picture,
+    2: lambda picture: picture[:, ::-1],
+    3: lambda picture: picture[::-1, ::-1],
+    4: lambda picture: picture[::-1],
+    5: lambda picture: picture.swapaxes(0, 1),
+    6: lambda picture: np.rot90(picture, -1),
+    7: lambda picture: picture[::-1, ::-1].swapaxes(0, 1),
+    8: lambda picture: np.rot90(picture),
+}
+"""By the number that EXIF gives it."""
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_jpeg_is_turned_and_mirrored_as_its_exif_says(
+    tmp_path, write_video, quarters, orientation
 ):
     path = write_video(tmp_path / "a.jpg", quarters, codec="mjpeg", pixel_format="yuvj444p")
     with open(path, "rb") as file:
         turned = with_orientation(file.read(), orientation)
-    upright = np.rot90(quarters[0], -quarter_turns)  # clockwise
+    upright = UPRIGHT[orientation](quarters[0])
     height, width = upright.shape[:2]
     preprocessing = Preprocessing(num_frames=1, resize=min(height, width), crop=(height, width))
     clip = preprocessing.eval_inputs(Example("a", turned, {}))["rgb"]
