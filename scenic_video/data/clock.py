@@ -1,6 +1,7 @@
 """One clock that runs forward, for streams whose own begins anew where files were joined."""
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
 import av
 
@@ -18,15 +19,21 @@ def running(packets: Iterable[av.Packet]) -> Iterator[av.Packet]:
     They are changed in place. The first packet of a new beginning follows the last one before it
     by as much as that followed its own predecessor.
     """
-    shift, step, last = 0, 0, None
+    shift, step, last, back, leap = 0, 0, None, 0, 0
     for packet in packets:
-        if packet.dts is not None and packet.time_base is not None:
-            seconds = 0.0 if last is None else float((packet.dts + shift - last) * packet.time_base)
-            if last is not None and not -STEP_BACK <= seconds <= LEAP:
-                shift = last + step - packet.dts
-            packet.dts += shift
-            step = step if last is None or packet.dts <= last else packet.dts - last
-            last = packet.dts
-        if shift and packet.pts is not None:
-            packet.pts += shift
+        dts = packet.dts
+        if dts is not None:
+            dts += shift
+            if last is None:
+                time_base = packet.time_base or Fraction(1, 1000)
+                back, leap = -int(STEP_BACK / time_base), int(LEAP / time_base)
+            elif not back <= dts - last <= leap:
+                shift += last + step - dts
+                dts = last + step
+            elif dts > last:
+                step = dts - last
+            last = dts
+        if shift:
+            packet.dts = dts
+            packet.pts = None if packet.pts is None else packet.pts + shift
         yield packet

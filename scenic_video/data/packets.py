@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from scenic_video.data.containers import Demuxer
-from scenic_video.data.shown_packets import is_shown
+from scenic_video.data.shown_packets import SHOWS_PICTURE
 
 MEMORY = 16 * 2**20
 """Bytes of packets that are kept for decoding; a larger stretch is read a second time."""
@@ -116,21 +116,17 @@ class _Window(NamedTuple):
 
 def _read(demuxer: Demuxer, *, start: int | None, high: int | None) -> _Stretch:
     rows, kept, size, is_whole = [], [], 0, True
-    codec = demuxer.stream.codec_context.name
+    shows_picture = SHOWS_PICTURE.get(demuxer.stream.codec_context.name)
     for packet in demuxer.packets(start):
         # Nothing is shown before it is decoded, so nothing that matters comes later.
         if high is not None and packet.dts is not None and packet.dts >= high:
             is_whole = False
             break
-        rows.append(
-            _Row(
-                pts=NO_TIME if packet.pts is None else packet.pts,
-                dts=packet.dts,
-                is_key=packet.is_keyframe,
-                is_shown=is_shown(packet, codec),
-                duration=packet.duration or 0,
-            )
-        )
+        is_shown = not packet.is_discard  # an edit list may hide frames
+        if shows_picture is not None:
+            is_shown = is_shown and shows_picture(memoryview(packet))
+        pts = NO_TIME if packet.pts is None else packet.pts
+        rows.append(_Row(pts, packet.dts, packet.is_keyframe, is_shown, packet.duration or 0))
         size += packet.size
         if size <= MEMORY:
             kept.append(packet)

@@ -3,19 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-import av
-
 IMAGE, EXTENSION = 0x2C, 0x21
-
-
-def is_shown(packet: av.Packet, codec: str) -> bool:
-    """False for what an edit list hides, and for pictures that others only lean on.
-
-    `codec` is FFmpeg's name of it. Alternate references of VP8 and of early VP9 files are packets
-    of their own; a GIF may end in a packet without a picture.
-    """
-    shows = SHOWS.get(codec)
-    return not packet.is_discard and (shows is None or shows(memoryview(packet)))
 
 
 def _shows_vp8(data: memoryview) -> bool:
@@ -47,6 +35,11 @@ def _shows_gif(data: memoryview) -> bool:
     return position < len(data) and data[position] == IMAGE
 
 
-SHOWS: Mapping[str, Callable[[memoryview], bool]] = MappingProxyType(
+SHOWS_PICTURE: Mapping[str, Callable[[memoryview], bool]] = MappingProxyType(
     {"vp8": _shows_vp8, "vp9": _shows_vp9, "gif": _shows_gif}
 )
+"""By FFmpeg's name of a codec, of a packet's bytes: whether it is shown. Others always are.
+
+Alternate references of VP8 and of early VP9 files, on which other pictures lean, are packets of
+their own; a GIF may end in a packet without a picture.
+"""

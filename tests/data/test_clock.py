@@ -55,7 +55,7 @@ def joined(tmp_path, moving_frames, write_video):
 
 
 def decode(path):
-    with av.open(path, "r") as container:
+    with av.open(str(path), "r") as container:
         return [rgb(frame) for frame in container.decode(video=0)]
 
 
@@ -81,3 +81,26 @@ def test_the_sound_of_joined_streams_goes_with_their_pictures(joined):
     for silent, middle in ((True, 0.4), (False, 1.2), (True, 2.0), (False, 2.8)):
         window = heard[round((middle - 0.2) * 16000) : round((middle + 0.2) * 16000)]
         assert len(window) == 6400 and (window.mean() < 0.05) == silent
+
+
+def test_frames_without_times_of_their_own_are_counted_from_where_the_clock_begins(
+    tmp_path, moving_frames, write_video
+):
+    frames = moving_frames(40, 64, 64)
+    source = av.open(str(write_video(tmp_path / "a.mkv", frames, options={"bf": "0"})), "r")
+    path = str(tmp_path / "twice.mkv")
+    with source, av.open(path, "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            packet.pts = packet.dts = 2000 + number // 2 * 80  # each time stands twice
+            packet.stream = stream
+            container.mux(packet)
+    pictures = decode(path)
+    with VideoReader(path) as reader:
+        np.testing.assert_allclose(reader.timestamps, np.arange(40) / FPS, atol=2e-3)
+        assert float(reader.first_time) == pytest.approx(2)
+        np.testing.assert_array_equal(reader.read(range(40), rgb), pictures)
+    with VideoReader(path, start=0.8, end=1.2) as reader:
+        np.testing.assert_allclose(reader.timestamps, np.arange(20, 30) / FPS, atol=2e-3)
+        assert float(reader.first_time) == pytest.approx(2.8)
+        np.testing.assert_array_equal(reader.read([0, 9], rgb), [pictures[20], pictures[29]])

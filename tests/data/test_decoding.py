@@ -202,7 +202,7 @@ def test_marks_of_keyframes_that_are_none_change_no_picture(
         tmp_path / f"honest_{name}", moving_frames(50, 96, 128), codec=codec, options=options
     )
     path = str(tmp_path / name)
-    source = av.open(honest, "r")
+    source = av.open(str(honest), "r")
     with source, av.open(path, "w") as container:
         stream = container.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
@@ -237,7 +237,7 @@ def test_a_stream_that_begins_without_keyframe_begins_with_its_first_picture(
     options = {"g": "20", "bf": "2", "x264-params": "repeat-headers=1"}
     whole = write_video(tmp_path / "whole.ts", moving_frames(60, 64, 64), options=options)
     path = str(tmp_path / "cut.ts")
-    source = av.open(whole, "r")
+    source = av.open(str(whole), "r")
     with source, av.open(path, "w") as container:
         stream = container.add_stream_from_template(source.streams.video[0])
         for packet in [packet for packet in source.demux(video=0) if packet.size][5:]:
@@ -255,7 +255,7 @@ def test_a_stream_that_begins_without_keyframe_begins_with_its_first_picture(
 def test_a_clip_of_too_many_damaged_frames_is_refused(make, tmp_path, name):
     """Behind their first bytes, packets hold noise, as those of a scrambled video do."""
     rng, path = np.random.default_rng(0), str(tmp_path / name)
-    source = av.open(make(name), "r")
+    source = av.open(str(make(name)), "r")
     with source, av.open(path, "w") as container:
         stream = container.add_stream_from_template(source.streams.video[0])
         packets = [packet for packet in source.demux(video=0) if packet.size]

@@ -13,7 +13,7 @@ def rgb(frame):
 
 def shown(path):
     """The times and pictures that decoding everything in order gives."""
-    with av.open(path, "r") as container:
+    with av.open(str(path), "r") as container:
         frames = [(frame.time, rgb(frame)) for frame in container.decode(video=0)]
     return [time for time, _ in frames], [picture for _, picture in frames]
 
@@ -38,7 +38,7 @@ def test_hidden_frames_are_no_frames(
     frames = moving_frames(40, 64, 64)
     source = write_video(tmp_path / "a.webm", frames, codec=codec, options=options)
     path = str(tmp_path / "hidden.webm")
-    with av.open(source, "r") as old, av.open(path, "w") as new:
+    with av.open(str(source), "r") as old, av.open(path, "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
         for number, packet in enumerate(p for p in old.demux(video=0) if p.size):
             data = bytearray(bytes(packet))
