@@ -61,7 +61,7 @@ class LeftOut:
                 ),
                 (
                     len(self._empty),
-                    f"{len(self._empty)} folders of classes without files ({_few(self._empty)})",
+                    f"{_classes(len(self._empty))} without files ({_few(self._empty)})",
                 ),
             )
             if count
@@ -94,6 +94,10 @@ class LeftOut:
 
 def _files(count: int) -> str:
     return f"{count} file{'s' if count > 1 else ''}"
+
+
+def _classes(count: int) -> str:
+    return f"{count} class folder{'s' if count > 1 else ''}"
 
 
 def _few(names: Sequence[str]) -> str:

@@ -109,7 +109,7 @@ def test_what_is_left_out_of_the_folders_is_counted_and_named(tmp_path):
         "left out: 2 files with other suffixes (.doc .txt)",
         "left out: 1 file hidden (train/jump/._1.mp4)",
         "left out: 1 file beside the class folders (train/extra.mp4)",
-        "left out: 2 folders of classes without files (train/climb, train/run)",
+        "left out: 2 class folders without files (train/climb, train/run)",
     )
 
 
