@@ -17,7 +17,7 @@ from pathlib import Path
 from scenic_video import disk_errors
 
 FAILURES = {
-    "scenic_video.loop": ("NonFiniteLoss",),
+    "scenic_video.loop": ("NonFiniteLoss", "NoWeight"),
     "scenic_video.checkpoints": ("CorruptedCheckpoint", "SaveFailed", "UnreadableCheckpoint"),
 }
 """Errors of a run that went wrong, by module: to import these takes seconds."""

@@ -29,6 +29,17 @@ class NonFiniteLoss(RuntimeError):
         self.steps = range(step - in_a_row + 1, step + 1)
 
 
+class NoWeight(RuntimeError):
+    """No example of `steps` counted: the mask of all of them was 0."""
+
+    def __init__(self, steps: range):
+        super().__init__(
+            f"None of the examples of steps {steps[0]} to {steps[-1]} counted: all were masked, so "
+            "nothing is learned."
+        )
+        self.steps = steps
+
+
 @runtime_checkable
 class Observer(Protocol):
     """Who is told how training goes: writers of files, a progress bar."""
@@ -82,9 +93,12 @@ def train(
 
     `batches` starts at the batch of the next step. Metrics stay on the device and are read one
     step late, so the host never waits for the step it has just sent off. When told to stop, the
-    loop saves and returns.
+    loop saves and returns. Errors: NonFiniteLoss or NoWeight after `max_bad_steps` in a row of
+    which nothing is learned.
     """
+    is_new = int(state.step) == 0
     with _IntervalLog(observer, max_bad_steps) as log:
+        stop = False
         for step in range(int(state.step) + 1, cadence.num_steps + 1):
             asked = time.perf_counter()
             batch = next(batches)
@@ -108,6 +122,8 @@ def train(
             if stop:
                 break
         log.flush()
+        if is_new and not stop:
+            log.check_weight(at_most=cadence.num_steps)
     return state
 
 
@@ -139,6 +155,7 @@ class _IntervalLog:
         self._unchecked: list[_Step] = []
         self._open: list[_Step] = []
         self._closed: list[_Step] = []
+        self._weightless = range(0)
         self._before = time.perf_counter()
         self._paused = 0.0
 
@@ -196,6 +213,15 @@ class _IntervalLog:
         total = functools.reduce(metrics_lib.merge, interval)
         scalars = metrics_lib.compute(total) | self._time_split(steps)
         self._observer.on_log(steps[-1].step, scalars)
+        first = self._weightless.start if self._weightless else steps[0].step
+        counted = getattr(total.get("loss"), "weight", 1.0) > 0
+        self._weightless = range(0) if counted else range(first, steps[-1].step + 1)
+        self.check_weight(at_most=self._max_bad_steps)
+
+    def check_weight(self, at_most: int) -> None:
+        """Raises NoWeight if so many steps in a row, up to now, had no example that counts."""
+        if len(self._weightless) >= at_most:
+            raise NoWeight(self._weightless)
 
     def _time_split(self, steps: list[_Step]) -> Scalars:
         """The shares of time in which the device had no data, computed, and idled otherwise."""

@@ -34,7 +34,8 @@ def slow_on_device(seconds):
         count = jax.pure_callback(sleep, jax.ShapeDtypeStruct((), jnp.int32), state.step)
         bad = jnp.where(batch > 0, state.bad_steps + 1, 0)
         state = state.replace(step=count + 1, bad_steps=bad)
-        return state, {"loss": metrics.scalar(count.astype(jnp.float32))}
+        weight = jnp.where(batch < 0, 0.0, 1.0)
+        return state, {"loss": metrics.scalar(count.astype(jnp.float32), weight)}
 
     return step
 
@@ -103,3 +104,18 @@ def test_evaluations_reach_the_observer_and_the_checkpoint():
 def test_epochs_become_steps():
     cadence = loop.Cadence.of(TrainerOptions(num_epochs=3, log_every=7), steps_per_epoch=10.5)
     assert (cadence.num_steps, cadence.eval_every, cadence.checkpoint_every) == (32, 11, 11)
+
+
+def test_steps_of_which_no_example_counts_stop_the_run():
+    with pytest.raises(loop.NoWeight, match="steps 3 to 6 counted") as error:
+        train(slow_on_device(0.0), batches=[0, 0, *[-1] * 6], log_every=2)
+    assert error.value.steps == range(3, 7)
+
+
+def test_a_short_run_of_which_no_example_counts_is_an_error_too():
+    with pytest.raises(loop.NoWeight):
+        train(slow_on_device(0.0), batches=[-1, -1], num_steps=2)
+
+
+def test_a_few_steps_without_examples_that_count_are_passed_over():
+    train(slow_on_device(0.0), batches=[-1, -1, 0, -1, -1, 0, -1, -1], log_every=1)

@@ -177,6 +177,13 @@ def _train(
         except loop.NonFiniteLoss as error:
             error.add_note(clips_of(experiment, error.steps))
             raise
+        except loop.NoWeight as error:
+            shown = shown_modalities(experiment.task, experiment.preprocessing.modalities)
+            error.add_note(
+                f"The model reads {' and '.join(shown)}: a clip without any of it counts for "
+                "nothing, nor does one that cannot be read. `scenic-video data check` lists both."
+            )
+            raise
 
 
 def evaluate(

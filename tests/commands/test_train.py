@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from scenic_video.cli import main
-from tests.helpers.runs import CONFIG
+from scenic_video.data import synthetic
+from tests.helpers.runs import CONFIG, MBT, without_sound
 
 
 def train(config, workdir, **overrides):
@@ -49,3 +50,23 @@ def test_a_damaged_best_checkpoint_is_passed_over_once_training_is_over(config, 
     shutil.rmtree(tmp_path / "run" / "eval")
     assert train(config, tmp_path / "run", **best) == 0
     assert (tmp_path / "run" / "eval" / "test_2x3.json").exists()
+
+
+@pytest.mark.slow
+def test_a_model_that_only_hears_is_not_trained_on_clips_without_sound(tmp_path, capsys):
+    synthetic.dataset(directory=str(tmp_path / "clips"), num_clips=8, size=32, seconds=0.7)
+    rows = ["path,label"]
+    for index, clip in enumerate(sorted((tmp_path / "clips").rglob("*.mp4"))[:8]):
+        silent = without_sound(clip, tmp_path / f"{index}.mp4")
+        rows.append(f"{silent},{'ab'[index % 2]}")
+    (tmp_path / "manifests").mkdir()
+    for split in ("train", "test"):
+        (tmp_path / "manifests" / f"{split}.csv").write_text("\n".join(rows))
+    start, end = MBT.index("dataset=dict("), MBT.index("preprocessing=")
+    own = tmp_path / "config.py"
+    text = MBT[:start] + f'dataset="{tmp_path / "manifests"}",\n        ' + MBT[end:]
+    own.write_text(text.replace('("rgb", "spectrogram")', '("spectrogram",)'))
+    assert train(own, tmp_path / "run") == 1
+    said = capsys.readouterr().err
+    assert "None of the examples of steps 1 to 4 counted" in said
+    assert "The model reads spectrogram: a clip without any of it counts for nothing" in said
