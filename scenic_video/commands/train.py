@@ -23,6 +23,7 @@ from scenic_video.commands.batches import put_on
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
 from scenic_video.commands.experiment import Experiment, build_experiment
+from scenic_video.commands.trained_files import check_files
 from scenic_video.commands.training_batches import clips_of, open_batches
 from scenic_video.commands.workdir import in_use
 from scenic_video.config import ConfigError
@@ -92,7 +93,11 @@ def train(experiment: Experiment, workdir: Path, terminal: Terminal) -> int:
     with StopRequest() as stop:
         with _open_checkpoints(experiment, workdir) as checkpoints:
             state, story = start.start_state(experiment, steps, checkpoints, workdir)
+            resumes = int(state.step) > 0
+            remark = check_files(experiment.dataset, workdir, resumes=resumes)
             terminal.banner(story, start.banner(experiment, workdir))
+            if remark:
+                terminal.line(remark)
             with MetricWriter(workdir, resume_step=int(state.step)) as writer:
                 state = _train(
                     experiment, steps, state, checkpoints, writer, terminal, stop, workdir

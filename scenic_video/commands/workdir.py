@@ -41,7 +41,7 @@ def in_use(workdir: Path) -> Iterator[str]:
             lock = _Lock(workdir)
         except (ConfigError, OSError) as error:
             problem = error
-    if _someone(problem is not None):
+    if any_process(problem is not None):
         raise problem or ConfigError(f"{workdir} is refused by process 0, which says why.")
     try:
         yield "" if lock is None else lock.left_over
@@ -50,7 +50,8 @@ def in_use(workdir: Path) -> Iterator[str]:
             lock.release()
 
 
-def _someone(here: bool) -> bool:
+def any_process(here: bool) -> bool:
+    """Whether it is so in some process; all of them ask together."""
     if jax.process_count() == 1:
         return here
     return bool(multihost_utils.process_allgather(np.array(here)).any())
