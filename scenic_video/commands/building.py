@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from scenic_video.commands import absent_data, data_stats
@@ -14,7 +15,7 @@ from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
 from scenic_video.data.labels import fingerprint
 from scenic_video.data.preprocessing import Preprocessing
-from scenic_video.data.statistics import identity
+from scenic_video.data.statistics import identity, read_statistics
 from scenic_video.data.transforms import InputTransform
 from scenic_video.modalities import MODALITIES
 from scenic_video.tasks.task import Task
@@ -129,8 +130,9 @@ def with_statistics(
     sound = preprocessing.sound
     if sound is None or sound.mean is not None:
         return preprocessing
+    found = read_statistics(Path(sound.statistics)) if sound.statistics else dataset.statistics
     sound = sound.with_statistics(
-        dataset.statistics.get("spectrogram", ()),
+        found.get("spectrogram", ()),
         examples=identity(split_of(dataset, split)),
         dataset=dataset.name,
         command=data_stats.command(node, split, sound),

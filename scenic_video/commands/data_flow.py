@@ -14,6 +14,8 @@ examples:
   scenic-video data flow videos/train.csv videos/test.csv --short-side=224 --preset=fast
 
 Writes VIDEO.flow.mp4 beside every video. Runs whose preprocessing.modalities name "flow" read it.
+Where
+their folder is read-only, --out names another, which runs find by preprocessing.flow_folder.
 A second call computes what is missing, and what belongs to a video that has changed since.
 """
 
@@ -27,6 +29,9 @@ def add_parser(verbs: Any) -> None:
         "flow", help="compute optical flow", description=__doc__, epilog=EXAMPLES
     )
     add_data(parser)
+    parser.add_argument(
+        "--out", type=flags.path, help="folder for the flow (default: beside each video)"
+    )
     parser.add_argument(
         "--short-side", type=flags.number(PositiveInt), default=256, help="pixels (default: 256)"
     )
@@ -54,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     with counting("videos") as progress:
         results = write_flow_of(
             dataset,
+            folder=arguments.out,
             num_workers=arguments.num_workers,
             progress=progress,
             short_side=arguments.short_side,

@@ -14,7 +14,8 @@ from scenic_video.console import Terminal
 from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, random_subset, split_of
 from scenic_video.data.manifest import Heads, columns_of
-from scenic_video.data.sound import Sound
+from scenic_video.data.replacing import require_writable
+from scenic_video.data.sound import GIVEN, Sound
 from scenic_video.field_types import PositiveInt
 
 EXAMPLES = """\
@@ -24,12 +25,17 @@ examples:
 
 Writes statistics.json into the folder of the data: of the first manifest, of the benchmark's videos
 (`root`), of the records. Runs that train on this very split, all of it or input.num_examples, take
-mean and std from there, unless their config sets preprocessing.sound.mean and std.
+mean and std from there, unless their config sets preprocessing.sound.mean and std. Where that
+folder is read-only, --out names another, which runs find by preprocessing.sound.statistics.
 """
 
+REMEDY = (
+    "Name another folder by --out=FOLDER, and --config.preprocessing.sound.statistics=FOLDER where "
+    "you train."
+)
 NODE_FILE = "node.json"
 """What stands in a command for a config's dataset node that is no path."""
-FIELDS = [field for field in dataclasses.fields(Sound) if field.name not in ("mean", "std")]
+FIELDS = [field for field in dataclasses.fields(Sound) if field.name not in GIVEN]
 
 
 def add_parser(verbs: Any) -> None:
@@ -44,6 +50,9 @@ def add_parser(verbs: Any) -> None:
         type=flags.number(PositiveInt),
         default=10_000,
         help="at most so many (default: 10000)",
+    )
+    parser.add_argument(
+        "--out", type=flags.path, help="folder for statistics.json (default: that of the data)"
     )
     how = parser.add_argument_group("the spectrogram, as in preprocessing.sound")
     for field in FIELDS:
@@ -62,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     from scenic_video.data import measuring, statistics
 
     dataset = open_data(arguments)
-    folder = _folder(dataset)
+    folder = arguments.out or _folder(dataset)
+    require_writable(folder, REMEDY)
     split = split_of(dataset, arguments.split)
     examples = _some(split, arguments.max_examples)
     sound = Sound(**{field.name: getattr(arguments, field.name) for field in FIELDS})
@@ -92,6 +102,7 @@ def command(node: Any, split: str, sound: Sound) -> str:
         value = getattr(sound, field.name)
         if value != field.default:
             words.append(f"--{field.name.replace('_', '-')}={value}")
+    words += [f"--out={sound.statistics}"] if sound.statistics else []
     told = "" if is_path else f" ({NODE_FILE}: the config's dataset node, as JSON)"
     return shlex.join(words) + told
 

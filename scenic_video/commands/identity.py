@@ -20,6 +20,8 @@ MAY_CHANGE = (
     "dataset",
     "init.allow_other_positions",
     "init.trust",
+    "preprocessing.sound.statistics",
+    "preprocessing.flow_folder",
 )
 MAY_CHANGE += tuple(f"trainer.{name}" for name in OFTEN)
 MAY_CHANGE += tuple(f"input.{name}" for name in READING)

@@ -8,6 +8,7 @@ Its times are those of the whole video file, seconds from its first frame, also 
 a part of it.
 """
 
+import os
 from pathlib import Path
 
 import av
@@ -30,9 +31,14 @@ LONE_INTERVAL = 0.5
 """Seconds that a picture of motion stands for where it is the only one."""
 
 
-def flow_path(video: str | Path) -> Path:
-    """Where `scenic-video data flow` keeps the flow of a video: beside it."""
-    return Path(f"{video}{SUFFIX}")
+def flow_path(video: str | Path, folder: str | Path | None = None) -> Path:
+    """Where `scenic-video data flow` keeps the flow of a video: beside it.
+
+    In a `folder` that is given, it lies below the video's own path from the root.
+    """
+    if folder is None:
+        return Path(f"{video}{SUFFIX}")
+    return Path(folder) / Path(f"{os.path.abspath(video)}{SUFFIX}").relative_to("/")
 
 
 def motion_to_pixels(
@@ -47,16 +53,19 @@ def motion_to_pixels(
 
 
 def read_flow(
-    example: Example, times: Float[np.ndarray, "n"], crop: SharedCrop
+    example: Example,
+    times: Float[np.ndarray, "n"],
+    crop: SharedCrop,
+    folder: str | Path | None = None,
 ) -> UInt8[np.ndarray, "n h w 2"]:
     """The motion of the frames that are shown at these times (seconds from the file's first).
 
     It lies where `example.flow` says, a video of such pictures or an .npz file with "flow" [n, h,
-    w, 2] in pixels a frame and "timestamps" [n] in seconds; else beside the video. It is cut and
-    scaled as `crop` says; mirrored motion goes the other way.
+    w, 2] in pixels a frame and "timestamps" [n] in seconds; else in `folder`, or beside the video.
+    It is cut and scaled as `crop` says; mirrored motion goes the other way.
     Errors: UnreadableVideo, also where it does not cover these times.
     """
-    path = _path(example)
+    path = _path(example, folder)
     read = _read_archive if _is_archive(path) else _read_video
     pixels = read(path, times, crop)[..., :2]
     if crop.crop.mirrored:
@@ -91,20 +100,21 @@ def has_flow(example: Example) -> bool:
     return beside or example.flow is not None
 
 
-def _path(example: Example) -> Path:
+def _path(example: Example, folder: str | Path | None = None) -> Path:
     if example.flow is not None:
         return Path(example.flow)
     if isinstance(example.video, bytes):
         raise ValueError(
             f"{example.id!r} lies in records, which hold no optical flow. Train on its files."
         )
-    path = flow_path(example.video)
-    if not path.exists():
-        raise UnreadableVideo(
-            f"{example.video}: there is no optical flow at {path}. `scenic-video data flow` "
-            "computes it; or name a file in the manifest's column flow."
-        )
-    return path
+    places = [flow_path(example.video, place) for place in dict.fromkeys((folder, None))]
+    for path in places:
+        if path.exists():
+            return path
+    raise UnreadableVideo(
+        f"{example.video}: there is no optical flow at {' or '.join(map(str, places))}. "
+        "`scenic-video data flow` computes it; or name a file in the manifest's column flow."
+    )
 
 
 def _is_archive(path: Path) -> bool:

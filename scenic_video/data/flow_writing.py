@@ -25,12 +25,16 @@ from scenic_video.data.decoding import VideoReader
 from scenic_video.data.examples import Dataset
 from scenic_video.data.flow import flow_path, motion_to_pixels
 from scenic_video.data.jobs import Job, Result, work
-from scenic_video.data.replacing import replacing
+from scenic_video.data.replacing import replacing, require_writable
 from scenic_video.data.transcoding import encode, stored_size
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 SHORTEST_SIDE = 12
 """Pixels, below which DIS computes nothing."""
+REMEDY = (
+    "Name another folder by --out=FOLDER, and --config.preprocessing.flow_folder=FOLDER where you "
+    "train."
+)
 # All of the colours are kept (444): they are numbers.
 CODEC = {"preset": "veryfast", "g": "16", "crf": "12", "x264-params": "mbtree=0"}
 
@@ -96,18 +100,24 @@ def _is_kept(path: Path, source: str, settings: dict[str, Any], *, overwrite: bo
 def write_flow_of(
     dataset: Dataset,
     *,
+    folder: str | Path | None = None,
     num_workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> list[Result]:
-    """Writes the flow of every video of a dataset beside it; `options` are those of `write_flow`.
+    """Writes the flow of every video of a dataset beside it, or in `folder`.
+
+    `options` are those of `write_flow`.
 
     Examples that name a flow of their own are left alone, and so are the files that they name.
-    Errors: ValueError for records, ConfigError for a size that is too small.
+    Errors: ValueError for records, ConfigError for a size that is too small or a place that cannot
+    be written to.
     """
     _require_opencv()
     _check_size(options.get("short_side", SHORTEST_SIDE))
-    jobs = _jobs(dataset)
+    jobs = _jobs(dataset, folder)
+    if jobs:
+        require_writable(Path(jobs[0].destination).parent, REMEDY)
     results = []
     for result in work(functools.partial(_run, options), jobs, num_workers=num_workers):
         results.append(result)
@@ -116,7 +126,7 @@ def write_flow_of(
     return results
 
 
-def _jobs(dataset: Dataset) -> Sequence[Job]:
+def _jobs(dataset: Dataset, folder: str | Path | None) -> Sequence[Job]:
     videos: dict[str, None] = {}
     named: set[str] = set()
     for example in itertools.chain(*dataset.splits.values()):
@@ -126,11 +136,12 @@ def _jobs(dataset: Dataset) -> Sequence[Job]:
             videos[example.video] = None
         else:
             named.add(os.path.realpath(example.flow))
-    jobs = [Job(video, str(flow_path(video))) for video in videos]
+    jobs = [Job(video, str(flow_path(video, folder))) for video in videos]
     return [job for job in jobs if os.path.realpath(job.destination) not in named]
 
 
 def _run(options: dict[str, Any], job: Job) -> bool:
+    Path(job.destination).parent.mkdir(parents=True, exist_ok=True)
     return write_flow(job.source, job.destination, **options)
 
 

@@ -43,6 +43,8 @@ class Preprocessing:
     (height, width), is cut out; where the crop would not fit, the picture is enlarged until it
     does. `mean` and `std` are for pixel / 255, channel by channel; arrays stay uint8 here.
 
+    Flow is read from `flow_folder`, if that is given and holds it, else from beside the video.
+
     Errors: ValueError where a field cannot be.
     """
 
@@ -56,6 +58,7 @@ class Preprocessing:
     std: Annotated[Sequence[Positive], Len(3, 3)] = (0.5, 0.5, 0.5)
     modalities: Names = ("rgb",)
     sound: Sound | None = None
+    flow_folder: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("crop", "mean", "std", "modalities"):
@@ -196,7 +199,7 @@ class Preprocessing:
             inputs["rgb"] = reader.read(frames, RgbConverter(crop))
             reader.require_whole()
         if "flow" in self.modalities:
-            inputs["flow"] = read_flow(example, reader.timestamps[frames], crop)
+            inputs["flow"] = read_flow(example, reader.timestamps[frames], crop, self.flow_folder)
         return inputs
 
     def _hear(

@@ -20,6 +20,10 @@ FULL_SCALE = 32767
 """The int16 sample that stands for 1."""
 
 
+GIVEN = ("mean", "std", "statistics")
+"""Fields that say nothing of how a spectrogram is made."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Sound:
     """How much sound goes with a clip, and how it becomes a log-mel spectrogram.
@@ -32,7 +36,8 @@ class Sound:
     `lowest_frequency` to `highest_frequency` (Hz).
 
     `mean` and `std` normalise the spectrogram; None takes those that `scenic-video data stats`
-    computed for the dataset.
+    computed for the dataset and left beside it, or in the folder `statistics` if its --out named
+    that.
 
     Errors: ValueError where a field cannot be.
     """
@@ -48,6 +53,7 @@ class Sound:
     log_offset: Positive = 0.01
     mean: Number | None = None
     std: Positive | None = None
+    statistics: str | None = None
 
     def __post_init__(self) -> None:
         wanted = {
@@ -101,7 +107,7 @@ class Sound:
     def scale(self) -> dict[str, Any]:
         """What `mean` and `std` depend on; statistics of another scale are those of another."""
         fields = dataclasses.asdict(self)
-        return {k: v for k, v in fields.items() if k not in ("seconds", "mean", "std")}
+        return {k: v for k, v in fields.items() if k not in ("seconds", *GIVEN)}
 
     def with_statistics(
         self, measured: Sequence[Mapping[str, Any]], *, examples: str, dataset: str, command: str

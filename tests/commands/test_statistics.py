@@ -1,5 +1,6 @@
 """By whose statistics a run normalises its sound."""
 
+import dataclasses
 import shlex
 
 import pytest
@@ -86,3 +87,23 @@ def test_a_run_on_a_subset_takes_the_statistics_of_the_split(tmp_path):
     trained = Preprocessing.from_dict(experiment.checkpoint_meta()["preprocessing"])
     assert trained == experiment.preprocessing  # which is all that an evaluation asks
     assert trained.sound is not None and trained.sound.mean is not None
+
+
+def test_statistics_may_lie_in_another_folder_which_the_run_names(two):
+    elsewhere = dataclasses.replace(SOUND, statistics="kept")
+    preprocessing = dataclasses.replace(SEES_AND_HEARS, sound=elsewhere)
+    node = {"target": "scenic_video.data.datasets:open_dataset", "multilabel": True}
+    node["path"] = "two/a.csv"
+    dataset = open_dataset("two/a.csv", multilabel=True)
+    with pytest.raises(ValueError, match="--out=kept") as error:
+        with_statistics(preprocessing, dataset, node, split="a")
+    measure(error)
+    assert sorted(path.name for path in two.iterdir()) == ["a.csv", "b.csv"]
+    found = with_statistics(preprocessing, dataset, node, split="a").sound
+    assert found is not None and found.mean is not None
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_sound_is_read(two, capsys):
+    assert main(["data", "stats", "two/a.csv", "--split=a", "--out=/proc/none"]) == 2
+    said = capsys.readouterr().err
+    assert "Nothing can be written to /proc/none" in said and "sound.statistics=FOLDER" in said

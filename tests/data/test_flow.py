@@ -311,3 +311,27 @@ def test_a_manifest_may_name_the_flow(tmp_path, with_flow):
     )
     (example,) = open_dataset(tmp_path / "train.csv").splits["train"]
     assert example.flow == str(flow_path(with_flow.video)) and example.labels == {"label": (0,)}
+
+
+def test_flow_may_lie_in_another_folder_which_preprocessing_names(tmp_path, film, capsys):
+    folder, out = tmp_path / "videos" / "train" / "a", tmp_path / "flow"
+    folder.mkdir(parents=True)
+    shutil.copy(film, folder / "1.mp4")
+    flags = ["--short-side=48", "--preset=fast", "--num-workers=0", f"--out={out}"]
+    assert main(["data", "flow", str(tmp_path / "videos"), *flags]) == 0
+    assert "Flow of 1 videos written" in capsys.readouterr().out
+    assert [path.name for path in folder.iterdir()] == ["1.mp4"]
+    example = open_dataset(tmp_path / "videos").splits["train"][0]
+    with pytest.raises(UnreadableVideo, match="no optical flow at"):
+        preprocessing().eval_inputs(example)
+    flow = preprocessing(flow_folder=str(out)).eval_inputs(example)["flow"]
+    np.testing.assert_allclose(np.median(flow[..., 16:-16, :, :]), np.median(LEVELS), atol=20)
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_the_work(tmp_path, film, capsys):
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    shutil.copy(film, tmp_path / "train" / "a" / "1.mp4")
+    for out in ("/proc/none", film):
+        assert main(["data", "flow", str(tmp_path), f"--out={out}"]) == 2
+        said = capsys.readouterr().err
+        assert f"Nothing can be written to {out}" in said and "--out=FOLDER" in said
