@@ -104,6 +104,8 @@ def test_statistics_may_lie_in_another_folder_which_the_run_names(two):
 
 
 def test_a_place_that_cannot_be_written_to_is_told_before_sound_is_read(two, capsys):
-    assert main(["data", "stats", "two/a.csv", "--split=a", "--out=/proc/none"]) == 2
+    assert (
+        main(["data", "stats", "two/a.csv", "--split=a", "--multilabel", "--out=/proc/none"]) == 2
+    )
     said = capsys.readouterr().err
     assert "Nothing can be written to /proc/none" in said and "sound.statistics=FOLDER" in said

@@ -27,7 +27,7 @@ def holder(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, tmp_path / "run"], stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout.readline() == "held\n"
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
     yield process
     process.kill()
     process.communicate()

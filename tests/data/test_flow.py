@@ -317,7 +317,7 @@ def test_flow_may_lie_in_another_folder_which_preprocessing_names(tmp_path, film
     folder, out = tmp_path / "videos" / "train" / "a", tmp_path / "flow"
     folder.mkdir(parents=True)
     shutil.copy(film, folder / "1.mp4")
-    flags = ["--short-side=48", "--preset=fast", "--num-workers=0", f"--out={out}"]
+    flags = ["--short-side=48", "--preset=fast", "--num-workers=1", f"--out={out}"]
     assert main(["data", "flow", str(tmp_path / "videos"), *flags]) == 0
     assert "Flow of 1 videos written" in capsys.readouterr().out
     assert [path.name for path in folder.iterdir()] == ["1.mp4"]
