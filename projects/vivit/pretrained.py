@@ -22,13 +22,15 @@ from scenic_video.weights.initialize import Params, Report, Take, initialize
 TEMPORAL = r"(cls_)?TemporalTransformer.*"
 TIME_ATTENTION = r".*(LayerNorm|MultiHeadDotProductAttention)_time/.*"
 
-IMAGE_NAMES = (
-    ("SpatialTransformer", "Transformer"),
+JOINT_NAMES = (
     ("LayerNorm_(space|time)", "LayerNorm_0"),
     ("MultiHeadDotProductAttention_(space|time)", "MultiHeadDotProductAttention_0"),
     ("LayerNorm_mlp", "LayerNorm_1"),
     ("MlpBlock(?!_)", "MlpBlock_0"),
 )
+"""What in a path of factorised self-attention is called otherwise in joint attention."""
+
+IMAGE_NAMES = (("SpatialTransformer", "Transformer"), *JOINT_NAMES)
 """What in a path of a ViViT is called otherwise in an image model."""
 
 
@@ -56,8 +58,7 @@ def from_image_model(
     fresh; a class token of the image is dropped where the clip has none. Anything else that does
     not match is an error, unless it is declared as in `initialize`.
     """
-    if time_attention not in ("fresh", "copy"):
-        raise ValueError(f"time_attention is 'fresh' or 'copy'; got {time_attention!r}.")
+    _check_time_attention(time_attention)
     flat_target = flatten_dict(dict(target), sep="/")
     flat_source = flatten_dict(dict(source), sep="/")
     fresh = [HEAD, TEMPORAL] + ([TIME_ATTENTION] if time_attention == "fresh" else [])
@@ -89,17 +90,24 @@ def from_video_model(
     source: Params,
     grid: Sequence[int],
     source_grid: Sequence[int],
+    time_attention: str = "fresh",
     allow_fresh: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
 ) -> tuple[dict[str, Any], Report]:
-    """Parameters `target` of a ViViT with those of another, `source`, of the same architecture.
+    """Parameters `target` of a ViViT with those of another, `source`, of the same architecture; or
+    those of factorised self-attention with those of joint attention.
 
     Both grids are tokens over time, rows and columns; positions are resampled from one to the
-    other. The head is fresh.
+    other. The attention over time that joint attention lacks is as `time_attention` says in
+    `from_image_model`. The head is fresh.
     """
+    _check_time_attention(time_attention)
     flat_target = flatten_dict(dict(target), sep="/")
     flat_source = flatten_dict(dict(source), sep="/")
-    takes = {path: Take(path) for path in flat_target}
+    factorises = not present([TIME_ATTENTION], flat_source)
+    names = JOINT_NAMES if factorises else ()
+    takes = {path: Take(_renamed(path, names)) for path in flat_target}
+    fresh = [HEAD] + ([TIME_ATTENTION] if factorises and time_attention == "fresh" else [])
     axes = {
         f"Transformer/{TABLE}": slice(0, 3),
         f"SpatialTransformer/{TABLE}": slice(1, 3),
@@ -112,9 +120,14 @@ def from_video_model(
         target=target,
         source=source,
         takes=takes,
-        allow_fresh=[HEAD, *allow_fresh],
+        allow_fresh=[*present(fresh, flat_target), *allow_fresh],
         allow_unused=[HEAD, *allow_unused],
     )
+
+
+def _check_time_attention(time_attention: str) -> None:
+    if time_attention not in ("fresh", "copy"):
+        raise ValueError(f"time_attention is 'fresh' or 'copy'; got {time_attention!r}.")
 
 
 def _from_image(
@@ -127,9 +140,13 @@ def _from_image(
         return Take("cls")
     if path.endswith(TABLE):
         return _image_positions(path, leaf, source, **grids)
-    for pattern, name in IMAGE_NAMES:
+    return Take(_renamed(path, IMAGE_NAMES))
+
+
+def _renamed(path: str, names: Sequence[tuple[str, str]]) -> str:
+    for pattern, name in names:
         path = re.sub(pattern, name, path)
-    return Take(path)
+    return path
 
 
 def _image_positions(
@@ -150,6 +167,7 @@ def _image_positions(
         class_token=leaf.shape[1] == math.prod(grid) + 1,
         image_class_token="cls" in source,
         image_grid=image_grid,
+        table=leaf,
     )
 
 

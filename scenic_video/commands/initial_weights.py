@@ -65,7 +65,7 @@ def initial_weights(experiment: Experiment, drawn: Any) -> tuple[Any, str, str]:
     if not may_differ:
         for source in sources:
             check_positions(source.name, source.model, getattr(experiment.task, "model", None))
-    node = _with_sizes(node, experiment.preprocessing, [source.inputs for source in sources])
+    node = with_sizes(node, experiment.preprocessing, [source.inputs for source in sources])
     params = [source.params for source in sources]
     weights = params if several else params[0]
     start = _with_old_head if head is None else _with_new_head
@@ -116,7 +116,7 @@ def _weights_of(workdir: Path, *, trust: bool) -> _Source:
     return _Source(f"{workdir} (step {meta['step']})", variables["params"], model, labels, sizes)
 
 
-def _with_sizes(
+def with_sizes(
     node: Mapping[str, Any], preprocessing: Preprocessing, sources: Sequence[Any]
 ) -> dict[str, Any]:
     """`node` with the sizes of inputs that its target asks for, as far as they are known."""

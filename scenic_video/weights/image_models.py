@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -83,6 +84,7 @@ def take_positions(
     class_token: bool,
     image_class_token: bool,
     image_grid: Sequence[int] | None = None,
+    table: Any = None,
 ) -> Take:
     """An image's learned positions at `path` as those over `grid`, time x rows x columns.
 
@@ -90,11 +92,16 @@ def take_positions(
     taken as they are, if there are as many as `grid` has in a frame, and refused otherwise: their
     number does not tell rows from columns. For every time they are the same. A sound's `grid` is
     1 x time x mel bins. `class_token` and `image_class_token` say which of the two tables begin
-    with the position of a class token; it is carried over or dropped.
+    with the position of a class token; it is carried over or dropped,
+    and where only the new one does, that of the new `table` is kept as drawn.
     """
     times, *size = grid
     how = functools.partial(
-        _spread, grid=tuple(grid), image_grid=image_grid, tokens=(class_token, image_class_token)
+        _spread,
+        grid=tuple(grid),
+        image_grid=image_grid,
+        tokens=(class_token, image_class_token),
+        drawn=None if table is None or isinstance(table, jax.ShapeDtypeStruct) else table,
     )
     name = f"{by_times(size)} as they are"
     if image_grid is not None and tuple(image_grid) != tuple(size):
@@ -108,11 +115,14 @@ def _spread(
     grid: tuple[int, ...],
     image_grid: Sequence[int] | None,
     tokens: tuple[bool, bool],
+    drawn: Any,
 ) -> np.ndarray:
     """A table [1, (1 +) places, d] of an image over `grid`; `tokens` are whether the new and the
-    old one begin with the position of a class token."""
+    old one begin with the position of a class token, `drawn` is the new one."""
     times, *size = grid
     classes, places = np.split(table[0], [int(tokens[1])])
+    if tokens == (True, False) and drawn is not None:
+        classes = np.asarray(drawn)[0, :1]
     if image_grid is None and len(places) != math.prod(size):
         raise ValueError(
             f"The source has {len(places)} positions, and this model {by_times(size)} in a frame; "

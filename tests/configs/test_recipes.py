@@ -14,7 +14,7 @@ import pytest
 from scenic_video.commands.batches import example_batch
 from scenic_video.commands.building import check_transforms
 from scenic_video.commands.configs import NO_INIT, load_config
-from scenic_video.commands.initial_weights import check_positions
+from scenic_video.commands.initial_weights import check_positions, with_sizes
 from scenic_video.commands.recipes import CONFIGS, Recipe, find_recipes
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.layers import sizes
@@ -179,6 +179,8 @@ def test_a_run_starts_from_the_weights_it_names(recipe, narrow):
     del node["allow_other_positions"], node["head"], node["trust"]
     several = not isinstance(node.pop("workdir"), str)
     target = weights_of(config)
+    seen = [sizes_seen(BY_WORKDIR.get(workdir)) for workdir in workdirs(recipe)]
+    node = with_sizes(node, preprocessing_of(config), seen)
     params, report = build(node, source=sources if several else sources[0], target=target)
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, target)
     assert any(row.source for row in report.rows)
@@ -186,6 +188,15 @@ def test_a_run_starts_from_the_weights_it_names(recipe, narrow):
         trained: Any = task_of(reread(BY_WORKDIR[workdir]))
         tuned: Any = task_of(config)
         check_positions(workdir, trained.model, tuned.model)
+
+
+def preprocessing_of(recipe) -> Any:
+    return build(recipe.config.preprocessing.to_dict())
+
+
+def sizes_seen(recipe):
+    """Of the inputs of a run; those of image models, trained elsewhere, are not known."""
+    return None if recipe is None else preprocessing_of(recipe).input_sizes
 
 
 def reread(recipe) -> Recipe:

@@ -1,6 +1,7 @@
 """What a ViViT that starts from an image model, or from another ViViT, computes at first."""
 
 import functools
+import re
 from typing import Any
 
 import jax
@@ -192,6 +193,37 @@ def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, m
     target = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
     with pytest.raises(ValueError, match=message):
         from_image_model(target=target, source=source, **({"grid": GRID} | arguments))
+
+
+@pytest.mark.parametrize("time_attention", ["copy", "fresh"])
+def test_joint_attention_starts_factorised_self_attention(time_attention):
+    """The public code copies all but the norm before the attention over time."""
+    source = parameters(SpatioTemporalAttention(**VIDEO, classifier="gap"), rgb=CLIP, seed=2)
+    target = parameters(FactorisedSelfAttention(**VIDEO), rgb=CLIP)
+    params, _ = from_video_model(
+        target=target, source=source, grid=GRID, source_grid=GRID, time_attention=time_attention
+    )
+    blocks = [tree["Transformer"]["encoderblock_1"] for tree in (params, source, target)]
+    new, old, drawn = (flatten_dict(block, sep="/") for block in blocks)
+    for path, array in new.items():
+        name, _, leaf = path.partition("/")
+        over_time = name.endswith("_time")
+        was = {"LayerNorm_mlp": "LayerNorm_1", "MlpBlock": "MlpBlock_0"}.get(name)
+        was = was or re.sub("_(space|time)$", "_0", name)
+        kept = over_time and time_attention == "fresh"
+        np.testing.assert_array_equal(array, drawn[path] if kept else old[f"{was}/{leaf}"])
+
+
+def test_a_class_token_that_no_image_model_has_keeps_its_drawn_position():
+    _, source = image_model(classifier="gap")
+    target = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
+    params, _ = from_image_model(target=target, source=source, grid=GRID, allow_fresh=["cls"])
+    new, drawn, old = (
+        tree["Transformer"]["posembed_input"]["pos_embedding"][0]
+        for tree in (params, target, source)
+    )
+    np.testing.assert_array_equal(new, np.concatenate([drawn[:1], old, old]))
+    np.testing.assert_array_equal(params["cls"], target["cls"])
 
 
 def test_a_video_model_is_not_taken_for_an_image_model_of_more_patches():
