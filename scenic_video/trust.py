@@ -16,7 +16,6 @@ ROOMS = (
     "scenic_video.data.preprocessing",
     "scenic_video.data.sound",
     "scenic_video.data.spectrograms",
-    "scenic_video.data.synthetic",
     "scenic_video.data.transforms",
     "scenic_video.evaluators",
     "scenic_video.layers",
@@ -34,9 +33,11 @@ SINGLE = frozenset(
         "scenic_video.trainer:TrainerOptions",
         "scenic_video.data.datasets:class_folders",
         "scenic_video.data.datasets:tfds",
+        "scenic_video.data.synthetic:dataset",
+        "scenic_video.data.synthetic:read",
     }
 )
-"""Those that are defined elsewhere, and the one of a module whose others are not for configs."""
+"""Those that are defined elsewhere, and of modules whose others are not for configs."""
 
 
 def targets_in(node: Any) -> Iterator[Any]:

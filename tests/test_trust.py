@@ -40,6 +40,13 @@ def test_a_folder_of_data_calls_nothing(fields, tmp_path, monkeypatch):
     assert not (tmp_path / "made-by-data").exists()
 
 
+@pytest.mark.parametrize("splits", [None, 3, "train.csv", ["train.csv"], {"train": 3}])
+def test_a_folder_of_data_says_its_splits_by_name(splits, tmp_path):
+    (tmp_path / "dataset.json").write_text(json.dumps({"splits": splits}))
+    with pytest.raises(ValueError, match="'splits' must name a manifest"):
+        open_dataset(tmp_path)
+
+
 def test_all_readers_exist():
     assert all(callable(resolve(target)) for target in READERS)
 
@@ -58,6 +65,7 @@ def test_a_run_of_any_recipe_needs_no_trust():
         "scenic_video.cli:main",
         "scenic_video.data.replacing:replacing",
         "scenic_video.data.datasets:build",
+        "scenic_video.data.synthetic:synthesize",
         "scenic_video.data.datasets:read_json",
         "scenic_video.layers.attention:jax",
         "projects.vivit.model:_VideoTransformer",

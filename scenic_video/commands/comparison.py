@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from scenic_video.commands.result_files import write_results
 from scenic_video.console import Terminal
-from scenic_video.writers import json_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,16 +52,13 @@ class Comparison:
 
     def write(self, path: Path) -> Path:
         """Writes `path`, a .json, and beside it an .npz of logits, named "logits/row/head"."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         rows = [
             {"name": row.name, **row.details}
             | {"num_examples": row.num_examples, "metrics": row.metrics}
             for row in self.rows
         ]
         summary = {**self.summary, "rows": rows, "notes": list(self.notes)}
-        path.write_text(json_of(summary, indent=2) + "\n")
-        arrays: dict[str, Any] = {
+        arrays: dict[str, Any] = {"ids": np.array(self.ids)} | {
             f"logits/{row.name}/{head}": x for row in self.rows for head, x in row.logits.items()
         }
-        np.savez(path.with_suffix(".npz"), ids=np.array(self.ids), **arrays)
-        return path
+        return write_results(path, summary, arrays)

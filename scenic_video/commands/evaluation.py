@@ -13,6 +13,7 @@ from jax.experimental import multihost_utils
 from scenic_video import loop, metrics
 from scenic_video.commands.batches import put_on
 from scenic_video.commands.options import EvaluationOptions
+from scenic_video.commands.result_files import write_results
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.feed import Feed
@@ -23,7 +24,6 @@ from scenic_video.tasks.presence import only_hears
 from scenic_video.tasks.task import Output
 from scenic_video.trainer import Steps, TrainState
 from scenic_video.views import Views
-from scenic_video.writers import json_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,14 +96,12 @@ class Evaluation:
 
     def write(self, folder: Path, *, prefix: str = "") -> Path:
         """Writes <split>_<views>.json and, with what is known of every video, .npz."""
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{prefix}{self.split}_{self.views}.json"
-        path.write_text(json_of(self.summary, indent=2) + "\n")
-        arrays: dict[str, Any] = {f"logits/{head}": x for head, x in self.logits.items()}
+        arrays: dict[str, Any] = {"ids": self.ids, "readable": self.readable}
+        arrays |= {f"logits/{head}": x for head, x in self.logits.items()}
         if self.has_sound is not None:
             arrays["has_sound"] = self.has_sound
-        np.savez(path.with_suffix(".npz"), ids=self.ids, readable=self.readable, **arrays)
-        return path
+        return write_results(path, self.summary, arrays)
 
 
 def evaluate_split(

@@ -13,6 +13,7 @@ from scenic_video.commands.initial_weights import initial_weights
 from scenic_video.config import ConfigError
 from scenic_video.data.preprocessing import Preprocessing
 from scenic_video.data.remarks import remarks
+from scenic_video.printable import printable
 from scenic_video.trainer import Steps, TrainState
 
 
@@ -45,7 +46,7 @@ def _initialized(experiment: Experiment, steps: Steps) -> tuple[TrainState, str]
     state = steps.init()
     params, table, names = initial_weights(experiment, _on_host(state.params))
     if jax.process_index() == 0:
-        print(table)
+        print(printable(table))
     params = jax.device_put(params, steps.state_shardings.params)
     ema = None if state.ema_params is None else jax.tree.map(lambda x: x.copy(), params)
     return (

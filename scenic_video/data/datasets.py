@@ -133,7 +133,13 @@ def _read_node(path: Path) -> dict[str, Any]:
 def _read_fields(folder: Path, heads: Heads | None) -> dict[str, Any]:
     fields = read_json(folder / FIELDS_FILE, dict)
     check_data(fields, frozenset(), source=folder / FIELDS_FILE)
-    fields["splits"] = {split: str(folder / path) for split, path in fields["splits"].items()}
+    splits = fields.get("splits")
+    if not isinstance(splits, dict) or not all(isinstance(path, str) for path in splits.values()):
+        raise ValueError(
+            f"{folder / FIELDS_FILE}: 'splits' must name a manifest for each split, as in "
+            f"{{'train': 'train.csv'}}; got {splits!r}."
+        )
+    fields["splits"] = {split: str(folder / path) for split, path in splits.items()}
     if heads is not None:
         chosen = columns_of(heads).items()
         names = fields.get("classes", {})
