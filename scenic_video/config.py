@@ -46,7 +46,7 @@ def check_values(node: Any, name: str) -> None:
 
 def resolve(target: str) -> Callable[..., Any]:
     """The object that "package.module:name" names."""
-    module_name, colon, name = target.partition(":")
+    module_name, colon, name = target.partition(":") if isinstance(target, str) else ("", "", "")
     if not colon:
         raise ConfigError(f"target {target!r} must read 'package.module:name'.")
     try:

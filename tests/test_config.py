@@ -30,6 +30,7 @@ def test_runtime_values_complete_a_node():
         ({"target": VIEWS, "num_clip": 3}, "no field 'num_clip'. Did you mean 'num_clips'?"),
         ({"target": LABELS["target"]}, "also needs classes"),
         ({"num_clips": 3}, "needs a `target`"),
+        ({"target": 3}, "target 3 must read 'package.module:name'"),
         ({"target": "scenic_video.config"}, "must read 'package.module:name'"),
         ({"target": "scenic_video.confg:build"}, "no module 'scenic_video.confg'"),
         ({"target": "scenic_video.config:bild"}, "no 'bild'. Did you mean 'build'?"),

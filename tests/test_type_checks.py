@@ -48,7 +48,8 @@ def test_what_an_annotation_wants_fits(value, annotation):
         (3, Callable[..., Any]),
         ("c", Literal["a", "b"]),
         ({"rgb": 1.5}, Mapping[str, Share]),
-        (-1, Annotated[int, Ge(0)] | None),
+        (-1, Annotated[int, Ge(0)]),
+        (-1, PositiveInt | None),
     ],
 )
 def test_anything_else_does_not(value, annotation):

@@ -19,6 +19,8 @@ from flax import linen as nn
 import projects
 from scenic_video import type_checks
 from scenic_video.config import ConfigError, build, check_values, resolve
+from scenic_video.data import benchmarks
+from scenic_video.data.examples import Dataset
 
 BAD = {
     "text": "abc",
@@ -103,8 +105,33 @@ READERS = {
     "scenic_video.data.class_folders:class_folders": {"directory": "clips"},
     "scenic_video.data.datasets:open_dataset": {"path": "clips"},
     "scenic_video.evaluators.few_shot:FewShot": {},
+    "scenic_video.commands.options:InitOptions": {},
 }
-"""What reads files as it is built: only its values are looked at."""
+"""What reads files, or the weights of a run: only its values are looked at."""
+
+
+def functions(package: Any, suffix: str = "") -> list[str]:
+    """The targets of all public functions of the modules of a package, by the end of their name."""
+    found = []
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if module.name.endswith(suffix):
+            for name, function in vars(importlib.import_module(module.name)).items():
+                is_own = getattr(function, "__module__", "") == module.name
+                if is_own and inspect.isfunction(function) and not name.startswith("_"):
+                    found.append(f"{module.name}:{name}")
+    return found
+
+
+READERS |= {
+    target: {}
+    for target in functions(benchmarks)
+    if inspect.signature(resolve(target)).return_annotation is Dataset
+}
+READERS |= {
+    target: {}
+    for target in functions(projects, ".pretrained")
+    if "allow_fresh" in inspect.signature(resolve(target)).parameters
+}
 
 
 def runtime(target: str) -> dict[str, Any]:
@@ -121,6 +148,20 @@ def mutations(target: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
             continue
         for wrong, value in BAD.items():
             yield field, wrong, {"target": target, **(KINDS | READERS)[target], field: value}
+
+
+def one_unfit_each(target: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Those that fit their annotation, which the constructor is left to judge, and of the others
+    one a field, since all are refused at the same place."""
+    parameters = inspect.signature(resolve(target)).parameters
+    annotations = {name: parameter.annotation for name, parameter in parameters.items()}
+    unfit = set()
+    for field, wrong, node in mutations(target):
+        fits = type_checks.fits(node[field], annotations[field])
+        if fits or field not in unfit:
+            yield field, wrong, node
+        if not fits:
+            unfit.add(field)
 
 
 def outcome(make: Any) -> str:
@@ -148,7 +189,7 @@ def _raised_in(error: Exception) -> str:
 def test_a_value_that_cannot_be_is_refused_in_one_sentence(target):
     build({"target": target, **KINDS[target]}, **runtime(target))
     tracebacks = {}
-    for field, wrong, node in mutations(target):
+    for field, wrong, node in one_unfit_each(target):
         try:
             words = outcome(functools.partial(build, node, **runtime(target)))
         except Exception as error:
@@ -181,6 +222,19 @@ def test_no_number_is_endless(target, wrong):
         if found == wrong and annotation is not Any and not _is_open(annotation):
             with pytest.raises(ConfigError, match=field):
                 check_values(node, "node")
+
+
+@pytest.mark.parametrize("target", [*KINDS, *READERS])
+def test_every_whole_number_has_a_range(target):
+    for field, parameter in inspect.signature(resolve(target)).parameters.items():
+        annotation = parameter.annotation
+        is_endless = type_checks.fits(-(2**40), annotation) and not _is_any_number(annotation)
+        assert not is_endless or field in runtime(target), f"{field}: see field_types"
+
+
+def _is_any_number(annotation: Any) -> bool:
+    """Whether a fraction below zero is as good, as for a bias or a mean; or anything at all."""
+    return type_checks.fits(-0.5, annotation)
 
 
 def _is_open(annotation: Any) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict
 
 from projects.avmae.streams import BLOCK, Encoders, Streams
+from scenic_video.field_types import Extents
 from scenic_video.weights.image_models import (
     HEAD,
     TABLE,
@@ -105,8 +106,8 @@ def from_image_model(
     *,
     target: Params,
     source: Params,
-    grids: Mapping[str, Sequence[int]],
-    source_grid: Sequence[int] | None = None,
+    grids: Mapping[str, Extents],
+    source_grid: Extents | None = None,
     source_inputs: Inputs | None = None,
     kernel: str = "central_frame",
     bottlenecks: str = "fresh",

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from scenic_video.field_types import Extents
 from scenic_video.weights.image_models import TABLE, by_times, take_resampled_positions, token_grid
 from scenic_video.weights.initialize import Take
 from scenic_video.weights.resampling import resample, resample_leading_axes
 
 GLOBAL_POSITIONS = f"global_encoder/{TABLE}"
-Grids = Sequence[Sequence[int]]
+Grids = Sequence[Extents]
 """Rows and columns of tokens in a frame, of every view from the coarsest."""
 
 

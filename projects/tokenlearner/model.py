@@ -148,7 +148,7 @@ class TokenLearnerViViT(_TokenLearner, kw_only=True):
 
     tubelet_size: Triple = (2, 16, 16)
     tubelet_start: str = "random"
-    uniform_frames: int | None = None
+    uniform_frames: PositiveInt | None = None
 
     @nn.compact
     def __call__(

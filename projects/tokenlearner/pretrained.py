@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from scenic_video.field_types import Count, Extents
 from scenic_video.weights.image_models import (
     HEAD,
     TABLE,
@@ -32,11 +33,11 @@ def from_image_model(
     *,
     target: Params,
     source: Params,
-    grid: Sequence[int],
-    source_grid: Sequence[int] | None = None,
+    grid: Extents,
+    source_grid: Extents | None = None,
     source_inputs: Mapping[str, Sequence[int]] | None = None,
     kernel: str = "central_frame",
-    num_extra_layers: int = 0,
+    num_extra_layers: Count = 0,
     extra_blocks: str = "identity",
     allow_fresh: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
@@ -87,9 +88,9 @@ def from_video_model(
     *,
     target: Params,
     source: Params,
-    grid: Sequence[int],
-    source_grid: Sequence[int],
-    num_extra_layers: int = 0,
+    grid: Extents,
+    source_grid: Extents,
+    num_extra_layers: Count = 0,
     extra_blocks: str = "identity",
     allow_fresh: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
@@ -117,7 +118,7 @@ def _start(
     source: Params,
     *,
     takes: Mapping[str, Take],
-    num_extra_layers: int,
+    num_extra_layers: Count,
     extra_blocks: str,
     allow_fresh: Sequence[str],
     allow_unused: Sequence[str],

@@ -7,6 +7,7 @@ from typing import Any
 
 from flax.traverse_util import flatten_dict
 
+from scenic_video.field_types import Extents
 from scenic_video.weights.image_models import (
     HEAD,
     TABLE,
@@ -38,8 +39,8 @@ def from_image_model(
     *,
     target: Params,
     source: Params,
-    grid: Sequence[int],
-    source_grid: Sequence[int] | None = None,
+    grid: Extents,
+    source_grid: Extents | None = None,
     source_inputs: Mapping[str, Sequence[int]] | None = None,
     kernel: str = "central_frame",
     time_attention: str = "fresh",
@@ -88,8 +89,8 @@ def from_video_model(
     *,
     target: Params,
     source: Params,
-    grid: Sequence[int],
-    source_grid: Sequence[int],
+    grid: Extents,
+    source_grid: Extents,
     time_attention: str = "fresh",
     allow_fresh: Sequence[str] = (),
     allow_unused: Sequence[str] = (),

@@ -1,6 +1,7 @@
 """Reads `--config=FILE[:VARIANT] --config.field=value ...` into a ConfigDict."""
 
 import ast
+import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from scenic_video.commands.config_files import run_config
+from scenic_video.commands.options import InitOptions
 from scenic_video.config import ConfigError, near, resolve
 
 IMPLIED_TARGETS = {
@@ -22,13 +24,8 @@ IMPLIED_TARGETS = {
 }
 NO_INIT = {
     "target": "scenic_video.weights.initialize:initialize",
-    "workdir": "",
-    "allow_other_positions": False,
-    "head": None,
-    "trust": False,
+    **dataclasses.asdict(InitOptions()),
 }
-"""The weights of which run to start from; without a workdir, none. `head` is of use where the run
-has other classes: "new", or "by_name". `trust` lets the run name code of others, see `trust`."""
 ONE_OF = {"num_steps": "num_epochs", "num_epochs": "num_steps"}
 """Fields of the trainer that take the place of each other."""
 REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")

@@ -22,7 +22,7 @@ from scenic_video.commands.building import (
 )
 from scenic_video.commands.evaluators import build_evaluators
 from scenic_video.commands.identity import environment, labels_to_json
-from scenic_video.commands.options import EvaluationOptions, InputOptions
+from scenic_video.commands.options import EvaluationOptions, InitOptions, InputOptions
 from scenic_video.config import ConfigError, build, check_values
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, split_of
@@ -132,7 +132,7 @@ def build_experiment(
     are left out then.
     """
     config = dict(config)
-    check_values(config, "")
+    _check_values(config)
     input_options = build(config["input"])
     dataset = outline or build_dataset(config["dataset"], terminal)
     steps_per_epoch = len(training_examples(dataset, input_options)) / input_options.batch_size
@@ -174,6 +174,14 @@ def build_experiment(
         learning_rate=learning_rate,
         optimizer=build(config["optimizer"], learning_rate=learning_rate),
     )
+
+
+def _check_values(config: Mapping[str, Any]) -> None:
+    """Compares all that the config says with what constructors allow, before any is called."""
+    check_values(config, "")
+    own = [field.name for field in dataclasses.fields(InitOptions)]
+    init = {name: value for name, value in config["init"].items() if name in own}
+    check_values({"target": f"{InitOptions.__module__}:{InitOptions.__name__}"} | init, "init")
 
 
 def _check_trainer(options: trainer.TrainerOptions, cadence: Cadence, *, batch_size: int) -> None:

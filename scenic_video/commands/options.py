@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Literal
 
 from scenic_video.data.sampling import check_training_crop
 from scenic_video.field_types import Count, Positive, PositiveInt, PositiveShare, Seconds, Share
@@ -51,3 +52,17 @@ class EvaluationOptions:
 
     def __post_init__(self):
         Views.parse(self.views)
+
+
+@dataclasses.dataclass(frozen=True)
+class InitOptions:
+    """The weights of which run, or runs, to start from; without a workdir, none.
+
+    `head` is of use where the run has other classes. `trust` lets the run name code of others, see
+    `trust`. Further fields are those of the `target`, which takes the weights over.
+    """
+
+    workdir: str | Sequence[str] = ""
+    allow_other_positions: bool = False
+    head: Literal["new", "by_name"] | None = None
+    trust: bool = False

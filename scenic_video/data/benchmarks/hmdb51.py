@@ -8,6 +8,7 @@ from scenic_video.data.benchmarks.annotations import read_lines, stems, whole_fi
 from scenic_video.data.examples import Dataset
 from scenic_video.data.manifest import Row
 from scenic_video.data.video_files import Root, VideoFiles
+from scenic_video.field_types import PositiveInt
 
 SPLITS = {"0": None, "1": "train", "2": "test"}
 """What the number behind a video says of it; 0 is for videos of neither."""
@@ -17,7 +18,7 @@ def hmdb51(
     annotations: str,
     *,
     root: Root,
-    fold: int = 1,
+    fold: PositiveInt = 1,
     files: Sequence[str] = ("{label}/{name}", "{name}"),
     flip_safe: bool = True,
     missing: str = "raise",

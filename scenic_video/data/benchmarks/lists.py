@@ -9,6 +9,7 @@ from scenic_video.data.examples import Dataset
 from scenic_video.data.labels import Names
 from scenic_video.data.manifest import Row
 from scenic_video.data.video_files import VIDEO_SUFFIXES, VideoFiles
+from scenic_video.field_types import PositiveInt
 
 HEAD = "label"
 SEPARATORS = ("::", ",", " ")
@@ -23,7 +24,7 @@ def video_lists(
     separator: str | None = None,
     multilabel: bool = False,
     classes: Names | None = None,
-    num_classes: int | None = None,
+    num_classes: PositiveInt | None = None,
     flip_safe: bool = True,
     missing: str = "raise",
     name: str | None = None,
