@@ -44,7 +44,7 @@ def check_values(node: Any, name: str) -> None:
             _check_values(name, resolve(target), fields)
 
 
-def resolve(target: str) -> Callable[..., Any]:
+def resolve(target: Any) -> Callable[..., Any]:
     """The object that "package.module:name" names."""
     module_name, colon, name = target.partition(":") if isinstance(target, str) else ("", "", "")
     if not colon:

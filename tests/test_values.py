@@ -144,7 +144,8 @@ def mutations(target: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(field, what is wrong, the node) for all that a config may set."""
     known = runtime(target)
     for field, parameter in inspect.signature(resolve(target)).parameters.items():
-        if field in known or field in ("parent", "name") or parameter.kind is parameter.VAR_KEYWORD:
+        is_set = field not in known and field not in ("parent", "name", "target")
+        if not is_set or parameter.kind is parameter.VAR_KEYWORD:
             continue
         for wrong, value in BAD.items():
             yield field, wrong, {"target": target, **(KINDS | READERS)[target], field: value}
