@@ -14,7 +14,7 @@ from scenic_video.commands import flags
 from scenic_video.console import Terminal
 from scenic_video.data import datasets
 from scenic_video.data.examples import Dataset
-from scenic_video.field_types import PositiveInt
+from scenic_video.field_types import Count, PositiveInt
 
 DATA_HELP = (
     "manifests (.csv, .tsv, .jsonl; each is a split named by its stem), or a config node (.json), "
@@ -63,10 +63,10 @@ def _splits(manifests: Sequence[str]) -> dict[str, str]:
 
 
 def add_workers(parser: argparse.ArgumentParser, what: str) -> None:
-    """Adds --num-workers, of `what` ("threads", "processes")."""
+    """Adds --num-workers, of `what` ("threads", or "processes", of which 0 is this one alone)."""
     parser.add_argument(
         "--num-workers",
-        type=flags.number(PositiveInt),
+        type=flags.number(Count if what == "processes" else PositiveInt),
         default=os.cpu_count() or 1,
         help=f"{what} to share the work (default: one a core)",
     )
