@@ -35,13 +35,13 @@ def read_case(name: str) -> Case:
     """The case of tests/golden/<name>.json and .npz."""
     description = json.loads((GOLDEN / f"{name}.json").read_text())
     tree = description["params"]
-    params = {path: _parameter(path, shape) for path, shape in tree.items()}
+    params = {path: parameter(path, shape) for path, shape in tree.items()}
     inputs = {path: _input(tuple(shape)) for path, shape in description["inputs"].items()}
     outputs = dict(np.load(GOLDEN / f"{name}.npz"))
     return Case(tree, unflatten_dict(params, sep="/"), inputs, outputs, description)
 
 
-def _parameter(path: str, shape: list[int]) -> np.ndarray:
+def parameter(path: str, shape: list[int]) -> np.ndarray:
     noise = np.random.default_rng(zlib.crc32(path.encode())).standard_normal(shape)
     noise = noise.astype(np.float32)
     return (1 + 0.1 * noise if path.endswith("scale") else 0.1 * noise).astype(np.float32)
