@@ -18,6 +18,9 @@ from scenic_video.data.streams import best_audio
 LARGEST_SLIP = 0.1
 """Seconds by which timestamps may disagree with the count of samples before that is a gap."""
 
+LONGEST_SILENCE = 10
+"""Seconds of silence in one piece."""
+
 SEEK_EARLY = 1
 """Seconds before the wanted sound at which decoding begins, for codecs that lean on their past."""
 
@@ -36,14 +39,22 @@ def sound_track(
         slip = filled - position
         if filled == 0 or abs(slip) > LARGEST_SLIP * rate:
             # Fill what lies between, or cut what is filled already.
-            silence = np.zeros(min(max(0, -slip), total - filled), np.float32)
-            samples = np.concatenate([silence, samples[max(0, slip) :]])
+            for silence in _silence(min(max(0, -slip), total - filled), rate=rate):
+                yield silence
+                filled += len(silence)
+            samples = samples[max(0, slip) :]
         samples = samples[: total - filled]
         if len(samples):
             yield samples
         filled += len(samples)
         if filled >= total:
             return
+
+
+def _silence(length: int, *, rate: int) -> Iterator[Float32[np.ndarray, "samples"]]:
+    """In pieces, as a small file may state a gap of years."""
+    for start in range(0, length, LONGEST_SILENCE * rate):
+        yield np.zeros(min(LONGEST_SILENCE * rate, length - start), np.float32)
 
 
 def _placed(

@@ -186,3 +186,12 @@ def test_the_sound_that_players_choose_is_heard(tmp_path):
             frame.sample_rate, frame.pts = RATE, 0
             container.mux([*stream.encode(frame), *stream.encode(None)])
     assert np.median(read(path)) == pytest.approx(0.4, abs=0.01)
+
+
+def test_a_gap_of_hours_takes_no_memory(tmp_path, noise):
+    late = 5 * 3600 * RATE
+    path = write_sound(tmp_path / "a.mkv", [(0, noise[:RATE]), (late, noise[:RATE])])
+    pieces = sound_track(path, begin=Fraction(0), duration=6 * 3600.0, rate=RATE)
+    lengths = [len(piece) for piece in pieces]
+    assert abs(sum(lengths) - (late + RATE)) <= 16  # Matroska keeps milliseconds
+    assert max(lengths) <= 10 * RATE
