@@ -2,6 +2,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import stat
 import time
 from typing import Any
 
@@ -32,8 +33,9 @@ def batches_of(clips, num_steps: int, **kwargs) -> list[dict]:
 
 
 def training(clips, **kwargs) -> TrainingBatches:
-    draws: dict[str, Any] = dict(seed=0, scale_jitter=(0.9, 1.33), flip=True)
-    return train_batches(clips, LABELS, PREPROCESSING, batch_size=BATCH_SIZE, **(draws | kwargs))
+    draws: dict[str, Any] = dict(seed=0, scale_jitter=(0.9, 1.33), flip=True) | kwargs
+    preprocessing = draws.pop("preprocessing", PREPROCESSING)
+    return train_batches(clips, LABELS, preprocessing, batch_size=BATCH_SIZE, **draws)
 
 
 @pytest.fixture(scope="module")
@@ -177,13 +179,24 @@ def test_bad_file_that_nobody_counts_is_an_error(with_bad_file):
         batches_of(with_bad_file, 2)
 
 
+class Waiting(Preprocessing):
+    """Reads an example that is a pipe as a file of a disk that does not answer."""
+
+    def train_inputs(self, example, rng, **options):
+        if stat.S_ISFIFO(os.stat(example.video).st_mode):
+            open(example.video, "rb").read()
+        return super().train_inputs(example, rng, **options)
+
+
 def test_file_that_hangs_is_given_up_and_replaced(clips, tmp_path):
     silent = tmp_path / "silent.mp4"
     os.mkfifo(silent)
     examples = [*clips[:6], Example("silent", str(silent), {"label": (6,)})]
     bad_files = BadFiles(tmp_path / "bad_files.jsonl", num_examples=7, max_share=0.2)
     start = time.perf_counter()
-    batches = batches_of(examples, 2, bad_files=bad_files, decode_timeout=1.0)
+    waiting = Waiting(**vars(PREPROCESSING))
+    options = dict(bad_files=bad_files, decode_timeout=1.0, preprocessing=waiting)
+    batches = batches_of(examples, 2, **options)
     assert time.perf_counter() - start < 20.0
     assert "no answer within 1 s" in (tmp_path / "bad_files.jsonl").read_text()
     assert 6 not in np.concatenate([batch["label"]["label"] for batch in batches])
