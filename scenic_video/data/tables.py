@@ -123,7 +123,7 @@ def _read_json_lines(path: Path) -> Iterator[Record]:
             place = f"{path}, line {number}"
             try:
                 cells = json.loads(line)
-            except json.JSONDecodeError as error:
+            except (json.JSONDecodeError, RecursionError) as error:
                 raise ValueError(f"{place}: not JSON: {error}.") from error
             if not isinstance(cells, dict):
                 raise ValueError(f"{place}: wanted an object like {{'path': ...}}, got {cells!r}.")
@@ -137,7 +137,7 @@ def read_json(path: str | Path, kind: type) -> Any:
         raise ValueError(f"There is no file {path}.")
     try:
         content = json.loads(path.read_text("utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}.") from error
     if not isinstance(content, kind):
         raise ValueError(f"{path}: wanted a JSON {kind.__name__}, got {type(content).__name__}.")

@@ -161,6 +161,7 @@ def test_multilabel_cells_hold_any_number_of_labels(write, name, text):
         ("a.jsonl", '{"path": 3}\n', "line 1, column 'path': wanted the path of a video, got 3"),
         ("a.jsonl", '{"path": "a", "flow": 3}\n', "line 1, column 'flow': wanted the path"),
         ("a.csv", "path\na\0.mp4\n", "line 2: a cell holds a NUL byte"),
+        ("a.jsonl", "[" * 200_000, "line 1: not JSON"),
         ("a.jsonl", '{"path": "a", "label": 1.5}\n', "line 1, column 'label': 1.5 is no label"),
         ("a.jsonl", '{"path": "a", "label": true}\n', "True is no label"),
         ("a.jsonl", '{"path": "a", "start": true}\n', "True is no time"),
