@@ -1,7 +1,7 @@
 """Which view learns of which, and how tokens of different grids are brought together."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -37,10 +37,8 @@ NAMES = ["attention", "mlp"]
 
 
 def encoder_of(fusion: Fusion | None, **fields: Any) -> MultiviewEncoder:
-    defaults: dict[str, Any] = {"stochastic_depth_rate": 0.0, "block_fields": {}}
-    return MultiviewEncoder(
-        views=SIZES, grids=GRIDS, class_tokens=True, fusion=fusion, **(defaults | fields)
-    )
+    defaults: dict[str, Any] = {"stochastic_depth_rate": 0.0, "block_fields": {}, "views": SIZES}
+    return MultiviewEncoder(grids=GRIDS, class_tokens=True, fusion=fusion, **(defaults | fields))
 
 
 def inputs_of(fusion):
@@ -62,9 +60,9 @@ def drawn(path, leaf):
     return (0.3 * random.normal(size=leaf.shape)).astype(np.float32)
 
 
-def readings(fusion, *, start):
-    """(view, view that it learns of) in one layer, as the encoder starts or with any weights."""
-    encoder, (tokens, bottleneck) = encoder_of(fusion), inputs_of(fusion)
+def readings(fusion, *, start, **fields):
+    """(view, view that it learns of) in all layers, as the encoder starts or with any weights."""
+    encoder, (tokens, bottleneck) = encoder_of(fusion, **fields), inputs_of(fusion)
     if start:
         variables: Any = jax.jit(encoder.init)(jax.random.key(0), tokens, bottleneck)
     else:
@@ -105,6 +103,14 @@ def readings(fusion, *, start):
 )
 def test_within_a_layer_a_view_learns_of(fusion, expected):
     assert readings(fusion, start=False) == expected
+
+
+def test_a_layer_that_one_view_has_reads_what_others_left_in_the_bottlenecks():
+    deeper = (*SIZES[:2], replace(SIZES[2], num_layers=2))
+    fusion = Bottleneck(layers=(0, 1))
+    fusion.check([size.num_layers for size in deeper])
+    assert readings(fusion, start=False, views=deeper) == ALL_FINER | {(2, 0), (2, 1)}
+    assert readings(Bottleneck(**ONE), start=False, views=deeper) == ALL_FINER
 
 
 @pytest.mark.parametrize("fusion", [CrossViewAttention(**ONE), MLPFusion(**ONE)], ids=NAMES)
