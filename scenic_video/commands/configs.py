@@ -71,6 +71,7 @@ def complete(config: ConfigDict) -> ConfigDict:
     for name, target in IMPLIED_TARGETS.items():
         nodes[name] = {"target": target} | nodes.get(name, {})
     if nodes["preprocessing"].get("sound") is not None:
+        _check_node("preprocessing.sound", nodes["preprocessing"]["sound"])
         sound = {"target": "scenic_video.data.sound:Sound"} | nodes["preprocessing"]["sound"]
         nodes["preprocessing"] |= {"sound": sound}
     return ConfigDict(nodes)

@@ -13,7 +13,7 @@ from scenic_video.commands import best_metric
 from scenic_video.commands.absent_data import absent, outline_where_absent
 from scenic_video.commands.batches import example_batch
 from scenic_video.commands.building import build_transform
-from scenic_video.commands.experiment import Experiment, build_experiment
+from scenic_video.commands.experiment import Experiment, build_experiment, check_config
 from scenic_video.commands.initial_weights import absent_sources
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset
@@ -27,6 +27,7 @@ GRID = 100
 def show(config: Mapping[str, Any], terminal: Terminal) -> None:
     """Prints the resolved config, the model's table, shapes, steps and rates, if steps of training
     and of evaluation can be traced; and what is not there yet that the run reads."""
+    check_config(config)
     outline = outline_where_absent(config["dataset"])
     experiment = build_experiment(config, terminal, outline=outline)
     params = experiment.trace().params

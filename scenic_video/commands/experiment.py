@@ -123,6 +123,14 @@ class Experiment:
         }
 
 
+def check_config(config: Mapping[str, Any]) -> None:
+    """Compares all that the config says with what constructors allow, before any is called."""
+    check_values(config, "")
+    own = [field.name for field in dataclasses.fields(InitOptions)]
+    init = {name: value for name, value in config["init"].items() if name in own}
+    check_values({"target": f"{InitOptions.__module__}:{InitOptions.__name__}"} | init, "init")
+
+
 def build_experiment(
     config: Mapping[str, Any], terminal: Terminal | None = None, *, outline: Dataset | None = None
 ) -> Experiment:
@@ -132,7 +140,7 @@ def build_experiment(
     are left out then.
     """
     config = dict(config)
-    _check_values(config)
+    check_config(config)
     input_options = build(config["input"])
     dataset = outline or build_dataset(config["dataset"], terminal)
     steps_per_epoch = len(training_examples(dataset, input_options)) / input_options.batch_size
@@ -174,14 +182,6 @@ def build_experiment(
         learning_rate=learning_rate,
         optimizer=build(config["optimizer"], learning_rate=learning_rate),
     )
-
-
-def _check_values(config: Mapping[str, Any]) -> None:
-    """Compares all that the config says with what constructors allow, before any is called."""
-    check_values(config, "")
-    own = [field.name for field in dataclasses.fields(InitOptions)]
-    init = {name: value for name, value in config["init"].items() if name in own}
-    check_values({"target": f"{InitOptions.__module__}:{InitOptions.__name__}"} | init, "init")
 
 
 def _check_trainer(options: trainer.TrainerOptions, cadence: Cadence, *, batch_size: int) -> None:

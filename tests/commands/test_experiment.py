@@ -22,6 +22,8 @@ from tests.helpers.runs import MBT
         (["learning_rate.peak=1e999"], "learning_rate.peak is inf; wanted a number from 0 up"),
         (["input.max_bad_share=abc"], "input.max_bad_share is 'abc'; wanted a number from 0"),
         (["input.decode_timeout=-1"], "input.decode_timeout is -1; wanted a number above 0"),
+        (["preprocessing.sound=abc"], "preprocessing.sound must be a node"),
+        (["dataset.num_clips=None"], "dataset.num_clips is None; wanted a whole number above 0"),
         (["evaluation.split=holdout"], "no split 'holdout'"),
         (
             ["preprocessing.modalities=('rgb','flow')"],
