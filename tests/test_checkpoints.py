@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -478,15 +479,16 @@ except UnreadableCheckpoint as error:
 
 
 @pytest.mark.parametrize("part", ["record", "record/data.json"])
-def test_a_step_that_may_not_be_read_is_not_called_damaged(tmp_path, part):
-    save_all(tmp_path / "run", [1, 2])
-    hidden = tmp_path / "run" / "2" / part
-    for folder in (tmp_path, *tmp_path.parents[:2]):  # pytest keeps them to this user
-        folder.chmod(0o755)
-    hidden.chmod(0)
-    said = subprocess.run(
-        [sys.executable, "-c", UNREADABLE, tmp_path / "run"], capture_output=True, text=True
-    )
-    hidden.chmod(0o755)
-    assert "Permission denied" in said.stdout and "right to read it" in said.stdout, said.stderr
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["1", "2"]
+def test_a_step_that_may_not_be_read_is_not_called_damaged(part):
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to other users
+        run = Path(folder) / "run"
+        save_all(run, [1, 2])
+        Path(folder).chmod(0o755)
+        hidden = run / "2" / part
+        hidden.chmod(0)
+        said = subprocess.run(
+            [sys.executable, "-c", UNREADABLE, run], capture_output=True, text=True
+        )
+        hidden.chmod(0o755)
+        assert "Permission denied" in said.stdout and "right to read it" in said.stdout, said.stderr
+        assert sorted(path.name for path in run.iterdir()) == ["1", "2"]

@@ -146,11 +146,13 @@ def test_json_has_null_for_numbers_that_are_not_finite_wherever_they_stand():
 def test_a_full_disk_is_an_error_that_names_the_file_and_nothing_hangs(tmp_path, name):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.raises(OSError, match="too large") as error, MetricWriter(tmp_path) as writer:
+        events = writer._events
+        assert events is not None
         resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
         try:
             for step in range(1000):
                 if name == "tensorboard":
-                    writer._events.add(step, {"loss": 1.0}, 0.0)
+                    events.add(step, {"loss": 1.0}, 0.0)
                 else:
                     writer.write(step, {"loss": 1.0})
                 writer.flush()

@@ -259,11 +259,11 @@ OTHER = f"{__name__}:two_actions"
 def test_a_source_whose_model_is_of_elsewhere_is_built_on_trust_alone(
     save_run, tmp_path, monkeypatch
 ):
-    (tmp_path / "of_elsewhere.py").write_text(
+    (tmp_path / "model_of_elsewhere.py").write_text(
         "from projects.vivit.model import FactorisedEncoder\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    target = {"model.target": "of_elsewhere:FactorisedEncoder"}
+    target = {"model.target": "model_of_elsewhere:FactorisedEncoder"}
     workdir = save_run(tmp_path / "run", CONFIG_OF_RUN, **target)
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         config = checkpoints.read_meta()["config"]

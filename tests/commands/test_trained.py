@@ -138,8 +138,8 @@ def test_a_dry_run_says_everything_and_writes_nothing(run, tmp_path, capsys, mon
     [
         ("--config.evaluation.split=val", "no split 'val'"),
         ("--config.evaluation.views=4", "such as 4x3"),
-        ("--config.evaluation.batch_size=0", "1 or more"),
-        ("--config.input.batch_size=-1", "1 or more"),
+        ("--config.evaluation.batch_size=0", "above 0"),
+        ("--config.input.batch_size=-1", "above 0"),
         ("--config.trainer.micro_batches=5", "cannot be split"),
         ("--config.trainer.num_epochs=-2", "above 0"),
     ],

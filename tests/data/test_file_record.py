@@ -2,12 +2,21 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from scenic_video.data.examples import Example
-from scenic_video.data.file_record import MOST_CONTENTS, FileRecord, compare, files_of
+from scenic_video.data.file_record import MOST_CONTENTS, Comparison, FileRecord, compare, files_of
+
+
+def compared(record: FileRecord | None, files: Sequence[str]) -> Comparison:
+    """How files differ from a record of as many."""
+    assert record is not None
+    found = compare(record, files)
+    assert found is not None
+    return found
 
 
 @pytest.fixture
@@ -22,7 +31,7 @@ def files(tmp_path):
 def test_files_left_alone_are_the_same_and_the_record_survives_the_disk(files, tmp_path):
     FileRecord.of(files).save(tmp_path / "files.npz")
     record = FileRecord.load(tmp_path / "files.npz")
-    found = compare(record, files)
+    found = compared(record, files)
     assert (found.replaced, found.rewritten) == ([], [])
 
 
@@ -32,7 +41,7 @@ def test_other_sizes_and_other_content_of_the_same_size_are_replaced(files):
         file.write(b"more")
     with open(files[4], "wb") as file:
         file.write(b"x" * 100)
-    assert compare(record, files).replaced == [1, 4]
+    assert compared(record, files).replaced == [1, 4]
 
 
 def test_files_moved_or_copied_are_the_same(files, tmp_path):
@@ -41,15 +50,15 @@ def test_files_moved_or_copied_are_the_same(files, tmp_path):
     shutil.copytree(tmp_path / "clips", copies, copy_function=shutil.copyfile)
     for index in range(6):
         os.utime(copies / f"{index}.mp4", (1, 1))
-    found = compare(record, [str(copies / f"{index}.mp4") for index in range(6)])
+    found = compared(record, [str(copies / f"{index}.mp4") for index in range(6)])
     assert (found.replaced, found.rewritten, found.num_same) == ([], list(range(6)), 6)
-    assert compare(found.now, [str(path) for path in sorted(copies.iterdir())]).rewritten == []
+    assert compared(found.now, [str(path) for path in sorted(copies.iterdir())]).rewritten == []
 
 
 def test_a_file_that_is_gone_is_for_the_reader_to_tell(files):
     record = FileRecord.of(files)
     os.remove(files[2])
-    assert compare(record, files).replaced == []
+    assert compared(record, files).replaced == []
     assert compare(record, files[:-1]) is None
 
 
