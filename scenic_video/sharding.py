@@ -39,7 +39,7 @@ def make_mesh(
     fsdp: AxisSize = 1,
     seq: AxisSize = 1,
     tensor: AxisSize = 1,
-    devices: Annotated[Sequence[Any], MinLen(1)] | None = None,
+    devices: Annotated[Sequence[jax.Device], MinLen(1)] | None = None,  # pyright: ignore
 ) -> Mesh:
     """A mesh of `devices` (all by default) with the axes `AXES`; the axis of size -1 fills it.
 
