@@ -68,11 +68,14 @@ def initial_weights(experiment: Experiment, drawn: Any) -> tuple[Any, str, str]:
     node = with_sizes(node, experiment.preprocessing, [source.inputs for source in sources])
     params = [source.params for source in sources]
     weights = params if several else params[0]
-    start = _with_old_head if head is None else _with_new_head
-    params, report = start(experiment, node, sources, weights, drawn)
-    if head == "by_name":
-        params, words = _with_classes(experiment, sources, params)
-        report = f"{report}\n{words}"
+    if head is None:
+        params, report = _with_old_head(experiment, node, sources, weights, drawn)
+    else:
+        of_head = _paths_of_head(experiment, drawn)
+        params, report = _with_new_head(node, of_head, weights, drawn)
+        if head == "by_name":
+            params, words = _with_classes(experiment, sources, params, of_head)
+            report = f"{report}\n{words}"
     return params, str(report), ", ".join(source.name for source in sources)
 
 
@@ -146,11 +149,10 @@ def _with_old_head(
 
 
 def _with_new_head(
-    experiment: Experiment, node: Mapping[str, Any], sources: Sequence[_Source], weights, drawn
+    node: Mapping[str, Any], of_head: Sequence[str], weights, drawn
 ) -> tuple[Any, Any]:
-    """A start whose head stays as it is drawn."""
-    del sources
-    patterns = [re.escape(path) for path in _paths_of_head(experiment, drawn)]
+    """A start whose head, the parameters `of_head`, stays as it is drawn."""
+    patterns = [re.escape(path) for path in of_head]
     if not patterns:
         raise ConfigError(
             "init.head is set, but no parameter of this model depends on its classes."
@@ -160,7 +162,7 @@ def _with_new_head(
 
 
 def _with_classes(
-    experiment: Experiment, sources: Sequence[_Source], params: Any
+    experiment: Experiment, sources: Sequence[_Source], params: Any, of_head: Sequence[str]
 ) -> tuple[Any, str]:
     """`params` with the classes that the one source knows by the same name."""
     if len(sources) > 1 or sources[0].labels is None:
@@ -169,7 +171,7 @@ def _with_classes(
     params, kept = keep_classes(
         params,
         sources[0].params,
-        paths=_paths_of_head(experiment, params),
+        paths=of_head,
         classes=classes,
         trained=sources[0].labels.classes,
     )
