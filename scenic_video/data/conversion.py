@@ -63,20 +63,13 @@ class RgbConverter:
     def _build(self, frame: av.VideoFrame) -> Graph:
         if self._orientation is None:
             self._orientation = orientation(frame)
-        crop = self._choose_crop(*upright_size(frame))
+        crop = self._choose_crop(*self._orientation.upright_size(frame))
         return build_graph(frame, rgb_filters(frame, crop, self._orientation))
-
-
-def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
-    """(height, width) of the picture as a player shows it."""
-    if orientation(frame).swaps_sides:
-        return frame.width, frame.height
-    return frame.height, frame.width
 
 
 def rgb_filters(frame: av.VideoFrame, crop: Crop, shown: Orientation) -> list[tuple[str, str]]:
     """(filter, arguments): the box before the scale, and what moves pixels last, on fewest."""
-    crop = _as_stored(crop, *upright_size(frame), shown=shown)
+    crop = _as_stored(crop, *shown.upright_size(frame), shown=shown)
     filters = []
     if (crop.height, crop.width) != (frame.height, frame.width):
         filters.append(("crop", f"{crop.width}:{crop.height}:{crop.left}:{crop.top}:exact=1"))

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from scenic_video.data.containers import Demuxer, Source, UnreadableVideo, naming_failures
-from scenic_video.data.conversion import upright_size
 from scenic_video.data.display_matrix import Orientation, orientation
 from scenic_video.data.frame_decoder import FrameDecoder
 from scenic_video.data.packets import scan
@@ -224,7 +223,8 @@ def inspect(
     shown = []
 
     def look(frame: av.VideoFrame) -> UInt8[np.ndarray, "1 1 3"]:
-        shown.append((upright_size(frame), orientation(frame)))
+        shown_as = orientation(frame)
+        shown.append((shown_as.upright_size(frame), shown_as))
         return np.zeros((1, 1, 3), np.uint8)
 
     with VideoReader(source, name=name, start=start, end=end) as reader:

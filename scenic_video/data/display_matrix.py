@@ -29,10 +29,10 @@ class Orientation:
         words = [f"{self.rotation} degrees"] * (self.rotation > 0) + ["mirrored"] * self.is_mirrored
         return ", ".join(words) or "as stored"
 
-    @property
-    def swaps_sides(self) -> bool:
-        """Whether the height of the stored picture is the width of the upright one."""
-        return self.rotation % 180 != 0
+    def upright_size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """(height, width) as a player shows a frame of the video."""
+        swaps_sides = self.rotation % 180 != 0
+        return (frame.width, frame.height) if swaps_sides else (frame.height, frame.width)
 
     @property
     def filters(self) -> list[tuple[str, str]]:

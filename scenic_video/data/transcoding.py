@@ -17,7 +17,6 @@ from av.filter import Graph
 from av.video.stream import VideoStream
 
 from scenic_video.data.containers import Source, UnreadableVideo
-from scenic_video.data.conversion import upright_size
 from scenic_video.data.decoding import VideoReader
 from scenic_video.data.display_matrix import orientation
 from scenic_video.data.filter_graph import build_graph
@@ -140,7 +139,7 @@ def _pictures(reader: VideoReader, short_side: int) -> Iterator[av.VideoFrame]:
     first = size = None
     for tick, frame in reader.frames():
         first = tick if first is None else first
-        size = size or stored_size(*upright_size(frame), short_side=short_side)
+        size = size or stored_size(*orientation(frame).upright_size(frame), short_side=short_side)
         key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
         if key not in graphs:
             graphs[key] = build_graph(frame, _filters(frame, size), time_base=reader.time_base)
