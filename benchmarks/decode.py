@@ -21,12 +21,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from scenic_video.data import sampling
-from scenic_video.data.conversion import RgbConverter
-from scenic_video.data.decoding import VideoReader
+from scenic_video.data.decoding import sampling
+from scenic_video.data.decoding.conversion import RgbConverter
+from scenic_video.data.decoding.video_reader import VideoReader
 from scenic_video.data.examples import Example
-from scenic_video.data.preprocessing import Preprocessing
-from scenic_video.data.transcoding import transcode
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.preparation.transcoding import transcode
 
 SECONDS = 10
 RATE = 30

@@ -20,10 +20,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, LabelSpace
-from scenic_video.data.pipeline import train_batches
-from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.data.input.batches import train_batches
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.sources.datasets import open_dataset
 
 
 def main() -> None:

@@ -19,11 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from scenic_video import trainer
-from scenic_video.commands.batches import example_batch
-from scenic_video.commands.building import build_task
 from scenic_video.commands.configs import load_config
 from scenic_video.config import build
 from scenic_video.data.examples import LabelSpace
+from scenic_video.runs.device_batches import example_batch
+from scenic_video.runs.parts import build_task
 from scenic_video.tasks.task import Batch
 
 LABELS = LabelSpace({"action": tuple(map(str, range(10)))})

@@ -4,7 +4,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import benchmarks
+from configs import datasets
 
 
 def fine_tuning(
@@ -29,7 +29,7 @@ def fine_tuning(
     sound_transform: dict[str, Any] | None = None,
     layer_decay: float = 1.0,
 ) -> ConfigDict:
-    """Training on data set `data` (see `configs.benchmarks`) by momentum and half a cosine.
+    """Training on data set `data` (see `configs.datasets`) by momentum and half a cosine.
 
     `start` is the workdir of the run whose weights this one starts from, and how they are taken.
     RandAugment, (layers, magnitude), takes the place of colour jitter. What is said of colours and
@@ -43,7 +43,7 @@ def fine_tuning(
     return ConfigDict(
         {
             "seed": 0,
-            "dataset": benchmarks.dataset(data),
+            "dataset": datasets.dataset(data),
             "preprocessing": seen | ({"sound": sound} if hears else {}),
             "transform": _colors(color_jitter, randaugment) if sees else {},
             "sound_transform": (hears and sound_transform) or {},

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scenic_video.commands.trained import TrainedModel
+    from scenic_video.runs.evaluation.trained_model import TrainedModel
 
 
 def load(workdir: str | Path, *, trust: bool = False) -> "TrainedModel":
@@ -13,6 +13,6 @@ def load(workdir: str | Path, *, trust: bool = False) -> "TrainedModel":
     `trust` lets it name code outside `scenic_video` and `projects`, which is then run.
     """
     # Imported on call, so that `import scenic_video` stays light for worker processes.
-    from scenic_video.commands.trained import load
+    from scenic_video.runs.evaluation.trained_model import load
 
     return load(workdir, trust=trust)

@@ -11,30 +11,30 @@ from typing import Any
 from scenic_video.config import ConfigError, resolve
 
 ROOMS = (
-    "scenic_video.data.benchmarks",
-    "scenic_video.data.datasets",
-    "scenic_video.data.preprocessing",
-    "scenic_video.data.sound",
-    "scenic_video.data.spectrograms",
-    "scenic_video.data.transforms",
+    "scenic_video.data.published",
+    "scenic_video.data.sources.datasets",
+    "scenic_video.data.input.preprocessing",
+    "scenic_video.data.input.audio",
+    "scenic_video.transforms.spectrograms",
+    "scenic_video.transforms.inputs",
     "scenic_video.evaluators",
     "scenic_video.layers",
     "scenic_video.optimizers",
     "scenic_video.sharding",
     "scenic_video.tasks",
-    "scenic_video.views",
+    "scenic_video.data.input.views",
     "scenic_video.weights",
-    "scenic_video.commands.options",
+    "scenic_video.runs.options",
     "projects",
 )
 """Packages and modules whose classes and functions configs name."""
 SINGLE = frozenset(
     {
         "scenic_video.trainer:TrainerOptions",
-        "scenic_video.data.datasets:class_folders",
-        "scenic_video.data.datasets:tfds",
-        "scenic_video.data.synthetic:dataset",
-        "scenic_video.data.synthetic:read",
+        "scenic_video.data.sources.datasets:class_folders",
+        "scenic_video.data.sources.datasets:tfds",
+        "scenic_video.data.synthetic.dataset:dataset",
+        "scenic_video.data.synthetic.dataset:read",
     }
 )
 """Those that are defined elsewhere, and of modules whose others are not for configs."""

@@ -15,3 +15,5 @@ from jaxtyping import install_import_hook  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 install_import_hook(["scenic_video", "projects"], "beartype.beartype")
+
+pytest_plugins = ("tests.helpers.clip_fixtures", "tests.helpers.run_fixtures")

@@ -4,9 +4,9 @@ import pytest
 
 from scenic_video.config import ConfigError, build
 from scenic_video.data.examples import LabelSpace
-from scenic_video.views import Views
+from scenic_video.data.input.views import Views
 
-VIEWS = "scenic_video.views:Views"
+VIEWS = "scenic_video.data.input.views:Views"
 LABELS = {"target": "scenic_video.data.examples:LabelSpace", "classes": {"verb": ("a", "b")}}
 
 

@@ -1,6 +1,7 @@
-"""Who may know whom: a room stands above all it imports."""
+"""Who may import whom, and what stands where."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,36 +10,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-FLOORS = {
-    "scenic_video.cli": 5,
-    "scenic_video.commands": 5,
-    "scenic_video.loop": 4,
-    "scenic_video.visualize": 4,
-    "scenic_video.evaluators": 4,
-    "scenic_video.trainer": 3,
-    "scenic_video.tasks": 2,
-    "scenic_video.flops": 2,
-    "projects": 2,
-    "scenic_video.weights": 1,
-    "scenic_video.layers": 1,
-    "scenic_video.data": 1,
-    "scenic_video.metrics": 1,
-    "scenic_video.optimizers": 1,
-    "scenic_video.layer_decay": 1,
-    "scenic_video.checkpoints": 1,
-    "scenic_video.sharding": 1,
-    "scenic_video.preemption": 1,
-    "scenic_video.writers": 1,
-    "scenic_video.console": 1,
-    "scenic_video.views": 1,
-    "scenic_video.config": 0,
-    "scenic_video.printable": 0,
-    "scenic_video.trust": 0,
-    "scenic_video.disk_errors": 0,
-    "scenic_video.type_checks": 0,
-    "scenic_video.field_types": 0,
-    "scenic_video.modalities": 0,
+TABLE = re.compile(r"^\| ([\d.]+) \| (.*?) \|", re.MULTILINE)
+LAYERS = {
+    name if name == "projects" else f"scenic_video.{name}": float(layer)
+    for layer, names in TABLE.findall((ROOT / "CONTRIBUTING.md").read_text())
+    for name in re.findall(r"`([\w.]+)`", names)
 }
+"""Package or module -> its layer, by the table in CONTRIBUTING.md; the longest name counts."""
 
 DATA_OF_CONFIGS = "scenic_video.layers.sizes"
 """The one module that configs may import: a table without code, which would otherwise be written
@@ -76,25 +54,35 @@ def ours(module: str) -> set[str]:
     }
 
 
-def room(module: str) -> str:
-    """The room of a module, or "" if it has none."""
+def package(module: str) -> str:
+    """The entry of the table that a module belongs to, or "" if there is none."""
     parts = module.split(".")
     candidates = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
-    return next((name for name in candidates if name in FLOORS), "")
+    return next((name for name in candidates if name in LAYERS), "")
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("scenic_video.")])
-def test_every_room_has_a_floor(module):
-    assert room(module), f"{module} is a new room: give it a floor in FLOORS."
+EMPTY = {"scenic_video.data", "scenic_video.runs"}
+"""Packages whose modules have layers of their own."""
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if room(m)])
-def test_a_room_stands_above_all_it_imports(module):
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if m.startswith("scenic_video.") and m not in EMPTY]
+)
+def test_every_module_has_a_layer(module):
+    assert package(module), f"{module} is in no layer: name it in the table of CONTRIBUTING.md."
+
+
+def test_the_table_names_what_is_there():
+    there = {".".join(m.split(".")[:n]) for m in MODULES for n in range(1, 9)}
+    assert set(LAYERS) <= there
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if package(m)])
+def test_a_module_imports_only_what_stands_below_it(module):
     for imported in ours(module):
-        same_room = room(module) == room(imported)
-        higher = FLOORS[room(module)] > FLOORS[room(imported)]
-        level = FLOORS[room(module)] == FLOORS[room(imported)] and not module.startswith("projects")
-        assert same_room or higher or level, f"{module} must not import {imported}"
+        own, other = package(module), package(imported)
+        allowed = own == other or LAYERS[own] > LAYERS[other]
+        assert allowed, f"{module} must not import {imported}"
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("scenic_video")])
@@ -150,6 +138,20 @@ def test_configs_and_flags_stay_in_commands(module):
 def test_nothing_uses_pmap_or_tensorflow(module):
     assert "pmap" not in path_of(module).read_text()
     assert "tensorflow" not in {name.split(".")[0] for name in imports_of(module)}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("scenic_video.data")])
+def test_data_runs_on_the_host_without_jax(module):
+    assert "jax" not in {name.split(".")[0] for name in imports_of(module)}
+
+
+def test_importing_data_imports_no_jax():
+    data = [module for module in MODULES if module.startswith("scenic_video.data")]
+    code = "import importlib, sys\n" + "\n".join(
+        f"importlib.import_module({module!r})" for module in data
+    )
+    code += "\nassert 'jax' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_there_is_no_import_cycle():

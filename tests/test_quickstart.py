@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import scenic_video
-from scenic_video.commands.building import build_dataset
+from scenic_video.runs.parts import build_dataset
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,9 +9,9 @@ import pytest
 from projects.vivit.model import FactorisedEncoder
 from scenic_video import sharding, trainer
 from scenic_video.config import build
-from scenic_video.data.transforms import VideoTransform
 from scenic_video.tasks.classification import Classification
 from scenic_video.trainer import TrainerOptions
+from scenic_video.transforms.inputs import VideoTransform
 
 BATCH = 8
 MESHES = [

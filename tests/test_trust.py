@@ -7,7 +7,7 @@ import pytest
 from scenic_video.cli import main
 from scenic_video.commands.recipes import find_recipes
 from scenic_video.config import ConfigError, resolve
-from scenic_video.data.datasets import READERS, open_dataset
+from scenic_video.data.sources.datasets import READERS, open_dataset
 from scenic_video.trust import check_run, targets_in
 
 HOSTILE = {"target": "os:mkdir", "path": "made-by-data"}
@@ -17,9 +17,13 @@ HOSTILE = {"target": "os:mkdir", "path": "made-by-data"}
     "node",
     [
         HOSTILE,
-        {"target": "scenic_video.data.datasets:manifest", "splits": HOSTILE},
-        {"target": "scenic_video.data.datasets:manifest", "splits": {"train": [HOSTILE]}},
-        {"target": "scenic_video.data.synthetic:synthesize", "directory": "x", "num_clips": 9},
+        {"target": "scenic_video.data.sources.datasets:manifest", "splits": HOSTILE},
+        {"target": "scenic_video.data.sources.datasets:manifest", "splits": {"train": [HOSTILE]}},
+        {
+            "target": "scenic_video.data.synthetic.dataset:synthesize",
+            "directory": "x",
+            "num_clips": 9,
+        },
         {"target": ["os:mkdir"]},
     ],
 )
@@ -63,10 +67,10 @@ def test_a_run_of_any_recipe_needs_no_trust():
     [
         "os:system",
         "scenic_video.cli:main",
-        "scenic_video.data.replacing:replacing",
-        "scenic_video.data.datasets:build",
-        "scenic_video.data.synthetic:synthesize",
-        "scenic_video.data.datasets:read_json",
+        "scenic_video.atomic_files:replacing",
+        "scenic_video.data.sources.datasets:build",
+        "scenic_video.data.synthetic.dataset:synthesize",
+        "scenic_video.data.sources.datasets:read_json",
         "scenic_video.layers.attention:jax",
         "projects.vivit.model:_VideoTransformer",
         "projects_of_elsewhere.model:Model",

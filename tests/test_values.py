@@ -19,7 +19,7 @@ from flax import linen as nn
 import projects
 from scenic_video import type_checks
 from scenic_video.config import ConfigError, build, check_values, resolve
-from scenic_video.data import benchmarks
+from scenic_video.data import published
 from scenic_video.data.examples import Dataset
 
 BAD = {
@@ -78,20 +78,20 @@ KINDS: dict[str, dict[str, Any]] = {
     "scenic_video.optimizers:warmup_cosine": {"peak": 0.1},
     "scenic_video.optimizers:warmup_linear": {"peak": 0.1},
     "scenic_video.trainer:TrainerOptions": {"num_steps": 10},
-    "scenic_video.commands.options:InputOptions": {"batch_size": 8},
-    "scenic_video.commands.options:EvaluationOptions": {},
+    "scenic_video.runs.options:InputOptions": {"batch_size": 8},
+    "scenic_video.runs.options:EvaluationOptions": {},
     "scenic_video.sharding:make_mesh": {},
-    "scenic_video.data.preprocessing:Preprocessing": {"num_frames": 4},
-    "scenic_video.data.sound:Sound": {},
-    "scenic_video.data.transforms:VideoTransform": {},
-    "scenic_video.data.spectrograms:SpectrogramTransform": {},
-    "scenic_video.data.synthetic_settings:Settings": {"num_clips": 10},
+    "scenic_video.data.input.preprocessing:Preprocessing": {"num_frames": 4},
+    "scenic_video.data.input.audio:Sound": {},
+    "scenic_video.transforms.inputs:VideoTransform": {},
+    "scenic_video.transforms.spectrograms:SpectrogramTransform": {},
+    "scenic_video.data.synthetic.settings:Settings": {"num_clips": 10},
 }
 """What a config can name and what makes nothing by being built -> fields that make it."""
 RUNTIME: dict[str, dict[str, Any]] = {
     "scenic_video.tasks.classification:Classification": {"model": None, "heads": {"label": 3}},
     "scenic_video.tasks.masked_reconstruction:MaskedReconstruction": {"model": None},
-    "scenic_video.data.transforms:VideoTransform": {"mean": (0.5,) * 3, "std": (0.5,) * 3},
+    "scenic_video.transforms.inputs:VideoTransform": {"mean": (0.5,) * 3, "std": (0.5,) * 3},
 }
 for _name in ("classification:Classification", "masked_reconstruction:MaskedReconstruction"):
     RUNTIME[f"scenic_video.tasks.{_name}"]["transform"] = dict
@@ -101,11 +101,11 @@ RUNTIME |= {
     for name in ("constant", "warmup_cosine", "warmup_linear")
 }
 READERS = {
-    "scenic_video.data.synthetic:dataset": {"directory": "clips", "num_clips": 10},
-    "scenic_video.data.class_folders:class_folders": {"directory": "clips"},
-    "scenic_video.data.datasets:open_dataset": {"path": "clips"},
+    "scenic_video.data.synthetic.dataset:dataset": {"directory": "clips", "num_clips": 10},
+    "scenic_video.data.sources.class_folders:class_folders": {"directory": "clips"},
+    "scenic_video.data.sources.datasets:open_dataset": {"path": "clips"},
     "scenic_video.evaluators.few_shot:FewShot": {},
-    "scenic_video.commands.options:InitOptions": {},
+    "scenic_video.runs.options:InitOptions": {},
 }
 """What reads files, or the weights of a run: only its values are looked at."""
 
@@ -124,7 +124,7 @@ def functions(package: Any, suffix: str = "") -> list[str]:
 
 READERS |= {
     target: {}
-    for target in functions(benchmarks)
+    for target in functions(published)
     if inspect.signature(resolve(target)).return_annotation is Dataset
 }
 READERS |= {
@@ -136,7 +136,7 @@ READERS |= {
 
 def runtime(target: str) -> dict[str, Any]:
     if target.endswith("SpectrogramTransform"):
-        return {"sound": resolve("scenic_video.data.sound:Sound")(mean=0.0, std=1.0)}
+        return {"sound": resolve("scenic_video.data.input.audio:Sound")(mean=0.0, std=1.0)}
     return RUNTIME.get(target, {})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import benchmarks
+from configs import datasets
 from configs.fine_tuning import fine_tuning
 from scenic_video.layers.sizes import size
 
@@ -57,7 +57,7 @@ def pretraining(
     target = "scenic_video.tasks.masked_reconstruction:MaskedReconstruction"
     return ConfigDict(
         {
-            "dataset": benchmarks.dataset(data),
+            "dataset": datasets.dataset(data),
             "preprocessing": seen
             | ({"sound": sound(seconds)} if "spectrogram" in modalities else {}),
             "input": {"batch_size": 512},

@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import benchmarks
+from configs import datasets
 from configs.fine_tuning import fine_tuning
 from scenic_video.layers.sizes import size
 
@@ -96,7 +96,7 @@ def image_fine_tuning(name: str, *, crop: int, **fields: Any) -> ConfigDict:
     grid = crop // parse(name)[1]
     return ConfigDict(
         {
-            "dataset": benchmarks.dataset("imagenet"),
+            "dataset": datasets.dataset("imagenet"),
             "preprocessing": {"num_frames": 1, "resize": crop, "crop": crop},
             "input": {"batch_size": 512, "crop_area": (0.05, 1.0)},
             "model": image_model(name, **fields),

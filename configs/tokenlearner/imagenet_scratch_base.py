@@ -16,7 +16,7 @@ applied, which its encoder ignores.
 
 from ml_collections import ConfigDict
 
-from configs import benchmarks
+from configs import datasets
 from configs.tokenlearner import common
 
 
@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
     regular = {"stochastic_depth_rate": 0.1, "head_bias_init": -10.0}
     return ConfigDict(
         {
-            "dataset": benchmarks.dataset("imagenet"),
+            "dataset": datasets.dataset("imagenet"),
             "preprocessing": {"num_frames": 1, "resize": 256, "crop": 224},
             "input": {"batch_size": 4096, "crop_area": (0.05, 1.0)},
             "model": common.image_model("b16_16_at_9", **learner, **regular),

@@ -17,7 +17,7 @@ validation set with reassessed labels; evaluate on it with
         --data=data/imagenet_real.json --split=validation
 
 where data/imagenet_real.json names the reader: {"target":
-"scenic_video.data.benchmarks.imagenet_real:imagenet_real", "labels": "data/imagenet/real.json",
+"scenic_video.data.published.imagenet_real:imagenet_real", "labels": "data/imagenet/real.json",
 "root": "data/imagenet/val", "classes": "data/imagenet/train"}.
 
     variant          GFLOPs  M params     EFLOP  JFT top1, ReaL

@@ -10,7 +10,7 @@ from typing import Any
 from scenic_video.field_types import Extents, PositiveInt
 from scenic_video.layers.fields import read_integers, require_one_of
 from scenic_video.layers.sizes import size
-from scenic_video.modalities import WORDS
+from scenic_video.modalities.names import WORDS
 
 RANK = ("flow", "spectrogram", "rgb")
 """The order of modalities whose views have the same transformer."""

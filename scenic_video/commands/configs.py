@@ -9,17 +9,17 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from scenic_video.commands.config_files import run_config
-from scenic_video.commands.options import InitOptions
 from scenic_video.config import ConfigError, near, resolve
+from scenic_video.runs.options import InitOptions
 
 IMPLIED_TARGETS = {
-    "input": "scenic_video.commands.options:InputOptions",
+    "input": "scenic_video.runs.options:InputOptions",
     "mesh": "scenic_video.sharding:make_mesh",
     "trainer": "scenic_video.trainer:TrainerOptions",
-    "evaluation": "scenic_video.commands.options:EvaluationOptions",
-    "preprocessing": "scenic_video.data.preprocessing:Preprocessing",
-    "transform": "scenic_video.data.transforms:VideoTransform",
-    "sound_transform": "scenic_video.data.spectrograms:SpectrogramTransform",
+    "evaluation": "scenic_video.runs.options:EvaluationOptions",
+    "preprocessing": "scenic_video.data.input.preprocessing:Preprocessing",
+    "transform": "scenic_video.transforms.inputs:VideoTransform",
+    "sound_transform": "scenic_video.transforms.spectrograms:SpectrogramTransform",
     "task": "scenic_video.tasks.classification:Classification",
 }
 NO_INIT = {
@@ -72,7 +72,7 @@ def complete(config: ConfigDict) -> ConfigDict:
         nodes[name] = {"target": target} | nodes.get(name, {})
     if nodes["preprocessing"].get("sound") is not None:
         _check_node("preprocessing.sound", nodes["preprocessing"]["sound"])
-        sound = {"target": "scenic_video.data.sound:Sound"} | nodes["preprocessing"]["sound"]
+        sound = {"target": "scenic_video.data.input.audio:Sound"} | nodes["preprocessing"]["sound"]
         nodes["preprocessing"] |= {"sound": sound}
     return ConfigDict(nodes)
 
@@ -116,7 +116,10 @@ def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
 def _override(config: Any, name: str, text: str) -> None:
     *parents, field = name.removeprefix("--config.").split(".")
     if parents == ["dataset"] and isinstance(config.dataset, str):
-        fields = {"target": "scenic_video.data.datasets:open_dataset", "path": config.dataset}
+        fields = {
+            "target": "scenic_video.data.sources.datasets:open_dataset",
+            "path": config.dataset,
+        }
         with config.ignore_type():
             config.dataset = ConfigDict(fields)
     node = _parent(config, name, text)

@@ -154,7 +154,8 @@ def _add_build(verbs: Any) -> None:
 
 def synthesize(arguments: argparse.Namespace) -> int:
     """`scenic-video data synthesize`."""
-    from scenic_video.data import synthetic
+
+    from scenic_video.data.synthetic import dataset as synthetic
 
     with counting("clips") as progress:
         folder = synthetic.synthesize(
@@ -170,7 +171,7 @@ def synthesize(arguments: argparse.Namespace) -> int:
 
 def check(arguments: argparse.Namespace) -> int:
     """`scenic-video data check`; exit code 1 if --strict and some file is unreadable or damaged."""
-    from scenic_video.data import checking
+    from scenic_video.data.preparation import checking
 
     dataset = open_data(arguments)
     with counting("examples") as progress:
@@ -192,7 +193,7 @@ def check(arguments: argparse.Namespace) -> int:
 
 def transcode(arguments: argparse.Namespace) -> int:
     """`scenic-video data transcode`; exit code 1 if some videos could not be read."""
-    from scenic_video.data.transcoded import transcode_dataset
+    from scenic_video.data.preparation.transcoded import transcode_dataset
 
     dataset = open_data(arguments)
     with counting("videos") as progress:
@@ -222,11 +223,11 @@ def transcode(arguments: argparse.Namespace) -> int:
 
 def build(arguments: argparse.Namespace) -> int:
     """`scenic-video data build`."""
-    from scenic_video.data import building
+    from scenic_video.data.preparation import records
 
     dataset = open_data(arguments)
     with counting("examples") as progress:
-        folder = building.build_tfds(
+        folder = records.build_tfds(
             dataset,
             arguments.out,
             name=arguments.name,

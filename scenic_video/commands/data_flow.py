@@ -53,7 +53,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Computes what is missing or outdated; exit code 1 if some videos are left out."""
-    from scenic_video.data.flow_writing import write_flow_of
+    from scenic_video.data.preparation.flow import write_flow_of
 
     dataset = open_data(arguments)
     with counting("videos") as progress:

@@ -12,8 +12,8 @@ from typing import cast
 
 from scenic_video.commands import flags
 from scenic_video.console import Terminal
-from scenic_video.data import datasets
 from scenic_video.data.examples import Dataset
+from scenic_video.data.sources import datasets
 from scenic_video.field_types import Count, PositiveInt
 
 DATA_HELP = (

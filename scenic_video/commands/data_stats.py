@@ -1,22 +1,19 @@
 """scenic-video data stats: what a dataset's spectrograms are normalised by, kept with the data."""
 
 import argparse
-import dataclasses
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from scenic_video.atomic_files import require_writable
 from scenic_video.commands import flags
 from scenic_video.commands.data_source import add_data, counting, open_data
-from scenic_video.config import ConfigError, resolve
+from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
-from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, random_subset, split_of
-from scenic_video.data.manifest import Heads, columns_of
-from scenic_video.data.replacing import require_writable
-from scenic_video.data.sound import GIVEN, Sound
+from scenic_video.data.input.audio import Sound
 from scenic_video.field_types import PositiveInt
+from scenic_video.runs.statistics_command import FIELDS
 
 EXAMPLES = """\
 examples:
@@ -33,9 +30,6 @@ REMEDY = (
     "Name another folder by --out=FOLDER, and --config.preprocessing.sound.statistics=FOLDER where "
     "you train."
 )
-NODE_FILE = "node.json"
-"""What stands in a command for a config's dataset node that is no path."""
-FIELDS = [field for field in dataclasses.fields(Sound) if field.name not in GIVEN]
 
 
 def add_parser(verbs: Any) -> None:
@@ -68,7 +62,8 @@ def add_parser(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures, prints and keeps the statistics."""
-    from scenic_video.data import measuring, statistics
+    from scenic_video.data.sources import statistics
+    from scenic_video.modalities import audio_statistics
 
     dataset = open_data(arguments)
     folder = arguments.out or _folder(dataset)
@@ -77,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     examples = _some(split, arguments.max_examples)
     sound = Sound(**{field.name: getattr(arguments, field.name) for field in FIELDS})
     with counting("examples") as progress:
-        found = measuring.spectrogram_statistics(examples, sound, progress=progress)
+        found = audio_statistics.spectrogram_statistics(examples, sound, progress=progress)
     terminal = Terminal()
     numbers = {name: value for name, value in found.items() if name != "scale"}
     terminal.results(f"Spectrograms of {dataset.name}, {arguments.split}", numbers)
@@ -86,29 +81,6 @@ def run(arguments: argparse.Namespace) -> int:
     path = statistics.write_statistics(folder, "spectrogram", which | found)
     terminal.line(f"Kept in {path}")
     return 0
-
-
-def command(node: Any, split: str, sound: Sound) -> str:
-    """The command that measures what a run with this dataset node, split and sound needs."""
-    fields = {"path": node} if isinstance(node, str) else node
-    is_path = isinstance(node, str) or resolve(node["target"]) is open_dataset
-    words = ["scenic-video", "data", "stats", fields["path"] if is_path else NODE_FILE]
-    words.append(f"--split={split}")
-    if is_path:
-        flags = {"root": fields.get("root"), "heads": _columns(fields.get("heads"))}
-        words += [f"--{name}={value}" for name, value in flags.items() if value]
-        words += ["--multilabel"] if fields.get("multilabel") else []
-    for field in FIELDS:
-        value = getattr(sound, field.name)
-        if value != field.default:
-            words.append(f"--{field.name.replace('_', '-')}={value}")
-    words += [f"--out={sound.statistics}"] if sound.statistics else []
-    told = "" if is_path else f" ({NODE_FILE}: the config's dataset node, as JSON)"
-    return shlex.join(words) + told
-
-
-def _columns(heads: Heads | None) -> str:
-    return ",".join(columns_of(heads).values()) if heads else ""
 
 
 def _some(examples: Sequence[Example], most: int) -> Sequence[Example]:

@@ -8,16 +8,15 @@ import jax
 import numpy as np
 from clu import parameter_overview
 
-from scenic_video import flops
-from scenic_video.commands import best_metric
-from scenic_video.commands.absent_data import absent, outline_where_absent
-from scenic_video.commands.batches import example_batch
-from scenic_video.commands.building import build_transform
-from scenic_video.commands.experiment import Experiment, build_experiment, check_config
-from scenic_video.commands.initial_weights import absent_sources
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset
-from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.runs import best_metric, flops
+from scenic_video.runs.absent_data import absent, outline_where_absent
+from scenic_video.runs.device_batches import example_batch
+from scenic_video.runs.experiment import Experiment, build_experiment, check_config
+from scenic_video.runs.initial_weights import absent_sources
+from scenic_video.runs.parts import build_transform
 from scenic_video.tasks.task import Batch
 
 GRID = 100

@@ -6,14 +6,15 @@ from typing import Any
 
 import jax
 
-from scenic_video.commands import distributed, ensemble, flags, modalities
-from scenic_video.commands.comparison import Comparison
-from scenic_video.commands.evaluation import show
-from scenic_video.commands.trained import add_trust, load
-from scenic_video.commands.trained_evaluation import evaluate
+from scenic_video.commands import distributed, flags
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
 from scenic_video.field_types import PositiveInt
+from scenic_video.runs.evaluation import ensemble, modalities
+from scenic_video.runs.evaluation.comparison import Comparison
+from scenic_video.runs.evaluation.results import show
+from scenic_video.runs.evaluation.trained_evaluation import evaluate
+from scenic_video.runs.evaluation.trained_model import add_trust, load
 
 EXAMPLES = """\
 examples:

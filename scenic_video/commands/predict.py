@@ -5,11 +5,11 @@ import json
 from typing import Any
 
 from scenic_video.commands import flags
-from scenic_video.commands.trained import add_trust, load
 from scenic_video.console import Terminal
-from scenic_video.data.decoding import UnreadableVideo
+from scenic_video.data.decoding.video_reader import UnreadableVideo
 from scenic_video.field_types import PositiveInt
 from scenic_video.printable import printable
+from scenic_video.runs.evaluation.trained_model import add_trust, load
 
 EXAMPLES = """\
 examples:

@@ -24,8 +24,8 @@ from scenic_video.commands.config_files import CONFIGS
 from scenic_video.commands.configs import load_config
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
+from scenic_video.data.input.views import Views
 from scenic_video.layers.sizes import SIZES
-from scenic_video.views import Views
 
 COSTS = ("variant", "GFLOPs", "M params", "EFLOP")
 OURS = "ours "

@@ -10,30 +10,24 @@ import jax
 
 from scenic_video import loop
 from scenic_video.checkpoints import Checkpoints
-from scenic_video.commands import (
-    best_metric,
-    distributed,
-    dry_run,
-    evaluators,
-    flags,
-    report,
-    start,
-)
-from scenic_video.commands.batches import put_on
+from scenic_video.commands import distributed, dry_run, flags
 from scenic_video.commands.configs import load_config
-from scenic_video.commands.evaluation import Evaluation, evaluate_split, show
-from scenic_video.commands.experiment import Experiment, build_experiment
-from scenic_video.commands.trained_files import check_files
-from scenic_video.commands.training_batches import clips_of, open_batches
-from scenic_video.commands.workdir import in_use
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal, TrainingProgress
 from scenic_video.data.examples import split_of
-from scenic_video.data.feed import Feed
+from scenic_video.data.input.feed import Feed
+from scenic_video.data.input.views import Views
 from scenic_video.preemption import Stopped, StopRequest
+from scenic_video.runs import best_metric, initial_state
+from scenic_video.runs.device_batches import put_on
+from scenic_video.runs.evaluation import evaluators, report
+from scenic_video.runs.evaluation.results import Evaluation, evaluate_split, show
+from scenic_video.runs.experiment import Experiment, build_experiment
+from scenic_video.runs.trained_files import check_files
+from scenic_video.runs.training_batches import clips_of, open_batches
+from scenic_video.runs.workdir import in_use
 from scenic_video.tasks.presence import shown_modalities
 from scenic_video.trainer import Steps, TrainState
-from scenic_video.views import Views
 from scenic_video.writers import MetricWriter
 
 PREEMPTED = 75
@@ -92,10 +86,10 @@ def train(experiment: Experiment, workdir: Path, terminal: Terminal) -> int:
     steps = experiment.compile()
     with StopRequest() as stop:
         with _open_checkpoints(experiment, workdir) as checkpoints:
-            state, story = start.start_state(experiment, steps, checkpoints, workdir)
+            state, story = initial_state.start_state(experiment, steps, checkpoints, workdir)
             resumes = int(state.step) > 0
             remark = check_files(experiment.dataset, workdir, resumes=resumes)
-            terminal.banner(story, start.banner(experiment, workdir))
+            terminal.banner(story, initial_state.banner(experiment, workdir))
             if remark:
                 terminal.line(remark)
             with MetricWriter(workdir, resume_step=int(state.step)) as writer:

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from jax.sharding import Mesh
 
 from scenic_video.data.examples import Dataset
-from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.tasks.task import Task
 from scenic_video.trainer import TrainState
 

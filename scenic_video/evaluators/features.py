@@ -11,15 +11,15 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Float32, Int
 
 from scenic_video.data.examples import Example, LabelSpace
-from scenic_video.data.feed import Feed
-from scenic_video.data.pipeline import eval_batches
+from scenic_video.data.input.batches import eval_batches
+from scenic_video.data.input.feed import Feed
+from scenic_video.data.input.views import Views
 from scenic_video.evaluators.evaluator import OnBatch, Run, unheard
 from scenic_video.evaluators.linear_probe import Labelled
 from scenic_video.sharding import local_rows, put_batch
 from scenic_video.tasks.presence import only_hears, shown_modalities
 from scenic_video.tasks.task import Batch, FeatureExtractor
 from scenic_video.trainer import TrainState
-from scenic_video.views import Views
 
 Extractor = Callable[[TrainState, Batch], dict[str, Any]]
 """(state, batch) -> {"features": [B, D], "label": {head: [B]}, "mask": [B]}, on every host."""

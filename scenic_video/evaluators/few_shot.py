@@ -12,15 +12,15 @@ from annotated_types import MinLen
 from jaxtyping import Int64
 
 from scenic_video.config import ConfigError
-from scenic_video.data.datasets import open_dataset
 from scenic_video.data.examples import Dataset, Example, Subset, split_of
+from scenic_video.data.input.views import Views
+from scenic_video.data.sources.datasets import open_dataset
 from scenic_video.evaluators.draw import Draw
 from scenic_video.evaluators.evaluator import OnBatch, Run, unheard
 from scenic_video.evaluators.features import Features, compile_features, extract
 from scenic_video.evaluators.linear_probe import check_held_out, probe
 from scenic_video.field_types import Count, Extents, Positive, PositiveInt
 from scenic_video.trainer import TrainState
-from scenic_video.views import Views
 
 L2 = tuple(2.0**exponent for exponent in range(-10, 21, 2))
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Shaped
 
-from scenic_video.modalities import MODALITIES
+from scenic_video.modalities.names import MODALITIES
 
 Present = Mapping[str, Bool[Array, " b"]] | None
 """Which examples have each modality; None if all have all."""

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from scenic_video.data.mixup import mix_examples
 from scenic_video.field_types import Names, NonNegative, ShareBelowOne
 from scenic_video.layers.presence import log_mean_over_present, mean_over_present
 from scenic_video.tasks import classification_metrics
 from scenic_video.tasks.calls import call_in_training, init_model, over_views
 from scenic_video.tasks.logits import check_names, split_logits
+from scenic_video.tasks.mixup import mix_examples
 from scenic_video.tasks.presence import Inputs
 from scenic_video.tasks.task import Batch, Output, Variables
 

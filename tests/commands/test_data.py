@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from scenic_video import cli
-from scenic_video.data import datasets
-from scenic_video.data.decoding import inspect
+from scenic_video.data.decoding.video_reader import inspect
+from scenic_video.data.sources import datasets
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from scenic_video import cli
-from scenic_video.commands import absent_data, dry_run
+from scenic_video.commands import dry_run
 from scenic_video.config import ConfigError, build
-from scenic_video.data import synthetic
 from scenic_video.data.examples import random_subset
-from scenic_video.data.outlines import PUBLISHED, outline_of
+from scenic_video.data.synthetic import dataset as synthetic
+from scenic_video.runs import absent_data
+from scenic_video.runs.outlines import PUBLISHED, outline_of
 from tests.configs.published import HEADS, RECIPES, data_of
 
 FAST = ("avmae/synthetic_mbt.py:late",)
@@ -75,11 +76,17 @@ def test_a_dry_run_on_data_of_unknown_size_says_what_is_not_there(fresh, capsys)
     "node, words",
     [
         ({"target": "mine.data:videos", "root": "nowhere"}, ""),
-        ({"target": "scenic_video.data.datasets:tfds", "name": "kinetics"}, ""),
+        ({"target": "scenic_video.data.sources.datasets:tfds", "name": "kinetics"}, ""),
         ("tfds:kinetics", ""),
         (".", ""),
-        ({"target": "scenic_video.data.datasets:class_folders", "directory": "x"}, "directory"),
-        ({"target": "scenic_video.data.datasets:open_dataset", "path": "x"}, "dataset.path"),
+        (
+            {"target": "scenic_video.data.sources.datasets:class_folders", "directory": "x"},
+            "directory",
+        ),
+        (
+            {"target": "scenic_video.data.sources.datasets:open_dataset", "path": "x"},
+            "dataset.path",
+        ),
         ("no_such_folder", "dataset names"),
     ],
 )
@@ -90,7 +97,7 @@ def test_only_files_that_readers_of_this_package_name_are_looked_for(fresh, node
 
 def test_an_outline_of_synthetic_clips_is_what_is_then_made(fresh):
     fields = {"directory": "clips", "num_clips": 7, "heads": ["event"], "size": 16, "seconds": 0.2}
-    node = {"target": "scenic_video.data.synthetic:dataset", **fields}
+    node = {"target": "scenic_video.data.synthetic.dataset:dataset", **fields}
     planned = outline_of(node)
     made = build(node)
     assert planned is not None and planned.labels == made.labels

@@ -7,8 +7,8 @@ import pytest
 
 import scenic_video
 from scenic_video.cli import main
-from scenic_video.data import datasets
-from scenic_video.data.decoding import VideoReader
+from scenic_video.data.decoding.video_reader import VideoReader
+from scenic_video.data.sources import datasets
 
 COLORS = {"blue": (20, 20, 220), "green": (20, 200, 20), "red": (220, 20, 20)}
 
@@ -106,7 +106,7 @@ def test_a_model_of_one_label_is_right_with_any_of_several(
     rows = [f"{path},{labels.format(path.parent.name)}" for path in pictures.glob("val/*/*")]
     (tmp_path / "test.csv").write_text("\n".join(["path,label", *rows]))
     node = {
-        "target": "scenic_video.data.datasets:manifest",
+        "target": "scenic_video.data.sources.datasets:manifest",
         "splits": {"test": str(tmp_path / "test.csv")},
         "multilabel": True,
         "name": "several",

@@ -6,14 +6,14 @@ import shlex
 import pytest
 
 from scenic_video.cli import main
-from scenic_video.commands.building import with_statistics
 from scenic_video.commands.configs import load_config
-from scenic_video.commands.experiment import build_experiment
-from scenic_video.commands.options import InputOptions
-from scenic_video.data import synthetic
-from scenic_video.data.datasets import open_dataset
-from scenic_video.data.preprocessing import Preprocessing
-from scenic_video.data.sound import Sound
+from scenic_video.data.input.audio import Sound
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.sources.datasets import open_dataset
+from scenic_video.data.synthetic import dataset as synthetic
+from scenic_video.runs.experiment import build_experiment
+from scenic_video.runs.options import InputOptions
+from scenic_video.runs.parts import with_statistics
 from tests.helpers.runs import MBT
 
 SOUND = Sound(seconds=0.32, num_mel_bins=32)
@@ -49,7 +49,7 @@ def measure(error):
 
 
 def test_each_dataset_of_a_folder_has_statistics_of_its_own(two):
-    opened = {"target": "scenic_video.data.datasets:open_dataset", "multilabel": True}
+    opened = {"target": "scenic_video.data.sources.datasets:open_dataset", "multilabel": True}
     a, b = (opened | {"path": f"two/{name}.csv"} for name in "ab")
     with pytest.raises(ValueError, match="has no statistics") as error:
         chosen(a, "a")
@@ -64,7 +64,11 @@ def test_each_dataset_of_a_folder_has_statistics_of_its_own(two):
 def test_other_heads_and_other_splits_beside_it_change_nothing(two):
     flags = ["--seconds=0.32", "--num-mel-bins=32"]
     assert main(["data", "stats", "two/a.csv", "--split=a", "--heads=noun", *flags]) == 0
-    node = {"target": "scenic_video.data.datasets:open_dataset", "path": "two", "multilabel": True}
+    node = {
+        "target": "scenic_video.data.sources.datasets:open_dataset",
+        "path": "two",
+        "multilabel": True,
+    }
     assert chosen(node, "a") == chosen(node | {"heads": ["tags"]}, "a")
     with pytest.raises(ValueError, match="other examples") as error:
         chosen(node | {"heads": {"what": "noun"}}, "b")
@@ -92,7 +96,7 @@ def test_a_run_on_a_subset_takes_the_statistics_of_the_split(tmp_path):
 def test_statistics_may_lie_in_another_folder_which_the_run_names(two):
     elsewhere = dataclasses.replace(SOUND, statistics="kept")
     preprocessing = dataclasses.replace(SEES_AND_HEARS, sound=elsewhere)
-    node = {"target": "scenic_video.data.datasets:open_dataset", "multilabel": True}
+    node = {"target": "scenic_video.data.sources.datasets:open_dataset", "multilabel": True}
     node["path"] = "two/a.csv"
     dataset = open_dataset("two/a.csv", multilabel=True)
     with pytest.raises(ValueError, match="--out=kept") as error:

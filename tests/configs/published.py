@@ -6,13 +6,13 @@ from typing import Any
 
 import jax
 
-from scenic_video import flops
-from scenic_video.commands.batches import example_batch
-from scenic_video.commands.building import build_task, build_transform
 from scenic_video.commands.recipes import Recipe, find_recipes
 from scenic_video.config import build
 from scenic_video.data.examples import LabelSpace
-from scenic_video.data.outlines import PUBLISHED
+from scenic_video.runs import flops
+from scenic_video.runs.device_batches import example_batch
+from scenic_video.runs.outlines import PUBLISHED
+from scenic_video.runs.parts import build_task, build_transform
 from scenic_video.tasks.task import Task
 
 OURS = {

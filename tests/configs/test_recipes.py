@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scenic_video.commands.batches import example_batch
-from scenic_video.commands.building import check_transforms
 from scenic_video.commands.configs import NO_INIT, load_config
-from scenic_video.commands.initial_weights import check_positions, with_sizes
 from scenic_video.commands.recipes import CONFIGS, Recipe, find_recipes
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.layers import sizes
+from scenic_video.runs.device_batches import example_batch
+from scenic_video.runs.initial_weights import check_positions, with_sizes
+from scenic_video.runs.parts import check_transforms
 from tests.configs.published import HEADS, MULTILABEL, RECIPES, THOUSANDS, costs, labels_of, task_of
 
 PUBLISHED = [recipe for recipe in RECIPES if recipe.data in THOUSANDS]
@@ -235,7 +235,7 @@ def zeros(init) -> Any:
 def test_labels_are_one_or_several_as_the_data_set_has_them(recipe):
     reader = "charades" if recipe.data == "charades" else "audioset"
     target = recipe.config.dataset.target
-    assert (recipe.data in MULTILABEL) == (reader in target and "benchmarks" in target)
+    assert (recipe.data in MULTILABEL) == (reader in target and "published" in target)
 
 
 def test_a_row_of_another_length_than_its_header_is_an_error(tmp_path):

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import pytest
 
 from scenic_video import trainer
-from scenic_video.commands.batches import example_batch, shapes
-from scenic_video.commands.building import build_task
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.recipes import CONFIGS, Recipe
 from scenic_video.config import build
-from scenic_video.views import Views
+from scenic_video.data.input.views import Views
+from scenic_video.runs.device_batches import example_batch, shapes
+from scenic_video.runs.parts import build_task
 from tests.configs.published import HEADS, MULTILABEL, RECIPES, data_of, labels_of
 
 YOUR_VIDEOS = "your_videos.py"

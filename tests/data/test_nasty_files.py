@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from scenic_video.data.containers import naming_failures
-from scenic_video.data.decoding import UnreadableVideo, VideoReader, inspect
+from scenic_video.data.decoding.containers import naming_failures
+from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoReader, inspect
 
 FPS = 25
 
@@ -238,8 +238,8 @@ def test_a_path_is_a_path_whatever_its_letters(good, tmp_path, name):
 
 
 def test_a_change_of_size_within_a_video_changes_no_output(tmp_path, moving_frames):
-    from scenic_video.data.conversion import RgbConverter
-    from scenic_video.data.sampling import Crop
+    from scenic_video.data.decoding.conversion import RgbConverter
+    from scenic_video.data.decoding.sampling import Crop
 
     path = str(tmp_path / "sizes.mkv")
     with av.open(path, "w") as container:

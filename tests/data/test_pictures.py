@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scenic_video.data.examples import Example
-from scenic_video.data.preprocessing import Preprocessing
+from scenic_video.data.input.preprocessing import Preprocessing
 
 ONE_FRAME = Preprocessing(num_frames=1, resize=64, crop=(64, 96))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from scenic_video.config import resolve
-from scenic_video.data import benchmarks
+from scenic_video.data import published
 
-README = Path(benchmarks.__file__).parents[1] / "README.md"
+README = Path(published.__file__).parents[1] / "README.md"
 ROWS = [
     line.split("|")[1:-1]
     for line in README.read_text().splitlines()
@@ -17,8 +17,8 @@ ROWS = [
 ]
 
 
-def test_every_benchmark_stands_in_the_readme():
-    modules = {path.stem for path in Path(benchmarks.__file__).parent.glob("*.py")}
+def test_every_published_data_set_stands_in_the_readme():
+    modules = {path.stem for path in Path(published.__file__).parent.glob("*.py")}
     named = {target.strip(" `").partition(":")[0] for _, target, *_ in ROWS}
     assert named == modules - {"__init__", "annotations"}
 
@@ -26,7 +26,7 @@ def test_every_benchmark_stands_in_the_readme():
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[1].strip())
 def test_targets_and_fields_of_the_readme_exist(row):
     _, target, fields, _ = (cell.strip() for cell in row)
-    function = resolve("scenic_video.data.benchmarks." + target.strip("`"))
+    function = resolve("scenic_video.data.published." + target.strip("`"))
     parameters = inspect.signature(function).parameters
     named = re.findall(r"`(\w+)[=`]", fields)
     assert named and set(named) <= set(parameters)

@@ -9,12 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scenic_video.layers.masking import (
-    draw_mask,
-    place_tokens,
-    reconstruction_target,
-    take_tokens,
-)
+from scenic_video.layers.masking import draw_mask, place_tokens, reconstruction_target, take_tokens
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 GRID = (4, 3, 5)

@@ -9,7 +9,7 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 from projects.avmae.model import MBT, PretrainedMBT
-from scenic_video.flops import forward_gflops
+from scenic_video.runs.flops import forward_gflops
 from tests.helpers.golden import assert_close, assert_tree, read_case, read_trees, shapes_of
 
 slow = pytest.mark.slow  # minutes, all together

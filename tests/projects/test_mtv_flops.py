@@ -17,8 +17,8 @@ import pytest
 
 from projects.mtv.model import MTV
 from projects.mtv.views import parse_views
-from scenic_video.flops import forward_gflops, num_parameters
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention
+from scenic_video.runs.flops import forward_gflops, num_parameters
 
 pytestmark = pytest.mark.slow  # minutes, all together
 

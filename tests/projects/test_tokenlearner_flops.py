@@ -8,8 +8,8 @@ import pytest
 
 from projects.tokenlearner.model import PoolingViT, TokenLearnerViT, TokenLearnerViViT
 from projects.vivit.model import ViT
-from scenic_video.flops import forward_gflops, num_parameters
 from scenic_video.layers.sizes import size
+from scenic_video.runs.flops import forward_gflops, num_parameters
 
 pytestmark = pytest.mark.slow  # minutes, all together
 

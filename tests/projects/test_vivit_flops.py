@@ -13,8 +13,8 @@ from projects.vivit.model import (
     FrameAverage,
     SpatioTemporalAttention,
 )
-from scenic_video.flops import forward_gflops, num_parameters
 from scenic_video.layers.sizes import size
+from scenic_video.runs.flops import forward_gflops, num_parameters
 
 ROWS = json.loads((Path(__file__).parents[1] / "golden" / "vivit_flops.json").read_text())
 MODELS = {

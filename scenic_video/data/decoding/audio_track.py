@@ -1,0 +1,119 @@
+"""The sound of a file, in step with its pictures."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.error import FFmpegError
+from jaxtyping import Float32
+
+from scenic_video.data.decoding.containers import Source, StreamReader, naming_failures
+from scenic_video.data.decoding.downmix import resampled
+from scenic_video.data.decoding.streams import best_audio
+
+LARGEST_SLIP = 0.1
+"""Seconds by which timestamps may disagree with the count of samples before that is a gap."""
+
+LONGEST_SILENCE = 10
+"""Seconds of silence in one piece."""
+
+SEEK_EARLY = 1
+"""Seconds before the wanted sound at which decoding begins, for codecs that lean on their past."""
+
+
+def sound_track(
+    source: Source, *, begin: Fraction, duration: float, rate: int
+) -> Iterator[Float32[np.ndarray, "samples"]]:
+    """Mono sound at `rate` Hz in [-1, 1], piece by piece, from `begin` on for `duration` seconds.
+
+    `begin` is a time on the file's own clock. Gaps, in front too, are silence, and what overlaps
+    is cut, so that sample n is heard n / rate seconds after `begin`. Sound that ends early, or a
+    file that has none, ends the pieces.
+    """
+    filled, total = 0, round(duration * rate)
+    for position, samples in _placed(source, begin=begin, rate=rate):
+        slip = filled - position
+        if filled == 0 or abs(slip) > LARGEST_SLIP * rate:
+            # Fill what lies between, or cut what is filled already.
+            for silence in _silence(min(max(0, -slip), total - filled), rate=rate):
+                yield silence
+                filled += len(silence)
+            samples = samples[max(0, slip) :]
+        samples = samples[: total - filled]
+        if len(samples):
+            yield samples
+        filled += len(samples)
+        if filled >= total:
+            return
+
+
+def _silence(length: int, *, rate: int) -> Iterator[Float32[np.ndarray, "samples"]]:
+    """In pieces, as a small file may state a gap of years."""
+    for start in range(0, length, LONGEST_SILENCE * rate):
+        yield np.zeros(min(LONGEST_SILENCE * rate, length - start), np.float32)
+
+
+def _placed(
+    source: Source, *, begin: Fraction, rate: int
+) -> Iterator[tuple[int, Float32[np.ndarray, "samples"]]]:
+    """Pieces of sound and the positions of their first samples, counted from `begin`."""
+    with StreamReader(source, best_audio) as reader, naming_failures(reader.name):
+        if reader.stream is None:
+            return
+        for piece in resampled(_frames(reader, reader.stream, begin), rate=rate):
+            if piece.pts is not None and piece.time_base is not None:
+                position = round((piece.pts * piece.time_base - begin) * rate)
+                yield position, piece.to_ndarray()[0]
+
+
+def _frames(
+    reader: StreamReader[AudioStream | None], stream: AudioStream, begin: Fraction
+) -> Iterator[av.AudioFrame]:
+    """Decoded frames with their times, from `begin` or earlier on."""
+    first_time, time_base = Fraction(0), stream.time_base or Fraction(1, 1000)
+    if stream.start_time is not None:
+        first_time = stream.start_time * time_base
+    if begin - SEEK_EARLY > first_time:
+        frames = _decoded(reader, int((begin - SEEK_EARLY) / time_base))
+        first = next(frames, None)
+        time = None if first is None else _time(first)
+        # A seek may land behind the wanted sound, or where nothing says when it is heard.
+        if first is not None and time is not None and time <= begin:
+            yield from timed(itertools.chain([first], frames), time)
+            return
+    yield from timed(_decoded(reader, None), first_time)
+
+
+def _decoded(
+    reader: StreamReader[AudioStream | None], start: int | None
+) -> Iterator[av.AudioFrame]:
+    """Frames from pts `start` or earlier on; broken packets are left out."""
+    for packet in itertools.chain(reader.packets(start), [None]):
+        if reader.stream is not None:
+            with contextlib.suppress(FFmpegError):
+                yield from reader.stream.codec_context.decode(packet)
+
+
+def timed(frames: Iterator[av.AudioFrame], clock: Fraction) -> Iterator[av.AudioFrame]:
+    """The frames, each with a time: one that states none is heard right behind the one before.
+
+    Only the first frame of a packet need have a time. Where none has any, `clock` is the first's.
+    """
+    for frame in frames:
+        if not frame.sample_rate:
+            continue
+        stated = _time(frame)
+        clock = clock if stated is None else stated
+        frame.time_base = Fraction(1, frame.sample_rate)
+        frame.pts = round(clock * frame.sample_rate)
+        clock += Fraction(frame.samples, frame.sample_rate)
+        yield frame
+
+
+def _time(frame: av.AudioFrame) -> Fraction | None:
+    ticks = frame.dts if frame.pts is None else frame.pts
+    return None if ticks is None or not frame.time_base else ticks * frame.time_base

@@ -1,0 +1,256 @@
+"""From a video file to pictures: timestamps choose frames, and only what those need is decoded."""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+import av
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from scenic_video.data.decoding.containers import Demuxer, Source, UnreadableVideo, naming_failures
+from scenic_video.data.decoding.display_matrix import Orientation, orientation
+from scenic_video.data.decoding.frame_decoder import FrameDecoder
+from scenic_video.data.decoding.packets import scan
+from scenic_video.data.decoding.sampling import TIMESTAMP_ROUNDING
+from scenic_video.data.decoding.selected_frames import Convert, WantedPictures
+
+__all__ = ["UnreadableVideo", "VideoInfo", "VideoReader", "inspect"]
+
+DAMAGED_SHARE = 0.1
+"""Of a clip's different frames: beyond it the clip is no longer that of its label."""
+
+TICK_ROUNDING = 1e-6
+"""Ticks by which a time in seconds may miss the tick that it stands for."""
+
+
+class VideoReader(contextlib.AbstractContextManager):
+    """Reads frames of a video, or of its part from `start` to `end` seconds. Close it.
+
+    `timestamps` are the times of the frames on screen in [start, end): seconds from the first frame
+    of the file, sorted. The first is the one on screen at `start`, and its time is then `start`.
+    `finish` is when the last of them leaves the screen. Pictures are, bit for bit,
+    those that decoding the file from its beginning gives.
+
+    `name` stands for bytes in messages. Errors: UnreadableVideo where there is no video, or none
+    in that time.
+    """
+
+    timestamps: Float[np.ndarray, "frames"]
+    finish: float
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        name: str | None = None,
+        start: float | int = 0.0,
+        end: float | int | None = None,
+    ):
+        self._demuxer = Demuxer(source, name=name)
+        self._num_corrupt = self._num_missing = self._num_read = 0
+        try:
+            with naming_failures(self.name):
+                self._scan(start, end)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        return self._demuxer.name
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds a tick."""
+        return self._demuxer.time_base
+
+    @property
+    def first_time(self) -> Fraction:
+        """The time of `timestamps[0]` in seconds on the file's own clock, which sound shares."""
+        return int(self._packets.ticks[0]) * self.time_base
+
+    @property
+    def intervals(self) -> Float[np.ndarray, "intervals"]:
+        """Seconds from each frame to the next, but for one that is on screen before `start`."""
+        intervals = np.diff(self.timestamps)
+        is_cut = not self._packets.is_untimed and self._packets.ticks[0] > self._packets.frames[0]
+        return intervals[1:] if is_cut else intervals
+
+    @property
+    def has_audio(self) -> bool:
+        return self._demuxer.has_audio
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the decoder, such as "h264"."""
+        return self._demuxer.stream.codec_context.name
+
+    def read(
+        self, indices: Int[np.ndarray, "n"] | Sequence[int], convert: Convert
+    ) -> UInt8[np.ndarray, "n height width 3"]:
+        """The pictures at `indices` of `timestamps`, in any order, repeated as asked.
+
+        `convert` makes each decoded frame an array, such as an `RgbConverter`. In place of a frame
+        that cannot be decoded stands the one before it. Errors: UnreadableVideo where none can be;
+        `require_whole` says whether too many are.
+        """
+        unique, rows = np.unique(np.asarray(indices), return_inverse=True)
+        pictures = WantedPictures(self._packets.frames[unique], convert)
+        with naming_failures(self.name):
+            self._find(pictures)
+        if pictures.array is None:
+            raise UnreadableVideo(f"{self.name}: none of its frames can be decoded{self._reason}.")
+        self._num_corrupt, self._num_missing = pictures.num_corrupt, pictures.num_stand_ins
+        self._num_read = len(unique)
+        in_order = np.array_equal(rows, np.arange(len(unique)))
+        return pictures.array if in_order else pictures.array[rows]
+
+    def frames(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Every frame that can be decoded, in order, with its time on the file's own clock.
+
+        That is in ticks of `time_base`, exactly as stated by the file, and not from 0. A frame that
+        is not later than the one before, as a broken stream may have, is left out.
+        """
+        ticks = dict(zip(self._packets.frames.tolist(), self._packets.ticks.tolist(), strict=True))
+        last, shown = int(self._packets.frames[-1]), -math.inf
+        with naming_failures(self.name):
+            for key, frame in self._decoder.all_from(int(self._packets.frames[0])):
+                if key in ticks and ticks[key] > shown:
+                    shown = ticks[key]
+                    yield shown, frame
+                if key >= last:
+                    return
+
+    def require_whole(self) -> None:
+        """Errors: UnreadableVideo where too much of what was read last is damaged.
+
+        That is where more than one in ten of the different frames are missing, so that the one
+        before stands in, while the decoder refused packets, or were decoded with errors, by the
+        decoder's own flag. What is missing without an error is no damage: some streams lead with
+        pictures that lean on a part that was cut off, or have a packet a field.
+        """
+        num_damaged = self._num_corrupt + (self._num_missing if self._decoder.last_error else 0)
+        if num_damaged > DAMAGED_SHARE * self._num_read:
+            raise UnreadableVideo(
+                f"{self.name}: {num_damaged} of {self._num_read} frames of the clip are "
+                f"missing or decoded with errors{self._reason}."
+            )
+
+    @property
+    def _reason(self) -> str:
+        return f": {self._decoder.last_error}" if self._decoder.last_error else ""
+
+    def close(self) -> None:
+        self._demuxer.close()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _scan(self, start: float | int, end: float | int | None) -> None:
+        origin, time_base = self._demuxer.origin, float(self.time_base)
+        # Time 0 is no bound: streams that misstate their beginning have frames before it.
+        low = origin + math.floor(start / time_base + TICK_ROUNDING) if start > 0 else None
+        high = origin + _ticks(end, time_base) if end is not None else None
+        latest = origin + math.floor((start + TIMESTAMP_ROUNDING) / time_base)
+        rounding = 0 if low is None else latest - low
+        self._packets = scan(self._demuxer, low=low, high=high, rounding=rounding)
+        self._decoder = FrameDecoder(self._demuxer, self._packets)
+        if self._demuxer.may_be_cut and self._packets.precede_keyframes:
+            first = next(self._decoder.all_from(int(self._packets.frames[0])), None)
+            if first is not None:
+                self._packets = self._packets.shown_from(first[0])
+                self._decoder = FrameDecoder(self._demuxer, self._packets)
+        if not len(self._packets.frames):
+            until = "its end" if end is None else f"{end:g} s"
+            raise UnreadableVideo(f"{self.name}: there is no frame from {start:g} s to {until}.")
+        self.timestamps = (self._packets.ticks - origin) * time_base
+        finish = float(self.timestamps[-1]) + self._packets.last_duration * time_base
+        self.finish = finish if end is None else min(finish, float(end))
+
+    def _find(self, pictures: WantedPictures) -> None:
+        for key, frame in self._decoder.only(pictures.missing_keys):
+            if key in pictures.missing:
+                pictures.put(key, frame)
+        if not pictures.missing:
+            return
+        before = None
+        for key, frame in self._decoder.all_from(int(pictures.missing_keys[0])):
+            pictures.put_gaps(key, before or frame)
+            if key in pictures.missing:
+                pictures.put(key, frame)
+            if not pictures.missing:
+                return
+            before = frame
+        if before is not None:
+            pictures.put_gaps(None, before)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class VideoInfo:
+    """What a video, or the part of it that was asked for, is like.
+
+    `timestamps` in seconds from the first frame of the file; `height` and `width` of the picture
+    as it is shown, mirrored and turned by its `orientation`; `fps` on average.
+    """
+
+    timestamps: Float[np.ndarray, "frames"]
+    duration: float
+    fps: float
+    is_variable_frame_rate: bool
+    height: int
+    width: int
+    orientation: Orientation
+    codec: str
+    has_audio: bool
+
+    @property
+    def rotation(self) -> int:
+        """By how many degrees (0, 90, 180 or 270) the picture is turned, clockwise."""
+        return self.orientation.rotation
+
+
+def inspect(
+    source: Source,
+    *,
+    name: str | None = None,
+    start: float | int = 0.0,
+    end: float | int | None = None,
+) -> VideoInfo:
+    """Looks at a video and decodes its first picture. Errors: UnreadableVideo, also if none is."""
+    shown = []
+
+    def look(frame: av.VideoFrame) -> UInt8[np.ndarray, "1 1 3"]:
+        shown_as = orientation(frame)
+        shown.append((shown_as.upright_size(frame), shown_as))
+        return np.zeros((1, 1, 3), np.uint8)
+
+    with VideoReader(source, name=name, start=start, end=end) as reader:
+        reader.read([0], look)
+        (height, width), shown_as = shown[0]
+        duration = reader.finish - float(reader.timestamps[0])
+        return VideoInfo(
+            timestamps=reader.timestamps,
+            duration=duration,
+            fps=len(reader.timestamps) / duration,
+            is_variable_frame_rate=_is_variable(reader.intervals),
+            height=height,
+            width=width,
+            orientation=shown_as,
+            codec=reader.codec,
+            has_audio=reader.has_audio,
+        )
+
+
+def _is_variable(intervals: Float[np.ndarray, "intervals"]) -> bool:
+    if len(intervals) == 0:
+        return False
+    usual = float(np.median(intervals))
+    return bool(np.abs(intervals - usual).max() > 0.1 * usual + 2 * TIMESTAMP_ROUNDING)
+
+
+def _ticks(seconds: float | int, time_base: float) -> int:
+    """The first tick of `time_base` that counts as not before `seconds`."""
+    return math.ceil((seconds - TIMESTAMP_ROUNDING) / time_base)

@@ -1,0 +1,99 @@
+"""Optical flow as arrays in an .npz file, which may claim anything before it is read."""
+
+import dataclasses
+import math
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from scenic_video.data.decoding.opening import UnreadableVideo, check_is_file
+
+SUFFIX = ".npz"
+MAX_BYTES = 4 * 2**30
+"""Of an array in memory; a minute of 340 x 256 at 30 frames a second is 1.2 GiB of float32."""
+MANY = 20
+BROKEN = (OSError, ValueError, TypeError, SyntaxError, EOFError, RuntimeError)
+BROKEN += (zipfile.BadZipFile, zlib.error)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Claim:
+    """What the header of an array says of it."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def num_bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def open_archive(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The motion [n, h, w, 2] and its times [n].
+
+    What the file claims of them is checked first, so that no memory is taken for nonsense.
+    Errors: UnreadableVideo.
+    """
+    check_is_file(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            claims = {name: _claim(archive, name) for name in _names(archive)}
+            _check_claims(path, claims)
+            motion, timestamps = (_read(archive, name) for name in ("flow", "timestamps"))
+    except UnreadableVideo:
+        raise
+    except BROKEN as error:
+        raise UnreadableVideo(f"{path}: {error}") from error
+    timestamps = timestamps.astype(np.float64)
+    if not (np.isfinite(timestamps).all() and (np.diff(timestamps) > 0).all()):
+        raise UnreadableVideo(
+            f"{path}: 'timestamps' must be finite seconds that rise from each to the next; got "
+            f"{np.array2string(timestamps, threshold=6)}."
+        )
+    return motion, timestamps
+
+
+def _names(archive: zipfile.ZipFile) -> list[str]:
+    files = [name for name in archive.namelist()[:MANY] if name.endswith(".npy")]
+    return [name.removesuffix(".npy") for name in files]
+
+
+def _claim(archive: zipfile.ZipFile, name: str) -> _Claim:
+    with archive.open(f"{name}.npy") as file:
+        version = npy.read_magic(file)
+        # Version 3 differs in names of fields alone, and these arrays have none.
+        is_first = version == (1, 0)
+        header = npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0
+        shape, _, dtype = header(file)
+    return _Claim(shape, dtype)
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(f"{name}.npy") as file:
+        return npy.read_array(file, allow_pickle=False)
+
+
+def _check_claims(path: Path, claims: dict[str, _Claim]) -> None:
+    motion, timestamps = claims.get("flow"), claims.get("timestamps")
+    if motion is None or len(motion.shape) != 4 or motion.shape[-1] != 2 or min(motion.shape) < 1:
+        found = {name: claim.shape for name, claim in claims.items()}
+        raise UnreadableVideo(f"{path}: wanted 'flow' [n, h, w, 2] in pixels; it has {found}.")
+    if motion.dtype.kind not in "fi":
+        raise UnreadableVideo(
+            f"{path}: 'flow' is of {motion.dtype}, but displacements have a sign: wanted float or "
+            "signed integers, in pixels."
+        )
+    if motion.num_bytes > MAX_BYTES:
+        raise UnreadableVideo(
+            f"{path}: 'flow' claims {list(motion.shape)} of {motion.dtype}, "
+            f"{motion.num_bytes / 2**30:,.1f} GiB, where {MAX_BYTES / 2**30:.0f} GiB are the most. "
+            "Keep longer flow as a video, as `scenic-video data flow` does."
+        )
+    times = timestamps is not None and timestamps.shape == motion.shape[:1]
+    if timestamps is None or not times or timestamps.dtype.kind not in "fiu":
+        raise UnreadableVideo(
+            f"{path}: wanted 'timestamps' [{motion.shape[0]}], the seconds at which each is shown."
+        )

@@ -1,0 +1,165 @@
+"""Optical flow beside a video: where it lies, how it is stored, and how it is read.
+
+Motion is stored as pictures: red is the displacement to the right, green that downwards, from
+this frame to the next, and 128 is none. `FULL_SCALE` of the shorter side a frame is as much as
+they can hold, so the numbers do not depend on the size of the picture.
+
+Its times are those of the whole video file, seconds from its first frame, also where an example is
+a part of it.
+"""
+
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+from jaxtyping import Float, Int, Num, UInt8
+
+from scenic_video.data.decoding.conversion import RgbConverter, SharedCrop
+from scenic_video.data.decoding.opening import UnreadableVideo
+from scenic_video.data.decoding.sampling import TIMESTAMP_ROUNDING, frames_on_screen
+from scenic_video.data.decoding.video_reader import VideoReader, inspect
+from scenic_video.data.examples import Example
+from scenic_video.data.flow import notes
+from scenic_video.data.flow.archive import SUFFIX as ARCHIVE_SUFFIX
+from scenic_video.data.flow.archive import open_archive
+
+FULL_SCALE = 20 / 256
+STILL = 128
+SUFFIX = ".flow.mp4"
+LONE_INTERVAL = 0.5
+"""Seconds that a picture of motion stands for where it is the only one."""
+
+
+def flow_path(video: str | Path, folder: str | Path | None = None) -> Path:
+    """Where `scenic-video data flow` keeps the flow of a video: beside it.
+
+    In a `folder` that is given, it lies below the video's own path from the root.
+    """
+    if folder is None:
+        return Path(f"{video}{SUFFIX}")
+    return Path(folder) / Path(f"{os.path.abspath(video)}{SUFFIX}").relative_to("/")
+
+
+def motion_to_pixels(
+    motion: Float[np.ndarray, "*frames h w 2"],
+) -> UInt8[np.ndarray, "*frames h w 3"]:
+    """Displacements in pixels of these pictures, as what is stored."""
+    short_side = min(motion.shape[-3:-1])
+    levels = STILL + 127 * motion / (FULL_SCALE * short_side)
+    pixels = np.full((*motion.shape[:-1], 3), STILL, np.uint8)
+    pixels[..., :2] = np.clip(np.round(levels), 1, 255)
+    return pixels
+
+
+def read_flow(
+    example: Example,
+    times: Float[np.ndarray, "n"],
+    crop: SharedCrop,
+    folder: str | Path | None = None,
+) -> UInt8[np.ndarray, "n h w 2"]:
+    """The motion of the frames that are shown at these times (seconds from the file's first).
+
+    It lies where `example.flow` says, a video of such pictures or an .npz file with "flow" [n, h,
+    w, 2] in pixels a frame and "timestamps" [n] in seconds; else in `folder`, or beside the video.
+    It is cut and scaled as `crop` says; mirrored motion goes the other way.
+    Errors: UnreadableVideo, also where it does not cover these times.
+    """
+    path = _path(example, folder)
+    read = _read_archive if _is_archive(path) else _read_video
+    pixels = read(path, times, crop)[..., :2]
+    if crop.crop.mirrored:
+        pixels = pixels.copy()
+        pixels[..., 0] = 2 * STILL - np.maximum(pixels[..., 0], 1).astype(np.int16)
+    return pixels
+
+
+def check_flow(example: Example, times: Float[np.ndarray, "n"]) -> None:
+    """Opens the flow of an example.
+
+    Errors: those that `read_flow` has for these times, and UnreadableVideo where the video beside
+    it has changed since it was computed.
+    """
+    path = _path(example)
+    if _is_archive(path):
+        motion, timestamps = open_archive(path)
+        _check_finite(path, motion)
+    else:
+        timestamps = inspect(path).timestamps
+    _pictures_at(times, path, timestamps)
+    if example.flow is None and notes.is_outdated(path, example.video):
+        raise UnreadableVideo(
+            f"{path}: the video has changed since its optical flow was computed. "
+            "`scenic-video data flow` computes it anew."
+        )
+
+
+def has_flow(example: Example) -> bool:
+    """Whether a file of flow is named, be it there or not, or lies beside the video."""
+    beside = isinstance(example.video, str) and flow_path(example.video).exists()
+    return beside or example.flow is not None
+
+
+def _path(example: Example, folder: str | Path | None = None) -> Path:
+    if example.flow is not None:
+        return Path(example.flow)
+    if isinstance(example.video, bytes):
+        raise ValueError(
+            f"{example.id!r} lies in records, which hold no optical flow. Train on its files."
+        )
+    places = [flow_path(example.video, place) for place in dict.fromkeys((folder, None))]
+    for path in places:
+        if path.exists():
+            return path
+    raise UnreadableVideo(
+        f"{example.video}: there is no optical flow at {' or '.join(map(str, places))}. "
+        "`scenic-video data flow` computes it; or name a file in the manifest's column flow."
+    )
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix == ARCHIVE_SUFFIX
+
+
+def _pictures_at(
+    times: Float[np.ndarray, "n"], path: Path, timestamps: Float[np.ndarray, "frames"]
+) -> Int[np.ndarray, "n"]:
+    """Which pictures of the flow are shown at these times.
+
+    An interval may be missing at both ends: the last frame has no next one, and times may be those
+    between two frames. A video that misstates its beginning has frames before time 0.
+    """
+    interval = float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else LONE_INTERVAL
+    begin, end = float(timestamps[0]), float(timestamps[-1]) + interval
+    slack = interval + TIMESTAMP_ROUNDING
+    if max(times.min(), 0) < begin - slack or times.max() > end + slack:
+        raise UnreadableVideo(
+            f"{path}: this optical flow covers {begin:.3f} to {end:.3f} s, but frames from "
+            f"{times.min():.3f} to {times.max():.3f} s are wanted. Its times must be those of the "
+            "whole video file, from its first frame: compute it from that file, as "
+            "`scenic-video data flow` does, or correct the start and end of the example."
+        )
+    return frames_on_screen(timestamps, times)
+
+
+def _read_video(
+    path: Path, times: Float[np.ndarray, "n"], crop: SharedCrop
+) -> UInt8[np.ndarray, "n h w 3"]:
+    with VideoReader(path) as reader:
+        return reader.read(_pictures_at(times, path, reader.timestamps), RgbConverter(crop))
+
+
+def _read_archive(
+    path: Path, times: Float[np.ndarray, "n"], crop: SharedCrop
+) -> UInt8[np.ndarray, "n h w 3"]:
+    motion, timestamps = open_archive(path)
+    shown = motion[_pictures_at(times, path, timestamps)]
+    _check_finite(path, shown)
+    convert, pictures = RgbConverter(crop), motion_to_pixels(shown)
+    frames = (av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures)
+    return np.stack([convert(frame).copy() for frame in frames])
+
+
+def _check_finite(path: Path, motion: Num[np.ndarray, "n h w 2"]) -> None:
+    if not np.isfinite(motion).all():
+        raise UnreadableVideo(f"{path}: some of its motion is not finite.")

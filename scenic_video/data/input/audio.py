@@ -1,0 +1,192 @@
+"""The sound of a clip: which of it a model hears, and the numbers of its spectrogram."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int16
+
+from scenic_video.config import near
+from scenic_video.data.decoding.audio_track import sound_track
+from scenic_video.data.decoding.containers import Source
+from scenic_video.field_types import NonNegative, Number, Positive, PositiveInt, Seconds
+
+SILENCE = 1e-4
+"""A window whose loudest sample stays below this, of 1 (-80 dB), is silent: it has no sound."""
+
+FULL_SCALE = 32767
+"""The int16 sample that stands for 1."""
+
+
+GIVEN = ("mean", "std", "statistics")
+"""Fields that say nothing of how a spectrogram is made."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sound:
+    """How much sound goes with a clip, and how it becomes a log-mel spectrogram.
+
+    The window of `seconds` has its middle where that of the clip's frames is, moved as little as
+    keeps it inside the example. It is a number of its own: what the frames take depends on the
+    frame rate of each file, and all waveforms of a batch are of one length. It gives exactly
+    seconds / `hop_seconds` columns (8 s: 800) of `num_mel_bins`: log(mel + `log_offset`) of the
+    magnitudes of a periodic Hann window of `window_seconds`, on the HTK mel scale from
+    `lowest_frequency` to `highest_frequency` (Hz).
+
+    `mean` and `std` normalise the spectrogram; None takes those that `scenic-video data stats`
+    computed for the dataset and left beside it, or in the folder `statistics` if its --out named
+    that.
+
+    Errors: ValueError where a field cannot be.
+    """
+
+    seconds: Seconds = 8.0
+    sample_rate: PositiveInt = 16_000
+    window_seconds: Seconds = 0.025
+    hop_seconds: Seconds = 0.01
+    fft_size: PositiveInt = 512
+    num_mel_bins: PositiveInt = 128
+    lowest_frequency: NonNegative = 125.0
+    highest_frequency: Positive = 7500.0
+    log_offset: Positive = 0.01
+    mean: Number | None = None
+    std: Positive | None = None
+    statistics: str | None = None
+
+    def __post_init__(self) -> None:
+        wanted = {
+            "seconds long enough for one column": self.num_columns >= 1,
+            "hop_seconds of at least one sample": self.hop >= 1,
+            f"fft_size of {self.window} or more, the samples of a window": (
+                self.fft_size >= self.window >= 1
+            ),
+            "num_mel_bins >= 1": self.num_mel_bins >= 1,
+            f"0 <= lowest_frequency < highest_frequency <= {self.sample_rate / 2:g}": (
+                0 <= self.lowest_frequency < self.highest_frequency <= self.sample_rate / 2
+            ),
+            "log_offset above 0": self.log_offset > 0,
+            "std above 0, or None": self.std is None or self.std > 0,
+            "mean and std both, or neither": (self.mean is None) == (self.std is None),
+        }
+        for wish, holds in wanted.items():
+            if not holds:
+                raise ValueError(f"preprocessing.sound needs {wish}; got {self}.")
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> "Sound":
+        """From a config or JSON. Raises ValueError for a name that is no field."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in fields:
+            if name not in known:
+                raise ValueError(f"preprocessing.sound has no field {name!r}{near(name, known)}")
+        return cls(**fields)
+
+    @property
+    def hop(self) -> int:
+        """Samples from one column to the next."""
+        return round(self.hop_seconds * self.sample_rate)
+
+    @property
+    def window(self) -> int:
+        """Samples under one column."""
+        return round(self.window_seconds * self.sample_rate)
+
+    @property
+    def num_columns(self) -> int:
+        """Columns of the spectrogram."""
+        return round(self.seconds / self.hop_seconds)
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of the waveform: a little more than `seconds`, so that no column lacks any."""
+        return (self.num_columns - 1) * self.hop + self.window
+
+    @property
+    def scale(self) -> dict[str, Any]:
+        """What `mean` and `std` depend on; statistics of another scale are those of another."""
+        fields = dataclasses.asdict(self)
+        return {k: v for k, v in fields.items() if k not in ("seconds", *GIVEN)}
+
+    def with_statistics(
+        self, measured: Sequence[Mapping[str, Any]], *, examples: str, dataset: str, command: str
+    ) -> "Sound":
+        """This, with the mean and std that were `measured` on `examples`, unless it has some.
+
+        `examples` is the `statistics.identity` of those that are trained on, `command` measures
+        them. Errors: ValueError where there are none, or of other examples or another scale alone.
+        """
+        if self.mean is not None:
+            return self
+        remedy = f"Measure it by `{command}`, or set preprocessing.sound.mean and std."
+        if not measured:
+            raise ValueError(f"{dataset!r} has no statistics of its spectrograms. {remedy}")
+        same = [found for found in measured if found["examples"] == examples]
+        if not same:
+            others = " and ".join(f"{found['dataset']}, {found['split']}" for found in measured)
+            raise ValueError(
+                f"The statistics beside {dataset!r} were measured on other examples than this run "
+                f"trains on: those of {others} as they were then. {remedy}"
+            )
+        for found in same:
+            if found["scale"] == self.scale:
+                return dataclasses.replace(self, mean=found["mean"], std=found["std"])
+        raise ValueError(
+            f"The statistics of {dataset!r} are of spectrograms made by {same[-1]['scale']}, "
+            f"but this run makes them by {self.scale}. {remedy}"
+        )
+
+    def read(
+        self,
+        source: Source,
+        middles: Sequence[float],
+        *,
+        begin: Fraction,
+        duration: float,
+        short_clips: str,
+    ) -> Int16[np.ndarray, "n samples"]:
+        """One window for each of `middles`, seconds after `begin`, which is on the file's clock.
+
+        The example lasts for `duration` seconds from `begin`. One that is shorter than a window
+        starts again ("loop") or falls silent ("pad"). A file without sound gives zeros.
+        """
+        total = round(duration * self.sample_rate)
+        last = max(0, total - self.num_samples)
+        starts = [
+            min(max(0, round(middle * self.sample_rate - self.num_samples / 2)), last)
+            for middle in middles
+        ]
+        first = min(starts)
+        samples = self._samples(
+            source,
+            begin=begin + Fraction(first, self.sample_rate),
+            number=min(total, max(starts) + self.num_samples) - first,
+        )
+        if len(samples) < self.num_samples:
+            samples = _fill(samples, self.num_samples, short_clips)
+        windows = [samples[start - first :][: self.num_samples] for start in starts]
+        return np.round(np.stack(windows) * FULL_SCALE).astype(np.int16)
+
+    def _samples(self, source: Source, *, begin: Fraction, number: int) -> np.ndarray:
+        """float32 [number] in [-1, 1]; what the file does not have is silence."""
+        seconds = number / self.sample_rate
+        samples = np.zeros(number, np.float32)
+        filled = 0
+        for piece in sound_track(source, begin=begin, duration=seconds, rate=self.sample_rate):
+            samples[filled : filled + len(piece)] = piece[: number - filled]
+            filled += len(piece)
+        return np.clip(samples, -1, 1)
+
+
+def is_audible(waveforms: Int16[np.ndarray, "n samples"]) -> np.ndarray:
+    """float32 [n]: 1 for windows that have sound, 0 for silent ones."""
+    return (np.abs(waveforms.astype(np.int32)).max(axis=-1) > SILENCE * FULL_SCALE).astype(
+        np.float32
+    )
+
+
+def _fill(samples: np.ndarray, number: int, short_clips: str) -> np.ndarray:
+    if short_clips == "loop" and len(samples):
+        return np.resize(samples, number)
+    return np.pad(samples, (0, number - len(samples)))

@@ -1,0 +1,194 @@
+"""Host batches from examples: their order and every draw depend on (seed, step) alone.
+
+A host batch is {"inputs": {name: array}, "label": {head: array}, "mask": float32 [L]}, where L
+counts the rows that this host feeds. Inputs are those of `Preprocessing`. Labels are int32 [L], or
+float32 [L, C] of zeros and ones where the label space is multilabel.
+"""
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import grain
+import numpy as np
+
+from scenic_video.data.examples import Example, LabelSpace
+from scenic_video.data.input.bad_files import BadFile, BadFiles
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.input.read_ahead import read_ahead
+from scenic_video.data.input.rows import EvaluationRow, TrainingRow
+
+HostBatch = dict[str, Any]
+
+
+class Batches(Iterator[HostBatch], contextlib.AbstractContextManager):
+    """Host batches that are loaded ahead. Close them, or use them in a `with`."""
+
+    def __init__(self, steps: grain.DatasetIterator):
+        self._steps = steps
+
+    def close(self) -> None:
+        """Ends worker processes, and threads once they have done what they are at."""
+        self._steps.close()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class TrainingBatches(Batches):
+    """Endless; see `train_batches`. `step` is the step of the next batch."""
+
+    def __init__(self, steps: grain.DatasetIterator, *, step: int, bad_files: BadFiles | None):
+        super().__init__(steps)
+        self._bad_files = bad_files
+        self.step = step
+
+    def __next__(self) -> HostBatch:
+        batch, bad_files = next(self._steps)
+        for bad_file in bad_files:
+            self._record(bad_file)
+        self.step += 1
+        return batch
+
+    def _record(self, bad_file: BadFile) -> None:
+        if self._bad_files is None:
+            raise ValueError(
+                f"Step {self.step} needs a video that cannot be read: {bad_file}. Repair it or "
+                "leave it out, or give `bad_files` to accept a share of such files."
+            )
+        self._bad_files.record(bad_file, step=self.step)
+
+
+class EvaluationBatches(Batches):
+    """One pass over a split; see `eval_batches`. `bad_files` are those met so far by this host."""
+
+    def __init__(self, steps: grain.DatasetIterator, *, num_batches: int):
+        super().__init__(steps)
+        self._num_batches = num_batches
+        self.bad_files: list[BadFile] = []
+
+    def __len__(self) -> int:
+        return self._num_batches
+
+    def __next__(self) -> HostBatch:
+        batch, bad_files = next(self._steps)
+        self.bad_files.extend(bad_files)
+        return batch
+
+
+def train_batches(
+    examples: Sequence[Example],
+    labels: LabelSpace,
+    preprocessing: Preprocessing,
+    *,
+    seed: int,
+    batch_size: int,
+    rows: Sequence[int] | None = None,
+    start_step: int = 0,
+    scale_jitter: Sequence[float | int] | None = None,
+    crop_area: Sequence[float | int] | None = None,
+    flip: bool = False,
+    bad_files: BadFiles | None = None,
+    num_threads: int | None = None,
+    num_workers: int = 0,
+    decode_timeout: float | int = 60.0,
+) -> TrainingBatches:
+    """Endless training batches from `start_step` on; inputs are [L, ...].
+
+    `batch_size` is global, and step s holds the same clips, cut the same way, for any number of
+    hosts, threads and workers. `rows` are the rows of the global batch that this host feeds; None
+    is all. A video that cannot be read, or not within `decode_timeout` seconds, is replaced by
+    another and recorded in `bad_files`; without that it is an error. `num_threads` (default: all
+    cores, at most 16) counts per process. `num_workers` processes instead of this one pay off
+    where more than about 16 cores decode.
+    """
+    load = TrainingRow(
+        examples=examples,
+        labels=labels,
+        preprocessing=preprocessing,
+        seed=seed,
+        scale_jitter=scale_jitter,
+        crop_area=crop_area,
+        flip=flip,
+        decode_timeout=decode_timeout,
+    )
+    steps = read_ahead(
+        _training_order(len(examples), seed).map_with_index(load),
+        batch_size=batch_size,
+        rows=_checked_rows(rows, batch_size),
+        start_step=start_step,
+        num_threads=num_threads,
+        num_workers=num_workers,
+    )
+    return TrainingBatches(steps, step=start_step, bad_files=bad_files)
+
+
+def batch_examples(
+    examples: Sequence[Example], *, seed: int, batch_size: int, step: int
+) -> list[Example]:
+    """The examples of the global batch of `step`, in the order of its rows, without decoding.
+
+    Stand-ins for videos that cannot be read are not known here.
+    """
+    order = _training_order(len(examples), seed)
+    records = range(step * batch_size, (step + 1) * batch_size)
+    positions: list[Any] = [order[record] for record in records]
+    return [examples[position] for position in positions]
+
+
+def eval_batches(
+    examples: Sequence[Example],
+    labels: LabelSpace,
+    preprocessing: Preprocessing,
+    *,
+    batch_size: int,
+    num_clips: int = 1,
+    num_crops: int = 1,
+    rows: Sequence[int] | None = None,
+    num_threads: int | None = None,
+    num_workers: int = 0,
+    decode_timeout: float | int = 60.0,
+) -> EvaluationBatches:
+    """Every example once, in order; inputs are [L, V, ...] with V = num_crops * num_clips.
+
+    Batches also hold "index", int32 [L]: the position in the split, -1 where the last batch is
+    padded. Padding, and videos that cannot be read, are zeros with mask 0. `rows` is as in
+    `train_batches`; every host sees len() batches.
+    """
+    load = EvaluationRow(
+        examples=examples,
+        labels=labels,
+        preprocessing=preprocessing,
+        num_clips=num_clips,
+        num_crops=num_crops,
+        decode_timeout=decode_timeout,
+    )
+    num_batches = math.ceil(len(examples) / batch_size)
+    steps = read_ahead(
+        grain.MapDataset.range(num_batches * batch_size).map(load),
+        batch_size=batch_size,
+        rows=_checked_rows(rows, batch_size),
+        num_threads=num_threads,
+        num_workers=num_workers,
+    )
+    return EvaluationBatches(steps, num_batches=num_batches)
+
+
+def _training_order(num_examples: int, seed: int) -> grain.MapDataset:
+    """Record -> position of its example: endless, each epoch shuffled anew."""
+    if num_examples == 0:
+        raise ValueError("There is nothing to train on: the split holds no example.")
+    # Hashed, because Grain shuffles epoch e by seed + e: seed 1 would repeat what seed 0 saw.
+    shuffle_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    return grain.MapDataset.range(num_examples).shuffle(shuffle_seed).repeat(None)
+
+
+def _checked_rows(rows: Sequence[int] | None, batch_size: int) -> Sequence[int]:
+    rows = range(batch_size) if rows is None else rows
+    if len(rows) == 0 or min(rows) < 0 or max(rows) >= batch_size:
+        raise ValueError(
+            f"A host feeds some of the rows 0 to {batch_size - 1} of the global batch; got "
+            f"{list(rows)}."
+        )
+    return rows

@@ -1,0 +1,121 @@
+"""Reads steps ahead of need: which records make a host's batch, and the threads that load them."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grain
+import numpy as np
+from absl import flags
+
+from scenic_video.data.input.rows import BatchRow
+
+MAX_THREADS = 16
+
+
+class HostBatches(grain.MapDataset):
+    """This host's rows of every step: a `BatchRow` whose arrays are those of the rows, stacked.
+
+    Step s of the run is the records [s * batch_size, (s + 1) * batch_size), in order, however
+    many hosts share them; `rows` says which of them this host feeds, in the order it feeds them.
+    `num_threads` load the records of one step.
+    """
+
+    def __init__(
+        self, records: grain.MapDataset, *, batch_size: int, rows: Sequence[int], num_threads: int
+    ):
+        super().__init__(records)
+        self._records = records
+        self._batch_size = batch_size
+        self._rows = tuple(rows)
+        self._num_threads = num_threads
+
+    def __len__(self) -> int:
+        return len(self._records) // self._batch_size
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self.slice(index)
+        # The pool lives for one step: a millisecond, and nothing to close or to pickle.
+        records = [index * self._batch_size + row for row in self._rows]
+        with ThreadPoolExecutor(self._num_threads, thread_name_prefix="load") as pool:
+            rows: list[Any] = list(pool.map(self._records.__getitem__, records))
+        bad_files = tuple(bad_file for row in rows for bad_file in row.bad_files)
+        return BatchRow(_stack([row.arrays for row in rows]), bad_files)
+
+
+def read_ahead(
+    records: grain.MapDataset,
+    *,
+    batch_size: int,
+    rows: Sequence[int],
+    start_step: int = 0,
+    num_threads: int | None = None,
+    num_workers: int = 0,
+) -> grain.DatasetIterator:
+    """An iterator over the `HostBatches` of `records` that has begun to load the first ones.
+
+    It keeps `num_threads` (all cores, at most 16) busy in this process or, with `num_workers`,
+    in each of so many worker processes. Threads load the rows of a step side by side and a step
+    or more at once, so memory holds few batches however many threads there are.
+    """
+    if num_workers < 0 or (num_threads is not None and num_threads < 1):
+        raise ValueError(
+            "Loading takes num_threads >= 1 (None: all cores) and num_workers >= 0; got "
+            f"num_threads={num_threads} and num_workers={num_workers}."
+        )
+    threads = num_threads or default_threads(num_workers)
+    at_once = min(threads, max(2, -(-threads // len(rows))))
+    batches = HostBatches(
+        records, batch_size=batch_size, rows=rows, num_threads=-(-threads // at_once)
+    )
+    options = grain.ReadOptions(num_threads=at_once, prefetch_buffer_size=at_once + 1)
+    dataset = batches.slice(slice(start_step, None)).to_iter_dataset(options)
+    if num_workers:
+        _mark_flags_as_parsed()
+        dataset = dataset.mp_prefetch(
+            grain.MultiprocessingOptions(num_workers=num_workers), worker_init_fn=_outlive_signals
+        )
+    iterator = iter(dataset)
+    iterator.start_prefetch()
+    return iterator
+
+
+def default_threads(num_workers: int) -> int:
+    """The threads of one process where `num_workers` processes (0: this one) share the cores."""
+    return max(1, min(MAX_THREADS, (os.cpu_count() or 1) // max(1, num_workers)))
+
+
+def _stack(rows: Sequence[Any]) -> Any:
+    if isinstance(rows[0], dict):
+        return {name: _stack([row[name] for row in rows]) for name in rows[0]}
+    return np.stack(rows)
+
+
+def _mark_flags_as_parsed() -> None:
+    # Grain asks absl for its flags when it starts workers, which fails where nobody parsed any.
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
+
+
+def _outlive_signals(worker_index: int, num_workers: int) -> None:
+    """Leaves the end of a worker to its parent: a preempted trainer still needs batches to save.
+
+    A signal sent to the whole process group must not end the workers first. A worker whose
+    parent is gone ends itself.
+    """
+    del worker_index, num_workers
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_exit_with_parent, name="exit with parent", daemon=True).start()
+
+
+def _exit_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,122 @@
+"""A look at one example: whether its video, its optical flow and its labels are what they say."""
+
+import dataclasses
+import functools
+
+from scenic_video.data.decoding.containers import naming_failures
+from scenic_video.data.decoding.content import content_of
+from scenic_video.data.decoding.damage import damage_of, is_encrypted
+from scenic_video.data.decoding.deadline import NoAnswer, with_deadline
+from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoInfo, inspect
+from scenic_video.data.examples import Example, LabelSpace
+from scenic_video.data.flow.reading import check_flow, has_flow
+from scenic_video.data.preparation.check_report import Finding
+from scenic_video.data.sources.agreement import check_labels
+from scenic_video.printable import printable
+
+DEADLINE = 60.0
+"""Seconds after which a file that FFmpeg still ponders counts as unreadable."""
+DECODING_DEADLINE = 3600.0
+"""Seconds for a file whose every frame is decoded."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Seen:
+    """An example after a look at its video; `info` is None where it cannot be read.
+
+    `example` is without its video where that came as bytes, and without labels where those are
+    wrong, which `wrong_labels` then says. `flow` says why its optical flow cannot be used; ""
+    where it can, None where there is none.
+    """
+
+    split: str
+    example: Example
+    content: str = ""
+    info: VideoInfo | None = None
+    error: str = ""
+    damage: str = ""
+    wrong_labels: str = ""
+    flow: str | None = None
+
+    @property
+    def file(self) -> str:
+        return str(self.example.video)
+
+    def finding(self, what: str) -> Finding:
+        file, what = printable(self.file), printable(what)
+        return Finding(split=self.split, id=self.example.id, file=file, what=what)
+
+
+class Look:
+    """Looks at one example after the other, and for damage at each file once."""
+
+    def __init__(self, labels: LabelSpace, *, decode_all: bool):
+        self._labels, self._decode_all = labels, decode_all
+        self._looked_through: set[str] = set()
+
+    def __call__(self, split: str, example: Example) -> Seen:
+        info, error, content, flow, damage = None, "", "", None, ""
+        try:
+            info = with_deadline(functools.partial(_inspect, example), DEADLINE)
+            damage = self._damage(example)
+        except UnreadableVideo as failure:  # FFmpeg did answer, so it will again
+            error = f"{failure}{' It is encrypted.' if is_encrypted(example.video) else ''}"
+        except NoAnswer as failure:
+            error = str(failure)
+        else:
+            content = content_of(example.video)
+            flow = _trouble_with_flow(example, info)
+        wrong_labels = _trouble_with_labels(example, self._labels)
+        return Seen(
+            split=split,
+            example=dataclasses.replace(
+                example,
+                video=example.video if isinstance(example.video, str) else "",
+                labels=dict.fromkeys(self._labels.classes, ()) if wrong_labels else example.labels,
+            ),
+            content=content,
+            info=info if not error else None,
+            error=error,
+            damage=damage,
+            wrong_labels=wrong_labels,
+            flow=flow,
+        )
+
+    def _damage(self, example: Example) -> str:
+        """Of a part of a file, only where all is decoded: a film of many parts is long."""
+        is_part = example.start > 0 or example.end is not None
+        file = example.video if isinstance(example.video, str) else example.id
+        if file in self._looked_through or (is_part and not self._decode_all):
+            return ""
+        self._looked_through.add(file)
+        name = None if isinstance(example.video, str) else example.id
+        look = functools.partial(damage_of, example.video, name=name, decode_all=self._decode_all)
+        with naming_failures(file):
+            return with_deadline(look, DECODING_DEADLINE if self._decode_all else DEADLINE)
+
+
+def _inspect(example: Example) -> VideoInfo:
+    name = None if isinstance(example.video, str) else example.id
+    info = inspect(example.video, name=name, start=example.start, end=example.end)
+    ends = info.timestamps[[0, -1]]  # the rest adds up
+    return dataclasses.replace(info, timestamps=ends)
+
+
+def _trouble_with_labels(example: Example, labels: LabelSpace) -> str:
+    """`Seen.wrong_labels`."""
+    try:
+        check_labels(example, labels)
+    except ValueError as failure:
+        return str(failure)
+    return ""
+
+
+def _trouble_with_flow(example: Example, info: VideoInfo) -> str | None:
+    """`Seen.flow`."""
+    if not has_flow(example):
+        return None
+    try:
+        with_deadline(functools.partial(check_flow, example, info.timestamps), DEADLINE)
+    except (UnreadableVideo, NoAnswer) as failure:
+        return str(failure)
+    return ""

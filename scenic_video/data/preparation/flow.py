@@ -1,0 +1,217 @@
+"""Computes the optical flow of videos, and keeps it beside them.
+
+By OpenCV's DIS (Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016): of what
+runs on any CPU it is the fastest at its accuracy. Farneback's, the other one OpenCV ships, takes
+longer and smears the edges of what moves.
+"""
+
+import functools
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from jaxtyping import Float32, UInt8
+
+from scenic_video.atomic_files import replacing, require_writable
+from scenic_video.config import ConfigError
+from scenic_video.data.decoding import sampling
+from scenic_video.data.decoding.containers import UnreadableVideo
+from scenic_video.data.decoding.conversion import RgbConverter
+from scenic_video.data.decoding.video_reader import VideoReader
+from scenic_video.data.examples import Dataset
+from scenic_video.data.flow import notes
+from scenic_video.data.flow.reading import flow_path, motion_to_pixels
+from scenic_video.data.preparation.jobs import Job, Result, work
+from scenic_video.data.preparation.transcoding import encode, stored_size
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+SHORTEST_SIDE = 12
+"""Pixels, below which DIS computes nothing."""
+REMEDY = (
+    "Name another folder by --out=FOLDER, and --config.preprocessing.flow_folder=FOLDER where you "
+    "train."
+)
+# All of the colours are kept (444): they are numbers.
+CODEC = {"preset": "veryfast", "g": "16", "crf": "12", "x264-params": "mbtree=0"}
+
+
+def write_flow(
+    source: str,
+    destination: str | Path,
+    *,
+    short_side: int = 256,
+    preset: str = "medium",
+    overwrite: bool = False,
+) -> bool:
+    """Writes the flow of a whole video, a picture a frame, whose shorter side is `short_side`.
+
+    The last frame repeats the motion of the one before. `preset` is "ultrafast", "fast" or
+    "medium", from fast to accurate.
+
+    A file that was computed of this very video stays, and False is returned; that of a video which
+    has changed since is written anew. A file of other settings, or of unknown origin, is an error,
+    or written anew if `overwrite` is set. Errors: UnreadableVideo; ValueError.
+    """
+    _check_size(short_side)
+    destination, settings = Path(destination), {"short_side": short_side, "preset": preset}
+    if destination.exists() and _is_kept(destination, source, settings, overwrite=overwrite):
+        return False
+    with VideoReader(source) as reader:
+        metadata = notes.metadata(notes.note(source, settings))
+        try:
+            with replacing(destination) as scratch:
+                pictures = _pictures(reader, **settings)
+                encode(scratch, reader, pictures, iter(()), CODEC, metadata)
+        except FFmpegError as error:
+            raise UnreadableVideo(f"{source}: its flow cannot be encoded: {error}.") from error
+    return True
+
+
+def _check_size(short_side: int) -> None:
+    if short_side < SHORTEST_SIDE:
+        raise ConfigError(
+            f"short_side={short_side}: optical flow needs pictures of {SHORTEST_SIDE} pixels or "
+            "more. Take the resize of preprocessing, such as 256."
+        )
+
+
+def _is_kept(path: Path, source: str, settings: dict[str, Any], *, overwrite: bool) -> bool:
+    """Whether the file that is there is the wanted one. Errors: ValueError, see `write_flow`."""
+    found, wanted = notes.read_note(path), notes.note(source, settings)
+    if overwrite:
+        return found == wanted
+    if found is None:
+        raise ValueError(
+            f"{path} does not say how it was computed. To use it as it is, name it in the "
+            "manifest's column flow; to replace it, delete it or call with --overwrite."
+        )
+    if others := notes.other_settings(found, settings):
+        raise ValueError(
+            f"{path} was computed with other settings: {others}. Ask for those, or call with "
+            "--overwrite."
+        )
+    return found == wanted
+
+
+def write_flow_of(
+    dataset: Dataset,
+    *,
+    folder: str | Path | None = None,
+    num_workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> list[Result]:
+    """Writes the flow of every video of a dataset beside it, or in `folder`.
+
+    `options` are those of `write_flow`.
+
+    Examples that name a flow of their own are left alone, and so are the files that they name.
+    Errors: ValueError for records, ConfigError for a size that is too small or a place that cannot
+    be written to.
+    """
+    _require_opencv()
+    _check_size(options.get("short_side", SHORTEST_SIDE))
+    jobs = _jobs(dataset, folder)
+    if jobs:
+        require_writable(Path(jobs[0].destination).parent, REMEDY)
+    results = []
+    for result in work(functools.partial(_run, options), jobs, num_workers=num_workers):
+        results.append(result)
+        if progress is not None:
+            progress(len(results), len(jobs))
+    return results
+
+
+def _jobs(dataset: Dataset, folder: str | Path | None) -> Sequence[Job]:
+    videos: dict[str, None] = {}
+    named: set[str] = set()
+    for example in itertools.chain(*dataset.splits.values()):
+        if isinstance(example.video, bytes):
+            raise ValueError(f"{dataset.name!r} lies in records. Compute the flow of its files.")
+        if example.flow is None:
+            videos[example.video] = None
+        else:
+            named.add(os.path.realpath(example.flow))
+    jobs = [Job(video, str(flow_path(video, folder))) for video in videos]
+    return [job for job in jobs if os.path.realpath(job.destination) not in named]
+
+
+def _run(options: dict[str, Any], job: Job) -> bool:
+    Path(job.destination).parent.mkdir(parents=True, exist_ok=True)
+    return write_flow(job.source, job.destination, **options)
+
+
+def _pictures(reader: VideoReader, *, short_side: int, preset: str) -> Iterator[av.VideoFrame]:
+    """A picture of motion for every frame, over all of the time that the reader states."""
+    listed = round(reader.first_time / reader.time_base)
+    first, last = (round(time / float(reader.time_base)) for time in reader.timestamps[[0, -1]])
+    start = listed - max(first, 0)  # time 0
+    end = listed + last - first
+    tick, pixels = start, None
+    for tick, motion in _motions(reader, short_side=short_side, preset=preset):
+        if pixels is None and tick > start:  # what comes before it cannot be decoded
+            yield _picture(motion_to_pixels(motion), 0, reader)
+        pixels = motion_to_pixels(motion)
+        yield _picture(pixels, tick - start, reader)
+    if pixels is None:
+        raise UnreadableVideo(f"{reader.name}: none of its frames can be decoded.")
+    if tick < end:
+        yield _picture(pixels, end - start, reader)
+
+
+def _picture(pixels: UInt8[np.ndarray, "h w 3"], tick: int, reader: VideoReader) -> av.VideoFrame:
+    picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv444p")
+    picture.pts, picture.time_base = tick, reader.time_base
+    return picture
+
+
+def _motions(
+    reader: VideoReader, *, short_side: int, preset: str
+) -> Iterator[tuple[int, Float32[np.ndarray, "h w 2"]]]:
+    """The time of every frame in ticks, and its motion to the next one, in pixels."""
+    cv2 = _require_opencv()
+    estimator = cv2.DISOpticalFlow_create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}"))
+    frames = _grey(reader, short_side)
+    (tick, now), motion = next(frames, (0, None)), None
+    while now is not None:
+        later, following = next(frames, (0, None))
+        if following is not None:
+            try:
+                motion = estimator.calc(now, following, None)
+            except cv2.error as error:
+                size = f"{now.shape[1]}x{now.shape[0]}"
+                raise UnreadableVideo(
+                    f"{reader.name}: OpenCV computes no flow of {size} pixels: {error.err}."
+                ) from error
+        elif motion is None:
+            motion = np.zeros((*now.shape, 2), np.float32)
+        yield tick, motion
+        tick, now = later, following
+
+
+def _grey(reader: VideoReader, short_side: int) -> Iterator[tuple[int, UInt8[np.ndarray, "h w"]]]:
+    """The frames' times in ticks, and their brightness."""
+
+    def whole(height: int, width: int) -> sampling.Crop:
+        size = stored_size(height, width, short_side=short_side)
+        return sampling.Crop(0, 0, height, width, *size)
+
+    convert = RgbConverter(whole)
+    for tick, frame in reader.frames():
+        rgb = convert(frame).astype(np.float32)
+        yield tick, np.round(rgb @ LUMA).astype(np.uint8)
+
+
+def _require_opencv() -> Any:
+    try:
+        import cv2
+    except ImportError as error:
+        raise ConfigError(
+            "Optical flow is computed by OpenCV, which is not installed: pip install -e '.[flow]'"
+        ) from error
+    return cv2

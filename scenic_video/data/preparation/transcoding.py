@@ -1,0 +1,172 @@
+"""Makes videos cheap to read: small pictures, close keyframes, no filter that decoding pays for."""
+
+import functools
+import heapq
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.filter import Graph
+from av.video.stream import VideoStream
+
+from scenic_video.atomic_files import replacing
+from scenic_video.data.decoding.audio_track import sound_track
+from scenic_video.data.decoding.containers import Source, UnreadableVideo
+from scenic_video.data.decoding.display_matrix import orientation
+from scenic_video.data.decoding.filter_graph import build_graph
+from scenic_video.data.decoding.video_reader import VideoReader
+from scenic_video.data.preparation.jobs import Job, Result, work
+
+AUDIO_BIT_RATE = 48_000
+
+
+def transcode(
+    source: Source,
+    destination: str | os.PathLike[str],
+    *,
+    start: float | int = 0.0,
+    end: float | int | None = None,
+    short_side: int = 256,
+    gop: int = 16,
+    crf: int = 23,
+    preset: str = "veryfast",
+    audio_rate: int | None = 16_000,
+    overwrite: bool = False,
+) -> bool:
+    """Writes a video, or its part from `start` to `end` seconds, as H.264 and AAC in mp4.
+
+    The shorter side becomes `short_side` pixels unless it is shorter already; every `gop`-th
+    frame is a keyframe; `crf` and `preset` are x264's quality (lower is better) and effort. Every
+    frame keeps its time, exactly, counted from the first one, and is turned upright. Sound becomes
+    mono at `audio_rate` Hz and keeps in step; None leaves it out.
+
+    A file that exists stays, and False is returned, unless `overwrite` is set. No file is ever
+    left half written. Errors: UnreadableVideo.
+    """
+    destination = Path(destination)
+    if destination.exists() and not overwrite:
+        return False
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    # Without mbtree, which together with B-frames gives other bytes from run to run.
+    options = {"preset": preset, "tune": "fastdecode", "g": str(gop), "crf": str(crf)}
+    options |= {"x264-params": "mbtree=0"}
+    name = f"video of {destination}" if isinstance(source, bytes) else os.fspath(source)
+    with VideoReader(source, name=name, start=start, end=end) as reader:
+        try:
+            with replacing(destination) as scratch:
+                pictures = _pictures(reader, short_side)
+                sound = _sound(source, reader, audio_rate) if audio_rate else iter(())
+                encode(scratch, reader, pictures, sound, options)
+        except FFmpegError as error:
+            raise UnreadableVideo(f"{name}: cannot be transcoded: {error.strerror}.") from error
+    return True
+
+
+def transcode_many(
+    jobs: Iterable[Job], *, num_workers: int | None = None, **options: Any
+) -> Iterator[Result]:
+    """Transcodes many files, as `work` does; `options` are those of `transcode`."""
+    yield from work(functools.partial(_run, options=options), jobs, num_workers=num_workers)
+
+
+def _run(job: Job, *, options: dict[str, Any]) -> bool:
+    return transcode(job.source, job.destination, start=job.start, end=job.end, **options)
+
+
+def encode(
+    path: Path,
+    reader: VideoReader,
+    pictures: Iterator[av.VideoFrame],
+    sound: Iterator[av.AudioFrame],
+    options: dict[str, str],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Writes mp4 of H.264, by x264's `options`, and AAC; frames have the times of `reader`'s.
+
+    `metadata` are tags of the file: those that mp4 knows, such as "comment".
+    """
+    first_picture, first_sound = next(pictures), next(sound, None)
+    tracks: list[Iterable[av.VideoFrame | av.AudioFrame]] = [
+        itertools.chain([first_picture], pictures)
+    ]
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as output:
+        output.metadata.update(metadata or {})
+        video, audio = _add_video(output, reader, first_picture, options), None
+        if first_sound is not None:
+            audio = _add_audio(output, first_sound)
+            tracks.append(itertools.chain([first_sound], sound))
+        for frame in heapq.merge(*tracks, key=lambda frame: frame.time or 0.0):
+            if isinstance(frame, av.VideoFrame):
+                output.mux(video.encode(frame))
+            elif audio is not None:
+                output.mux(audio.encode(frame))
+        output.mux(video.encode())
+        if audio is not None:
+            output.mux(audio.encode())
+
+
+def _add_video(
+    output: OutputContainer, reader: VideoReader, picture: av.VideoFrame, options: dict[str, str]
+) -> VideoStream:
+    duration = reader.finish - float(reader.timestamps[0])
+    # The rate steers how x264 spends bits; when frames are shown is said by the time base.
+    rate = Fraction(len(reader.timestamps) / duration).limit_denominator(1001)
+    video = output.add_stream("libx264", rate=rate, options=options)
+    video.width, video.height, video.pix_fmt = picture.width, picture.height, picture.format.name
+    video.time_base = video.codec_context.time_base = reader.time_base
+    video.codec_context.colorspace = picture.colorspace
+    video.codec_context.color_range = picture.color_range
+    video.codec_context.thread_count = 1  # many files are encoded side by side
+    return video
+
+
+def _add_audio(output: OutputContainer, sound: av.AudioFrame) -> AudioStream:
+    audio = output.add_stream("aac", rate=sound.sample_rate, layout="mono")
+    audio.bit_rate = AUDIO_BIT_RATE
+    return audio
+
+
+def _pictures(reader: VideoReader, short_side: int) -> Iterator[av.VideoFrame]:
+    """Frames as they are to be stored; the first one's time is 0."""
+    graphs: dict[tuple, Graph] = {}
+    first = size = None
+    for tick, frame in reader.frames():
+        first = tick if first is None else first
+        size = size or stored_size(*orientation(frame).upright_size(frame), short_side=short_side)
+        key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
+        if key not in graphs:
+            graphs[key] = build_graph(frame, _filters(frame, size), time_base=reader.time_base)
+        graphs[key].vpush(frame)
+        picture = graphs[key].vpull()
+        picture.pts, picture.time_base, picture.pict_type = tick - first, reader.time_base, 0
+        yield picture
+    if first is None:
+        raise UnreadableVideo(f"{reader.name}: none of its frames can be decoded.")
+
+
+def stored_size(height: int, width: int, *, short_side: int) -> tuple[int, int]:
+    """(height, width), both even, of a picture whose shorter side is at most `short_side`."""
+    scale = min(1.0, short_side / min(height, width))
+    return max(2, round(height * scale / 2) * 2), max(2, round(width * scale / 2) * 2)
+
+
+def _filters(frame: av.VideoFrame, size: tuple[int, int]) -> list[tuple[str, str]]:
+    scale = ("scale", f"{size[1]}:{size[0]}:flags=bicubic:out_range=tv")
+    return [*orientation(frame).filters, scale, ("format", "yuv420p")]
+
+
+def _sound(source: Source, reader: VideoReader, rate: int) -> Iterator[av.AudioFrame]:
+    begin, position = reader.first_time, 0
+    duration = reader.finish - float(reader.timestamps[0])
+    for samples in sound_track(source, begin=begin, duration=duration, rate=rate):
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), position
+        yield frame
+        position += len(samples)

@@ -1,0 +1,67 @@
+"""What readers of published annotations share: cells, lines, names of files, rows."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scenic_video.data.sources.manifest import Row
+from scenic_video.data.sources.tables import Record, read_records
+
+
+def table_rows(
+    splits: Mapping[str, str],
+    row: Callable[[str, Record], Row],
+    *,
+    columns: Sequence[str] = (),
+) -> dict[str, list[Row]]:
+    """`row(split, record)` of every record of a table a split; `columns` as in `read_records`."""
+    return {
+        split: [row(split, record) for record in read_records(Path(path), columns=columns)]
+        for split, path in splits.items()
+    }
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a text file that are not empty, stripped."""
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}.")
+    return [line.strip() for line in path.read_text("utf-8-sig").split("\n") if line.strip()]
+
+
+def cell(record: Record, column: str) -> str:
+    """What a record has in `column`. Errors: ValueError where the table has none of that name."""
+    if column not in record.cells:
+        raise ValueError(
+            f"{record.place}: there is no column {column!r}, only {', '.join(record.cells)}."
+        )
+    return record.cells[column]
+
+
+def number(record: Record, column: str) -> float:
+    """A cell as a number. Errors: ValueError where it is none."""
+    text = cell(record, column)
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{record.place}, column {column!r}: {text!r} is no number.") from None
+
+
+def stems(names: Sequence[str], **fields: Any) -> Iterator[str]:
+    """`names`, such as "{label}/{id}", with their fields filled in.
+
+    Errors: ValueError where a name asks for a field that there is not.
+    """
+    for pattern in names:
+        try:
+            yield pattern.format(**fields)
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(
+                f"The file name {pattern!r} cannot be filled in ({error}); fields are "
+                f"{', '.join(fields)}."
+            ) from error
+
+
+def whole_file(id: str, path: str, labels: dict[str, tuple[str, ...]], place: str) -> Row:
+    """The row of a whole file."""
+    return Row(id=id, path=path, start=0.0, end=None, labels=labels, place=place)

@@ -1,0 +1,77 @@
+"""AudioSet (Gemmeke et al. 2017): ten seconds of a video, and what is heard in them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from scenic_video.data.examples import Dataset
+from scenic_video.data.published.annotations import cell, number, stems, table_rows
+from scenic_video.data.sources.assembling import assemble_present
+from scenic_video.data.sources.manifest import Row
+from scenic_video.data.sources.tables import Record, read_records
+from scenic_video.data.sources.video_files import Root, VideoFiles
+
+COLUMNS = ("YTID", "start_seconds", "end_seconds", "positive_labels")
+
+
+def audioset(
+    splits: Mapping[str, str],
+    *,
+    labels: str,
+    root: Root,
+    files: Sequence[str] = (
+        "{id}",
+        "Y{id}",
+        "{id}_{start}_{end}",
+        "{id}_{start_ms}_{end_ms}",
+        "{id}_{start:06d}",
+    ),
+    trimmed: bool = True,
+    flip_safe: bool = True,
+    missing: str = "raise",
+    name: str = "audioset",
+) -> Dataset:
+    """Segments by balanced_train_segments.csv, eval_segments.csv and the like, one file a split.
+
+    Multi-label; `labels` is class_labels_indices.csv (index, mid, display_name), whose order is
+    that of the 527 classes. `root` holds files with the ten seconds alone; `trimmed=False` says
+    that they are the whole videos, out of which the seconds are cut.
+    """
+    names, ids = _classes(Path(labels))
+    videos = VideoFiles(root)
+
+    def row(split: str, record: Record) -> Row:
+        id = cell(record, "YTID")
+        start, end = (number(record, column) for column in ("start_seconds", "end_seconds"))
+        fields = {"start": int(start), "end": int(end)}
+        fields |= {"start_ms": round(1000 * start), "end_ms": round(1000 * end)}
+        mids = [mid.strip() for mid in cell(record, "positive_labels").split(",")]
+        unknown = [mid for mid in mids if mid not in ids]
+        if unknown:
+            raise ValueError(f"{record.place}: {unknown[0]!r} is no class of {labels}.")
+        return Row(
+            id=f"{id}_{int(start):06d}",
+            path=videos.find(split, stems(files, id=id, **fields)),
+            start=0.0 if trimmed else start,
+            end=None if trimmed else end,
+            labels={"label": tuple(dict.fromkeys(ids[mid] for mid in mids))},
+            place=record.place,
+        )
+
+    rows = table_rows(splits, row, columns=COLUMNS)
+    return assemble_present(
+        rows,
+        videos,
+        missing=missing,
+        name=name,
+        classes={"label": names},
+        multilabel=True,
+        flip_safe=flip_safe,
+    )
+
+
+def _classes(path: Path) -> tuple[list[str], dict[str, str]]:
+    """Display names in the order of their index, and mid -> display name."""
+    records = sorted(read_records(path), key=lambda record: int(number(record, "index")))
+    names = [cell(record, "display_name") for record in records]
+    mids = [cell(record, "mid") for record in records]
+    return names, dict(zip(mids, names, strict=True))

@@ -1,0 +1,62 @@
+"""Charades (Sigurdsson et al. 2016): half a minute at home, with several actions."""
+
+from collections.abc import Mapping, Sequence
+
+from scenic_video.data.examples import Dataset
+from scenic_video.data.published.annotations import (
+    cell,
+    read_lines,
+    stems,
+    table_rows,
+    whole_file,
+)
+from scenic_video.data.sources.assembling import assemble_present
+from scenic_video.data.sources.manifest import Row
+from scenic_video.data.sources.tables import Record
+from scenic_video.data.sources.video_files import Root, VideoFiles
+
+
+def charades(
+    splits: Mapping[str, str],
+    *,
+    classes: str,
+    root: Root,
+    files: Sequence[str] = ("{id}",),
+    flip_safe: bool = True,
+    missing: str = "raise",
+    name: str = "charades",
+) -> Dataset:
+    """Videos by Charades_v1_train.csv and Charades_v1_test.csv, one file a split.
+
+    Columns: id, actions ("c092 11.90 21.20;c147 0.00 12.60", or nothing). An example is a whole
+    video, with every action that happens in it: multi-label. `classes` is Charades_v1_classes.txt,
+    with lines "c000 Holding some clothes".
+    """
+    names = _classes(classes)
+    videos = VideoFiles(root)
+
+    def row(split: str, record: Record) -> Row:
+        id, actions = cell(record, "id"), cell(record, "actions")
+        codes = [action.split()[0] for action in actions.split(";") if action.strip()]
+        unknown = [code for code in codes if code not in names]
+        if unknown:
+            raise ValueError(f"{record.place}: {unknown[0]!r} is no class of {classes}.")
+        labels = tuple(dict.fromkeys(names[code] for code in codes))
+        path = videos.find(split, stems(files, id=id))
+        return whole_file(id, path, {"action": labels}, record.place)
+
+    rows = table_rows(splits, row)
+    return assemble_present(
+        rows,
+        videos,
+        missing=missing,
+        name=name,
+        classes={"action": list(names.values())},
+        multilabel=True,
+        flip_safe=flip_safe,
+    )
+
+
+def _classes(path: str) -> dict[str, str]:
+    """Code -> name, in the order of the file."""
+    return dict(line.split(maxsplit=1) for line in read_lines(path))

@@ -1,0 +1,54 @@
+"""Kinetics 400, 600 and 700 (Kay et al. 2017, and its successors)."""
+
+from collections.abc import Mapping, Sequence
+
+from scenic_video.data.examples import Dataset
+from scenic_video.data.published.annotations import (
+    cell,
+    number,
+    stems,
+    table_rows,
+    whole_file,
+)
+from scenic_video.data.sources.assembling import assemble_present
+from scenic_video.data.sources.labels import Names
+from scenic_video.data.sources.manifest import Row
+from scenic_video.data.sources.tables import Record
+from scenic_video.data.sources.video_files import Root, VideoFiles
+
+
+def kinetics(
+    splits: Mapping[str, str],
+    *,
+    root: Root,
+    files: Sequence[str] = (
+        "{label}/{id}_{start:06d}_{end:06d}",
+        "{folder}/{id}_{start:06d}_{end:06d}",
+        "{id}_{start:06d}_{end:06d}",
+        "{id}",
+    ),
+    classes: Names | None = None,
+    flip_safe: bool = True,
+    missing: str = "raise",
+    name: str = "kinetics",
+) -> Dataset:
+    """Clips by the CSV files of Kinetics, {"train": "train.csv", "test": "validate.csv"}.
+
+    Columns: label, youtube_id, time_start, time_end (seconds). `root` holds the trimmed clips;
+    `files` are their names without suffix, tried in turn, where {folder} is the label with
+    underscores for spaces. The head is "label", its classes the sorted labels of all splits unless
+    `classes` gives them.
+    """
+    videos = VideoFiles(root)
+
+    def row(split: str, record: Record) -> Row:
+        label, id = cell(record, "label"), cell(record, "youtube_id")
+        start, end = (int(number(record, column)) for column in ("time_start", "time_end"))
+        fields = {"label": label, "folder": label.replace(" ", "_"), "start": start, "end": end}
+        path = videos.find(split, stems(files, id=id, **fields))
+        return whole_file(f"{id}_{start:06d}_{end:06d}", path, {"label": (label,)}, record.place)
+
+    rows = table_rows(splits, row)
+    return assemble_present(
+        rows, videos, missing=missing, name=name, classes=classes, flip_safe=flip_safe
+    )

@@ -1,0 +1,43 @@
+"""VGGSound (Chen et al. 2020): ten seconds of a video, and the one thing that sounds in them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from scenic_video.data.examples import Dataset
+from scenic_video.data.published.annotations import cell, number, stems, whole_file
+from scenic_video.data.sources.assembling import assemble_present
+from scenic_video.data.sources.labels import Names
+from scenic_video.data.sources.manifest import Row
+from scenic_video.data.sources.tables import read_records
+from scenic_video.data.sources.video_files import Root, VideoFiles
+
+COLUMNS = ("id", "start", "label", "split")
+
+
+def vggsound(
+    annotations: str,
+    *,
+    root: Root,
+    files: Sequence[str] = ("{id}_{start:06d}", "{id}_{start}"),
+    classes: Names | None = None,
+    flip_safe: bool = True,
+    missing: str = "raise",
+    name: str = "vggsound",
+) -> Dataset:
+    """Clips by vggsound.csv, whose lines are "id,start,label,split" without a header.
+
+    It holds all splits ("train" and "test"). `root` holds the trimmed clips. The 309 classes are
+    the sorted labels unless `classes` gives them.
+    """
+    videos = VideoFiles(root)
+    rows: dict[str, list[Row]] = {}
+    for record in read_records(Path(annotations), columns=COLUMNS):
+        id, start = cell(record, "id"), int(number(record, "start"))
+        split = cell(record, "split")
+        path = videos.find(split, stems(files, id=id, start=start))
+        labels = {"label": (cell(record, "label"),)}
+        row = whole_file(f"{id}_{start:06d}", path, labels, record.place)
+        rows.setdefault(split, []).append(row)
+    return assemble_present(
+        rows, videos, missing=missing, name=name, classes=classes, flip_safe=flip_safe
+    )

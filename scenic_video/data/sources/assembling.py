@@ -1,0 +1,68 @@
+"""From rows, which hold paths and the words of annotations, to a `Dataset`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from scenic_video.data.examples import Dataset
+from scenic_video.data.sources.labels import Names, fingerprint, label_space, to_examples
+from scenic_video.data.sources.manifest import Row, refuse_duplicates
+from scenic_video.data.sources.statistics import read_statistics
+from scenic_video.data.sources.video_files import VideoFiles, present
+from scenic_video.printable import printable
+
+
+def assemble(
+    rows: Mapping[str, Sequence[Row]],
+    *,
+    name: str,
+    folder: Path,
+    classes: Mapping[str, Names] | Names | None = None,
+    multilabel: bool = False,
+    flip_safe: bool = True,
+    remarks: Sequence[str] = (),
+) -> Dataset:
+    """The dataset of rows by split; `folder` is where `scenic-video data stats` left its file."""
+    labels = label_space(rows, classes=classes, multilabel=multilabel)
+    examples = to_examples(rows, labels)
+    return Dataset(
+        name=printable(name),
+        splits=examples,
+        labels=labels,
+        fingerprint=fingerprint(examples, labels),
+        flip_safe=flip_safe,
+        statistics=read_statistics(folder),
+        folder=str(folder),
+        remarks=tuple(remarks),
+    )
+
+
+def assemble_present(
+    rows: Mapping[str, Sequence[Row]],
+    files: VideoFiles,
+    *,
+    missing: str,
+    name: str,
+    classes: Mapping[str, Names] | Names | None = None,
+    multilabel: bool = False,
+    flip_safe: bool = True,
+) -> Dataset:
+    """The dataset of the rows whose files are there, as `present` says.
+
+    How many are left out stands in its name, and its fingerprint is another. Classes without
+    `classes` are those of all rows, so that a missing file never renumbers them.
+    """
+    for split, all_rows in rows.items():
+        if not all_rows:
+            raise ValueError(f"The split {split!r} of {name} has no examples.")
+        refuse_duplicates(all_rows, column="id")
+    every = label_space(rows, classes=classes, multilabel=multilabel)
+    kept, num_left_out = present(rows, files, missing=missing)
+    first = next(iter(kept))
+    return assemble(
+        kept,
+        name=f"{name}_without_{num_left_out}" if num_left_out else name,
+        folder=files.root(first),
+        classes=every.classes,
+        multilabel=multilabel,
+        flip_safe=flip_safe,
+    )

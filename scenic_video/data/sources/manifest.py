@@ -1,0 +1,239 @@
+"""Reads and writes manifests: tables (CSV, TSV, JSON lines) of clips and their labels.
+
+A row has a `path`, and may have `start` and `end` (seconds or HH:MM:SS.ss), an `id`, and a file of
+its optical `flow`. Every other column is a head with the class of the clip; several classes in one
+cell are separated by `|` (in JSON lines: a list). Spaces around cells are dropped, empty lines
+skipped.
+"""
+
+import csv
+import dataclasses
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scenic_video.config import near
+from scenic_video.data.examples import Example, LabelSpace
+from scenic_video.data.sources.tables import Record, other_delimiter, read_records
+from scenic_video.printable import printable
+
+RESERVED = ("path", "start", "end", "id", "flow")
+FILES = ("file", "filename", "file_name", "video", "video_name", "clip", "image")
+"""What others call the column "path"."""
+KINETICS_COLUMNS = frozenset({"youtube_id", "time_start", "time_end"})
+
+Heads = str | Sequence[str] | Mapping[str, str]
+"""Columns to read labels from; a mapping renames them: {head: column}."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One clip as the manifest names it; labels are still strings.
+
+    `place` says where the row stands ("train.csv, line 7"), for the errors of later checks.
+    """
+
+    id: str
+    path: str
+    start: float
+    end: float | None
+    labels: Mapping[str, tuple[str, ...]]
+    place: str
+    flow: str | None = None
+
+
+def read_manifest(
+    path: str | Path,
+    *,
+    root: str | Path | None = None,
+    heads: Heads | None = None,
+    multilabel: bool = False,
+) -> list[Row]:
+    """The rows in the order of the file, whose suffix tells its format: .csv, .tsv or .jsonl.
+
+    Relative paths resolve against `root`, else against the manifest's folder. `heads` picks the
+    columns that hold labels, all but `RESERVED` if None. A row without `id` takes its path, and
+    its times if it has some, for an id. Raises ValueError with file, line and column.
+    """
+    path = Path(path)
+    records = read_records(path)
+    columns = list(dict.fromkeys(name for record in records for name in record.cells))
+    if "path" not in columns:
+        raise ValueError(_no_path(path, columns))
+    head_columns = _head_columns(path, columns, heads)
+    root = path.parent if root is None else Path(root).expanduser()
+    rows = [_row(record, root, head_columns, multilabel) for record in records]
+    refuse_duplicates(rows, column="id" if "id" in columns else "path")
+    return rows
+
+
+def columns_of(heads: Heads) -> dict[str, str]:
+    """Head -> column."""
+    if isinstance(heads, Mapping):
+        return dict(heads)
+    return {head: head for head in ([heads] if isinstance(heads, str) else heads)}
+
+
+def write_manifest(path: Path, examples: Sequence[Example], labels: LabelSpace) -> None:
+    """Writes a CSV file that `read_manifest` reads as these examples, which must lie in files.
+
+    Paths are relative to the manifest where they lie below its folder. The order of the classes
+    is not in it.
+    """
+    if path.suffix != ".csv":
+        raise ValueError(f"{path}: manifests are written as .csv.")
+    for head, names in labels.classes.items():
+        if head in RESERVED:
+            raise ValueError(f"The head {head!r} cannot stand in a manifest; rename it.")
+        ambiguous = [name for name in names if "|" in name or name != name.strip()]
+        if ambiguous:
+            raise ValueError(f"The class {ambiguous[0]!r} of {head!r} cannot stand in a manifest.")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*RESERVED, *labels.classes], lineterminator="\n")
+        writer.writeheader()
+        for example in examples:
+            writer.writerow(_cells(example, labels, path.parent))
+
+
+def _cells(example: Example, labels: LabelSpace, folder: Path) -> dict[str, str]:
+    if isinstance(example.video, bytes):
+        raise ValueError(f"{example.id!r} lies in records; a manifest names files.")
+    video = Path(example.video)
+    return {
+        "path": str(video.relative_to(folder) if video.is_relative_to(folder) else video),
+        "start": repr(float(example.start)) if example.start else "",
+        "end": _time(example.end),
+        "id": example.id,
+        "flow": example.flow or "",
+        **{
+            head: "|".join(names[index] for index in example.labels[head])
+            for head, names in labels.classes.items()
+        },
+    }
+
+
+def _no_path(path: Path, columns: list[str]) -> str:
+    hint = " The first line names the columns."
+    wanted = "tabs" if path.suffix.lower() == ".tsv" else "commas"
+    is_one = len(columns) == 1 and path.suffix.lower() != ".jsonl"
+    other = other_delimiter(columns[0]) if is_one else ""
+    if set(columns) >= KINETICS_COLUMNS:
+        reader = "scenic_video.data.published.kinetics:kinetics"
+        hint = f" This is a list of Kinetics: read it by a node whose target is {reader!r}."
+    elif other:
+        hint = f" Cells of a {path.suffix} file are separated by {wanted}; these are by {other}."
+    elif alike := [name for name in columns if "path" in name.lower() or name.lower() in FILES]:
+        hint = f" Did you mean {alike[0]!r}? Call it 'path'."
+    return f"{path} has no column 'path', only {', '.join(map(repr, columns))}.{hint}"
+
+
+def _head_columns(path: Path, columns: list[str], heads: Heads | None) -> dict[str, str]:
+    """Head -> column."""
+    if heads is None:
+        return {name: name for name in columns if name not in RESERVED}
+    chosen = columns_of(heads)
+    for column in chosen.values():
+        if column not in columns or column in RESERVED:
+            labels = [name for name in columns if name not in RESERVED]
+            raise ValueError(
+                f"{path} has no column of labels {column!r}; it has "
+                f"{', '.join(map(repr, labels)) or 'none'}{near(column, labels)}"
+            )
+    return chosen
+
+
+def _row(record: Record, root: Path, head_columns: dict[str, str], multilabel: bool) -> Row:
+    place, cells = record
+    path = _file(place, "path", cells.get("path"))
+    start, end = (read_seconds(place, column, cells.get(column)) for column in ("start", "end"))
+    if end is not None and end <= (start or 0.0):
+        raise ValueError(f"{place}, column 'end': {end:g} s is not after start={start or 0.0:g} s.")
+    identity = cells.get("id")
+    if identity in (None, ""):
+        untrimmed = start is None and end is None
+        identity = path if untrimmed else f"{path}#{_time(start)}-{_time(end)}"
+    return Row(
+        id=printable(str(identity)),
+        path=str(root / os.path.expanduser(path)),
+        start=start or 0.0,
+        end=end,
+        labels={
+            head: _labels(place, column, cells.get(column), multilabel)
+            for head, column in head_columns.items()
+        },
+        place=place,
+        flow=_flow(place, cells.get("flow"), root),
+    )
+
+
+def _file(place: str, column: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{place}, column {column!r}: wanted the path of a video, got {value!r}.")
+    return value
+
+
+def _flow(place: str, value: Any, root: Path) -> str | None:
+    if value is None or value == "":
+        return None
+    return str(root / os.path.expanduser(_file(place, "flow", value)))
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else repr(seconds)
+
+
+def read_seconds(place: str, column: str, value: Any) -> float | None:
+    """Reads 12.5, "12.5" and "00:00:12.5"; None if the cell is empty."""
+    if value is None or value == "":
+        return None
+    parts = str(value).split(":")
+    try:
+        units = [float(parts[-1]), *(int(part) for part in reversed(parts[:-1]))]
+    except ValueError:
+        units = [math.nan]
+    smaller = units[:-1]  # minutes and seconds below larger units stay below 60
+    valid = len(units) <= 3 and all(0 <= unit < 60 for unit in smaller)
+    if isinstance(value, bool) or not (valid and 0 <= units[-1] < math.inf):
+        raise ValueError(
+            f"{place}, column {column!r}: {value!r} is no time; write seconds or HH:MM:SS.ss."
+        )
+    return float(sum(unit * 60**power for power, unit in enumerate(units)))
+
+
+def _labels(place: str, column: str, value: Any, multilabel: bool) -> tuple[str, ...]:
+    labels = _split_labels(value)
+    if labels is None or "" in labels:
+        raise ValueError(f"{place}, column {column!r}: {value!r} is no label.")
+    if not multilabel and len(labels) != 1:
+        missing = "the label is missing"
+        many = f"{len(labels)} labels ({', '.join(labels)}) where one is wanted"
+        raise ValueError(
+            f"{place}, column {column!r}: {many if labels else missing}. "
+            "Set multilabel=True if a clip may have any number of them, or pick other heads."
+        )
+    return tuple(dict.fromkeys(labels))
+
+
+def _split_labels(value: Any) -> list[str] | None:
+    """The labels in one cell; None if there are things other than strings and integers."""
+    if value is None or value == "":
+        return []
+    parts = value.split("|") if isinstance(value, str) else value
+    parts = parts if isinstance(parts, list) else [parts]
+    if any(isinstance(part, bool) or not isinstance(part, str | int) for part in parts):
+        return None
+    return [printable(str(part).strip()) for part in parts]
+
+
+def refuse_duplicates(rows: Sequence[Row], *, column: str) -> None:
+    """Errors: ValueError where an id stands twice; `column` is where ids come from."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        earlier = first.setdefault(row.id, row)
+        if earlier is not row:
+            raise ValueError(
+                f"{row.place}, column {column!r}: the id {row.id!r} stands already in "
+                f"{earlier.place}. Ids must differ; give such clips an `id` of their own."
+            )

@@ -1,0 +1,94 @@
+"""Finds the files that annotations name, and says which are not there."""
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from scenic_video.data.sources.manifest import Row
+from scenic_video.printable import printable
+
+VIDEO_SUFFIXES = tuple(
+    ".mp4 .webm .mkv .mov .avi .m4v .mpg .mpeg .ts .wmv .mts .m2ts .3gp .flv .ogv .vob .mxf "
+    ".gif".split()
+)
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+"""Pictures are videos of one frame."""
+
+Root = str | Mapping[str, str]
+"""The folder of the files, or one a split: {"train": "videos/train", ...}."""
+
+MISSING = ("raise", "skip")
+
+
+class VideoFiles:
+    """The files below `root`; a folder is listed once, however many of its files are asked for."""
+
+    def __init__(self, root: Root, *, suffixes: Sequence[str] = VIDEO_SUFFIXES):
+        self._root = root
+        self._suffixes = [case for suffix in suffixes for case in (suffix, suffix.upper())]
+        self._listings: dict[str, frozenset[str]] = {}
+
+    def root(self, split: str) -> Path:
+        """The folder of a split. Errors: ValueError where none is given."""
+        if isinstance(self._root, Mapping) and split not in self._root:
+            raise ValueError(
+                f"`root` names the folders of {', '.join(self._root)}, but not of {split!r}."
+            )
+        root = self._root[split] if isinstance(self._root, Mapping) else self._root
+        return Path(root).expanduser()
+
+    def find(self, split: str, stems: Iterable[str]) -> str:
+        """The first of `stems`, paths without suffix, that is a file with one of the suffixes.
+
+        If none is, where the first of them would be.
+        """
+        bases = [str(self.root(split) / stem) for stem in stems]
+        candidates = (base + suffix for base in bases for suffix in self._suffixes)
+        return next(filter(self.exists, candidates), bases[0] + self._suffixes[0])
+
+    def exists(self, path: str) -> bool:
+        folder, name = os.path.split(path)
+        if folder not in self._listings:
+            try:
+                self._listings[folder] = frozenset(os.listdir(folder or "."))
+            except (FileNotFoundError, NotADirectoryError):
+                self._listings[folder] = frozenset()
+        return name in self._listings[folder]
+
+
+def present(
+    rows: Mapping[str, Sequence[Row]], files: VideoFiles, *, missing: str
+) -> tuple[dict[str, list[Row]], int]:
+    """The rows whose file is there, and how many are left out.
+
+    If some are not there, `missing="raise"` is an error that counts them; "skip" leaves them out
+    and prints how many. None in a split is always an error.
+    """
+    if missing not in MISSING:
+        raise ValueError(f"missing must be one of {MISSING}; got {missing!r}.")
+    kept, num_left_out = {}, 0
+    for split, all_rows in rows.items():
+        kept[split] = [row for row in all_rows if files.exists(row.path)]
+        absent = [row for row in all_rows if not files.exists(row.path)]
+        if absent:
+            words = _count(split, absent, len(all_rows))
+            if missing == "raise" or not kept[split]:
+                raise ValueError(_advice(words, is_whole_split=not kept[split]))
+            print(f"left out: {printable(words)}", file=sys.stderr)
+        num_left_out += len(absent)
+    return kept, num_left_out
+
+
+def _count(split: str, absent: Sequence[Row], total: int) -> str:
+    paths = list(dict.fromkeys(row.path for row in absent))
+    return (
+        f"{len(absent)} of {total} examples of {split!r}, whose files are missing: "
+        f"{', '.join(paths[:3])}{', ...' if len(paths) > 3 else '.'}"
+    )
+
+
+def _advice(words: str, *, is_whole_split: bool) -> str:
+    if is_whole_split:
+        return f"There is nothing at `root`, or under other names: {words}"
+    return f"{words} Complete them, or set missing='skip' to do without them."

@@ -1,0 +1,224 @@
+"""Synthetic audiovisual actions: real mp4 files for a first run, for tests and for ablations.
+
+In every clip an actor does one of ten actions, see `synthetic_scenes`, to one of four sounds. One
+directory serves several problems; pick them by `heads`:
+
+    action                10 classes; only the order of the frames tells partners apart
+    action and shape      two heads, say {"verb": "action", "noun": "shape"}
+    sound                 4 classes, to be heard only
+    event                 20 classes, motion x sound: of 20, eyes alone leave 4, ears alone 5
+    shapes                multi-label: all shapes to be seen, of the actor and the distractors
+
+The single labels are columns of train.csv and test.csv, the multi-label ones of
+shapes/train.csv and shapes/test.csv.
+"""
+
+import csv
+import dataclasses
+import functools
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenic_video.atomic_files import replacing
+from scenic_video.config import near
+from scenic_video.data.examples import Dataset
+from scenic_video.data.provenance import claim
+from scenic_video.data.sources import datasets
+from scenic_video.data.sources.manifest import Heads, columns_of
+from scenic_video.data.synthetic.audio import draw_sound
+from scenic_video.data.synthetic.frames import draw_frames
+from scenic_video.data.synthetic.scenes import ACTIONS, MOTIONS, SHAPES, SOUNDS, Scene, draw_scene
+from scenic_video.data.synthetic.settings import GENERATOR, SETTINGS_FILE, SPLITS, Settings
+from scenic_video.data.synthetic.video import write_video
+from scenic_video.field_types import Count, InnerShare, NonNegative, PositiveInt, Seconds, Seed
+
+CLASSES = {
+    "action": ACTIONS,
+    "shape": SHAPES,
+    "sound": SOUNDS,
+    "event": tuple(f"{motion}+{sound}" for motion in MOTIONS for sound in SOUNDS),
+    "shapes": SHAPES,
+}
+"""Head -> class names in the order of the ids."""
+
+
+def synthesize(
+    directory: str | os.PathLike,
+    *,
+    num_workers: PositiveInt = 1,
+    progress: Callable[[int, int], None] | None = None,
+    **settings: Any,
+) -> Path:
+    """Writes directory/{train,test}/*.mp4 and manifests of them.
+
+    `settings` are the fields of `Settings`. Clips that exist are left alone, so an interrupted
+    call can be repeated and a second one does nothing. With `num_workers` > 1, processes share
+    the work; the caller's main module must then be importable (`if __name__ == "__main__":`).
+    `progress` is called with the number of clips that exist and their total. Raises ValueError if
+    the directory was made by other settings.
+    """
+    directory = Path(directory).expanduser()
+    chosen = Settings.of(settings)
+    noted = dataclasses.asdict(chosen) | {"generator": GENERATOR}
+    folders, manifests = (*SPLITS, "shapes"), (f"{split}.csv" for split in SPLITS)
+    claim(directory, SETTINGS_FILE, noted, contents=(*folders, *manifests))
+    for folder in folders:
+        (directory / folder).mkdir(exist_ok=True)
+    clips = [(split, index) for split, size in chosen.split_sizes.items() for index in range(size)]
+    missing = [clip for clip in clips if not clip_path(directory, *clip).exists()]
+    written = _map(functools.partial(_write_clip, directory, chosen), missing, num_workers)
+    for done, _ in enumerate(written, start=len(clips) - len(missing) + 1):
+        if progress is not None:
+            progress(done, len(clips))
+    for split, size in chosen.split_sizes.items():
+        if not (directory / "shapes" / f"{split}.csv").exists():  # the last to be written
+            scenes = [draw_clip(chosen, split, index)[0] for index in range(size)]
+            _write_manifests(directory, split, scenes)
+    return directory
+
+
+def dataset(
+    directory: str,
+    *,
+    num_clips: PositiveInt,
+    seed: Seed = Settings.seed,
+    heads: Heads = ("action",),
+    size: PositiveInt = Settings.size,
+    frame_rate: PositiveInt = Settings.frame_rate,
+    seconds: Seconds = Settings.seconds,
+    noise: NonNegative = Settings.noise,
+    max_distractors: Count = Settings.max_distractors,
+    test_fraction: InnerShare = Settings.test_fraction,
+    num_workers: PositiveInt = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """The clips of `directory`, synthesized first where they are missing.
+
+    See `Settings` for what they are like, `synthesize` for `num_workers` and `progress`. `heads`
+    picks from `CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. The head `shapes`
+    is multi-label and stands alone.
+    """
+    folder = synthesize(
+        directory,
+        num_workers=num_workers,
+        progress=progress,
+        num_clips=num_clips,
+        seed=seed,
+        size=size,
+        frame_rate=frame_rate,
+        seconds=seconds,
+        noise=noise,
+        max_distractors=max_distractors,
+        test_fraction=test_fraction,
+    )
+    return read(str(folder), heads=heads)
+
+
+def read(directory: str, *, heads: Heads = ("action",)) -> Dataset:
+    """The clips of a directory that `synthesize` filled; see `dataset` for `heads`."""
+    folder = Path(directory).expanduser()
+    columns = columns_of_heads(heads)
+    multilabel = "shapes" in columns.values()
+    manifests = folder / "shapes" if multilabel else folder
+    return datasets.manifest(
+        {split: str(manifests / f"{split}.csv") for split in SPLITS},
+        heads=columns,
+        multilabel=multilabel,
+        classes={head: CLASSES[column] for head, column in columns.items()},
+        flip_safe=False,
+        name="synthetic",
+    )
+
+
+def columns_of_heads(heads: Heads) -> dict[str, str]:
+    """Head -> which of `CLASSES` it is. Errors: ValueError where clips have no such labels."""
+    columns = columns_of(heads)
+    for column in columns.values():
+        if column not in CLASSES:
+            raise ValueError(
+                f"Synthetic clips have no label {column!r}, but {', '.join(CLASSES)}"
+                f"{near(column, list(CLASSES))}"
+            )
+    if "shapes" in columns.values() and len(columns) > 1:
+        raise ValueError(
+            "The head 'shapes' may have several classes; it cannot stand beside others."
+        )
+    return dict(columns)
+
+
+def draw_clip(settings: Settings, split: str, index: int) -> tuple[Scene, np.random.Generator]:
+    """The scene of a clip, and the generator of its noise. Actions take turns."""
+    rng = np.random.default_rng([settings.seed, SPLITS.index(split), index])
+    scene = draw_scene(
+        rng,
+        action=index % len(ACTIONS),
+        num_frames=settings.num_frames,
+        max_distractors=settings.max_distractors,
+    )
+    return scene, rng
+
+
+def clip_path(directory: Path, split: str, index: int) -> Path:
+    return directory / split / f"{index:05d}.mp4"
+
+
+def _write_clip(directory: Path, settings: Settings, clip: tuple[str, int]) -> None:
+    scene, rng = draw_clip(settings, *clip)
+    sound = draw_sound(scene.sound, seconds=settings.seconds, rng=rng)
+    frames = draw_frames(scene, size=settings.size, noise=settings.noise, rng=rng)
+    path = clip_path(directory, *clip)
+    with replacing(path) as scratch:
+        write_video(scratch, frames, sound, frame_rate=settings.frame_rate)
+
+
+def _write_manifests(directory: Path, split: str, scenes: Sequence[Scene]) -> None:
+    paths = [clip_path(Path(), split, index).as_posix() for index in range(len(scenes))]
+    labels = [_labels(scene) for scene in scenes]
+    _write_table(
+        directory / f"{split}.csv",
+        [{"path": path, **heads} for path, heads in zip(paths, labels, strict=True)],
+    )
+    _write_table(
+        directory / "shapes" / f"{split}.csv",
+        [
+            {"path": f"../{path}", "id": path, "shapes": _shapes(scene)}
+            for path, scene in zip(paths, scenes, strict=True)
+        ],
+    )
+
+
+def _write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    with replacing(path) as scratch, scratch.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _labels(scene: Scene) -> dict[str, str]:
+    sound = SOUNDS[scene.sound]
+    return {
+        "action": ACTIONS[scene.action],
+        "shape": SHAPES[scene.actor.shape],
+        "sound": sound,
+        "event": f"{MOTIONS[scene.action // 2]}+{sound}",
+    }
+
+
+def _shapes(scene: Scene) -> str:
+    return "|".join(SHAPES[shape] for shape in scene.shapes)
+
+
+def _map(function: Callable, items: Sequence, num_workers: int) -> Iterator:
+    """As `map`, in this process or in spawned ones (a fork would copy JAX's threads' locks)."""
+    if num_workers <= 1 or len(items) <= 1:
+        yield from map(function, items)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
+        yield from pool.map(function, items, chunksize=4)

@@ -1,0 +1,64 @@
+"""Evaluations of several models, or of one under several conditions, in one table."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenic_video.runs.evaluation.result_files import write_results
+from scenic_video.console import Terminal
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One evaluation of `num_examples`; `details` say of what, `logits` are per head [N, C]."""
+
+    name: str
+    num_examples: int
+    metrics: dict[str, float]
+    logits: dict[str, np.ndarray]
+    details: dict[str, str | int | float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Rows about the same split. `notes` are sentences on what counts, and on what does not.
+
+    The logits of all rows are of the examples `ids`. `summary` is what else the file says.
+    """
+
+    title: str
+    rows: Sequence[Row]
+    ids: Sequence[str]
+    notes: Sequence[str]
+    summary: dict[str, Any]
+
+    def show(self, path: Path, terminal: Terminal) -> None:
+        """Prints a row an evaluation, the notes, and where it is written."""
+        details = list(dict.fromkeys(name for row in self.rows for name in row.details))
+        metrics = list(dict.fromkeys(name for row in self.rows for name in row.metrics))
+        cells = [
+            [row.name, *(row.details.get(name, "") for name in details), row.num_examples]
+            + [row.metrics.get(name, "") for name in metrics]
+            for row in self.rows
+        ]
+        columns = ["", *details, "examples", *metrics]
+        terminal.table(self.title, columns, cells, fold=False)
+        for note in self.notes:
+            terminal.line(note)
+        terminal.line(f"Results: {path}")
+
+    def write(self, path: Path) -> Path:
+        """Writes `path`, a .json, and beside it an .npz of logits, named "logits/row/head"."""
+        rows = [
+            {"name": row.name, **row.details}
+            | {"num_examples": row.num_examples, "metrics": row.metrics}
+            for row in self.rows
+        ]
+        summary = {**self.summary, "rows": rows, "notes": list(self.notes)}
+        arrays: dict[str, Any] = {"ids": np.array(self.ids)} | {
+            f"logits/{row.name}/{head}": x for row in self.rows for head, x in row.logits.items()
+        }
+        return write_results(path, summary, arrays)

@@ -1,0 +1,245 @@
+"""An ensemble: several runs on the same examples, their scores averaged."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenic_video.runs.evaluation.comparison import Comparison, Row
+from scenic_video.runs.evaluation.results import Evaluation
+from scenic_video.runs.evaluation.trained_model import load
+from scenic_video.runs.evaluation.trained_evaluation import evaluate
+from scenic_video.config import ConfigError
+from scenic_video.console import Terminal
+from scenic_video.data.examples import Example, LabelSpace
+from scenic_video.data.input.rows import label_arrays
+from scenic_video.tasks.classification import Classification
+from scenic_video.tasks.stored_logits import Scored, score
+
+ENSEMBLE = "ensemble"
+MAX_NAMED = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A run that takes part, and how much it weighs."""
+
+    run: str
+    weight: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> "Entry":
+        """Reads "runs/a" or "runs/a:2"; a folder of that whole name is that folder."""
+        run, _, weight = text.strip().rpartition(":")
+        try:
+            weighted = run and not Path(text.strip()).is_dir()
+            entry = cls(run, float(weight)) if weighted else cls(text.strip())
+        except ValueError:  # a colon of the path's own
+            entry = cls(text.strip())
+        if not entry.run or not 0 < entry.weight < np.inf:
+            raise ConfigError(
+                f"An ensemble is RUN or RUN:WEIGHT, comma after comma, with weights above 0; got "
+                f"{text!r}."
+            )
+        return entry
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """A run that was evaluated. Its logits are in the order of the classes of `labels`."""
+
+    entry: Entry
+    task: Classification
+    labels: LabelSpace
+    evaluation: Evaluation
+
+    def on(self, ids: Sequence[str]) -> "Member":
+        """The same of the examples `ids`, in that order."""
+        found = self.evaluation
+        place = {id: index for index, id in enumerate(found.ids)}
+        at = [place[id] for id in ids]
+        evaluation = dataclasses.replace(
+            found,
+            ids=list(ids),
+            labels={head: [labels[i] for i in at] for head, labels in found.labels.items()},
+            logits={head: x[at] for head, x in found.logits.items()},
+            readable=found.readable[at],
+            has_sound=None if found.has_sound is None else found.has_sound[at],
+        )
+        return dataclasses.replace(self, evaluation=evaluation)
+
+    def like(self, other: "Member") -> "Member":
+        """The same with the classes in the order of `other`; others than its are an error."""
+        self._check_same_classes(other)
+        found, orders, places = self.evaluation, {}, {}
+        for head, names in other.labels.classes.items():
+            orders[head] = [self.labels.classes[head].index(name) for name in names]
+            places[head] = np.argsort(orders[head]).tolist()
+        evaluation = dataclasses.replace(
+            found,
+            logits={head: found.logits[head][:, order] for head, order in orders.items()},
+            labels={
+                head: [tuple(place[i] for i in ids) for ids in found.labels[head]]
+                for head, place in places.items()
+            },
+        )
+        return dataclasses.replace(self, labels=other.labels, evaluation=evaluation)
+
+    def _check_same_classes(self, other: "Member") -> None:
+        refusal = f"{self.entry.run} and {other.entry.run} cannot be averaged: "
+        if other.labels.multilabel != self.labels.multilabel:
+            raise ConfigError(f"{refusal}one has a single label an example, the other several.")
+        for head in {**other.labels.classes, **self.labels.classes}:
+            ours, theirs = (x.labels.classes.get(head, ()) for x in (self, other))
+            if odd := sorted(set(ours) ^ set(theirs)):
+                named = ", ".join(odd[:MAX_NAMED])
+                raise ConfigError(f"{refusal}of head {head!r} only one of them knows {named}.")
+
+
+def evaluate_ensemble(
+    entries: Sequence[Entry],
+    *,
+    split: str | None = None,
+    average: str = "probabilities",
+    terminal: Terminal | None = None,
+    **options: Any,
+) -> Comparison:
+    """Evaluates every run on the same split, each in its own way, and the average of all.
+
+    Each sees the videos by its own preprocessing, on its own mesh, from its own dataset unless
+    `data` is given. Examples are matched by id, classes by name. Only examples that every run could
+    read count, in every row; the others are named. `options` are those of `evaluate_member`.
+    """
+    terminal = terminal or Terminal(quiet=True)
+    members: list[Member] = []
+    for entry in _distinct(entries):
+        split = members[0].evaluation.split if members else split
+        member = evaluate_member(entry, split=split, terminal=terminal, **options)
+        members.append(member.like(members[0]) if members else member)
+    return average_members(members, average=average)
+
+
+def evaluate_member(
+    entry: Entry, *, terminal: Terminal | None = None, trust: bool = False, **options: Any
+) -> Member:
+    """Evaluates one run; `trust` is that of `load`, `options` are those of `evaluate`."""
+    terminal = terminal or Terminal(quiet=True)
+    model = load(entry.run, trust=trust)
+    if not isinstance(model.task, Classification):
+        raise ConfigError(f"{entry.run} is no classifier, so there is nothing to average.")
+    terminal.line(f"EVAL {entry.run} at step {model.meta['step']}")
+    evaluation = evaluate(model, terminal=terminal, **options)
+    terminal.line(evaluation.coverage)
+    return Member(entry, model.task, model.labels, evaluation)
+
+
+def average_members(members: Sequence[Member], *, average: str) -> Comparison:
+    """The rows of every member and of their average, over the examples that all could read."""
+    first = members[0]
+    ids = _common_ids(members)
+    aligned = [member.on(ids) for member in members]
+    for member in aligned[1:]:
+        _check_same_labels(aligned[0], member)
+    label = _label_batch(aligned[0])
+    mask = np.all([member.evaluation.counted for member in aligned], axis=0)
+    found = [member.evaluation.logits for member in aligned]
+    scores = [
+        score(member.task, {head: x[None] for head, x in logits.items()}, label, mask)
+        for member, logits in zip(aligned, found, strict=True)
+    ]
+    together = {head: np.stack([logits[head] for logits in found]) for head in label}
+    weights = [member.entry.weight for member in members]
+    of_all = score(first.task, together, label, mask, weights=weights, average=average)
+    rows = [_row(member, own, mask) for member, own in zip(members, scores, strict=True)]
+    return Comparison(
+        title=f"{first.evaluation.split}, average of {average}",
+        rows=[*rows, Row(ENSEMBLE, int(mask.sum()), of_all.metrics, of_all.logits, {})],
+        ids=ids,
+        notes=_notes(members, ids, mask),
+        summary={
+            "dataset": first.evaluation.dataset,
+            "split": first.evaluation.split,
+            "average": average,
+            "num_examples": len(ids),
+            "num_counted": int(mask.sum()),
+            "unreadable": {m.entry.run: m.evaluation.unreadable for m in members},
+        },
+    )
+
+
+def path_of(comparison: Comparison, folder: Path, *, with_data: bool) -> Path:
+    """`folder`/ensemble_<split>_<views>.json; of other data than the runs', with its name."""
+    dataset = f"{comparison.summary['dataset']}_" if with_data else ""
+    views = comparison.rows[0].details["views"]
+    return folder / f"{ENSEMBLE}_{dataset}{comparison.summary['split']}_{views}.json"
+
+
+def _distinct(entries: Sequence[Entry]) -> Sequence[Entry]:
+    runs = {Path(entry.run).resolve() for entry in entries}
+    if len(entries) < 2 or len(runs) < len(entries):
+        named = ", ".join(entry.run for entry in entries)
+        raise ConfigError(
+            f"An ensemble is of two runs or more, each named once; got {named}. A run counts "
+            "double as RUN:2."
+        )
+    return entries
+
+
+def _common_ids(members: Sequence[Member]) -> list[str]:
+    """The examples that all have, in the order of the first."""
+    shared = set.intersection(*(set(member.evaluation.ids) for member in members))
+    if not shared:
+        raise ConfigError("The runs' data have no example in common, by id.")
+    return [id for id in members[0].evaluation.ids if id in shared]
+
+
+def _check_same_labels(first: Member, other: Member) -> None:
+    for head, ours in first.evaluation.labels.items():
+        rows = zip(first.evaluation.ids, ours, other.evaluation.labels[head], strict=True)
+        differing = [id for id, a, b in rows if set(a) != set(b)]
+        if differing:
+            raise ConfigError(
+                f"The data of {first.entry.run} and {other.entry.run} label {len(differing)} "
+                f"examples otherwise ({head}): {', '.join(differing[:MAX_NAMED])}. Evaluate both "
+                "on the same --data."
+            )
+
+
+def _label_batch(member: Member) -> dict[str, np.ndarray]:
+    """The labels as tasks read them: any of several is right for models of one label."""
+    labels = member.evaluation.labels
+    single = all(len(ids) == 1 for of_head in labels.values() for ids in of_head)
+    space = dataclasses.replace(member.labels, multilabel=member.labels.multilabel or not single)
+    rows = (dict(zip(labels, row, strict=True)) for row in zip(*labels.values(), strict=True))
+    arrays = [label_arrays(Example(id="", video="", labels=row), space) for row in rows]
+    return {head: np.stack([row[head] for row in arrays]) for head in labels}
+
+
+def _row(member: Member, scored: Scored, mask: np.ndarray) -> Row:
+    details: dict[str, str | int | float] = {
+        "weight": member.entry.weight,
+        "step": member.evaluation.step,
+        "views": str(member.evaluation.views),
+    }
+    return Row(member.entry.run, int(mask.sum()), scored.metrics, scored.logits, details)
+
+
+def _notes(members: Sequence[Member], ids: Sequence[str], mask: np.ndarray) -> list[str]:
+    """What each run lacks, and what follows for the count."""
+    notes = []
+    for member in members:
+        run, found = member.entry.run, member.evaluation
+        notes += [f"unreadable for {run}: {v['id']}: {v['error']}" for v in found.unreadable]
+        if silent := int((found.readable & ~found.counted).sum()):
+            notes.append(f"{run} only hears, and {silent} videos are without sound.")
+        if odd := sorted(set(found.ids) - set(ids)):
+            named = ", ".join(odd[:MAX_NAMED]) + (", ..." if len(odd) > MAX_NAMED else "")
+            notes.append(f"{len(odd)} examples of {run} are not in the data of all runs: {named}")
+    total = len(set().union(*(member.evaluation.ids for member in members)))
+    if int(mask.sum()) < total:
+        notes.append(
+            f"{int(mask.sum())} of {total} examples count, in every row: those that all runs have."
+        )
+    return notes

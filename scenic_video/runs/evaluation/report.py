@@ -1,0 +1,94 @@
+"""The report of a finished run: which of its clips to show, and what to say of it."""
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenic_video.runs.evaluation.results import Evaluation, probabilities
+from scenic_video.runs.experiment import Experiment
+from scenic_video.runs.metadata import environment
+from scenic_video.data.examples import split_of
+from scenic_video.visualize.report import Sample, write_report
+from scenic_video.writers import read_metrics
+
+MAX_WRONG, MAX_SAMPLES = 4, 12
+
+
+def write(
+    experiment: Experiment,
+    workdir: Path,
+    evaluation: Evaluation,
+    others: Mapping[str, Mapping[str, float]] | None = None,
+) -> Path:
+    """Writes `workdir`/report.html about a run, its final evaluation, and what other evaluators
+    found by name."""
+    labels = experiment.dataset.labels
+    confusion = {}
+    if not labels.multilabel:
+        sizes = labels.num_classes
+        confusion = {head: evaluation.confusion(head, sizes[head]) for head in evaluation.logits}
+    return write_report(
+        workdir,
+        title=workdir.name,
+        config=experiment.config,
+        environment=environment(),
+        history=read_metrics(workdir),
+        results={
+            **(others or {}),
+            f"{evaluation.split}, {evaluation.views} views": _results(evaluation),
+        },
+        class_names=labels.classes,
+        confusion=confusion,
+        samples=[_sample(experiment, evaluation, i) for i in chosen(evaluation)],
+        command=shlex.join(["scenic-video", *sys.argv[1:]]),
+    )
+
+
+def chosen(evaluation: Evaluation) -> list[int]:
+    """The examples to show: the worst mistakes first, then right ones of classes not yet shown.
+
+    The worst are those to whose labels the model gave the least probability. Where the model
+    predicts no classes, none is shown.
+    """
+    if not evaluation.logits:
+        return []
+    head = next(iter(evaluation.logits))
+    first_label = np.array([ids[0] if ids else 0 for ids in evaluation.labels[head]])
+    likely = probabilities(evaluation.logits[head], multilabel=False)
+    confidence = likely[np.arange(len(likely)), first_label]
+    right = evaluation.logits[head].argmax(axis=-1) == first_label
+    order = [i for i in np.argsort(confidence, kind="stable") if evaluation.counted[i]]
+    shown = [int(i) for i in order if not right[i]][:MAX_WRONG]
+    classes = {first_label[i] for i in shown}
+    for i in order[::-1]:
+        if len(shown) < MAX_SAMPLES and right[i] and first_label[i] not in classes:
+            shown.append(int(i))
+            classes.add(first_label[i])
+    return shown
+
+
+def _results(evaluation: Evaluation) -> Mapping[str, Any]:
+    coverage = {"videos decoded": int(evaluation.readable.sum()), "videos": len(evaluation.ids)}
+    if evaluation.has_sound is not None:
+        coverage["videos without sound"] = evaluation.num_without_sound
+    return evaluation.metrics | coverage
+
+
+def _sample(experiment: Experiment, evaluation: Evaluation, index: int) -> Sample:
+    example = split_of(experiment.dataset, evaluation.split)[index]
+    labels = experiment.dataset.labels
+    true, predicted = {}, {}
+    for head, names in labels.classes.items():
+        logits = evaluation.logits[head][index]
+        likely = probabilities(logits, multilabel=labels.multilabel)
+        true[head] = [names[i] for i in evaluation.labels[head][index]]
+        predicted[head] = [(names[i], float(likely[i])) for i in np.argsort(-likely)[:3]]
+    # Pictures are for the reader of the report, also of a model that only hears.
+    pictures = dataclasses.replace(experiment.preprocessing, modalities=("rgb",), sound=None)
+    frames = pictures.eval_inputs(example)["rgb"][0]
+    return Sample(frames=frames, true=true, predicted=predicted, id=example.id)

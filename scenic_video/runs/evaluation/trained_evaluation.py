@@ -1,0 +1,92 @@
+"""Evaluates a trained model, with its own preprocessing and mesh, on its data or on other data."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import optax
+from jax.sharding import Mesh
+
+from scenic_video import sharding, trainer
+from scenic_video.runs.device_batches import check_divides, example_batch
+from scenic_video.runs.parts import build_dataset, resolved_evaluation
+from scenic_video.runs.evaluation.results import Evaluation, evaluate_split
+from scenic_video.runs.evaluation.trained_model import TrainedModel, aligned_labels
+from scenic_video.config import build
+from scenic_video.console import Terminal
+from scenic_video.data.sources.datasets import open_dataset
+from scenic_video.data.examples import Dataset, LabelSpace, split_of
+from scenic_video.tasks.presence import shown_modalities
+from scenic_video.data.input.views import Views
+
+CURE = "The run names its data as it lay where it was trained; give --data=FOLDER."
+
+
+def evaluate(
+    model: TrainedModel,
+    *,
+    data: str | None = None,
+    split: str | None = None,
+    views: str | None = None,
+    batch_size: int | None = None,
+    terminal: Terminal | None = None,
+) -> Evaluation:
+    """Evaluates `model` on a split of the data it was configured with, or of `data`.
+
+    Classes are matched by name, so a dataset that numbers them otherwise counts the same. Data for
+    a model that predicts no classes needs no labels.
+    """
+    config = model.meta["config"]
+    overrides = {"split": split, "views": views, "batch_size": batch_size}
+    given = {name: value for name, value in overrides.items() if value is not None}
+    terminal = terminal or Terminal(quiet=True)
+    dataset = _open(data, model) if data else build_dataset(config["dataset"], terminal, cure=CURE)
+    if data and split is None and len(dataset.splits) == 1:
+        given["split"] = next(iter(dataset.splits))
+    options = resolved_evaluation(build({**config["evaluation"], **given}), dataset)
+    mesh = _mesh(config["mesh"], terminal)
+    check_divides("evaluation.batch_size", options.batch_size, mesh)
+    labels = _labels_to_read(model, dataset)
+    examples = aligned_labels(split_of(dataset, options.split), dataset.labels, labels)
+    steps = trainer.compile_steps(
+        task=model.task,
+        optimizer=optax.identity(),
+        options=trainer.TrainerOptions(num_steps=1),
+        example_batch=example_batch(model.preprocessing, labels),
+        mesh=mesh,
+    )
+    state = trainer.state_of(model.variables, steps, step=model.meta["step"])
+    with terminal.counting(f"evaluating {options.split} {options.views}") as counting:
+        return evaluate_split(
+            steps,
+            state,
+            split=options.split,
+            dataset=dataset,
+            examples=examples,
+            labels=labels,
+            preprocessing=model.preprocessing,
+            modalities=shown_modalities(model.task, model.preprocessing.modalities),
+            options=options,
+            views=Views.parse(options.views),
+            on_batch=counting,
+        )
+
+
+def _labels_to_read(model: TrainedModel, dataset: Dataset) -> LabelSpace:
+    """The model's; of data with several labels, any is right for a model of one label."""
+    several = model.labels_read.multilabel or dataset.labels.multilabel
+    return dataclasses.replace(model.labels_read, multilabel=several)
+
+
+def _open(data: str, model: TrainedModel) -> Dataset:
+    """Data that is multi-label if the model is."""
+    return open_dataset(data, **({"multilabel": True} if model.labels.multilabel else {}))
+
+
+def _mesh(node: dict[str, Any], terminal: Terminal) -> Mesh:
+    """The mesh of training, or all devices side by side where there are others than then."""
+    try:
+        return build(node)
+    except ValueError:
+        terminal.line(f"The mesh of training does not fit {jax.device_count()} device(s); data -1.")
+        return sharding.make_mesh()

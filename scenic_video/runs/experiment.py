@@ -1,0 +1,191 @@
+"""What a config describes, built: the dataset, the task, the mesh, and how long all of it runs."""
+
+from scenic_video.runs.parts import build_evaluators
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jax.sharding import Mesh
+
+from scenic_video import trainer
+from scenic_video.runs.device_batches import check_divides, example_batch, shapes
+from scenic_video.runs.parts import build_dataset, build_task, check_transforms, resolved_evaluation, training_examples, with_statistics
+from scenic_video.runs.metadata import environment, labels_to_json
+from scenic_video.runs.options import EvaluationOptions, InitOptions, InputOptions
+from scenic_video.config import ConfigError, build, check_values
+from scenic_video.console import Terminal
+from scenic_video.data.examples import Dataset, Example, split_of
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.evaluators.evaluator import Evaluator
+from scenic_video.loop import Cadence
+from scenic_video.tasks.task import Task
+from scenic_video.data.input.views import Views
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A config, built. `labels` and `preprocessing` travel in its checkpoints."""
+
+    config: dict[str, Any]
+    dataset: Dataset
+    preprocessing: Preprocessing
+    task: Task
+    input: InputOptions
+    evaluation: EvaluationOptions
+    evaluators: Mapping[str, Evaluator]
+    options: trainer.TrainerOptions
+    mesh: Mesh
+    cadence: Cadence
+    learning_rate: optax.Schedule
+    optimizer: optax.GradientTransformation
+
+    @property
+    def train_split(self) -> Sequence[Example]:
+        return training_examples(self.dataset, self.input)
+
+    @property
+    def steps_per_epoch(self) -> float:
+        return len(self.train_split) / self.input.batch_size
+
+    @property
+    def flip(self) -> bool:
+        """Whether training mirrors clips; refused where that changes labels."""
+        if self.input.flip and not self.dataset.flip_safe:
+            raise ConfigError(
+                f"input.flip=True, but mirroring a clip of {self.dataset.name!r} changes its "
+                "label. Leave input.flip out, or say dataset.flip_safe=True if you know better."
+            )
+        return self.dataset.flip_safe if self.input.flip is None else self.input.flip
+
+    @property
+    def views(self) -> Views:
+        return Views.parse(self.evaluation.views)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of the update that follows `step` updates."""
+        return float(np.asarray(self.learning_rate(step)))
+
+    def compile(self) -> trainer.Steps:
+        return trainer.compile_steps(
+            task=self.task,
+            optimizer=self.optimizer,
+            options=self.options,
+            example_batch=example_batch(self.preprocessing, self.dataset.labels),
+            mesh=self.mesh,
+            seed=self.config["seed"],
+        )
+
+    def trace(self) -> trainer.TrainState:
+        """The shapes of the state, when a step of training and one of evaluation are traced.
+
+        Nothing is computed, but what the task or the model refuses in a step is raised here.
+        """
+        state, rng = self.compile().abstract_state, jax.random.key(0)
+        example = example_batch(self.preprocessing, self.dataset.labels)
+        batch = shapes(example, self.input.batch_size)
+        step = functools.partial(trainer.train_step, self.task, self.optimizer, rng, self.options)
+        jax.eval_shape(step, state, batch)
+        evaluate = functools.partial(trainer.eval_step, self.task, rng)
+        jax.eval_shape(evaluate, state, self.evaluation_shapes())
+        return state
+
+    def evaluation_shapes(self) -> Any:
+        """The shapes of a batch of the evaluation with all views."""
+        example = example_batch(self.preprocessing, self.dataset.labels)
+        size, views = self.evaluation.batch_size, self.views.num_clips * self.views.num_crops
+        return shapes(example, size) | {"inputs": shapes(example["inputs"], size, views)}
+
+    def checkpoint_meta(self) -> dict[str, Any]:
+        """What a checkpoint says of itself: enough to resume, to evaluate and to predict."""
+        return {
+            "config": self.config,
+            "labels": labels_to_json(self.dataset.labels),
+            "preprocessing": self.preprocessing.to_dict(),
+            "dataset": {
+                "name": self.dataset.name,
+                "fingerprint": self.dataset.fingerprint,
+                "flip": self.flip,
+                "num_examples": {name: len(s) for name, s in self.dataset.splits.items()},
+            },
+            "num_steps": self.cadence.num_steps,
+            "environment": environment(),
+        }
+
+
+def check_config(config: Mapping[str, Any]) -> None:
+    """Compares all that the config says with what constructors allow, before any is called."""
+    check_values(config, "")
+    own = [field.name for field in dataclasses.fields(InitOptions)]
+    init = {name: value for name, value in config["init"].items() if name in own}
+    check_values({"target": f"{InitOptions.__module__}:{InitOptions.__name__}"} | init, "init")
+
+
+def build_experiment(
+    config: Mapping[str, Any], terminal: Terminal | None = None, *, outline: Dataset | None = None
+) -> Experiment:
+    """Builds every node of a completed config; see `scenic_video.commands.configs.complete`.
+
+    An `outline` takes the place of a dataset that is not at hand; evaluators, which read theirs,
+    are left out then.
+    """
+    config = dict(config)
+    check_config(config)
+    input_options = build(config["input"])
+    dataset = outline or build_dataset(config["dataset"], terminal)
+    steps_per_epoch = len(training_examples(dataset, input_options)) / input_options.batch_size
+    options = build(config["trainer"])
+    cadence = Cadence.of(options, steps_per_epoch)
+    learning_rate = build(
+        config["learning_rate"], num_steps=cadence.num_steps, steps_per_epoch=steps_per_epoch
+    )
+    preprocessing = with_statistics(
+        build(config["preprocessing"]), dataset, config["dataset"], split=input_options.split
+    )
+    check_transforms(config, preprocessing.modalities)
+    mesh = build(config["mesh"])
+    evaluation = resolved_evaluation(build(config["evaluation"]), dataset)
+    split_of(dataset, evaluation.split)
+    check_divides("input.batch_size", input_options.batch_size, mesh)
+    check_divides("evaluation.batch_size", evaluation.batch_size, mesh)
+    _check_trainer(options, cadence, batch_size=input_options.batch_size)
+    task = build_task(config, dataset.labels, preprocessing)
+    return Experiment(
+        config=config,
+        dataset=dataset,
+        preprocessing=preprocessing,
+        task=task,
+        input=input_options,
+        evaluation=evaluation,
+        evaluators=build_evaluators(
+            {} if outline else config["evaluators"],
+            input_options,
+            evaluation,
+            task=task,
+            mesh=mesh,
+            dataset=dataset,
+            preprocessing=preprocessing,
+        ),
+        options=options,
+        mesh=mesh,
+        cadence=cadence,
+        learning_rate=learning_rate,
+        optimizer=build(config["optimizer"], learning_rate=learning_rate),
+    )
+
+
+def _check_trainer(options: trainer.TrainerOptions, cadence: Cadence, *, batch_size: int) -> None:
+    """Refuses what cannot work before anything is compiled."""
+    if batch_size % options.micro_batches:
+        raise ConfigError(
+            f"input.batch_size={batch_size} cannot be split into "
+            f"trainer.micro_batches={options.micro_batches} equal parts."
+        )
+    if options.best_metric and cadence.checkpoint_every % cadence.eval_every:
+        raise ConfigError(
+            f"With trainer.best_metric, checkpoint_every ({cadence.checkpoint_every}) must be a "
+            f"multiple of eval_every ({cadence.eval_every})."
+        )

@@ -1,0 +1,108 @@
+"""How a run starts: fresh, from the weights of another run, or from its own last checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.experimental import multihost_utils
+
+from scenic_video.checkpoints import Checkpoints
+from scenic_video.runs.experiment import Experiment
+from scenic_video.runs.metadata import changed_fields
+from scenic_video.runs.initial_weights import initial_weights
+from scenic_video.config import ConfigError
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.sources.remarks import remarks
+from scenic_video.printable import printable
+from scenic_video.trainer import Steps, TrainState
+
+
+def start_state(
+    experiment: Experiment, steps: Steps, checkpoints: Checkpoints, workdir: Path
+) -> tuple[TrainState, str]:
+    """The state to train from, and in a sentence where it comes from.
+
+    A workdir with a checkpoint is resumed, if its config and dataset are those of this run.
+    """
+    if checkpoints.latest_step() is not None:
+        meta = checkpoints.read_meta()
+        _check_same_run(experiment, workdir, meta)
+        state, meta = checkpoints.restore(None, steps.abstract_state)
+        step = int(state.step)
+        if step > experiment.cadence.num_steps:
+            raise ConfigError(
+                f"{workdir} was trained for {step} steps; this config asks for only "
+                f"{experiment.cadence.num_steps}. Use another --workdir, or --config.init.workdir "
+                "to start from its weights."
+            )
+        return state, f"RESUME {workdir} at step {step} of {experiment.cadence.num_steps}"
+    if experiment.config["init"]["workdir"]:
+        return _initialized(experiment, steps)
+    return steps.init(), f"START from random weights, seed {experiment.config['seed']}"
+
+
+def _initialized(experiment: Experiment, steps: Steps) -> tuple[TrainState, str]:
+    """A state at step 0 with the weights that `init` names."""
+    state = steps.init()
+    params, table, names = initial_weights(experiment, _on_host(state.params))
+    if jax.process_index() == 0:
+        print(printable(table))
+    params = jax.device_put(params, steps.state_shardings.params)
+    ema = None if state.ema_params is None else jax.tree.map(lambda x: x.copy(), params)
+    return (
+        state.replace(params=params, ema_params=ema),
+        f"INIT from the weights of {names}; step 0",
+    )
+
+
+def _on_host(params: Any) -> Any:
+    """The whole of every array, however it lies over devices and hosts."""
+    if jax.process_count() == 1:
+        return jax.device_get(params)
+    return multihost_utils.process_allgather(params, tiled=True)
+
+
+def _check_same_run(experiment: Experiment, workdir: Path, meta: dict[str, Any]) -> None:
+    """Refuses to resume another run than the one that was saved."""
+    fingerprint = experiment.dataset.fingerprint
+    reasons = changed_fields(meta["config"], experiment.config)
+    if meta["dataset"]["flip"] != experiment.flip:
+        reasons.append(f"mirrored clips: {meta['dataset']['flip']} -> {experiment.flip}")
+    if meta["dataset"]["fingerprint"] != fingerprint:
+        reasons.append(
+            f"dataset: {meta['dataset']['name']} with fingerprint {meta['dataset']['fingerprint']}"
+            f" and {meta['dataset']['num_examples']} examples -> {experiment.dataset.name} with "
+            f"{fingerprint} and "
+            f"{ {name: len(split) for name, split in experiment.dataset.splits.items()} }"
+        )
+    saved = Preprocessing.from_dict(meta["preprocessing"]).sound
+    sound = experiment.preprocessing.sound
+    if saved and sound and (saved.mean, saved.std) != (sound.mean, sound.std):
+        reasons.append(
+            f"mean and std of spectrograms: {saved.mean}, {saved.std} -> {sound.mean}, {sound.std}"
+        )
+    if reasons:
+        raise ConfigError(
+            f"{workdir} holds a checkpoint of another run, so it cannot be resumed:\n  "
+            + "\n  ".join(reasons)
+            + "\nUse another --workdir for this run, or the old values to resume."
+        )
+
+
+def banner(experiment: Experiment, workdir: Path) -> dict[str, str]:
+    """What the start of a run says of itself."""
+    dataset, mesh = experiment.dataset, experiment.mesh
+    sizes = ", ".join(f"{name} {len(split)}" for name, split in dataset.splits.items())
+    heads = ", ".join(f"{head} ({n} classes)" for head, n in dataset.labels.num_classes.items())
+    used = " x ".join(f"{axis} {size}" for axis, size in mesh.shape.items() if size > 1)
+    devices = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
+    found = remarks(dataset, train=experiment.input.split)
+    return {
+        "workdir": str(workdir),
+        "model": experiment.config["model"]["target"],
+        "dataset": f"{dataset.name}: {sizes} clips; {heads}",
+        **({"to look at": "\n".join(found)} if found else {}),
+        "flip": "on" if experiment.flip else "off",
+        "steps": f"{experiment.cadence.num_steps} of {experiment.input.batch_size} clips",
+        "devices": f"{devices}, {jax.process_count()} process(es), mesh {used or 'of one device'}",
+    }

@@ -1,0 +1,175 @@
+"""Builds the parts that a config describes: the dataset, the task, what is done to its inputs."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scenic_video.runs import absent_data, statistics_command
+from scenic_video.runs.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
+from scenic_video.config import ConfigError, build, resolve
+from scenic_video.console import Terminal
+from scenic_video.data.sources.agreement import checked
+from scenic_video.data.sources.datasets import open_dataset
+from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
+from scenic_video.data.sources.labels import fingerprint
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.sources.statistics import identity, read_statistics
+from scenic_video.transforms.inputs import InputTransform
+from scenic_video.evaluators.evaluator import Evaluator, Run
+from scenic_video.modalities.names import MODALITIES
+from scenic_video.tasks.task import Task
+
+TRANSFORMS = {"transform": "rgb", "sound_transform": "spectrogram"}
+"""Which modality the node of a config transforms."""
+
+
+def build_dataset(
+    node: Any, terminal: Terminal | None = None, *, cure: str = absent_data.CURE
+) -> Dataset:
+    """A dataset from its config node, or from a path or catalogue name.
+
+    One that has to be made first, and takes a `progress` function for it, shows that on `terminal`.
+    `cure` is what to do where its files are not there.
+    """
+    absent_data.refuse_absent(node, cure)
+    if isinstance(node, str):
+        return open_dataset(node)
+    parameters = inspect.signature(resolve(node["target"])).parameters
+    if terminal is None or "progress" not in parameters:
+        dataset = build(node)
+    else:
+        with terminal.counting("preparing clips") as counting:
+            dataset = build(node, progress=counting)
+    dataset = checked(dataset, maker=node["target"])
+    if dataset.fingerprint:
+        return dataset
+    found = fingerprint(dataset.splits, dataset.labels)
+    return dataclasses.replace(dataset, fingerprint=found)
+
+
+def build_model(config: Mapping[str, Any], labels: LabelSpace) -> Any:
+    """The model of a config; its head is as wide as the heads of `labels` together."""
+    return build_taking(config["model"], num_classes=sum(labels.num_classes.values()))
+
+
+def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Preprocessing) -> Task:
+    """The task of a config over the heads of `labels`, with its model."""
+    model = build_model(config, labels)
+    _check_inputs(model, preprocessing.modalities)
+    return build_taking(
+        config["task"],
+        model=model,
+        heads=labels.num_classes,
+        multilabel=labels.multilabel,
+        transform=build_transform(config, preprocessing),
+    )
+
+
+def build_transform(config: Mapping[str, Any], preprocessing: Preprocessing) -> InputTransform:
+    """What is done on the device to the inputs that `preprocessing` gives."""
+    pictures = sound = None
+    if "rgb" in preprocessing.modalities:
+        pictures = build(config["transform"], mean=preprocessing.mean, std=preprocessing.std)
+    if preprocessing.sound is not None:
+        sound = build(config["sound_transform"], sound=preprocessing.sound)
+    return InputTransform(pictures, sound)
+
+
+def check_transforms(config: Mapping[str, Any], modalities: Sequence[str]) -> None:
+    """Refuses fields of a transform that has nothing to transform."""
+    for node, modality in TRANSFORMS.items():
+        fields = [name for name in config[node] or () if name != "target"]
+        if fields and modality not in modalities:
+            raise ConfigError(
+                f"{node} sets {', '.join(fields)}, but preprocessing.modalities="
+                f"{tuple(modalities)} has no {modality!r}, which it is for. Name it there, or "
+                f"leave {node} out (--config.{node}=None)."
+            )
+
+
+def build_taking(node: Mapping[str, Any], **runtime: Any) -> Any:
+    """As `build`, with as much of `runtime` as the constructor takes."""
+    taken = _taken_by(resolve(node["target"]), runtime)
+    return build(node, **{name: runtime[name] for name in taken})
+
+
+def _check_inputs(model: Any, modalities: Sequence[str]) -> None:
+    """Refuses modalities that the model's call has no keyword for."""
+    if not callable(model):
+        raise ConfigError(f"The model is a {type(model).__name__}, which cannot be called.")
+    known = _taken_by(model, MODALITIES)
+    if not known:
+        raise ConfigError(
+            f"{type(model).__name__} is called with a keyword for each modality "
+            f"({', '.join(modalities)}), but takes {', '.join(inspect.signature(model).parameters)}"
+            f". Write def __call__(self, *, {', '.join(modalities)}, train)."
+        )
+    if unknown := [name for name in modalities if name not in known]:
+        raise ConfigError(
+            f"preprocessing.modalities gives {', '.join(modalities)}, but "
+            f"{type(model).__name__} takes {', '.join(known) or 'none of these'}. Leave out "
+            f"{', '.join(unknown)}, or choose a model that takes it."
+        )
+
+
+def _taken_by(function: Callable[..., Any], names: Iterable[str]) -> list[str]:
+    """Those of `names` that `function` has a keyword for."""
+    parameters = inspect.signature(function).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    return [name for name in names if takes_all or name in parameters]
+
+
+def with_statistics(
+    preprocessing: Preprocessing, dataset: Dataset, node: Any, *, split: str
+) -> Preprocessing:
+    """`preprocessing` with what was measured of the sound of a split, where it leaves that open.
+
+    `node` is the config's, of which `dataset` was built.
+    """
+    sound = preprocessing.sound
+    if sound is None or sound.mean is not None:
+        return preprocessing
+    found = read_statistics(Path(sound.statistics)) if sound.statistics else dataset.statistics
+    sound = sound.with_statistics(
+        found.get("spectrogram", ()),
+        examples=identity(split_of(dataset, split)),
+        dataset=dataset.name,
+        command=statistics_command.command(node, split, sound),
+    )
+    return dataclasses.replace(preprocessing, sound=sound)
+
+
+def training_examples(dataset: Dataset, options: InputOptions) -> Sequence[Example]:
+    """The examples that training sees."""
+    split = split_of(dataset, options.split)
+    return split if options.num_examples is None else random_subset(split, options.num_examples)
+
+
+def resolved_evaluation(options: EvaluationOptions, dataset: Dataset) -> EvaluationOptions:
+    """`options` with the split that they leave to the dataset."""
+    if options.split:
+        return options
+    names = [name for name in EVALUATION_SPLITS if name in dataset.splits]
+    if not names:
+        raise ConfigError(
+            f"Dataset {dataset.name!r} has the splits {', '.join(dataset.splits)}; which of them "
+            "is to be evaluated? Set evaluation.split."
+        )
+    return dataclasses.replace(options, split=names[0])
+
+
+def build_evaluators(
+    nodes: Mapping[str, Any], input: InputOptions, evaluation: EvaluationOptions, **parts: Any
+) -> dict[str, Evaluator]:
+    """Every node under `evaluators`, made for a run of these options and further `parts`."""
+    run = Run(
+        train_split=input.split,
+        test_split=evaluation.split,
+        batch_size=evaluation.batch_size,
+        num_threads=input.num_threads,
+        decode_timeout=input.decode_timeout,
+        **parts,
+    )
+    return {name: build(node, run=run) for name, node in nodes.items()}

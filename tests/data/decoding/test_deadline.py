@@ -1,0 +1,70 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from scenic_video.data.decoding.deadline import NoAnswer, with_deadline
+
+
+def test_value_and_error_pass_through():
+    assert with_deadline(lambda: 3, 5.0) == 3
+    with pytest.raises(ZeroDivisionError):
+        with_deadline(lambda: 1 // 0, 5.0)
+
+
+def test_timeout_error_of_the_call_is_not_taken_for_the_deadline():
+    def fail():
+        raise TimeoutError("the disk did not answer")
+
+    with pytest.raises(TimeoutError, match="the disk"):
+        with_deadline(fail, 5.0)
+
+
+def test_hanging_read_is_given_up(tmp_path):
+    path = tmp_path / "silent"
+    os.mkfifo(path)
+    start = time.perf_counter()
+    with pytest.raises(NoAnswer, match=r"no answer within 0\.2 s"):
+        with_deadline(path.read_bytes, 0.2)
+    assert time.perf_counter() - start < 2.0
+
+
+def test_hanging_thread_does_not_keep_the_process_alive(tmp_path):
+    path = tmp_path / "silent"
+    os.mkfifo(path)
+    program = f"""
+        from scenic_video.data.deadline import NoAnswer, with_deadline
+        try:
+            with_deadline(lambda: open({str(path)!r}, "rb").read(), 0.1)
+        except NoAnswer:
+            print("given up")
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (result.returncode, result.stdout.strip()) == (0, "given up"), result.stderr
+
+
+def test_time_in_which_the_process_is_stopped_does_not_count():
+    program = """
+        import time
+        from scenic_video.data.deadline import with_deadline
+        print("begun", flush=True)
+        print(with_deadline(lambda: [time.sleep(0.05) for _ in range(12)] and "done", 1.2))
+    """
+    arguments = [sys.executable, "-c", textwrap.dedent(program)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.1)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.readline().strip() == "done"

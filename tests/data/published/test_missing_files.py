@@ -1,0 +1,46 @@
+import pytest
+
+from scenic_video.data.published.lists import video_lists
+
+
+@pytest.fixture
+def splits(write):
+    return {"train": write("train.txt", "a.mp4 0\nb.mp4 1\nc.mp4 2\n")}
+
+
+def test_missing_files_are_counted_and_named(put, splits):
+    with pytest.raises(ValueError) as caught:
+        video_lists(splits, root=put("b.mp4"))
+    words = str(caught.value)
+    assert words.startswith("2 of 3 examples of 'train', whose files are missing: ")
+    assert "videos/a.mp4" in words and "videos/c.mp4" in words and "missing='skip'" in words
+
+
+def test_skipped_files_are_printed_and_show_in_name_and_fingerprint(put, splits, capsys):
+    root = put("a.mp4", "b.mp4")
+    partial = video_lists(splits, root=root, missing="skip", name="mine")
+    assert "left out: 1 of 3 examples of 'train'" in capsys.readouterr().err
+    assert partial.name == "mine_without_1" and len(partial.splits["train"]) == 2
+    put("c.mp4")
+    complete = video_lists(splits, root=root, missing="skip", name="mine")
+    assert capsys.readouterr().err == ""
+    assert complete.name == "mine" and complete.fingerprint != partial.fingerprint
+    assert partial.labels == complete.labels
+
+
+def test_a_wrong_root_is_an_error_even_where_files_may_be_missing(put, splits):
+    with pytest.raises(ValueError, match="There is nothing at `root`"):
+        video_lists(splits, root=put("elsewhere/a.mp4"), missing="skip")
+
+
+def test_missing_is_raise_or_skip(put, splits):
+    with pytest.raises(ValueError, match="missing must be one of .* got 'ignore'"):
+        video_lists(splits, root=put("a.mp4"), missing="ignore")
+
+
+def test_a_root_a_split_must_name_every_split(put, write):
+    from scenic_video.data.published.moments_in_time import moments_in_time
+
+    path = write("validationSet.csv", "run/a.mp4,run,3,0\n")
+    with pytest.raises(ValueError, match="names the folders of train, but not of 'test'"):
+        moments_in_time({"test": path}, root={"train": put("run/a.mp4")})

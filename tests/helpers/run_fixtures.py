@@ -1,0 +1,52 @@
+"""Small runs on real files: one that was trained, and others that only hold their first weights."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from scenic_video.checkpoints import Checkpoints
+from scenic_video.cli import main
+from scenic_video.commands.configs import load_config
+from scenic_video.runs.experiment import build_experiment
+from tests.helpers.runs import CONFIG
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory):
+    """The config file of `run`; its videos lie beside it, in clips/."""
+    folder = tmp_path_factory.mktemp("trained")
+    path = folder / "config.py"
+    path.write_text(CONFIG.format(data=str(folder / "clips")))
+    return path
+
+
+@pytest.fixture(scope="session")
+def run(config):
+    workdir = config.parent / "run"
+    assert main(["train", f"--config={config}", f"--workdir={workdir}"]) == 0
+    return workdir
+
+
+@pytest.fixture(scope="session")
+def save_run(config):
+    """Makes a run of a config text, or of `run`'s, that holds random weights: those of `seed`."""
+
+    def save(workdir: Path, text: str = CONFIG, *, seed: int = 0, **overrides) -> Path:
+        workdir.mkdir(parents=True)
+        path = workdir / "config.py"
+        path.write_text(text.format(data=str(config.parent / "clips")))
+        flags = [f"--config.{name}={value}" for name, value in overrides.items()]
+        resolved = load_config([f"--config={path}", f"--config.seed={seed}", *flags]).to_dict()
+        experiment = build_experiment(resolved)
+        state = experiment.compile().init()
+        rng = np.random.default_rng(seed)  # heads are born zero, and would say the same of all
+        params = jax.tree.map(lambda x: x + 0.2 * rng.normal(size=x.shape), state.params)
+        params = jax.tree.map(lambda x: np.asarray(x, np.float32), params)
+        state = state.replace(params=jax.device_put(params))
+        with Checkpoints(workdir / "checkpoints") as checkpoints:
+            checkpoints.save(0, state, experiment.checkpoint_meta(), block=True)
+        return workdir
+
+    return save

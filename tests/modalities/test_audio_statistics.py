@@ -1,0 +1,114 @@
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scenic_video.cli import main
+from scenic_video.data.examples import Example
+from scenic_video.data.input.audio import FULL_SCALE, Sound
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.preparation.records import build_tfds
+from scenic_video.data.sources.datasets import open_dataset, tfds
+from scenic_video.data.sources.statistics import identity, read_statistics, write_statistics
+from scenic_video.modalities.audio_statistics import spectrogram_statistics
+from scenic_video.transforms.spectrograms import log_mel
+
+RATE, FPS = 16_000, 10
+SOUND = Sound(seconds=0.5)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory, write_video, moving_frames):
+    """Five films of a second: three with noise of their own loudness, a silent and a mute one."""
+    folder = tmp_path_factory.mktemp("films")
+    rng = np.random.default_rng(0)
+    tracks = [rng.normal(0, loudness, RATE) for loudness in (0.02, 0.1, 0.2)]
+    tracks += [np.zeros(RATE), None]
+    rows = ["path,label"]
+    for number, track in enumerate(tracks):
+        write_video(folder / f"{number}.mp4", moving_frames(FPS, 32, 32), fps=FPS, sound=track)
+        rows.append(f"{number}.mp4,{'ab'[number % 2]}")
+    (folder / "train.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_mean_and_deviation_are_those_of_all_audible_columns(films):
+    dataset = open_dataset(films)
+    found = spectrogram_statistics(dataset.splits["train"], SOUND)
+    reader = Preprocessing(num_frames=1, modalities=("spectrogram",), sound=SOUND)
+    values = [
+        log_mel(
+            jnp.asarray(reader.eval_inputs(example)["waveform"][0] / FULL_SCALE, "float32"), SOUND
+        )
+        for example in dataset.splits["train"][:3]
+    ]
+    assert found["mean"] == pytest.approx(np.mean(values), abs=1e-3)
+    assert found["std"] == pytest.approx(np.std(values), abs=1e-3)
+    assert (found["num_examples"], found["num_silent"], found["num_unreadable"]) == (5, 2, 0)
+
+
+def test_files_that_cannot_be_read_are_counted(films, tmp_path):
+    examples = [*open_dataset(films).splits["train"], Example("x", str(tmp_path / "x.mp4"), {})]
+    found = spectrogram_statistics(examples, SOUND)
+    assert (found["num_silent"], found["num_unreadable"]) == (2, 1)
+
+
+def test_a_dataset_without_sound_has_no_statistics(films):
+    with pytest.raises(ValueError, match="None of the 2 examples has any sound"):
+        spectrogram_statistics(open_dataset(films).splits["train"][3:], SOUND)
+
+
+def test_the_verb_keeps_statistics_with_the_data(films, capsys):
+    assert main(["data", "stats", str(films), "--seconds=0.5", "--num-mel-bins=64"]) == 0
+    assert "num_silent" in capsys.readouterr().out
+    (kept,) = json.loads((films / "statistics.json").read_text())["spectrogram"]
+    assert kept["scale"]["num_mel_bins"] == 64 and kept["split"] == "train"
+    dataset = open_dataset(films)
+    assert dataset.statistics["spectrogram"] == [kept]
+    sound = Sound(seconds=0.3, num_mel_bins=64).with_statistics(
+        [kept], examples=identity(dataset.splits["train"]), dataset="films", command=""
+    )
+    assert (sound.mean, sound.std) == (kept["mean"], kept["std"])
+
+
+def test_a_split_is_known_by_its_examples_whatever_their_labels_and_order(films, tmp_path):
+    def known_as(text):
+        (tmp_path / "train.csv").write_text(text)
+        return identity(open_dataset(tmp_path / "train.csv", root=str(films)).splits["train"])
+
+    first = known_as("path,verb\n0.mp4,x\n1.mp4,y\n")
+    assert first == known_as("path,noun\n1.mp4,a\n0.mp4,a\n")
+    assert first != known_as("path,verb\n0.mp4,x\n2.mp4,y\n")
+    assert first != known_as("path,end,verb\n0.mp4,,x\n1.mp4,0.5,y\n")
+    assert first != known_as("path,verb\n0.mp4,x\n")
+
+
+def test_a_slice_of_records_is_known_as_the_whole_split(films, tmp_path):
+    records = str(build_tfds(open_dataset(films), tmp_path / "records"))
+    whole, part = (tfds(records, splits={"s": s}).splits["s"] for s in ("train", "train[:40%]"))
+    assert identity(whole) == identity(part) == "train" and len(part) < len(whole)
+
+
+def test_measurements_of_other_examples_or_scales_stand_beside_each_other(tmp_path):
+    kept = [
+        {"examples": examples, "scale": {"num_mel_bins": bins}, "mean": bins}
+        for examples in ("a", "b")
+        for bins in (64, 128)
+    ]
+    for measurement in (dict(kept[0], mean=0), *kept):
+        write_statistics(tmp_path, "spectrogram", measurement)
+    assert read_statistics(tmp_path) == {"spectrogram": kept}
+
+
+def test_statistics_are_kept_where_the_dataset_of_a_config_node_finds_them(films, tmp_path):
+    (tmp_path / "list.csv").write_text("0.mp4 0\n1.mp4 1\n")
+    node = {
+        "target": "scenic_video.data.published.lists:video_lists",
+        "splits": {"train": str(tmp_path / "list.csv")},
+        "root": str(films),
+    }
+    (tmp_path / "node.json").write_text(json.dumps(node))
+    assert main(["data", "stats", str(tmp_path / "node.json"), "--seconds=0.5"]) == 0
+    found = open_dataset(tmp_path / "node.json").statistics["spectrogram"][-1]
+    assert found["num_examples"] == 2 and (films / "statistics.json").is_file()

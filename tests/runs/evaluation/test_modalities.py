@@ -1,0 +1,194 @@
+"""A, V and AV of one model in one table, and how many videos are without sound."""
+
+import dataclasses
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+import scenic_video
+from scenic_video.cli import main
+from scenic_video.runs.evaluation.comparison import Comparison, Row
+from scenic_video.runs.evaluation.results import probabilities
+from scenic_video.runs.evaluation.modalities import parse, rule
+from scenic_video.runs.evaluation.trained_model import load
+from scenic_video.runs.evaluation.trained_evaluation import evaluate
+from scenic_video.console import Terminal
+from scenic_video.data.decoding.video_reader import UnreadableVideo
+from scenic_video.data.synthetic.scenes import ACTIONS
+from tests.helpers.runs import FLOW, MBT, without_sound
+
+BOTH = ("rgb", "spectrogram")
+(RULE,) = rule(["A", "V", "AV"])
+
+
+@pytest.fixture(scope="module")
+def audiovisual(save_run, tmp_path_factory):
+    return save_run(tmp_path_factory.mktemp("audiovisual") / "run", MBT)
+
+
+@pytest.fixture(scope="module")
+def some_silent(config, audiovisual, tmp_path_factory):
+    """Four videos: two as they are, one without sound, one that is none."""
+    folder = tmp_path_factory.mktemp("some_silent")
+    clips = sorted((config.parent / "clips" / "test").glob("*.mp4"))
+    videos = [*clips[:2], without_sound(clips[2], folder / "silent.mp4"), folder / "broken.mp4"]
+    videos[-1].write_bytes(b"no video")
+    names = ["move_left", "move_right", "move_up", "move_down"]
+    rows = [f"{video},{name}" for video, name in zip(videos, names, strict=True)]
+    (folder / "test.csv").write_text("\n".join(["path,action", *rows]))
+    return folder / "test.csv"
+
+
+@pytest.fixture(scope="module")
+def files(audiovisual, some_silent):
+    """What `eval --modalities=all` writes."""
+    folder = some_silent.parent / "out"
+    flags = [f"--workdir={audiovisual}", f"--data={some_silent}", "--views=2x1"]
+    assert main(["eval", *flags, "--modalities=all", f"--out={folder}"]) == 0
+    path = folder / f"{some_silent.parent.name}_test_2x1_modalities.json"
+    return json.loads(path.read_text()), np.load(path.with_suffix(".npz"))
+
+
+@pytest.fixture(scope="module")
+def alone(audiovisual, some_silent):
+    return evaluate(load(audiovisual), data=str(some_silent), views="2x1")
+
+
+def test_sound_pictures_and_both_are_rows(files):
+    summary, logits = files
+    assert [row["name"] for row in summary["rows"]] == ["A", "V", "AV"]
+    modalities = [row["modalities"] for row in summary["rows"]]
+    assert modalities == ["spectrogram", "rgb", "spectrogram+rgb"]
+    assert [row["num_examples"] for row in summary["rows"]] == [2, 3, 3]
+    assert summary["notes"][-1] == RULE
+    sound, pictures = logits["logits/A/action"], logits["logits/V/action"]
+    assert not np.allclose(sound[:2], pictures[:2], atol=1e-3)
+
+
+def test_both_is_what_an_evaluation_of_the_model_gives(files, alone):
+    summary, logits = files
+    assert summary["rows"][-1]["metrics"] == pytest.approx(alone.metrics, abs=1e-5)
+    np.testing.assert_allclose(logits["logits/AV/action"], alone.logits["action"], atol=1e-5)
+
+
+def test_videos_without_sound_are_told_from_those_that_cannot_be_read(alone):
+    assert alone.coverage == "decoded 3 of 4; 1 without sound"
+    assert alone.summary["num_without_sound"] == 1
+    np.testing.assert_array_equal(alone.has_sound, [True, True, False, False])
+
+
+def test_without_sound_both_is_pictures_alone_and_sound_does_not_count(files):
+    summary, logits = files
+    sound, pictures, both = (logits[f"logits/{row}/action"] for row in ("A", "V", "AV"))
+    np.testing.assert_allclose(both[2], pictures[2], atol=1e-5)
+    assert not np.allclose(both[0], pictures[0], atol=1e-3)
+    labels = [ACTIONS.index(name) for name in ("move_left", "move_right")]
+    likely = probabilities(sound[:2], multilabel=False)
+    wanted = -np.log(likely[range(2), labels]).mean()
+    assert summary["rows"][0]["metrics"]["loss"] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_one_table_is_printed_with_its_rule(alone, tmp_path):
+    row = Row("AV", 3, alone.metrics, alone.logits, {"modalities": "spectrogram+rgb"})
+    printed = io.StringIO()
+    Comparison("test", [row], alone.ids, [RULE], {}).show(tmp_path, Terminal(printed))
+    text = " ".join(printed.getvalue().split())
+    assert "modalities examples loss top1 top5" in text and "AV spectrogram+rgb 3" in text
+    assert RULE in text
+
+
+def test_what_is_not_a_number_is_null_in_the_results(alone, tmp_path):
+    odd = dataclasses.replace(alone, metrics=alone.metrics | {"loss": float("nan")})
+    row = Row("AV", 3, odd.metrics, odd.logits, {})
+    table = Comparison("test", [row], odd.ids, [], {}).write(tmp_path / "table.json")
+    table, results = (path.read_text() for path in (table, odd.write(tmp_path)))
+    assert "NaN" not in table + results
+    for found in (json.loads(table)["rows"][0], json.loads(results)):
+        assert found["metrics"]["loss"] is None
+        assert found["metrics"]["top1"] == alone.metrics["top1"]
+
+
+def test_a_task_that_shows_sound_alone_counts_and_predicts_what_it_can_hear(
+    audiovisual, some_silent, files
+):
+    model = load(audiovisual)
+    task: Any = model.task
+    task = dataclasses.replace(task, modalities=["spectrogram"])
+    hearing = dataclasses.replace(model, task=task)
+    evaluation = evaluate(hearing, data=str(some_silent), views="2x1")
+    assert evaluation.coverage == "decoded 3 of 4; 1 without sound, not counted"
+    np.testing.assert_array_equal(evaluation.counted, [True, True, False, False])
+    assert evaluation.confusion("action", 10).sum() == 2
+    assert evaluation.metrics == pytest.approx(files[0]["rows"][0]["metrics"], abs=1e-5)
+    with pytest.raises(UnreadableVideo, match="this model only hears"):
+        hearing.logits(some_silent.parent / "silent.mp4", views="1x1")
+
+
+def test_a_split_of_which_nothing_can_be_read_is_an_error_that_says_why(save_run, tmp_path, capsys):
+    run = save_run(tmp_path / "run", FLOW)
+    assert main(["eval", f"--workdir={run}", "--views=1x1"]) == 2
+    words = " ".join(capsys.readouterr().err.split())
+    assert "none of the 4 examples of 'test' can be read. The first, " in words
+    assert "scenic-video data flow" in words
+    assert not (run / "eval").exists()
+
+
+def test_predict_hears(audiovisual, some_silent, alone):
+    model = scenic_video.load(audiovisual)
+    silent = some_silent.parent / "silent.mp4"
+    predicted = model.logits(silent, views="2x1")["action"]
+    np.testing.assert_allclose(predicted, alone.logits["action"][2], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_model_that_only_hears_counts_and_predicts_what_it_can_hear(
+    save_run, some_silent, tmp_path, capsys
+):
+    alone = {"preprocessing.modalities": "('spectrogram',)", "model.modalities": "('spectrogram',)"}
+    run = save_run(tmp_path / "run", MBT, **alone)
+    evaluation = evaluate(load(run), data=str(some_silent), views="1x1")
+    assert evaluation.coverage == "decoded 3 of 4; 1 without sound, not counted"
+    np.testing.assert_array_equal(evaluation.counted, [True, True, False, False])
+    assert evaluation.confusion("action", 10).sum() == 2
+    silent = some_silent.parent / "silent.mp4"
+    assert main(["predict", f"--workdir={run}", str(silent)]) == 1
+    assert "this model only hears" in capsys.readouterr().out
+
+
+def test_wishes_are_read():
+    assert parse("all", BOTH) == [("spectrogram",), ("rgb",), ("spectrogram", "rgb")]
+    assert parse("all", ("rgb",)) == [("rgb",)]
+    assert parse("rgb, rgb+spectrogram,spectrogram+rgb", BOTH) == [
+        ("rgb",), ("spectrogram", "rgb"),
+    ]  # fmt: skip
+
+
+def test_sound_may_be_called_audio():
+    assert parse("audio,rgb+audio", BOTH) == [("spectrogram",), ("spectrogram", "rgb")]
+
+
+@pytest.mark.parametrize(
+    "rows, words",
+    [
+        (["A", "V", "AV"], "counts in AV by what else it has and is left out of A; silence"),
+        (["A", "V", "F", "AVF"], "counts in AVF by what else it has and is left out of A;"),
+        (["AV", "AF"], "An example without sound counts in AV, AF by what else it has; silence"),
+        (["A"], "An example without sound is left out of A; silence is no sound."),
+    ],
+)
+def test_the_rule_names_the_rows_that_there_are(rows, words):
+    (found,) = rule(rows)
+    assert words in found
+
+
+def test_rows_that_do_not_hear_need_no_rule():
+    assert rule(["V", "F"]) == []
+
+
+@pytest.mark.parametrize("wish", ["sound", "rgb+flow", "", "rgb,"])
+def test_modalities_that_the_model_does_not_read_are_refused(wish):
+    with pytest.raises(ValueError, match="the model reads spectrogram, rgb"):
+        parse(wish, BOTH)

@@ -1,0 +1,274 @@
+"""A run that starts from the weights of others."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.traverse_util import flatten_dict
+
+from projects.vivit.model import ViT
+from scenic_video.checkpoints import Checkpoints, restore_params
+from scenic_video.commands.configs import load_config
+from scenic_video.runs.experiment import build_experiment
+from scenic_video.runs.initial_state import banner, start_state
+from scenic_video.config import ConfigError
+from scenic_video.data.synthetic import dataset as synthetic
+from scenic_video.data.examples import LabelSpace
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.trainer import TrainState
+from scenic_video.weights.initialize import Take, initialize
+from tests.helpers.runs import CONFIG as CONFIG_OF_RUN
+from tests.helpers.runs import MBT as AUDIOVISUAL_MBT
+
+SIZES: list[dict[str, Any]] = [
+    {"hidden_size": 16, "mlp_dim": 16, "num_layers": 1, "num_heads": 2},
+    {"hidden_size": 8, "mlp_dim": 16, "num_layers": 1, "num_heads": 2},
+]
+CONFIG = """
+from ml_collections import ConfigDict
+
+def get_config():
+    return ConfigDict(dict(
+        dataset=dict(target="scenic_video.data.synthetic.dataset:dataset", directory={data!r},
+                     num_clips=20, size=32, seconds=0.7),
+        preprocessing=dict(num_frames={num_frames}, stride=2, resize=18, crop=16),
+        input=dict(batch_size=8),
+        model={model!r},
+        init={init!r},
+        learning_rate=dict(target="scenic_video.optimizers:warmup_cosine", peak=1e-2),
+        optimizer=dict(target="scenic_video.optimizers:adamw"),
+        trainer=dict(num_steps=1),
+        evaluation=dict(split="test", batch_size=8),
+    ))
+"""
+
+
+def start(folder: Path, **nodes: Any) -> tuple[TrainState, str]:
+    """The state that a run of this model and init starts from."""
+    path, fields = folder / "config.py", {"data": str(folder / "clips"), "num_frames": 4} | nodes
+    path.write_text(CONFIG.format(**fields))
+    experiment = build_experiment(load_config([f"--config={path}"]).to_dict())
+    with Checkpoints(folder / "run" / "checkpoints") as checkpoints:
+        return start_state(experiment, experiment.compile(), checkpoints, folder / "run")
+
+
+def image_run(
+    workdir: Path,
+    *,
+    step: int,
+    meta: dict[str, Any] | None = None,
+    size: tuple[int, int] = (16, 16),
+    **fields: Any,
+) -> dict[str, Any]:
+    """Leaves the checkpoint of an image model; returns its parameters."""
+    model = ViT(**fields, num_classes=3, patch_size=(8, 8))
+    rgb = jax.ShapeDtypeStruct((1, *size, 3), np.float32)
+    shapes: Any = jax.eval_shape(lambda rgb: model.init(jax.random.key(0), rgb=rgb), rgb)
+    random = np.random.default_rng(step)
+    params = jax.tree.map(
+        lambda leaf: random.normal(size=leaf.shape).astype(np.float32), shapes["params"]
+    )
+    at = jnp.asarray(step, jnp.int32)
+    state = TrainState(at, jax.device_put(params), {}, {}, None, jnp.zeros_like(at))
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        checkpoints.save(step, state, meta or {}, block=True)
+    return params
+
+
+def test_a_run_starts_from_several_others(tmp_path, capsys):
+    coarse, fine = tmp_path / "coarse", tmp_path / "fine"
+    sources = {
+        0: image_run(coarse, step=7, **SIZES[1]),
+        1: image_run(fine, step=9, **SIZES[0]),
+    }
+    views = [SIZES[0] | {"tubelet_size": (2, 8, 8)}, SIZES[1] | {"tubelet_size": (4, 8, 8)}]
+    model = {"target": "projects.mtv.model:MTV", "views": views, "global_mlp_dim": 16}
+    model |= {"global_num_layers": 1, "global_num_heads": 2}
+    init = {"target": "projects.mtv.pretrained:from_image_models"}
+    init |= {"workdir": (str(coarse), str(fine))}
+    state, story = start(tmp_path, model=model, init=init)
+    assert story == f"INIT from the weights of {coarse} (step 7), {fine} (step 9); step 0"
+    assert "view1/Transformer" in capsys.readouterr().out
+    for view, source in sources.items():
+        kernel = state.params[f"embedding_view{view}"]["kernel"]
+        middle = kernel[kernel.shape[0] // 2]
+        np.testing.assert_array_equal(middle, source["embedding"]["kernel"])
+    assert int(state.step) == 0
+
+
+@pytest.mark.parametrize(
+    ("trained", "changed", "message"),
+    [
+        ("sinusoidal", {"positions": "sinusoidal_1d"}, "positions 'sinusoidal', the first patch"),
+        ("sinusoidal_1d", {"classifier": "gap"}, "at 1; this ViT has 'sinusoidal_1d', .* at 0"),
+    ],
+)
+def test_weights_trained_with_other_fixed_positions_are_refused(
+    trained, changed, message, tmp_path
+):
+    """No parameter tells of fixed positions, nor whether a class token counts among them."""
+    fields = SIZES[0] | {"positions": trained}
+    node = {"target": "projects.vivit.model:ViT", "patch_size": (8, 8), **fields}
+    labels = {"classes": {"object": ["a", "b", "c"]}, "multilabel": False}
+    meta = {"config": {"model": node}, "labels": labels}
+    params = image_run(tmp_path / "images", step=1, meta=meta, **fields)
+    init = {"target": f"{__name__}:backbone", "workdir": str(tmp_path / "images")}
+    nodes = {"num_frames": 1, "model": node | changed}
+    with pytest.raises(ConfigError, match=message):
+        start(tmp_path, **nodes, init=init)
+    state, _ = start(tmp_path, **nodes, init=init | {"allow_other_positions": True})
+    np.testing.assert_array_equal(
+        state.params["embedding"]["kernel"], params["embedding"]["kernel"]
+    )
+
+
+def test_what_an_image_run_saw_tells_the_rows_and_columns_of_its_positions(tmp_path, capsys):
+    """8 positions of 2 x 4 patches; 2 x 2 here. Of weights from elsewhere nobody knows."""
+    node = {"target": "projects.vivit.model:ViT", "patch_size": (8, 8), **SIZES[0]}
+    labels = {"classes": {"object": ["a", "b", "c"]}, "multilabel": False}
+    seen = Preprocessing(num_frames=1, resize=16, crop=(16, 32)).to_dict()
+    meta = {"config": {"model": node}, "labels": labels, "preprocessing": seen}
+    known, unknown = tmp_path / "known", tmp_path / "unknown"
+    image_run(known, step=1, meta=meta, size=(16, 32), **SIZES[0])
+    image_run(unknown, step=1, size=(16, 32), **SIZES[0])
+    init = {"target": "projects.vivit.pretrained:from_image_model", "grid": (1, 2, 2)}
+    nodes = {"num_frames": 1, "model": node}
+    start(tmp_path, **nodes, init=init | {"workdir": str(known)})
+    assert "resample 2 x 4 to 2 x 2" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="8 positions, .*State it as init.source_grid"):
+        start(tmp_path, **nodes, init=init | {"workdir": str(unknown)})
+    start(tmp_path, **nodes, init=init | {"workdir": str(unknown), "source_grid": (2, 4)})
+    assert "resample 2 x 4 to 2 x 2" in capsys.readouterr().out
+
+
+def backbone(*, source, target):
+    """All but the head, and a class token that is not wanted."""
+    takes = {path: Take(path) for path in flatten_dict(target, sep="/") if "output" not in path}
+    free = {
+        "allow_fresh": ["output_projection/.*"],
+        "allow_unused": ["output_projection/.*", "cls"],
+    }
+    return initialize(source=source, target=target, takes=takes, **free)
+
+
+def test_the_banner_says_what_labels_are_not_as_they_were_meant(config, tmp_path):
+    experiment = build_experiment(load_config([f"--config={config}"]).to_dict())
+    assert "to look at" not in banner(experiment, tmp_path)
+    names = ("nan", *experiment.dataset.labels.classes["action"][1:])
+    labels = dataclasses.replace(experiment.dataset.labels, classes={"action": names})
+    dataset = dataclasses.replace(
+        experiment.dataset, labels=labels, remarks=("left out: 1 file hidden",)
+    )
+    said = banner(dataclasses.replace(experiment, dataset=dataset), tmp_path)["to look at"]
+    empty = "1 class of 'action' looks like an empty cell: 'nan'"
+    assert said.splitlines() == ["left out: 1 file hidden", empty]
+
+
+def test_a_run_is_not_resumed_with_other_statistics_of_its_sound(save_run, tmp_path):
+    workdir = save_run(tmp_path / "run", AUDIOVISUAL_MBT)
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        experiment = build_experiment(checkpoints.read_meta()["config"])
+        steps = experiment.compile()
+        _, story = start_state(experiment, steps, checkpoints, workdir)
+        assert story.startswith("RESUME")
+        before = experiment.preprocessing.sound
+        assert before is not None
+        preprocessing = dataclasses.replace(
+            experiment.preprocessing, sound=dataclasses.replace(before, mean=0.5)
+        )
+        measured_anew = dataclasses.replace(experiment, preprocessing=preprocessing)
+        with pytest.raises(ConfigError, match="mean and std of spectrograms: 0.0, 1.0 -> 0.5, 1.0"):
+            start_state(measured_anew, steps, checkpoints, workdir)
+
+
+def test_a_head_of_other_classes_is_loaded_only_as_the_config_says(save_run, tmp_path, capsys):
+    """Three classes for three others would fit, and answer wrongly for ever after."""
+    workdir = save_run(tmp_path / "run", CONFIG_OF_RUN)
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        config = checkpoints.read_meta()["config"]
+        trained, _ = restore_params(workdir / "checkpoints")
+    config["init"] |= {"workdir": str(workdir)}
+    experiment = build_experiment(config)
+    names = experiment.dataset.labels.classes["action"]
+    turned = LabelSpace({"action": ("something new", *names[:0:-1])})  # the others, backwards
+    experiment = dataclasses.replace(
+        experiment, dataset=dataclasses.replace(experiment.dataset, labels=turned)
+    )
+    with pytest.raises(ConfigError, match=r"head of other classes: .*init\.head=by_name to keep"):
+        started(experiment, tmp_path)
+    head = trained["params"]["output_projection"]["kernel"]
+
+    new, _ = started(with_head(experiment, "new"), tmp_path)
+    drawn, _ = started(with_head(experiment, None, workdir=""), tmp_path)
+    np.testing.assert_array_equal(*(x.params["output_projection"]["kernel"] for x in (new, drawn)))
+
+    named, _ = started(with_head(experiment, "by_name"), tmp_path)
+    kept = np.asarray(named.params["output_projection"]["kernel"])
+    np.testing.assert_array_equal(kept[:, 1:], np.asarray(head)[:, :0:-1])
+    np.testing.assert_array_equal(kept[:, 0], new.params["output_projection"]["kernel"][:, 0])
+    np.testing.assert_array_equal(
+        named.params["embedding"]["kernel"], trained["params"]["embedding"]["kernel"]
+    )
+    assert (
+        f"{len(names) - 1} of {len(names)} classes of the head are kept" in capsys.readouterr().out
+    )
+
+
+def test_a_head_of_another_width_names_the_cure(save_run, tmp_path):
+    workdir = save_run(tmp_path / "run", CONFIG_OF_RUN)
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        config = checkpoints.read_meta()["config"]
+    config["init"] |= {"workdir": str(workdir)}
+    experiment = build_experiment(config | {"dataset": config["dataset"] | {"target": OTHER}})
+    with pytest.raises(ValueError, match="do not start this model") as error:
+        started(experiment, tmp_path)
+    assert "--config.init.head=new" in error.value.__notes__[0]
+
+
+def started(experiment, folder: Path) -> tuple[TrainState, str]:
+    with Checkpoints(folder / "new" / "checkpoints") as checkpoints:
+        return start_state(experiment, experiment.compile(), checkpoints, folder / "new")
+
+
+def with_head(experiment, head, **fields):
+    init = experiment.config["init"] | {"head": head} | fields
+    return dataclasses.replace(experiment, config=experiment.config | {"init": init})
+
+
+def two_actions(**fields):
+    """The synthetic clips, of which only two actions are told apart."""
+    dataset = synthetic.dataset(**fields)
+    splits = {
+        name: [
+            dataclasses.replace(example, labels={"action": (example.labels["action"][0] % 2,)})
+            for example in examples
+        ]
+        for name, examples in dataset.splits.items()
+    }
+    labels = LabelSpace({"action": dataset.labels.classes["action"][:2]})
+    return dataclasses.replace(dataset, splits=splits, labels=labels, fingerprint="")
+
+
+OTHER = f"{__name__}:two_actions"
+
+
+def test_a_source_whose_model_is_of_elsewhere_is_built_on_trust_alone(
+    save_run, tmp_path, monkeypatch
+):
+    (tmp_path / "model_of_elsewhere.py").write_text(
+        "from projects.vivit.model import FactorisedEncoder\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    target = {"model.target": "model_of_elsewhere:FactorisedEncoder"}
+    workdir = save_run(tmp_path / "run", CONFIG_OF_RUN, **target)
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        config = checkpoints.read_meta()["config"]
+    config["init"] |= {"workdir": str(workdir)}
+    with pytest.raises(ConfigError, match=r"--config\.init\.trust=True"):
+        started(build_experiment(config), tmp_path)
+    config["init"]["trust"] = True
+    assert int(started(build_experiment(config), tmp_path)[0].step) == 0
