@@ -146,7 +146,9 @@ def test_data_runs_on_the_host_without_jax(module):
 
 
 def test_importing_data_imports_no_jax():
-    data = [module for module in MODULES if module.startswith("scenic_video.data")]
+    """Where Grain is not imported, which imports JAX itself."""
+    grain = {"scenic_video.data.input.read_ahead", "scenic_video.data.input.batches"}
+    data = [m for m in MODULES if m.startswith("scenic_video.data") and m not in grain]
     code = "import importlib, sys\n" + "\n".join(
         f"importlib.import_module({module!r})" for module in data
     )
