@@ -19,7 +19,7 @@ def get_config() -> ConfigDict:
         dict(
             seed=0,
             dataset=dict(
-                target="scenic_video.data.synthetic.dataset:dataset",
+                target="scenic_video.data.synthetic:dataset",
                 directory="data/synthetic",
                 num_clips=1200,
                 test_fraction=1 / 6,

@@ -41,7 +41,7 @@ def training(
         {
             "seed": 0,
             "dataset": {
-                "target": "scenic_video.data.synthetic.dataset:dataset",
+                "target": "scenic_video.data.synthetic:dataset",
                 "directory": "data/synthetic",
                 "num_clips": 1200,
                 "test_fraction": 1 / 6,

@@ -33,8 +33,8 @@ SINGLE = frozenset(
         "scenic_video.trainer:TrainerOptions",
         "scenic_video.data.sources.datasets:class_folders",
         "scenic_video.data.sources.datasets:tfds",
-        "scenic_video.data.synthetic.dataset:dataset",
-        "scenic_video.data.synthetic.dataset:read",
+        "scenic_video.data.synthetic:dataset",
+        "scenic_video.data.synthetic:read",
     }
 )
 """Those that are defined elsewhere, and of modules whose others are not for configs."""

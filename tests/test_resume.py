@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 def get_config():
     return ConfigDict(dict(
         seed=3,
-        dataset=dict(target="scenic_video.data.synthetic.dataset:dataset", directory={data!r},
+        dataset=dict(target="scenic_video.data.synthetic:dataset", directory={data!r},
                      num_clips=20, size=32, seconds=0.7),
         preprocessing=dict(num_frames=4, resize=18, crop=16),
         transform=dict(color_jitter=0.5),

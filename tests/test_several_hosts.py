@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scenic_video.data.synthetic import dataset as synthetic
+from scenic_video.data import synthetic
 from tests.helpers.runs import without_sound
 
 CALM = {"TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -20,7 +20,7 @@ HOSTILE = {"target": "os:mkdir", "path": "made-by-data"}
         {"target": "scenic_video.data.sources.datasets:manifest", "splits": HOSTILE},
         {"target": "scenic_video.data.sources.datasets:manifest", "splits": {"train": [HOSTILE]}},
         {
-            "target": "scenic_video.data.synthetic.dataset:synthesize",
+            "target": "scenic_video.data.synthetic:synthesize",
             "directory": "x",
             "num_clips": 9,
         },
@@ -69,7 +69,7 @@ def test_a_run_of_any_recipe_needs_no_trust():
         "scenic_video.cli:main",
         "scenic_video.atomic_files:replacing",
         "scenic_video.data.sources.datasets:build",
-        "scenic_video.data.synthetic.dataset:synthesize",
+        "scenic_video.data.synthetic:synthesize",
         "scenic_video.data.sources.datasets:read_json",
         "scenic_video.layers.attention:jax",
         "projects.vivit.model:_VideoTransformer",

@@ -85,7 +85,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "scenic_video.data.input.audio:Sound": {},
     "scenic_video.transforms.inputs:VideoTransform": {},
     "scenic_video.transforms.spectrograms:SpectrogramTransform": {},
-    "scenic_video.data.synthetic.settings:Settings": {"num_clips": 10},
+    "scenic_video.data.synthetic_settings:Settings": {"num_clips": 10},
 }
 """What a config can name and what makes nothing by being built -> fields that make it."""
 RUNTIME: dict[str, dict[str, Any]] = {
@@ -101,7 +101,7 @@ RUNTIME |= {
     for name in ("constant", "warmup_cosine", "warmup_linear")
 }
 READERS = {
-    "scenic_video.data.synthetic.dataset:dataset": {"directory": "clips", "num_clips": 10},
+    "scenic_video.data.synthetic:dataset": {"directory": "clips", "num_clips": 10},
     "scenic_video.data.sources.class_folders:class_folders": {"directory": "clips"},
     "scenic_video.data.sources.datasets:open_dataset": {"path": "clips"},
     "scenic_video.evaluators.few_shot:FewShot": {},

@@ -155,7 +155,7 @@ def _add_build(verbs: Any) -> None:
 def synthesize(arguments: argparse.Namespace) -> int:
     """`scenic-video data synthesize`."""
 
-    from scenic_video.data.synthetic import dataset as synthetic
+    from scenic_video.data import synthetic
 
     with counting("clips") as progress:
         folder = synthetic.synthesize(

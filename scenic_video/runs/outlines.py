@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from scenic_video.data.examples import Dataset, Example, LabelSpace
-from scenic_video.data.synthetic.dataset import CLASSES, columns_of_heads
-from scenic_video.data.synthetic.settings import Settings
+from scenic_video.data.synthetic.generation import CLASSES, columns_of_heads
+from scenic_video.data.synthetic_settings import Settings
 
-SYNTHETIC = "scenic_video.data.synthetic.dataset:dataset"
+SYNTHETIC = "scenic_video.data.synthetic:dataset"
 READERS = ("scenic_video.data.published.", "scenic_video.data.sources.datasets:class_folders")
 
 

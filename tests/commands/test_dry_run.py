@@ -7,7 +7,7 @@ from scenic_video import cli
 from scenic_video.commands import dry_run
 from scenic_video.config import ConfigError, build
 from scenic_video.data.examples import random_subset
-from scenic_video.data.synthetic import dataset as synthetic
+from scenic_video.data.synthetic.generation import columns_of_heads
 from scenic_video.runs import absent_data
 from scenic_video.runs.outlines import PUBLISHED, outline_of
 from tests.configs.published import HEADS, RECIPES, data_of
@@ -97,7 +97,7 @@ def test_only_files_that_readers_of_this_package_name_are_looked_for(fresh, node
 
 def test_an_outline_of_synthetic_clips_is_what_is_then_made(fresh):
     fields = {"directory": "clips", "num_clips": 7, "heads": ["event"], "size": 16, "seconds": 0.2}
-    node = {"target": "scenic_video.data.synthetic.dataset:dataset", **fields}
+    node = {"target": "scenic_video.data.synthetic:dataset", **fields}
     planned = outline_of(node)
     made = build(node)
     assert planned is not None and planned.labels == made.labels
@@ -108,7 +108,7 @@ def test_an_outline_of_synthetic_clips_is_what_is_then_made(fresh):
     assert outline_of(node) is None, "they are there now"
     with pytest.raises(ValueError, match="no label 'evnt'"):
         outline_of({**node, "directory": "others", "heads": ["evnt"]})
-    assert synthetic.columns_of_heads(("event",)) == {"event": "event"}
+    assert columns_of_heads(("event",)) == {"event": "event"}
 
 
 def test_examples_of_an_outline_can_be_counted_and_chosen():

@@ -7,10 +7,10 @@ import pytest
 
 from scenic_video.cli import main
 from scenic_video.commands.configs import load_config
+from scenic_video.data import synthetic
 from scenic_video.data.input.audio import Sound
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.datasets import open_dataset
-from scenic_video.data.synthetic import dataset as synthetic
 from scenic_video.runs.experiment import build_experiment
 from scenic_video.runs.options import InputOptions
 from scenic_video.runs.parts import with_statistics

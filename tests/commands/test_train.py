@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from scenic_video.cli import main
-from scenic_video.data.synthetic import dataset as synthetic
+from scenic_video.data import synthetic
 from tests.helpers.runs import CONFIG, MBT, without_sound
 
 

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 def get_config():
     return ConfigDict(dict(
-        dataset=dict(target="scenic_video.data.synthetic.dataset:dataset", directory={data!r},
+        dataset=dict(target="scenic_video.data.synthetic:dataset", directory={data!r},
                      num_clips=20, size=32, seconds=0.7),
         preprocessing=dict(num_frames=4, stride=2, resize=18, crop=16),
         input=dict(batch_size=8),

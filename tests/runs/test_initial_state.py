@@ -16,7 +16,7 @@ from scenic_video.commands.configs import load_config
 from scenic_video.runs.experiment import build_experiment
 from scenic_video.runs.initial_state import banner, start_state
 from scenic_video.config import ConfigError
-from scenic_video.data.synthetic import dataset as synthetic
+from scenic_video.data import synthetic
 from scenic_video.data.examples import LabelSpace
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.trainer import TrainState
@@ -33,7 +33,7 @@ from ml_collections import ConfigDict
 
 def get_config():
     return ConfigDict(dict(
-        dataset=dict(target="scenic_video.data.synthetic.dataset:dataset", directory={data!r},
+        dataset=dict(target="scenic_video.data.synthetic:dataset", directory={data!r},
                      num_clips=20, size=32, seconds=0.7),
         preprocessing=dict(num_frames={num_frames}, stride=2, resize=18, crop=16),
         input=dict(batch_size=8),

@@ -24,7 +24,7 @@ from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Heads, Row, columns_of, read_manifest
 from scenic_video.data.sources.records import find_records, tfds
 from scenic_video.data.sources.tables import SUFFIXES, lists_in, read_json
-from scenic_video.data.synthetic.settings import SETTINGS_FILE
+from scenic_video.data.synthetic_settings import SETTINGS_FILE
 from scenic_video.trust import check_data
 
 __all__ = ["class_folders", "manifest", "open_dataset", "tfds"]
@@ -39,7 +39,7 @@ READERS = frozenset(
     + [f"scenic_video.data.published.{name}:{name}" for name in PUBLISHED]
     + [
         "scenic_video.data.published.lists:video_lists",
-        "scenic_video.data.synthetic.dataset:read",
+        "scenic_video.data.synthetic:read",
     ]
 )
 """All that a file may name as its reader: they read, and call nothing that their fields name."""
@@ -53,7 +53,7 @@ def open_dataset(path: str | os.PathLike | Mapping[str, Any], **options: Any) ->
     a .csv, .tsv or .jsonl       `manifest`; the file's stem names its only split
     a folder of those            `manifest`; every file is a split (train.csv, test.csv, ...)
     ... with a dataset.json      `manifest` with the fields in there; its paths start at the folder
-    a folder of synthetic clips  `scenic_video.data.synthetic.dataset:read`
+    a folder of synthetic clips  `scenic_video.data.synthetic:read`
     a folder of records          `tfds`
     any other folder             `class_folders`
 
@@ -97,7 +97,7 @@ def _node(name: str, heads: Heads | None) -> dict[str, Any]:
             f"directory, {os.getcwd()}."
         )
     if (path / SETTINGS_FILE).exists():
-        return {"target": "scenic_video.data.synthetic.dataset:read", "directory": str(path)}
+        return {"target": "scenic_video.data.synthetic:read", "directory": str(path)}
     if find_records(path) is not None:
         return {"target": here + "tfds", "name": str(path)}
     if (path / FIELDS_FILE).exists():

@@ -37,7 +37,7 @@ def test_hanging_thread_does_not_keep_the_process_alive(tmp_path):
     path = tmp_path / "silent"
     os.mkfifo(path)
     program = f"""
-        from scenic_video.data.deadline import NoAnswer, with_deadline
+        from scenic_video.data.decoding.deadline import NoAnswer, with_deadline
         try:
             with_deadline(lambda: open({str(path)!r}, "rb").read(), 0.1)
         except NoAnswer:
@@ -55,7 +55,7 @@ def test_hanging_thread_does_not_keep_the_process_alive(tmp_path):
 def test_time_in_which_the_process_is_stopped_does_not_count():
     program = """
         import time
-        from scenic_video.data.deadline import with_deadline
+        from scenic_video.data.decoding.deadline import with_deadline
         print("begun", flush=True)
         print(with_deadline(lambda: [time.sleep(0.05) for _ in range(12)] and "done", 1.2))
     """

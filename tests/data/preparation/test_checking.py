@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from scenic_video.data import synthetic
 from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.flow.reading import flow_path
 from scenic_video.data.preparation import example_check
@@ -16,7 +17,7 @@ from scenic_video.data.preparation.checking import check
 from scenic_video.data.preparation.flow import write_flow
 from scenic_video.data.preparation.records import build_tfds
 from scenic_video.data.sources import datasets
-from scenic_video.data.synthetic import dataset as synthetic
+from scenic_video.data.synthetic.scenes import ACTIONS
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_a_good_dataset_has_nothing_to_be_found(videos):
     assert train.duration is not None and train.duration.median == pytest.approx(0.5, abs=1e-3)
     assert train.short_side is not None and train.short_side.maximum == 32
     assert train.frame_rate is not None and train.frame_rate.minimum == pytest.approx(12)
-    assert train.histogram == {"action": dict.fromkeys(synthetic.ACTIONS, 1)}
+    assert train.histogram == {"action": dict.fromkeys(ACTIONS, 1)}
 
 
 def test_unreadable_files_are_named_with_the_decoders_words(videos, tmp_path):

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import tensorflow_datasets
 
+from scenic_video.data import synthetic
 from scenic_video.data.preparation.records import build_tfds
 from scenic_video.data.sources import datasets
-from scenic_video.data.synthetic import dataset as synthetic
+from scenic_video.data.synthetic.scenes import SHAPES
 from tests.helpers.errors import message
 
 SETTINGS = {"num_clips": 12, "size": 32, "seconds": 0.5}
@@ -34,7 +35,7 @@ def encoded(example):
     "options",
     [
         {"heads": "action"},
-        {"heads": ["shape", "action"], "classes": {"shape": list(reversed(synthetic.SHAPES))}},
+        {"heads": ["shape", "action"], "classes": {"shape": list(reversed(SHAPES))}},
         {"heads": "shapes", "multilabel": True, "flip_safe": False},
         {"heads": ()},
     ],
@@ -169,9 +170,10 @@ def test_names_that_tfds_cannot_write_are_refused(dataset, tmp_path, options, co
 
 def test_building_needs_no_tensorflow(videos, tmp_path):
     code = (
-        "import sys; from scenic_video.data import building, datasets; "
+        "import sys; from scenic_video.data.preparation import records; "
+        "from scenic_video.data.sources import datasets; "
         f"dataset = datasets.manifest({{'train': {str(videos / 'train.csv')!r}}}, heads='action'); "
-        f"building.build_tfds(dataset, {str(tmp_path / 'records')!r}); "
+        f"records.build_tfds(dataset, {str(tmp_path / 'records')!r}); "
         "print('tensorflow' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"

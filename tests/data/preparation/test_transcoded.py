@@ -4,12 +4,13 @@ import shutil
 
 import pytest
 
+from scenic_video.data import synthetic
 from scenic_video.data.decoding.video_reader import inspect
 from scenic_video.data.preparation.records import build_tfds
 from scenic_video.data.preparation.transcoded import transcode_dataset
 from scenic_video.data.sources import datasets
 from scenic_video.data.sources.manifest import write_manifest
-from scenic_video.data.synthetic import dataset as synthetic
+from scenic_video.data.synthetic.scenes import ACTIONS
 from tests.helpers.errors import message
 
 SETTINGS = {"num_clips": 6, "size": 48, "seconds": 0.5}
@@ -56,7 +57,7 @@ def test_heads_of_the_copy_can_be_picked(videos, tmp_path):
     both = synthetic.read(str(videos), heads=["action", "shape"])
     small_copy(both, tmp_path / "small")
     verbs = datasets.open_dataset(tmp_path / "small", heads={"verb": "action"})
-    assert verbs.labels.classes == {"verb": synthetic.ACTIONS}
+    assert verbs.labels.classes == {"verb": ACTIONS}
 
 
 def test_multilabel_copies_stay_multilabel(videos, tmp_path):

@@ -10,11 +10,12 @@ import pytest
 import tensorflow_datasets
 
 from scenic_video.config import build
+from scenic_video.data import synthetic
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.preparation.records import build_tfds
 from scenic_video.data.sources import datasets
 from scenic_video.data.sources.manifest import read_manifest
-from scenic_video.data.synthetic import dataset as synthetic
+from scenic_video.data.synthetic.scenes import ACTIONS
 from tests.helpers.errors import message
 
 TARGET = "scenic_video.data.sources.datasets:"
@@ -48,7 +49,7 @@ def test_a_config_node_names_splits_and_heads(videos):
         "test": 2,
     }
     assert set(dataset.labels.classes) == {"action", "shape"}
-    assert dataset.labels.classes["action"] == tuple(sorted(synthetic.ACTIONS))
+    assert dataset.labels.classes["action"] == tuple(sorted(ACTIONS))
     assert dataset.splits["test"][1].video == str(videos / "test/00001.mp4")
     assert dataset.name == "videos" and not dataset.flip_safe
 
@@ -414,7 +415,8 @@ def test_a_string_that_names_nothing_is_an_error(tmp_path):
 
 def test_records_are_read_without_tensorflow(records):
     code = (
-        "import sys; from scenic_video.data import building, datasets; "
+        "import sys; from scenic_video.data.preparation import records; "
+        "from scenic_video.data.sources import datasets; "
         f"print(len(datasets.open_dataset({str(records)!r}).splits['train'][0].video) > 100, "
         "'tensorflow' in sys.modules)"
     )

@@ -34,8 +34,8 @@ from scenic_video.data.sources.manifest import Heads, columns_of
 from scenic_video.data.synthetic.audio import draw_sound
 from scenic_video.data.synthetic.frames import draw_frames
 from scenic_video.data.synthetic.scenes import ACTIONS, MOTIONS, SHAPES, SOUNDS, Scene, draw_scene
-from scenic_video.data.synthetic.settings import GENERATOR, SETTINGS_FILE, SPLITS, Settings
 from scenic_video.data.synthetic.video import write_video
+from scenic_video.data.synthetic_settings import GENERATOR, SETTINGS_FILE, SPLITS, Settings
 from scenic_video.field_types import Count, InnerShare, NonNegative, PositiveInt, Seconds, Seed
 
 CLASSES = {

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from scenic_video.data.sources import datasets
-from scenic_video.data.synthetic import dataset as synthetic
+from scenic_video.data.synthetic import generation as synthetic
 from scenic_video.data.synthetic.audio import SAMPLE_RATE, draw_sound
 from scenic_video.data.synthetic.frames import draw_frames
 from scenic_video.data.synthetic.scenes import (
@@ -25,7 +25,7 @@ from scenic_video.data.synthetic.scenes import (
     draw_scene,
     poses,
 )
-from scenic_video.data.synthetic.settings import Settings
+from scenic_video.data.synthetic_settings import Settings
 
 SMALL: dict[str, Any] = {"num_clips": 15, "seed": 3, "size": 32, "seconds": 1.0}
 
@@ -413,7 +413,7 @@ def test_a_dataset_synthesizes_what_is_missing(tmp_path):
 
 def test_no_tensorflow_and_no_jax_are_imported():
     code = (
-        "import sys, scenic_video.data.synthetic.dataset, scenic_video.data.sources.datasets; "
+        "import sys, scenic_video.data.synthetic.generation, scenic_video.data.sources.datasets; "
         "print([name for name in ('tensorflow', 'tensorflow_datasets', 'jax') "
         "if name in sys.modules])"
     )
