@@ -25,15 +25,15 @@ def fine_tuning(
     randaugment: tuple[int, int] | None = None,
     task: dict[str, Any] | None = None,
     modalities: tuple[str, ...] = ("rgb",),
-    sound: dict[str, Any] | None = None,
-    sound_transform: dict[str, Any] | None = None,
+    audio: dict[str, Any] | None = None,
+    audio_transform: dict[str, Any] | None = None,
     layer_decay: float = 1.0,
 ) -> ConfigDict:
     """Training on data set `data` (see `configs.datasets`) by momentum and half a cosine.
 
     `start` is the workdir of the run whose weights this one starts from, and how they are taken.
     RandAugment, (layers, magnitude), takes the place of colour jitter. What is said of colours and
-    of sound holds where `modalities` name pictures and spectrograms. Frames have 8/7 of `crop`
+    of audio holds where `modalities` name pictures and spectrograms. Frames have 8/7 of `crop`
     pixels before they are cropped, unless `resize` says how many.
     """
     sees, hears = ("rgb" in modalities), ("spectrogram" in modalities)
@@ -44,9 +44,9 @@ def fine_tuning(
         {
             "seed": 0,
             "dataset": datasets.dataset(data),
-            "preprocessing": seen | ({"sound": sound} if hears else {}),
+            "preprocessing": seen | ({"audio": audio} if hears else {}),
             "transform": _colors(color_jitter, randaugment) if sees else {},
-            "sound_transform": (hears and sound_transform) or {},
+            "audio_transform": (hears and audio_transform) or {},
             "input": {"batch_size": batch_size, "scale_jitter": (0.9, 1.33)},
             "model": model,
             "init": start,

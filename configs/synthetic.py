@@ -4,7 +4,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-SOUND = dict(
+AUDIO = dict(
     seconds=1.6,
     hop_seconds=0.02,
     window_seconds=0.05,
@@ -48,7 +48,7 @@ def training(
                 "heads": (head,),
                 "num_workers": 2,
             },
-            "preprocessing": seen | ({"sound": SOUND} if "spectrogram" in modalities else {}),
+            "preprocessing": seen | ({"audio": AUDIO} if "spectrogram" in modalities else {}),
             "input": {"batch_size": batch_size, "num_examples": num_examples},
             "model": model,
             "learning_rate": {

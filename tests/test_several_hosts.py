@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scenic_video.data import synthetic
-from tests.helpers.runs import without_sound
+from tests.helpers.runs import without_audio
 
 CALM = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 """Without XLA's complaints of a slow compilation, which a busy machine brings about."""
@@ -44,7 +44,7 @@ SEEN = dict(
 )
 SEEN_AND_HEARD = dict(
     preprocessing="""modalities=("rgb", "spectrogram"),
-                           sound=dict(seconds=0.32, num_mel_bins=32, mean=0.0, std=1.0)""",
+                           audio=dict(seconds=0.32, num_mel_bins=32, mean=0.0, std=1.0)""",
     model="""target="projects.avmae.model:MBT", num_layers=2, fusion_layer=1""",
     task="""mixmod=True, modality_dropout=dict(rgb=0.2, spectrogram=0.2)""",
 )
@@ -52,7 +52,7 @@ SEEN_AND_HEARD = dict(
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    """Manifests of 24 clips, of which every third has no sound."""
+    """Manifests of 24 clips, of which every third has no audio."""
     folder = tmp_path_factory.mktemp("videos")
     clips = synthetic.synthesize(folder / "clips", num_clips=24, size=32, seconds=0.7)
     for split in ("train", "test"):
@@ -62,7 +62,7 @@ def videos(tmp_path_factory):
             for index, row in enumerate(csv.DictReader(read)):
                 path = clips / row["path"]
                 if index % 3 == 0:
-                    path = without_sound(path, folder / f"{split}_{index}.mp4")
+                    path = without_audio(path, folder / f"{split}_{index}.mp4")
                 writer.writerow((path, row["action"]))
     return folder
 
@@ -115,6 +115,6 @@ def test_two_hosts_train_and_evaluate_as_one(nodes, videos, tmp_path):
         for run in ("one", "two")
     )
     assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-4)
-    assert two["num_examples"] == 5 and two.get("num_without_sound") == one.get("num_without_sound")
+    assert two["num_examples"] == 5 and two.get("num_without_audio") == one.get("num_without_audio")
     assert "2 process(es)" in first
     assert [line for line in second.splitlines() if not line.startswith("[Gloo]")] == []

@@ -82,7 +82,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "scenic_video.runs.options:EvaluationOptions": {},
     "scenic_video.sharding:make_mesh": {},
     "scenic_video.data.input.preprocessing:Preprocessing": {"num_frames": 4},
-    "scenic_video.data.input.audio:Sound": {},
+    "scenic_video.data.input.audio:Audio": {},
     "scenic_video.transforms.inputs:VideoTransform": {},
     "scenic_video.transforms.spectrograms:SpectrogramTransform": {},
     "scenic_video.data.synthetic_settings:Settings": {"num_clips": 10},
@@ -136,7 +136,7 @@ READERS |= {
 
 def runtime(target: str) -> dict[str, Any]:
     if target.endswith("SpectrogramTransform"):
-        return {"sound": resolve("scenic_video.data.input.audio:Sound")(mean=0.0, std=1.0)}
+        return {"audio": resolve("scenic_video.data.input.audio:Audio")(mean=0.0, std=1.0)}
     return RUNTIME.get(target, {})
 
 

@@ -2,7 +2,7 @@
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023; the recipe is that of the public
 config. A variant is what is fine-tuned, and what it starts from if that is not
-runs/avmae/pretraining_audioset_120: pretraining on VGGSound, or on the sound of AudioSet alone. The
+runs/avmae/pretraining_audioset_120: pretraining on VGGSound, or on the audio of AudioSet alone. The
 talk and the paper print the first mAP; `released` is that of the public weights, by a corrected
 evaluation.
 

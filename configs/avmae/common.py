@@ -23,7 +23,7 @@ DECODERS = {
 }
 
 
-def sound(seconds: float) -> dict[str, Any]:
+def audio(seconds: float) -> dict[str, Any]:
     """Spectrograms, normalised by the statistics of AudioSet on all data sets."""
     return {"seconds": seconds, "mean": 1.102, "std": 2.762}
 
@@ -47,7 +47,7 @@ def pretraining(
     stage: str = "audiovisual",
     task: dict[str, Any] | None = None,
 ) -> ConfigDict:
-    """Masked reconstruction by AdamW, of 16 frames and `seconds` of sound. Batches are of 512.
+    """Masked reconstruction by AdamW, of 16 frames and `seconds` of audio. Batches are of 512.
 
     Of `masking_rates` count those of the modalities that the stage has.
     """
@@ -59,7 +59,7 @@ def pretraining(
         {
             "dataset": datasets.dataset(data),
             "preprocessing": seen
-            | ({"sound": sound(seconds)} if "spectrogram" in modalities else {}),
+            | ({"audio": audio(seconds)} if "spectrogram" in modalities else {}),
             "input": {"batch_size": 512},
             "model": model | {"modalities": modalities, "masking_rates": rates},
             "task": {"target": target} | (task or {}),
@@ -113,8 +113,8 @@ def transfer(
         views="4x1",
         task={"label_smoothing": 0.3, "mixup_alpha": 0.5, "mixmod": stage == "audiovisual"},
         modalities=MODALITIES[stage],
-        sound=sound(seconds),
-        sound_transform={
+        audio=audio(seconds),
+        audio_transform={
             "frequency_masks": frequency_masks,
             "time_masks": (4, 48),
             "circular_shift": circular_shift,
@@ -179,6 +179,6 @@ def mbt(
             "mixmod": mixmod and stage == "audiovisual",
         },
         modalities=MODALITIES[stage],
-        sound=sound(8.0),
-        sound_transform={"frequency_masks": (1, 48), "time_masks": (4, 48)},
+        audio=audio(8.0),
+        audio_transform={"frequency_masks": (1, 48), "time_masks": (4, 48)},
     )

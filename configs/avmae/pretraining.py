@@ -9,7 +9,7 @@ configs. The data, and for how many epochs, is the variant:
 On VGGSound the encoders are separate, on AudioSet they meet in the last two layers; decoders are
 shared. The public VGGSound config says 400 epochs, and the public weights fit the row of 800.
 Unlike there, spectrograms are normalised, as in fine-tuning, so that their error weighs less.
-`audioset_audio` hears alone. 16 frames, 8 s of sound (VGGSound) or 9.92 s (AudioSet: 62 x 8
+`audioset_audio` hears alone. 16 frames, 8 s of audio (VGGSound) or 9.92 s (AudioSet: 62 x 8
 patches, as many as the public model makes of 10 s). Results are those of fine-tuning; see
 vggsound, audioset and epic_kitchens100.
 

@@ -4,16 +4,16 @@
         --workdir=runs/avmae/synthetic_fine_tuning_audiovisual
 
 starts from runs/avmae/synthetic_pretraining, audiovisual_from_scratch from random weights. The
-label is the event, motion x sound: of 20, eyes alone leave 4 and ears alone 5, so that 25 and 20 %
-are the most that `video` and `sound` can expect. A minute or two each on two idle CPU cores.
+label is the event, motion x audio: of 20, eyes alone leave 4 and ears alone 5, so that 25 and 20 %
+are the most that `video` and `audio` can expect. A minute or two each on two idle CPU cores.
 
     variant                   GFLOPs  M params  EFLOP  ours top1
     audiovisual               0.0204  0.509     -      38.5
     video                     0.0102  0.302     -      13.0
-    sound                     0.0092  0.208     -      21.0
+    audio                     0.0092  0.208     -      21.0
     audiovisual_from_scratch  0.0204  0.509     -      28.5
     video_from_scratch        0.0102  0.302     -      11.0
-    sound_from_scratch        0.0092  0.208     -      15.0
+    audio_from_scratch        0.0092  0.208     -      15.0
 
 Of 200 test clips, one run each: standard errors are 3.4 at 38.5 and 2.4 at 13.
 """
@@ -26,7 +26,7 @@ from configs.variants import choose
 MODALITIES = {
     "audiovisual": ("rgb", "spectrogram"),
     "video": ("rgb",),
-    "sound": ("spectrogram",),
+    "audio": ("spectrogram",),
 }
 START = dict(
     target="projects.avmae.pretrained:from_autoencoder", workdir="runs/avmae/synthetic_pretraining"

@@ -3,7 +3,7 @@
     scenic-video train --config=configs/avmae/synthetic_mbt.py:bottlenecks \
         --workdir=runs/avmae/synthetic_mbt_bottlenecks
 
-The label is the event, motion x sound, 20 classes. `bottlenecks` exchange in the last two of four
+The label is the event, motion x audio, 20 classes. `bottlenecks` exchange in the last two of four
 blocks, `late` averages the logits of both streams. About three minutes each on two idle CPU cores.
 
     variant      GFLOPs  M params  EFLOP  ours top1
@@ -11,7 +11,7 @@ blocks, `late` averages the logits of both streams. About three minutes each on 
     late         0.0199  0.509     -      44.5
 
 Of 200 test clips, one run each: a standard error is 3.4. Late fusion is better here: motion and
-sound are drawn apart, so that the log probability of an event is a sum over the two.
+audio are drawn apart, so that the log probability of an event is a sum over the two.
 """
 
 from ml_collections import ConfigDict

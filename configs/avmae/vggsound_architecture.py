@@ -1,7 +1,7 @@
 """How encoder and decoder of AV-MAE meet the modalities: ablation on VGGSound.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023, the table of architectures. A row is
-pretrained, and then fine-tuned on sound, on pictures, or on both:
+pretrained, and then fine-tuned on audio, on pictures, or on both:
 
     scenic-video train --config=configs/avmae/vggsound_architecture.py:mid_shared \
         --workdir=runs/avmae/vggsound_architecture_mid_shared

@@ -1,4 +1,4 @@
-"""M&M Mix: views of sound and optical flow in MTV-B, on Epic-Kitchens-100.
+"""M&M Mix: views of audio and optical flow in MTV-B, on Epic-Kitchens-100.
 
 Xiong et al., M&M Mix: A Multimodal Multiview Transformer Ensemble, 2022; the recipe is that of MTV
 on this data set, which the paper does not repeat. What the views see is the variant, from the
@@ -7,7 +7,7 @@ finest:
     scenic-video train --config=configs/mtv/epic_kitchens100_modalities.py:rgb_audio_flow \
         --workdir=runs/mtv/epic_kitchens100_modalities_rgb_audio_flow
 
-Flow comes from `scenic-video data flow`. Sound is 5.12 s around the 64 frames, a time of 16 x 16
+Flow comes from `scenic-video data flow`. Audio is 5.12 s around the 64 frames, a time of 16 x 16
 patches for every 2 frames, as views must divide one another. Every view starts from a ViT of its
 size trained on ImageNet-21k, in runs/imagenet21k_vit_*. NOT REPRODUCIBLE IN PUBLIC: the paper
 starts from models trained on WTS (60 M captioned web videos), which was never released.
@@ -35,7 +35,7 @@ VIEWS = {
     "rgb_flow_rgb": "B/2:rgb+S/4:flow+Ti/8:rgb",
     "rgb_audio_flow": "B/2:rgb+S/16x16:audio+Ti/8:flow",
 }
-SOUND = {"seconds": 5.12, "mean": 1.102, "std": 2.762}
+AUDIO = {"seconds": 5.12, "mean": 1.102, "std": 2.762}
 
 
 def get_config(variant: str = "rgb_audio_flow") -> ConfigDict:
@@ -58,5 +58,5 @@ def get_config(variant: str = "rgb_audio_flow") -> ConfigDict:
         randaugment=(3, 10),
         task={"label_smoothing": 0.2},
         modalities=modalities,
-        sound=SOUND,
+        audio=AUDIO,
     )

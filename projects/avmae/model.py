@@ -36,7 +36,7 @@ Logits = Float[Array, "b c"]
 
 
 class MBT(VisionTransformer, kw_only=True):
-    """Streams of video and sound that meet in a few bottleneck tokens.
+    """Streams of video and audio that meet in a few bottleneck tokens.
 
     Takes `rgb` [b, t, h, w, 3], cut into tubelets of `tubelet_size` (t, h, w), and `spectrogram`
     [b, t, f, channels], cut into patches of its last two entries; `modalities` names the inputs

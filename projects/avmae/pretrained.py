@@ -121,7 +121,7 @@ def from_image_model(
     is not given, `source_inputs` may tell it, the size of what the image model sees,
     {"rgb": (frames, rows, columns)}. Positions are resampled, and repeated for every time of the
     video, as `take_positions` says. Kernels follow `inflate_kernel` by `kernel`, and
-    `change_channels` for sound of one channel. Bottlenecks are "fresh", or start from
+    `change_channels` for audio of one channel. Bottlenecks are "fresh", or start from
     "positions": the image's table, resampled to as near a square as their number allows. The
     head is fresh. Anything else that does not match is an error, unless it is declared as in
     `initialize`.
@@ -203,8 +203,8 @@ def _check_same_grid(
         embedding = where.replace("posembed_input", "embedding").removeprefix("Transformer/")
         kernel = params.get(f"{embedding.partition('/')[0]}/kernel")
         seen = seen or {}
-        sound = "spectrogram" in where or "rgb" not in seen
-        grids.append(token_grid(kernel, seen.get("spectrogram" if sound else "rgb")))
+        audio = "spectrogram" in where or "rgb" not in seen
+        grids.append(token_grid(kernel, seen.get("spectrogram" if audio else "rgb")))
     new, old = grids
     if new is not None and old is not None and old != new:
         raise ValueError(

@@ -2,7 +2,7 @@
 
 Views of one clip, cut into tubelets of different sizes, have a transformer each; these exchange
 information in some layers, and a global transformer reads them all. Parameters carry the names of
-the public checkpoints, which count views from the coarsest. Views of sound and optical flow beside
+the public checkpoints, which count views from the coarsest. Views of audio and optical flow beside
 RGB make it the model of M&M Mix (Xiong et al., 2022).
 """
 
@@ -48,7 +48,7 @@ class MTV(nn.Module, kw_only=True):
     width is the sum of the views') or one after the other ("time", projected to
     `global_hidden_size`). Beside each other, a shorter view is repeated: "tile" as a whole, which
     is what the public checkpoints know, or "repeat" frame by frame, so that times agree.
-    `tubelet_start` is "random", "central_frame" or "filter_inflation" (patches of sound are always
+    `tubelet_start` is "random", "central_frame" or "filter_inflation" (patches of audio are always
     random). Rates, `dtype` and `remat` are as in `VisionTransformer`. A field that `merge` leaves
     without a reader is an error.
     """
@@ -146,7 +146,7 @@ class MTV(nn.Module, kw_only=True):
         tokens = PatchEmbedding(
             view.hidden_size,
             view.tubelet_size,
-            kernel_init=kernel_initializer("random" if view.is_sound else self.tubelet_start),
+            kernel_init=kernel_initializer("random" if view.is_audio else self.tubelet_start),
             dtype=self.dtype,
             name=f"embedding_view{index}",
         )(where_present(present, inputs[view.modality]))

@@ -71,7 +71,7 @@ def from_image_models(
     rows and columns (mel bins: 1 row), `source_grids` those of their images; where they are not
     given, `inputs` and `source_inputs` may tell, the sizes of what this model and each of the
     others sees, {"rgb": (frames, rows, columns)}. Positions are resampled as `take_positions` says,
-    or averaged over rows for sound; the class token is repeated for every time; the kernel follows
+    or averaged over rows for audio; the class token is repeated for every time; the kernel follows
     `inflate_kernel` by `kernel`. Is the patch of another size, it is resampled, its values
     unscaled; has the input other channels than three, the kernel takes of equal ones what it would
     of a grey image. Cross-view parts, global encoder and head stay fresh.
@@ -184,7 +184,7 @@ class _Images:
         return Take(take.path, lambda image: take(resample_leading_axes(image, shape[-4:-2])), name)
 
     def _positions(self, view: int) -> Take:
-        """As `take_positions`; sound, which has one row, takes the mean of an image's rows."""
+        """As `take_positions`; audio, which has one row, takes the mean of an image's rows."""
         path, image_grid = f"view{view}/Transformer/{TABLE}", self._image_grid(view)
         rows, columns = self.target.grid(view) or image_grid or (1, self.target.num_places(view))
         if rows * columns != self.target.num_places(view):
@@ -217,7 +217,7 @@ class _Images:
 
 def _mean_of_rows(table: np.ndarray, *, take: Take, num_tokens: int) -> np.ndarray:
     tokens, places = np.split(take(table)[0], [num_tokens])
-    side = math.isqrt(len(places))  # sound's columns, to which the rows were resampled too
+    side = math.isqrt(len(places))  # audio's columns, to which the rows were resampled too
     return joined(tokens, places.reshape(side, side, -1).mean(axis=0))
 
 

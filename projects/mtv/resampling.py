@@ -40,7 +40,7 @@ class Tables:
         kernel = self.params.get(f"embedding_view{view}/kernel")
         if self.grids and view is not None:
             grid = tuple(self.grids[view])
-        elif kernel is not None and len(kernel.shape) == 4:  # sound, whose frames have one row
+        elif kernel is not None and len(kernel.shape) == 4:  # audio, whose frames have one row
             grid = (1, places)
         else:
             inputs = self.inputs or {}

@@ -15,34 +15,34 @@ from scenic_video.layers.embeddings import check_clip
 
 REPETITIONS = ("tile", "repeat")
 USUAL_HOP = 0.01
-"""Seconds from one time frame of a spectrogram to the next, where no sound.hop_seconds is set."""
+"""Seconds from one time frame of a spectrogram to the next, where no audio.hop_seconds is set."""
 
 
 def common_steps(lengths: Sequence[int], *, repeated: bool, views: Sequence[View] = ()) -> int:
     """The steps that views of these lengths are folded into.
 
     A ValueError unless the shortest divides all others and, where views are `repeated` to the
-    longest, all divide that one. With the `views` it says how much sound would.
+    longest, all divide that one. With the `views` it says how much audio would.
     """
     shortest, longest = min(lengths), max(lengths)
     if any(length % shortest or (repeated and longest % length) for length in lengths):
         raise ValueError(
             f"The views have {', '.join(map(str, lengths))} tubelets along time; the shortest must "
             "divide all others, and with merge='channel' each the longest. "
-            f"Change num_frames or the views' tubelets{_sound_advice(lengths, views)}."
+            f"Change num_frames or the views' tubelets{_audio_advice(lengths, views)}."
         )
     return shortest
 
 
 def check_input(view: View, shape: Sequence[int]) -> None:
-    """A ValueError unless an input of a `shape` [b, t, h, w, c], or [b, t, f, 1] of sound, divides
+    """A ValueError unless an input of a `shape` [b, t, h, w, c], or [b, t, f, 1] of audio, divides
     over time into the view's tubelets."""
-    if not view.is_sound:
+    if not view.is_audio:
         check_clip(shape, view.tubelet_size, change="num_frames or the views")
         return
     if len(shape) != 4:
         raise ValueError(
-            "A view of sound sees spectrograms [batch, time frames, mel bins, 1]; got an input of "
+            "A view of audio sees spectrograms [batch, time frames, mel bins, 1]; got an input of "
             f"shape {tuple(shape)}."
         )
     length, time = shape[1], view.tubelet_size[0]
@@ -50,7 +50,7 @@ def check_input(view: View, shape: Sequence[int]) -> None:
         fitting = max(length // time, 1) * time
         raise ValueError(
             f"A spectrogram of {length} time frames does not divide into patches of {time}. Change "
-            f"the views or the length of sound, for instance to {_time_frames(fitting)}."
+            f"the views or the length of audio, for instance to {_time_frames(fitting)}."
         )
 
 
@@ -79,19 +79,19 @@ def beside(
     return jnp.concatenate(same, axis=-1)
 
 
-def _sound_advice(lengths: Sequence[int], views: Sequence[View]) -> str:
-    """How much sound would be as many times as the longest view of frames is."""
-    times = [n for n, view in zip(lengths, views, strict=False) if not view.is_sound]
-    patches = {view.tubelet_size[0] for view in views if view.is_sound}
+def _audio_advice(lengths: Sequence[int], views: Sequence[View]) -> str:
+    """How much audio would be as many times as the longest view of frames is."""
+    times = [n for n, view in zip(lengths, views, strict=False) if not view.is_audio]
+    patches = {view.tubelet_size[0] for view in views if view.is_audio}
     if not times or not patches:
         return ""
     return (
-        f", or the length of sound: {_time_frames(max(times) * max(patches))} are {max(times)} "
+        f", or the length of audio: {_time_frames(max(times) * max(patches))} are {max(times)} "
         f"times in patches of {max(patches)}"
     )
 
 
 def _time_frames(number: int) -> str:
-    """As in "256 time frames (sound.seconds=2.56 at a hop of 10 ms)"."""
+    """As in "256 time frames (audio.seconds=2.56 at a hop of 10 ms)"."""
     seconds, hop = number * USUAL_HOP, 1000 * USUAL_HOP
-    return f"{number} time frames (sound.seconds={seconds:g} at a hop of {hop:g} ms)"
+    return f"{number} time frames (audio.seconds={seconds:g} at a hop of {hop:g} ms)"

@@ -16,7 +16,7 @@ RANK = ("flow", "spectrogram", "rgb")
 """The order of modalities whose views have the same transformer."""
 
 SPECTROGRAM_PATCH = (16, 16)
-"""Time frames and mel bins of a view of sound, unless written otherwise."""
+"""Time frames and mel bins of a view of audio, unless written otherwise."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class View:
         object.__setattr__(self, "tubelet_size", tubelet_size)  # hashable, from JSON
         require_one_of(self, "modality", tuple(WORDS))
         object.__setattr__(self, "modality", WORDS[self.modality])
-        axes = "time frames, mel bins" if self.is_sound else "frames, rows, columns"
+        axes = "time frames, mel bins" if self.is_audio else "frames, rows, columns"
         if len(self.tubelet_size) != len(axes.split(", ")):
             raise ValueError(
                 f"A view of {self.modality} has a tubelet_size ({axes}), each from 1 up; got "
@@ -48,7 +48,7 @@ class View:
             )
 
     @property
-    def is_sound(self) -> bool:
+    def is_audio(self) -> bool:
         return self.modality == "spectrogram"
 
     def grid(self, shape: Sequence[int]) -> tuple[int, int, int]:
@@ -79,7 +79,7 @@ def parse_views(text: str) -> tuple[View, ...]:
 
     A view is a size (Ti, S, B, L, H) and a tubelet: `X/T` is T frames of 16 x 16 pixels (14 x 14
     for H), `X/PxT` of P x P, `X/HxWxT` of H rows and W columns. A modality may follow, as in
-    "B/2:rgb+S/16x16:audio+Ti/4:flow"; "spectrogram" is "audio". For sound, `X/T` is T time frames
+    "B/2:rgb+S/16x16:audio+Ti/4:flow"; "spectrogram" is "audio". For audio, `X/T` is T time frames
     of 16 mel bins and `X/TxF` of F. Where a modality is written the tubelet may be left out, as in
     "B:rgb+S:audio": 2 frames of 16 x 16 (14 x 14) pixels, or 16 time frames x 16 mel bins.
     """
@@ -93,7 +93,7 @@ def coarse_to_fine(views: Sequence[View]) -> tuple[View, ...]:
     Views of one modality: from the largest tubelet to the smallest; among equals the longer one
     first, then the one with the smaller transformer. Tubelets of several modalities do not
     compare. Which places each modality holds is therefore told by the transformers, from the
-    smallest to the largest, which is coarse to fine in the papers (among equals flow, then sound,
+    smallest to the largest, which is coarse to fine in the papers (among equals flow, then audio,
     then RGB); the views of a modality take its places in the order above.
     """
     if not views:

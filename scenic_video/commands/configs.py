@@ -19,7 +19,7 @@ IMPLIED_TARGETS = {
     "evaluation": "scenic_video.runs.options:EvaluationOptions",
     "preprocessing": "scenic_video.data.input.preprocessing:Preprocessing",
     "transform": "scenic_video.transforms.inputs:VideoTransform",
-    "sound_transform": "scenic_video.transforms.spectrograms:SpectrogramTransform",
+    "audio_transform": "scenic_video.transforms.spectrograms:SpectrogramTransform",
     "task": "scenic_video.tasks.classification:Classification",
 }
 NO_INIT = {
@@ -29,7 +29,7 @@ NO_INIT = {
 ONE_OF = {"num_steps": "num_epochs", "num_epochs": "num_steps"}
 """Fields of the trainer that take the place of each other."""
 REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")
-OPTIONAL = ("seed", "transform", "sound_transform", "input", "task", "mesh", "evaluation", "init")
+OPTIONAL = ("seed", "transform", "audio_transform", "input", "task", "mesh", "evaluation", "init")
 OPTIONAL += ("evaluators",)
 
 
@@ -70,10 +70,10 @@ def complete(config: ConfigDict) -> ConfigDict:
     nodes.setdefault("evaluators", {})
     for name, target in IMPLIED_TARGETS.items():
         nodes[name] = {"target": target} | nodes.get(name, {})
-    if nodes["preprocessing"].get("sound") is not None:
-        _check_node("preprocessing.sound", nodes["preprocessing"]["sound"])
-        sound = {"target": "scenic_video.data.input.audio:Sound"} | nodes["preprocessing"]["sound"]
-        nodes["preprocessing"] |= {"sound": sound}
+    if nodes["preprocessing"].get("audio") is not None:
+        _check_node("preprocessing.audio", nodes["preprocessing"]["audio"])
+        audio = {"target": "scenic_video.data.input.audio:Audio"} | nodes["preprocessing"]["audio"]
+        nodes["preprocessing"] |= {"audio": audio}
     return ConfigDict(nodes)
 
 

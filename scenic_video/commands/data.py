@@ -63,7 +63,7 @@ def _add_synthesize(verbs: Any) -> None:
     parser = verbs.add_parser(
         "synthesize",
         help="make clips of actions, out of nothing",
-        description="Makes mp4 files of ten actions that only time tells apart, with sound.",
+        description="Makes mp4 files of ten actions that only time tells apart, with audio.",
         epilog=SYNTHESIZE_EXAMPLES,
     )
     parser.add_argument("--out", type=flags.path, required=True, help="folder to write")
@@ -128,7 +128,7 @@ def _add_transcode(verbs: Any) -> None:
         "--audio-rate",
         type=flags.number(Count),
         default=16_000,
-        help="Hz; 0: no sound (default: 16000)",
+        help="Hz; 0: no audio (default: 16000)",
     )
     add_workers(parser, "processes")
     parser.set_defaults(run=transcode)

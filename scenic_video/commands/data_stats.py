@@ -11,7 +11,7 @@ from scenic_video.commands.data_source import add_data, counting, open_data
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, random_subset, split_of
-from scenic_video.data.input.audio import Sound
+from scenic_video.data.input.audio import Audio
 from scenic_video.field_types import PositiveInt
 from scenic_video.runs.statistics_command import FIELDS
 
@@ -22,12 +22,12 @@ examples:
 
 Writes statistics.json into the folder of the data: of the first manifest, of the benchmark's videos
 (`root`), of the records. Runs that train on this very split, all of it or input.num_examples, take
-mean and std from there, unless their config sets preprocessing.sound.mean and std. Where that
-folder is read-only, --out names another, which runs find by preprocessing.sound.statistics.
+mean and std from there, unless their config sets preprocessing.audio.mean and std. Where that
+folder is read-only, --out names another, which runs find by preprocessing.audio.statistics.
 """
 
 REMEDY = (
-    "Name another folder by --out=FOLDER, and --config.preprocessing.sound.statistics=FOLDER where "
+    "Name another folder by --out=FOLDER, and --config.preprocessing.audio.statistics=FOLDER where "
     "you train."
 )
 
@@ -35,7 +35,7 @@ REMEDY = (
 def add_parser(verbs: Any) -> None:
     """Adds the verb `stats` below `data`."""
     parser = verbs.add_parser(
-        "stats", help="measure the sound of a dataset", description=__doc__, epilog=EXAMPLES
+        "stats", help="measure the audio of a dataset", description=__doc__, epilog=EXAMPLES
     )
     add_data(parser)
     parser.add_argument("--split", default="train", help="split to measure (default: train)")
@@ -48,7 +48,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--out", type=flags.path, help="folder for statistics.json (default: that of the data)"
     )
-    how = parser.add_argument_group("the spectrogram, as in preprocessing.sound")
+    how = parser.add_argument_group("the spectrogram, as in preprocessing.audio")
     for field in FIELDS:
         flag = "--" + field.name.replace("_", "-")
         how.add_argument(
@@ -70,9 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
     require_writable(folder, REMEDY)
     split = split_of(dataset, arguments.split)
     examples = _some(split, arguments.max_examples)
-    sound = Sound(**{field.name: getattr(arguments, field.name) for field in FIELDS})
+    audio = Audio(**{field.name: getattr(arguments, field.name) for field in FIELDS})
     with counting("examples") as progress:
-        found = audio_statistics.spectrogram_statistics(examples, sound, progress=progress)
+        found = audio_statistics.spectrogram_statistics(examples, audio, progress=progress)
     terminal = Terminal()
     numbers = {name: value for name, value in found.items() if name != "scale"}
     terminal.results(f"Spectrograms of {dataset.name}, {arguments.split}", numbers)
@@ -91,7 +91,7 @@ def _folder(dataset: Dataset) -> Path:
     """Where the dataset looks for its statistics."""
     if dataset.folder is None:
         raise ConfigError(
-            f"{dataset.name!r} has no folder to keep statistics in. Set preprocessing.sound.mean "
+            f"{dataset.name!r} has no folder to keep statistics in. Set preprocessing.audio.mean "
             "and std in the config."
         )
     return Path(dataset.folder)

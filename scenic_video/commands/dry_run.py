@@ -96,8 +96,8 @@ def _durations(preprocessing: Preprocessing) -> list[tuple[str, str]]:
     else:
         frames += f" at {preprocessing.frame_rate:g} a second: {preprocessing.seconds:.4g} s"
     rows = [("frames of a clip", frames)]
-    if (sound := preprocessing.sound) is not None:
-        rows.append(("sound of a clip", f"{sound.seconds:g} s around the middle of its frames"))
+    if (audio := preprocessing.audio) is not None:
+        rows.append(("audio of a clip", f"{audio.seconds:g} s around the middle of its frames"))
     return rows
 
 

@@ -21,7 +21,7 @@ examples:
   scenic-video eval --workdir=runs/quickstart --views=4x3
   scenic-video eval --workdir=runs/quickstart --data=videos/test.csv --split=test
   scenic-video eval --workdir=runs/audiovisual --modalities=all
-  scenic-video eval --ensemble=runs/rgb,runs/sound:0.5
+  scenic-video eval --ensemble=runs/rgb,runs/audio:0.5
 
 Writes WORKDIR/eval/<split>_<views>.json, and the logits of every video beside it as .npz. The
 modalities of a model (A, V, AV) and the members of an ensemble come as rows of one table, in

@@ -55,7 +55,7 @@ def compile_features(run: Run) -> Extractor:
         values = task.features(variables, batch).astype(jnp.float32)
         mask = batch["mask"]
         if only_hears(shown):
-            mask = mask * batch["inputs"]["has_sound"].max(axis=1)
+            mask = mask * batch["inputs"]["has_audio"].max(axis=1)
         return {"features": values, "label": batch["label"], "mask": mask}
 
     compiled = jax.jit(features, out_shardings=NamedSharding(run.mesh, PartitionSpec()))
@@ -77,7 +77,7 @@ def extract(
     views: Views,
     on_batch: OnBatch = unheard,
 ) -> Features:
-    """The features of every example once; videos that cannot be read, or heard where only sound
+    """The features of every example once; videos that cannot be read, or heard where only audio
     is read, are left out."""
     outputs: list[dict[str, Any]] = []
     with eval_batches(

@@ -1,4 +1,4 @@
-"""Measures the sound of a dataset: what its spectrograms are normalised by."""
+"""Measures the audio of a dataset: what its spectrograms are normalised by."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenic_video.data.examples import Example, LabelSpace
-from scenic_video.data.input.audio import FULL_SCALE, Sound
+from scenic_video.data.input.audio import FULL_SCALE, Audio
 from scenic_video.data.input.batches import eval_batches
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.transforms.spectrograms import log_mel
@@ -18,7 +18,7 @@ BATCH_SIZE = 16
 
 def spectrogram_statistics(
     examples: Sequence[Example],
-    sound: Sound,
+    audio: Audio,
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
@@ -26,34 +26,34 @@ def spectrogram_statistics(
 
     Examples shorter than a window are looped, whatever a run's preprocessing.short_clips is: the
     silence that "pad" fills up with is not measured. Only windows that are audible count;
-    "num_silent" says how many are not or have no sound at all, "num_unreadable" how many files
+    "num_silent" says how many are not or have no audio at all, "num_unreadable" how many files
     could not be read. Errors: ValueError where none is heard.
     """
-    preprocessing = Preprocessing(num_frames=1, modalities=("spectrogram",), sound=sound)
-    sums = jax.jit(lambda waveforms: _sums(waveforms, sound))
+    preprocessing = Preprocessing(num_frames=1, modalities=("spectrogram",), audio=audio)
+    sums = jax.jit(lambda waveforms: _sums(waveforms, audio))
     totals, num_heard = np.zeros(2), 0
     with eval_batches(examples, LabelSpace({}), preprocessing, batch_size=BATCH_SIZE) as batches:
         for done, batch in enumerate(batches, start=1):
-            heard = batch["inputs"]["has_sound"][:, 0] > 0
+            heard = batch["inputs"]["has_audio"][:, 0] > 0
             per_example = jax.device_get(sums(batch["inputs"]["waveform"][:, 0]))
             totals += per_example[heard].sum(axis=0, dtype=np.float64)
             num_heard += int(heard.sum())
             progress(min(done * BATCH_SIZE, len(examples)), len(examples))
         num_unreadable = len(batches.bad_files)
     if not num_heard:
-        raise ValueError(f"None of the {len(examples)} examples has any sound.")
-    mean, square = totals / (num_heard * sound.num_columns * sound.num_mel_bins)
+        raise ValueError(f"None of the {len(examples)} examples has any audio.")
+    mean, square = totals / (num_heard * audio.num_columns * audio.num_mel_bins)
     return {
         "mean": round(float(mean), 4),
         "std": round(float(np.sqrt(square - mean**2)), 4),
         "num_examples": len(examples),
         "num_silent": len(examples) - num_heard - num_unreadable,
         "num_unreadable": num_unreadable,
-        "scale": sound.scale,
+        "scale": audio.scale,
     }
 
 
-def _sums(waveforms: jax.Array, sound: Sound) -> jax.Array:
+def _sums(waveforms: jax.Array, audio: Audio) -> jax.Array:
     """float32 [b, 2]: the sum of each example's spectrogram, and of its squares."""
-    values = log_mel(waveforms.astype(jnp.float32) / FULL_SCALE, sound)
+    values = log_mel(waveforms.astype(jnp.float32) / FULL_SCALE, audio)
     return jnp.stack([values.sum(axis=(1, 2)), jnp.square(values).sum(axis=(1, 2))], axis=1)

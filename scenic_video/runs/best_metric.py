@@ -6,8 +6,8 @@ from collections.abc import Collection
 import jax
 
 from scenic_video import trainer
-from scenic_video.runs.experiment import Experiment
 from scenic_video.config import ConfigError, near
+from scenic_video.runs.experiment import Experiment
 
 
 def full_name(experiment: Experiment) -> str | None:

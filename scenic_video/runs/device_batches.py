@@ -10,8 +10,8 @@ from jax.sharding import Mesh
 from scenic_video import sharding
 from scenic_video.config import ConfigError
 from scenic_video.data.examples import LabelSpace
-from scenic_video.data.input.rows import no_labels
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.input.rows import no_labels
 from scenic_video.tasks.task import Batch
 
 

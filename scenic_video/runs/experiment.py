@@ -1,6 +1,5 @@
 """What a config describes, built: the dataset, the task, the mesh, and how long all of it runs."""
 
-from scenic_video.runs.parts import build_evaluators
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
@@ -12,18 +11,26 @@ import optax
 from jax.sharding import Mesh
 
 from scenic_video import trainer
-from scenic_video.runs.device_batches import check_divides, example_batch, shapes
-from scenic_video.runs.parts import build_dataset, build_task, check_transforms, resolved_evaluation, training_examples, with_statistics
-from scenic_video.runs.metadata import environment, labels_to_json
-from scenic_video.runs.options import EvaluationOptions, InitOptions, InputOptions
 from scenic_video.config import ConfigError, build, check_values
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, split_of
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.input.views import Views
 from scenic_video.evaluators.evaluator import Evaluator
 from scenic_video.loop import Cadence
+from scenic_video.runs.device_batches import check_divides, example_batch, shapes
+from scenic_video.runs.metadata import environment, labels_to_json
+from scenic_video.runs.options import EvaluationOptions, InitOptions, InputOptions
+from scenic_video.runs.parts import (
+    build_dataset,
+    build_evaluators,
+    build_task,
+    check_transforms,
+    resolved_evaluation,
+    training_examples,
+    with_statistics,
+)
 from scenic_video.tasks.task import Task
-from scenic_video.data.input.views import Views
 
 
 @dataclasses.dataclass(frozen=True)

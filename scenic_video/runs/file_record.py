@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from scenic_video.atomic_files import replacing
 from scenic_video.data.decoding.content import content_of
 from scenic_video.data.examples import Example
-from scenic_video.atomic_files import replacing
 
 MOST_CONTENTS = 256
 NUM_THREADS = 32

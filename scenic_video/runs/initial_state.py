@@ -7,13 +7,13 @@ import jax
 from jax.experimental import multihost_utils
 
 from scenic_video.checkpoints import Checkpoints
-from scenic_video.runs.experiment import Experiment
-from scenic_video.runs.metadata import changed_fields
-from scenic_video.runs.initial_weights import initial_weights
 from scenic_video.config import ConfigError
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.remarks import remarks
 from scenic_video.printable import printable
+from scenic_video.runs.experiment import Experiment
+from scenic_video.runs.initial_weights import initial_weights
+from scenic_video.runs.metadata import changed_fields
 from scenic_video.trainer import Steps, TrainState
 
 
@@ -75,11 +75,11 @@ def _check_same_run(experiment: Experiment, workdir: Path, meta: dict[str, Any])
             f"{fingerprint} and "
             f"{ {name: len(split) for name, split in experiment.dataset.splits.items()} }"
         )
-    saved = Preprocessing.from_dict(meta["preprocessing"]).sound
-    sound = experiment.preprocessing.sound
-    if saved and sound and (saved.mean, saved.std) != (sound.mean, sound.std):
+    saved = Preprocessing.from_dict(meta["preprocessing"]).audio
+    audio = experiment.preprocessing.audio
+    if saved and audio and (saved.mean, saved.std) != (audio.mean, audio.std):
         reasons.append(
-            f"mean and std of spectrograms: {saved.mean}, {saved.std} -> {sound.mean}, {sound.std}"
+            f"mean and std of spectrograms: {saved.mean}, {saved.std} -> {audio.mean}, {audio.std}"
         )
     if reasons:
         raise ConfigError(

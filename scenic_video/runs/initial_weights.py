@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import jax
 
 from scenic_video.checkpoints import restore_params
-from scenic_video.runs.device_batches import example_batch
-from scenic_video.runs.parts import build_model, build_task
-from scenic_video.runs.experiment import Experiment
-from scenic_video.runs.metadata import labels_from_json
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.data.examples import LabelSpace
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.runs.device_batches import example_batch
+from scenic_video.runs.experiment import Experiment
+from scenic_video.runs.metadata import labels_from_json
+from scenic_video.runs.parts import build_model, build_task
 from scenic_video.trust import check_run
 from scenic_video.weights.heads import head_paths, keep_classes
 from scenic_video.weights.initialize import Report

@@ -20,7 +20,7 @@ MAY_CHANGE = (
     "dataset",
     "init.allow_other_positions",
     "init.trust",
-    "preprocessing.sound.statistics",
+    "preprocessing.audio.statistics",
     "preprocessing.flow_folder",
 )
 MAY_CHANGE += tuple(f"trainer.{name}" for name in OFTEN)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from scenic_video.data.decoding.sampling import check_training_crop
-from scenic_video.field_types import Count, Positive, PositiveInt, PositiveShare, Seconds, Share
 from scenic_video.data.input.views import Views
+from scenic_video.field_types import Count, Positive, PositiveInt, PositiveShare, Seconds, Share
 
 EVALUATION_SPLITS = ("test", "validation", "validate", "val")
 

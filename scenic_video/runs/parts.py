@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scenic_video.runs import absent_data, statistics_command
-from scenic_video.runs.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.console import Terminal
+from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
+from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.agreement import checked
 from scenic_video.data.sources.datasets import open_dataset
-from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
 from scenic_video.data.sources.labels import fingerprint
-from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.statistics import identity, read_statistics
-from scenic_video.transforms.inputs import InputTransform
 from scenic_video.evaluators.evaluator import Evaluator, Run
 from scenic_video.modalities.names import MODALITIES
+from scenic_video.runs import absent_data, statistics_command
+from scenic_video.runs.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
 from scenic_video.tasks.task import Task
+from scenic_video.transforms.inputs import InputTransform
 
-TRANSFORMS = {"transform": "rgb", "sound_transform": "spectrogram"}
+TRANSFORMS = {"transform": "rgb", "audio_transform": "spectrogram"}
 """Which modality the node of a config transforms."""
 
 
@@ -69,12 +69,12 @@ def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Pre
 
 def build_transform(config: Mapping[str, Any], preprocessing: Preprocessing) -> InputTransform:
     """What is done on the device to the inputs that `preprocessing` gives."""
-    pictures = sound = None
+    pictures = audio = None
     if "rgb" in preprocessing.modalities:
         pictures = build(config["transform"], mean=preprocessing.mean, std=preprocessing.std)
-    if preprocessing.sound is not None:
-        sound = build(config["sound_transform"], sound=preprocessing.sound)
-    return InputTransform(pictures, sound)
+    if preprocessing.audio is not None:
+        audio = build(config["audio_transform"], audio=preprocessing.audio)
+    return InputTransform(pictures, audio)
 
 
 def check_transforms(config: Mapping[str, Any], modalities: Sequence[str]) -> None:
@@ -124,21 +124,21 @@ def _taken_by(function: Callable[..., Any], names: Iterable[str]) -> list[str]:
 def with_statistics(
     preprocessing: Preprocessing, dataset: Dataset, node: Any, *, split: str
 ) -> Preprocessing:
-    """`preprocessing` with what was measured of the sound of a split, where it leaves that open.
+    """`preprocessing` with what was measured of the audio of a split, where it leaves that open.
 
     `node` is the config's, of which `dataset` was built.
     """
-    sound = preprocessing.sound
-    if sound is None or sound.mean is not None:
+    audio = preprocessing.audio
+    if audio is None or audio.mean is not None:
         return preprocessing
-    found = read_statistics(Path(sound.statistics)) if sound.statistics else dataset.statistics
-    sound = sound.with_statistics(
+    found = read_statistics(Path(audio.statistics)) if audio.statistics else dataset.statistics
+    audio = audio.with_statistics(
         found.get("spectrogram", ()),
         examples=identity(split_of(dataset, split)),
         dataset=dataset.name,
-        command=statistics_command.command(node, split, sound),
+        command=statistics_command.command(node, split, audio),
     )
-    return dataclasses.replace(preprocessing, sound=sound)
+    return dataclasses.replace(preprocessing, audio=audio)
 
 
 def training_examples(dataset: Dataset, options: InputOptions) -> Sequence[Example]:

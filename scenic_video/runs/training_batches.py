@@ -4,9 +4,9 @@ from pathlib import Path
 
 import jax
 
-from scenic_video.runs.experiment import Experiment
 from scenic_video.data.input.bad_files import BadFiles
 from scenic_video.data.input.batches import TrainingBatches, batch_examples, train_batches
+from scenic_video.runs.experiment import Experiment
 from scenic_video.sharding import local_rows
 from scenic_video.trainer import Steps
 

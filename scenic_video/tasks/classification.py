@@ -55,7 +55,7 @@ class Classification:
     the mean of the labels that the present modalities were mixed to. `modality_dropout` hides each
     of the modalities it names, at the rate it gives, from single examples, but never all that one
     has. In evaluation only `modalities` are shown, all by default: so one model is evaluated with
-    sound alone, pictures alone, and both.
+    audio alone, pictures alone, and both.
     """
 
     model: Any

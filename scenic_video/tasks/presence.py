@@ -17,7 +17,7 @@ def shown_modalities(task: Task, given: Sequence[str]) -> tuple[str, ...]:
 
 
 def only_hears(shown: Sequence[str]) -> bool:
-    """Whether a clip without sound tells nothing to a model that is shown these modalities."""
+    """Whether a clip without audio tells nothing to a model that is shown these modalities."""
     return tuple(shown) == ("spectrogram",)
 
 

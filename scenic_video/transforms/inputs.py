@@ -22,7 +22,7 @@ from scenic_video.transforms.erasing import random_erasing
 from scenic_video.transforms.randaugment import MAX_MAGNITUDE, randaugment
 from scenic_video.transforms.spectrograms import SpectrogramTransform
 
-SOUND, ERASING = 2**31, 2**31 + 1
+AUDIO, ERASING = 2**31, 2**31 + 1
 """Which draws are folded into a key, beside those of pictures, which count examples."""
 
 Transformed = dict[str, Any]
@@ -33,13 +33,13 @@ Transformed = dict[str, Any]
 class InputTransform:
     """Applies to every input of a batch the transform of its kind.
 
-    `pictures` turns "rgb" into itself, `sound` "waveform" and "has_sound" into "spectrogram", and
-    "flow" becomes float32 in [-1, 1], 0 where nothing moves. With sound, "presence" holds a
+    `pictures` turns "rgb" into itself, `audio` "waveform" and "has_audio" into "spectrogram", and
+    "flow" becomes float32 in [-1, 1], 0 where nothing moves. With audio, "presence" holds a
     float32 [B] for every modality: 1, or 0 where an example lacks it.
     """
 
     pictures: "VideoTransform | None" = None
-    sound: SpectrogramTransform | None = None
+    audio: SpectrogramTransform | None = None
 
     def __call__(
         self, inputs: Mapping[str, jax.Array | np.ndarray], *, rng: jax.Array, train: bool
@@ -49,14 +49,14 @@ class InputTransform:
             transformed |= self.pictures({"rgb": inputs["rgb"]}, rng=rng, train=train)
         if "flow" in inputs:
             transformed["flow"] = (jnp.asarray(inputs["flow"], jnp.float32) - STILL) / 127
-        if self.sound is None:
+        if self.audio is None:
             return transformed
-        has_sound = jnp.asarray(inputs["has_sound"])
-        transformed["spectrogram"] = self.sound(
-            inputs["waveform"], has_sound, rng=jax.random.fold_in(rng, SOUND), train=train
+        has_audio = jnp.asarray(inputs["has_audio"])
+        transformed["spectrogram"] = self.audio(
+            inputs["waveform"], has_audio, rng=jax.random.fold_in(rng, AUDIO), train=train
         )
-        presence = {name: jnp.ones_like(has_sound) for name in transformed}
-        return transformed | {"presence": presence | {"spectrogram": has_sound}}
+        presence = {name: jnp.ones_like(has_audio) for name in transformed}
+        return transformed | {"presence": presence | {"spectrogram": has_audio}}
 
 
 @dataclasses.dataclass(frozen=True)

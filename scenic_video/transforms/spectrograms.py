@@ -11,7 +11,7 @@ from annotated_types import Len
 from jaxtyping import Array, Float, Float32, Int16, Key
 
 from scenic_video.config import ConfigError
-from scenic_video.data.input.audio import FULL_SCALE, Sound
+from scenic_video.data.input.audio import FULL_SCALE, Audio
 from scenic_video.field_types import Count
 
 
@@ -24,42 +24,42 @@ class SpectrogramTransform:
     2019, section 2). `circular_shift` rolls the spectrogram along time by a random amount.
     """
 
-    sound: Sound
+    audio: Audio
     frequency_masks: Annotated[Sequence[Count], Len(2, 2)] = (0, 0)
     time_masks: Annotated[Sequence[Count], Len(2, 2)] = (0, 0)
     circular_shift: bool = False
 
     def __post_init__(self):
-        sizes = {"frequency_masks": self.sound.num_mel_bins, "time_masks": self.sound.num_columns}
+        sizes = {"frequency_masks": self.audio.num_mel_bins, "time_masks": self.audio.num_columns}
         for name, size in sizes.items():
             masks = getattr(self, name)
             if len(masks) != 2 or min(masks) < 0 or masks[1] > size:
                 raise ConfigError(
-                    f"sound_transform.{name} is (number, width), with a width up to {size}; got "
+                    f"audio_transform.{name} is (number, width), with a width up to {size}; got "
                     f"{tuple(masks)}."
                 )
-        if self.sound.mean is None:
+        if self.audio.mean is None:
             raise ConfigError(
-                "Spectrograms are normalised by preprocessing.sound.mean and std, which are not "
+                "Spectrograms are normalised by preprocessing.audio.mean and std, which are not "
                 "set. `scenic-video data stats` computes them."
             )
 
     def __call__(
         self,
         waveform: Int16[Array | np.ndarray, "b samples"],
-        has_sound: Float32[Array | np.ndarray, " b"],
+        has_audio: Float32[Array | np.ndarray, " b"],
         *,
         rng: Key[Array, ""],
         train: bool,
     ) -> Float32[Array, "b columns bins 1"]:
-        """Zeros, the mean, where an example has no sound."""
-        assert self.sound.mean is not None and self.sound.std is not None
-        spectrogram = log_mel(jnp.asarray(waveform, jnp.float32) / FULL_SCALE, self.sound)
-        spectrogram = (spectrogram - self.sound.mean) / self.sound.std
+        """Zeros, the mean, where an example has no audio."""
+        assert self.audio.mean is not None and self.audio.std is not None
+        spectrogram = log_mel(jnp.asarray(waveform, jnp.float32) / FULL_SCALE, self.audio)
+        spectrogram = (spectrogram - self.audio.mean) / self.audio.std
         if train:
             rngs = jax.vmap(jax.random.fold_in, (None, 0))(rng, jnp.arange(len(spectrogram)))
             spectrogram = jax.vmap(self._augment)(spectrogram, rngs)
-        return jnp.where(has_sound[:, None, None] > 0, spectrogram, 0.0)[..., None]
+        return jnp.where(has_audio[:, None, None] > 0, spectrogram, 0.0)[..., None]
 
     def _augment(
         self, spectrogram: Float[Array, "columns bins"], rng: Key[Array, ""]
@@ -75,26 +75,26 @@ class SpectrogramTransform:
 
 
 def log_mel(
-    waveform: Float[Array, "*batch samples"], sound: Sound
+    waveform: Float[Array, "*batch samples"], audio: Audio
 ) -> Float[Array, "*batch columns bins"]:
-    """log(mel + offset) of magnitudes, as `Sound` says; `waveform` is in [-1, 1]."""
-    num_columns = 1 + (waveform.shape[-1] - sound.window) // sound.hop
-    at = np.arange(num_columns)[:, None] * sound.hop + np.arange(sound.window)
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(sound.window) / sound.window)
+    """log(mel + offset) of magnitudes, as `Audio` says; `waveform` is in [-1, 1]."""
+    num_columns = 1 + (waveform.shape[-1] - audio.window) // audio.hop
+    at = np.arange(num_columns)[:, None] * audio.hop + np.arange(audio.window)
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(audio.window) / audio.window)
     frames = waveform[..., at] * jnp.asarray(hann, waveform.dtype).reshape(
         (1,) * waveform.ndim + (-1,)
     )
-    magnitudes = jnp.abs(jnp.fft.rfft(frames, sound.fft_size))
+    magnitudes = jnp.abs(jnp.fft.rfft(frames, audio.fft_size))
     # By default GPUs and TPUs round the factors of a product to 10 or 7 bits.
-    mel = jnp.matmul(magnitudes, mel_matrix(sound), precision=jax.lax.Precision.HIGHEST)
-    return jnp.log(mel + sound.log_offset)
+    mel = jnp.matmul(magnitudes, mel_matrix(audio), precision=jax.lax.Precision.HIGHEST)
+    return jnp.log(mel + audio.log_offset)
 
 
-def mel_matrix(sound: Sound) -> Float32[np.ndarray, "frequencies bins"]:
+def mel_matrix(audio: Audio) -> Float32[np.ndarray, "frequencies bins"]:
     """Triangles that are straight in mels (HTK: 1127 log(1 + f / 700)); no frequency 0."""
-    frequencies = np.linspace(0, sound.sample_rate / 2, sound.fft_size // 2 + 1)[1:]
+    frequencies = np.linspace(0, audio.sample_rate / 2, audio.fft_size // 2 + 1)[1:]
     ends = np.linspace(
-        _mels(sound.lowest_frequency), _mels(sound.highest_frequency), sound.num_mel_bins + 2
+        _mels(audio.lowest_frequency), _mels(audio.highest_frequency), audio.num_mel_bins + 2
     )
     low, centre, high = ends[:-2], ends[1:-1], ends[2:]
     mels = _mels(frequencies)[:, None]

@@ -1,4 +1,4 @@
-"""What an image model gives to a model of videos or sound: patch kernels and positions.
+"""What an image model gives to a model of videos or audio: patch kernels and positions.
 
 Each function returns the `Take` of one parameter, for `initialize`.
 """
@@ -90,7 +90,7 @@ def take_positions(
 
     Over the rows and columns `image_grid` they are resampled; where that is not known they are
     taken as they are, if there are as many as `grid` has in a frame, and refused otherwise: their
-    number does not tell rows from columns. For every time they are the same. A sound's `grid` is
+    number does not tell rows from columns. For every time they are the same. An audio's `grid` is
     1 x time x mel bins. `class_token` and `image_class_token` say which of the two tables begin
     with the position of a class token; it is carried over or dropped,
     and where only the new one does, that of the new `table` is kept as drawn.

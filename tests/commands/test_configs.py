@@ -140,8 +140,8 @@ def test_a_node_can_be_given_as_a_whole(config_file, name, node):
 
 
 def test_a_node_inside_another_gets_its_target(config_file):
-    config = load(config_file, "--config.preprocessing.sound={'seconds': 2.0}")
-    assert config.preprocessing.sound.target == "scenic_video.data.input.audio:Sound"
+    config = load(config_file, "--config.preprocessing.audio={'seconds': 2.0}")
+    assert config.preprocessing.audio.target == "scenic_video.data.input.audio:Audio"
 
 
 def test_none_leaves_a_node_out(config_file):

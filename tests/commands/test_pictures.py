@@ -70,7 +70,7 @@ def trained(pictures, tmp_path_factory):
 def test_a_folder_of_pictures_is_checked(pictures, capsys):
     assert main(["data", "check", str(pictures), "--strict"]) == 0
     out = capsys.readouterr().out
-    assert "Without sound" not in out
+    assert "Without audio" not in out
     assert out.splitlines()[-1] == "All 30 examples can be read."
 
 

@@ -1,4 +1,4 @@
-"""By whose statistics a run normalises its sound."""
+"""By whose statistics a run normalises its audio."""
 
 import dataclasses
 import shlex
@@ -8,7 +8,7 @@ import pytest
 from scenic_video.cli import main
 from scenic_video.commands.configs import load_config
 from scenic_video.data import synthetic
-from scenic_video.data.input.audio import Sound
+from scenic_video.data.input.audio import Audio
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.datasets import open_dataset
 from scenic_video.runs.experiment import build_experiment
@@ -16,8 +16,8 @@ from scenic_video.runs.options import InputOptions
 from scenic_video.runs.parts import with_statistics
 from tests.helpers.runs import MBT
 
-SOUND = Sound(seconds=0.32, num_mel_bins=32)
-SEES_AND_HEARS = Preprocessing(num_frames=2, modalities=("rgb", "spectrogram"), sound=SOUND)
+AUDIO = Audio(seconds=0.32, num_mel_bins=32)
+SEES_AND_HEARS = Preprocessing(num_frames=2, modalities=("rgb", "spectrogram"), audio=AUDIO)
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def chosen(node, split):
         {"path": node} if isinstance(node, str) else {k: node[k] for k in node if k != "target"}
     )
     found = with_statistics(SEES_AND_HEARS, open_dataset(**fields), node, split=split)
-    assert found.sound is not None
-    return found.sound.mean, found.sound.std
+    assert found.audio is not None
+    return found.audio.mean, found.audio.std
 
 
 def measure(error):
@@ -90,12 +90,12 @@ def test_a_run_on_a_subset_takes_the_statistics_of_the_split(tmp_path):
     assert experiment.input == InputOptions(batch_size=8, num_examples=8)
     trained = Preprocessing.from_dict(experiment.checkpoint_meta()["preprocessing"])
     assert trained == experiment.preprocessing  # which is all that an evaluation asks
-    assert trained.sound is not None and trained.sound.mean is not None
+    assert trained.audio is not None and trained.audio.mean is not None
 
 
 def test_statistics_may_lie_in_another_folder_which_the_run_names(two):
-    elsewhere = dataclasses.replace(SOUND, statistics="kept")
-    preprocessing = dataclasses.replace(SEES_AND_HEARS, sound=elsewhere)
+    elsewhere = dataclasses.replace(AUDIO, statistics="kept")
+    preprocessing = dataclasses.replace(SEES_AND_HEARS, audio=elsewhere)
     node = {"target": "scenic_video.data.sources.datasets:open_dataset", "multilabel": True}
     node["path"] = "two/a.csv"
     dataset = open_dataset("two/a.csv", multilabel=True)
@@ -103,13 +103,13 @@ def test_statistics_may_lie_in_another_folder_which_the_run_names(two):
         with_statistics(preprocessing, dataset, node, split="a")
     measure(error)
     assert sorted(path.name for path in two.iterdir()) == ["a.csv", "b.csv"]
-    found = with_statistics(preprocessing, dataset, node, split="a").sound
+    found = with_statistics(preprocessing, dataset, node, split="a").audio
     assert found is not None and found.mean is not None
 
 
-def test_a_place_that_cannot_be_written_to_is_told_before_sound_is_read(two, capsys):
+def test_a_place_that_cannot_be_written_to_is_told_before_audio_is_read(two, capsys):
     assert (
         main(["data", "stats", "two/a.csv", "--split=a", "--multilabel", "--out=/proc/none"]) == 2
     )
     said = capsys.readouterr().err
-    assert "Nothing can be written to /proc/none" in said and "sound.statistics=FOLDER" in said
+    assert "Nothing can be written to /proc/none" in said and "audio.statistics=FOLDER" in said

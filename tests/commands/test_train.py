@@ -7,7 +7,7 @@ import pytest
 
 from scenic_video.cli import main
 from scenic_video.data import synthetic
-from tests.helpers.runs import CONFIG, MBT, without_sound
+from tests.helpers.runs import CONFIG, MBT, without_audio
 
 
 def train(config, workdir, **overrides):
@@ -53,11 +53,11 @@ def test_a_damaged_best_checkpoint_is_passed_over_once_training_is_over(config, 
 
 
 @pytest.mark.slow
-def test_a_model_that_only_hears_is_not_trained_on_clips_without_sound(tmp_path, capsys):
+def test_a_model_that_only_hears_is_not_trained_on_clips_without_audio(tmp_path, capsys):
     synthetic.dataset(directory=str(tmp_path / "clips"), num_clips=8, size=32, seconds=0.7)
     rows = ["path,label"]
     for index, clip in enumerate(sorted((tmp_path / "clips").rglob("*.mp4"))[:8]):
-        silent = without_sound(clip, tmp_path / f"{index}.mp4")
+        silent = without_audio(clip, tmp_path / f"{index}.mp4")
         rows.append(f"{silent},{'ab'[index % 2]}")
     (tmp_path / "manifests").mkdir()
     for split in ("train", "test"):

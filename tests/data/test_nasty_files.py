@@ -77,8 +77,8 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("has_cover, found", [(False, "audio"), (True, "audio, cover")])
-def test_sound_alone_is_refused(tmp_path, has_cover, found):
-    path = str(tmp_path / "sound.mp4")
+def test_audio_alone_is_refused(tmp_path, has_cover, found):
+    path = str(tmp_path / "audio.mp4")
     with av.open(path, "w") as container:
         stream = container.add_stream("aac", rate=16000, layout="mono")
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), "fltp", "mono")
@@ -91,7 +91,7 @@ def test_sound_alone_is_refused(tmp_path, has_cover, found):
             container.mux(cover.encode())
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    with pytest.raises(UnreadableVideo, match=f"sound.mp4: there is no video in it, only {found}"):
+    with pytest.raises(UnreadableVideo, match=f"audio.mp4: there is no video in it, only {found}"):
         inspect(path)
 
 

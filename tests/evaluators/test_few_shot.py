@@ -10,7 +10,7 @@ import pytest
 
 from scenic_video.config import ConfigError
 from scenic_video.data.examples import Dataset, Example, LabelSpace
-from scenic_video.data.input.audio import Sound
+from scenic_video.data.input.audio import Audio
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.views import Views
 from scenic_video.evaluators.evaluator import Run
@@ -54,7 +54,7 @@ def write_clip(path, colour, rng, *, loudness=None):
         stream = container.add_stream("libx264", rate=10, options={"threads": "1"})
         stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
         if loudness is not None:
-            audio = container.add_stream("aac", rate=16_000, layout="mono")
+            audio_stream = container.add_stream("aac", rate=16_000, layout="mono")
             noise = rng.normal(0, loudness, (1, 6_400)).astype(np.float32)
             frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="mono")
             frame.sample_rate, frame.pts = 16_000, 0
@@ -64,7 +64,7 @@ def write_clip(path, colour, rng, *, loudness=None):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.copy(), format="rgb24")))
         container.mux(stream.encode())
         if loudness is not None:
-            container.mux([*audio.encode(frame), *audio.encode()])
+            container.mux([*audio_stream.encode(frame), *audio_stream.encode()])
 
 
 @pytest.fixture(scope="module")
@@ -211,18 +211,18 @@ def test_a_task_without_features_is_refused(dataset):
         compile_features(run)
 
 
-def test_clips_without_sound_have_no_features_where_the_run_only_hears(dataset, tmp_path):
+def test_clips_without_audio_have_no_features_where_the_run_only_hears(dataset, tmp_path):
     rng = np.random.default_rng(0)
     examples = []
     for i, loudness in enumerate((0.1, None, 0.2, 0.0)):
         write_clip(tmp_path / f"{i}.mp4", COLOURS[0], rng, loudness=loudness)
         examples.append(Example(str(i), str(tmp_path / f"{i}.mp4"), {"loudness": (0,)}))
     run = make_run(dataset, batch_size=4)
-    sound = Sound(seconds=0.2, mean=0.0, std=1.0)
+    audio = Audio(seconds=0.2, mean=0.0, std=1.0)
     hearing = dataclasses.replace(
         run,
         task=Loudness(),
-        preprocessing=Preprocessing(1, modalities=("spectrogram",), sound=sound),
+        preprocessing=Preprocessing(1, modalities=("spectrogram",), audio=audio),
     )
     labels = only(dataset, "loudness").labels
     found = extract(

@@ -64,13 +64,13 @@ def _write_video(
     ticks: Sequence[int] | None = None,
     rotation: int = 0,
     matrix: Sequence[int] | None = None,
-    sound: np.ndarray | None = None,
+    audio: np.ndarray | None = None,
     faststart: bool = True,
 ) -> str:
     """Writes `frames` to `path`, whose suffix names the container, and gives it back as a string.
 
     Frame i is shown at ticks[i] / fps seconds (default: i / fps). `rotation` is by how many
-    degrees a player turns the picture clockwise, `matrix` the nine numbers of that. `sound` is
+    degrees a player turns the picture clockwise, `matrix` the nine numbers of that. `audio` is
     mono at 16 kHz.
     """
     mp4 = {"movflags": "+faststart"} if faststart and str(path).endswith(".mp4") else {}
@@ -84,8 +84,8 @@ def _write_video(
             stream.set_display_rotation(-rotation)
         if matrix is not None:
             stream.set_display_matrix(matrix)
-        audio = (
-            container.add_stream("aac", rate=16000, layout="mono") if sound is not None else None
+        audio_stream = (
+            container.add_stream("aac", rate=16000, layout="mono") if audio is not None else None
         )
         for index, picture in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
@@ -95,11 +95,11 @@ def _write_video(
             frame.time_base = Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-        if sound is not None and audio is not None:
+        if audio is not None and audio_stream is not None:
             samples = av.AudioFrame.from_ndarray(
-                sound[None].astype(np.float32), format="fltp", layout="mono"
+                audio[None].astype(np.float32), format="fltp", layout="mono"
             )
             samples.sample_rate, samples.pts = 16000, 0
-            container.mux(audio.encode(samples))
-            container.mux(audio.encode())
+            container.mux(audio_stream.encode(samples))
+            container.mux(audio_stream.encode())
     return str(path)

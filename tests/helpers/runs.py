@@ -25,7 +25,7 @@ def get_config():
 AUDIOVISUAL = CONFIG.replace(
     "resize=18, crop=16",
     """resize=18, crop=16, modalities=("rgb", "spectrogram"),
-                           sound=dict(seconds=0.32, num_mel_bins=32, mean=0.0, std=1.0)""",
+                           audio=dict(seconds=0.32, num_mel_bins=32, mean=0.0, std=1.0)""",
 )
 MBT = AUDIOVISUAL.replace(
     """model=dict(target="projects.vivit.model:FactorisedEncoder", hidden_size=16, mlp_dim=16,
@@ -43,7 +43,7 @@ FLOW = CONFIG.replace("crop=16", 'crop=16, modalities=("flow",)').replace(
 )
 
 
-def without_sound(source: Path, target: Path) -> Path:
+def without_audio(source: Path, target: Path) -> Path:
     """The same pictures, packet for packet, and no audio stream."""
     with av.open(str(source)) as read, av.open(str(target), "w") as written:
         stream = written.add_stream_from_template(read.streams.video[0])

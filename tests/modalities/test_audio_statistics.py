@@ -6,7 +6,7 @@ import pytest
 
 from scenic_video.cli import main
 from scenic_video.data.examples import Example
-from scenic_video.data.input.audio import FULL_SCALE, Sound
+from scenic_video.data.input.audio import FULL_SCALE, Audio
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.preparation.records import build_tfds
 from scenic_video.data.sources.datasets import open_dataset, tfds
@@ -15,7 +15,7 @@ from scenic_video.modalities.audio_statistics import spectrogram_statistics
 from scenic_video.transforms.spectrograms import log_mel
 
 RATE, FPS = 16_000, 10
-SOUND = Sound(seconds=0.5)
+AUDIO = Audio(seconds=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def films(tmp_path_factory, write_video, moving_frames):
     tracks += [np.zeros(RATE), None]
     rows = ["path,label"]
     for number, track in enumerate(tracks):
-        write_video(folder / f"{number}.mp4", moving_frames(FPS, 32, 32), fps=FPS, sound=track)
+        write_video(folder / f"{number}.mp4", moving_frames(FPS, 32, 32), fps=FPS, audio=track)
         rows.append(f"{number}.mp4,{'ab'[number % 2]}")
     (folder / "train.csv").write_text("\n".join(rows) + "\n")
     return folder
@@ -35,11 +35,11 @@ def films(tmp_path_factory, write_video, moving_frames):
 
 def test_mean_and_deviation_are_those_of_all_audible_columns(films):
     dataset = open_dataset(films)
-    found = spectrogram_statistics(dataset.splits["train"], SOUND)
-    reader = Preprocessing(num_frames=1, modalities=("spectrogram",), sound=SOUND)
+    found = spectrogram_statistics(dataset.splits["train"], AUDIO)
+    reader = Preprocessing(num_frames=1, modalities=("spectrogram",), audio=AUDIO)
     values = [
         log_mel(
-            jnp.asarray(reader.eval_inputs(example)["waveform"][0] / FULL_SCALE, "float32"), SOUND
+            jnp.asarray(reader.eval_inputs(example)["waveform"][0] / FULL_SCALE, "float32"), AUDIO
         )
         for example in dataset.splits["train"][:3]
     ]
@@ -50,13 +50,13 @@ def test_mean_and_deviation_are_those_of_all_audible_columns(films):
 
 def test_files_that_cannot_be_read_are_counted(films, tmp_path):
     examples = [*open_dataset(films).splits["train"], Example("x", str(tmp_path / "x.mp4"), {})]
-    found = spectrogram_statistics(examples, SOUND)
+    found = spectrogram_statistics(examples, AUDIO)
     assert (found["num_silent"], found["num_unreadable"]) == (2, 1)
 
 
-def test_a_dataset_without_sound_has_no_statistics(films):
-    with pytest.raises(ValueError, match="None of the 2 examples has any sound"):
-        spectrogram_statistics(open_dataset(films).splits["train"][3:], SOUND)
+def test_a_dataset_without_audio_has_no_statistics(films):
+    with pytest.raises(ValueError, match="None of the 2 examples has any audio"):
+        spectrogram_statistics(open_dataset(films).splits["train"][3:], AUDIO)
 
 
 def test_the_verb_keeps_statistics_with_the_data(films, capsys):
@@ -66,10 +66,10 @@ def test_the_verb_keeps_statistics_with_the_data(films, capsys):
     assert kept["scale"]["num_mel_bins"] == 64 and kept["split"] == "train"
     dataset = open_dataset(films)
     assert dataset.statistics["spectrogram"] == [kept]
-    sound = Sound(seconds=0.3, num_mel_bins=64).with_statistics(
+    audio = Audio(seconds=0.3, num_mel_bins=64).with_statistics(
         [kept], examples=identity(dataset.splits["train"]), dataset="films", command=""
     )
-    assert (sound.mean, sound.std) == (kept["mean"], kept["std"])
+    assert (audio.mean, audio.std) == (kept["mean"], kept["std"])
 
 
 def test_a_split_is_known_by_its_examples_whatever_their_labels_and_order(films, tmp_path):

@@ -41,7 +41,7 @@ RGB: dict[str, Any] = BOTH | {
     "masking_rates": {"rgb": RATES["rgb"]},
     "encoder": "separate",
 }
-SOUND: dict[str, Any] = BOTH | {
+AUDIO: dict[str, Any] = BOTH | {
     "modalities": ("spectrogram",),
     "masking_rates": {"spectrogram": RATES["spectrogram"]},
     "encoder": "separate",
@@ -60,7 +60,7 @@ MODELS: dict[str, Any] = {
     "avmae_shared_shareddec": Audiovisual(**BOTH, encoder="shared"),
     "avmae_inpainting_mid_shareddec": Audiovisual(**BOTH, objective="public_inpainting"),
     "avmae_single_rgb": Audiovisual(**RGB),
-    "avmae_single_spectrogram": Audiovisual(**SOUND),
+    "avmae_single_spectrogram": Audiovisual(**AUDIO),
 }
 
 
@@ -247,7 +247,7 @@ def test_reconstructions_equal_the_public_implementations(name):
 
 
 @slow
-@pytest.mark.parametrize("fields", [RGB, SOUND], ids=["rgb", "spectrogram"])
+@pytest.mark.parametrize("fields", [RGB, AUDIO], ids=["rgb", "spectrogram"])
 def test_separate_encoders_and_decoders_are_two_models(fields):
     model = Audiovisual(**fields, decoder="separate")
     assert_golden("avmae_late_sepdec", model, modalities=model.modalities)
@@ -283,7 +283,7 @@ WITHOUT = r"(.*/)?encoder_norm/(scale|bias)"
 def test_normalize_is_the_norm_at_the_end_of_every_encoder_and_decoder():
     """Left out, the public norm over what remains gives what the public code encodes."""
     case, params, inputs, masks, arrays = golden("avmae_single_spectrogram")
-    model = Audiovisual(**SOUND, normalize=False)
+    model = Audiovisual(**AUDIO, normalize=False)
     kept = {path: shape for path, shape in case.tree.items() if not re.fullmatch(WITHOUT, path)}
     assert shapes_of(model, **inputs) == kept and len(case.tree) - len(kept) == 4
     encoded = run(model, params, inputs, encode_only=True)["spectrogram"]
@@ -350,7 +350,7 @@ def test_inpainting_looks_at_the_other_modality_alone(decoder):
 
 
 @slow
-def test_all_of_the_sound_may_be_given_to_predict_video_from():
+def test_all_of_the_audio_may_be_given_to_predict_video_from():
     _, params, inputs, _, _ = golden("avmae_mid_shareddec")
     fields: dict[str, Any] = BOTH | {"masking_rates": {"rgb": 0.75, "spectrogram": 0.0}}
     model: Any = Audiovisual(**fields, objective="inpainting")
@@ -387,7 +387,7 @@ def test_masks_follow_the_key_and_differ_between_steps():
 
 
 @slow
-def test_video_is_hidden_in_tubes_while_sound_is_not():
+def test_video_is_hidden_in_tubes_while_audio_is_not():
     model: Any = Audiovisual(**BOTH, masking="tube")
     _, params, inputs, _, _ = golden("avmae_mid_shareddec")
     rngs = {"mask": jax.random.key(0)}
@@ -423,7 +423,7 @@ def test_bfloat16_remat_and_learned_positions_predict_in_float32():
         ({"fusion_layers": 3}, "fusion_layers between 1 and num_layers - 1; got 3 of 3"),
         ({"masking_rates": {"rgb": 0.9}}, "are for rgb, but modalities are rgb, spec"),
         ({"masking_rates": RATES | {"flow": 0.5}}, "masking_rates are for flow, rgb, spectrogram"),
-        ({**SOUND, "masking": "tube"}, "Tubes are of video"),
+        ({**AUDIO, "masking": "tube"}, "Tubes are of video"),
         ({"decoder": "early", "objective": "inpainting"}, "sees the visible tokens of both"),
         ({**RGB, "objective": "inpainting"}, "Inpainting needs both"),
         ({"modalities": ("spectrogram", "rgb")}, "in that order"),

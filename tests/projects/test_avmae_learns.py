@@ -8,7 +8,7 @@ from tests.helpers.learning import learn
 
 @pytest.fixture(scope="module")
 def event(tmp_path_factory):
-    """Accuracies by variant, of motion x sound: of 20 events, eyes alone leave 4 and ears alone 5,
+    """Accuracies by variant, of motion x audio: of 20 events, eyes alone leave 4 and ears alone 5,
     so that nobody without the other sense is right on more than 25 % and 20 %."""
     folder = tmp_path_factory.mktemp("avmae")
     clips, start = folder / "clips", folder / "pretraining"
@@ -20,7 +20,7 @@ def event(tmp_path_factory):
         trainer__eval_every=1500,
         learning_rate__warmup_steps=150,
     )
-    variants = ("audiovisual", "audiovisual_from_scratch", "video", "sound")
+    variants = ("audiovisual", "audiovisual_from_scratch", "video", "audio")
     return {
         variant: learn(
             f"avmae/synthetic_fine_tuning.py:{variant}",
@@ -34,7 +34,7 @@ def event(tmp_path_factory):
 
 @pytest.mark.slow
 def test_eyes_and_ears_together_are_better_than_either(event):
-    for alone in ("video", "sound"):
+    for alone in ("video", "audio"):
         assert event["audiovisual"]["top1"] >= event[alone]["top1"] + 0.08
 
 

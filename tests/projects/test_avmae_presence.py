@@ -27,7 +27,7 @@ INPUTS = {
     "spectrogram": jax.random.normal(jax.random.key(1), (4, 24, 8, 1)),
 }
 PRESENCE = {"rgb": jnp.array([1.0, 1, 0, 0]), "spectrogram": jnp.array([1.0, 0, 1, 0])}
-"""Both, pictures alone, sound alone, and neither."""
+"""Both, pictures alone, audio alone, and neither."""
 
 CLASSIFIERS: dict[str, Any] = {
     "bottlenecks": MBT(**HEAD),
@@ -133,7 +133,7 @@ def test_what_is_absent_is_not_scored_and_inpainting_takes_both(name, expected):
     assert {m: x.mask.sum(axis=1).tolist() for m, x in output.items()} == expected
 
 
-def test_without_sound_attention_over_all_tokens_is_that_of_pictures_alone():
+def test_without_audio_attention_over_all_tokens_is_that_of_pictures_alone():
     model = CLASSIFIERS["all_tokens"]
     alone = model.clone(modalities=("rgb",))
     params = start(model)
@@ -148,8 +148,8 @@ def test_without_sound_attention_over_all_tokens_is_that_of_pictures_alone():
 def test_gradients_are_finite_and_none_reaches_what_is_absent(name):
     model = CLASSIFIERS[name]
     run, params = compiled(model), start(model)
-    no_sound = PRESENCE | {"spectrogram": jnp.zeros(4)}
-    gradients = jax.grad(lambda p: (run(p, INPUTS, no_sound)[:3] ** 2).sum())(params)
+    no_audio = PRESENCE | {"spectrogram": jnp.zeros(4)}
+    gradients = jax.grad(lambda p: (run(p, INPUTS, no_audio)[:3] ** 2).sum())(params)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradients))
     assert (gradients["embedding_spectrogram"]["kernel"] == 0).all()
     assert np.abs(gradients["embedding"]["kernel"]).max() > 0

@@ -40,8 +40,8 @@ FINE: dict[str, Any] = SIZE | {"num_classes": 5, "tubelet_size": (2, 8, 8), "fus
 FINE |= {"classifier": "gap", "num_bottlenecks": 2}
 ONE: dict[str, Any] = SIZE | {"num_classes": 5, "classifier": "gap"}
 CLIPS = jax.random.normal(jax.random.key(0), (2, 4, 16, 16, 3))
-SOUND = jax.random.normal(jax.random.key(1), (2, 24, 16, 1))
-INPUTS: Any = {"rgb": CLIPS, "spectrogram": SOUND}
+AUDIO = jax.random.normal(jax.random.key(1), (2, 24, 16, 1))
+INPUTS: Any = {"rgb": CLIPS, "spectrogram": AUDIO}
 Audiovisual = AudiovisualMaskedAutoencoder
 Params = dict[str, Any]
 
@@ -180,8 +180,8 @@ def test_separate_encoders_leave_the_common_norm_fresh():
 
 
 @pytest.mark.parametrize(("old", "new"), [(1, 3), pytest.param(3, 1, marks=pytest.mark.slow)])
-def test_sound_of_other_channels_gives_the_same_tokens(old, new):
-    sounds = {n: jnp.repeat(SOUND, n, axis=-1) for n in (old, new)}
+def test_audio_of_other_channels_gives_the_same_tokens(old, new):
+    sounds = {n: jnp.repeat(AUDIO, n, axis=-1) for n in (old, new)}
     fields: dict[str, Any] = HEARD | {"encoder": "separate"}
     source_model = Audiovisual(**fields)
     source = parameters(source_model, seed=1, spectrogram=sounds[old])
@@ -287,8 +287,8 @@ def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
         if classifier == "token":
             np.testing.assert_array_equal(params[f"cls{suffix.strip('_')}"], source["cls"])
     old = source["Transformer"]["posembed_input"]["pos_embedding"][0, first:].reshape(3, 3, -1)
-    sound = blocks["posembed_input_spectrogram"]["pos_embedding"][0, first:].reshape(3, 2, -1)
-    np.testing.assert_allclose(sound, old[:, ::2], atol=1e-6)
+    audio = blocks["posembed_input_spectrogram"]["pos_embedding"][0, first:].reshape(3, 2, -1)
+    np.testing.assert_allclose(audio, old[:, ::2], atol=1e-6)
     video = blocks["posembed_input"]["pos_embedding"][0, first:].reshape(2, 2, 2, -1)
     np.testing.assert_allclose(video, [old[::2, ::2]] * 2, atol=1e-6)
     kernel = source["embedding"]["kernel"]

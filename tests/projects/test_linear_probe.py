@@ -12,7 +12,7 @@ from projects.avmae.model import PretrainedMBT
 SIZE: dict[str, Any] = {"hidden_size": 16, "mlp_dim": 16, "num_layers": 1, "num_heads": 2}
 SIZE |= {"num_classes": 3, "classifier": "gap", "linear_probe": True}
 CLIPS = jax.random.normal(jax.random.key(0), (8, 2, 16, 16, 3))
-SOUND = jax.random.normal(jax.random.key(1), (8, 16, 8, 1))
+AUDIO = jax.random.normal(jax.random.key(1), (8, 16, 8, 1))
 
 
 def start(model, **inputs):
@@ -73,10 +73,10 @@ def test_the_statistics_are_those_of_the_modalities_that_are_there():
     model = PretrainedMBT(
         **SIZE, tubelet_size=(2, 8, 8), modalities=("rgb", "spectrogram"), fusion_layer=1
     )
-    inputs = {"rgb": CLIPS, "spectrogram": SOUND}
+    inputs = {"rgb": CLIPS, "spectrogram": AUDIO}
     params, stats = start(model, **inputs)
-    no_sound = {"rgb": jnp.ones(8), "spectrogram": jnp.zeros(8)}
-    logits, state = trained(model, params, stats, **inputs, presence=no_sound)
+    no_audio = {"rgb": jnp.ones(8), "spectrogram": jnp.zeros(8)}
+    logits, state = trained(model, params, stats, **inputs, presence=no_audio)
     features = np.asarray(state["intermediates"]["features"][0])
     kept = state["batch_stats"]["BatchNorm_0"]["mean"]
     np.testing.assert_allclose(kept, 0.1 * features.mean(axis=0), atol=1e-5)

@@ -124,7 +124,7 @@ def test_gflops_are_those_of_the_public_implementation(name, gflops):
         ({"fusion_layer": 3, "num_bottlenecks": 0}, True),
     ],
 )
-def test_video_hears_sound_only_through_the_fusion(fields, hears):
+def test_video_hears_audio_only_through_the_fusion(fields, hears):
     _, params, inputs = golden("mbt_bottleneck_token")
     model = MBT(**dict(TINY, **fields))
     silent = inputs | {"spectrogram": 0 * inputs["spectrogram"]}

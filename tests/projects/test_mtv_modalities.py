@@ -1,4 +1,4 @@
-"""Views of sound and optical flow beside RGB, and examples that lack a modality."""
+"""Views of audio and optical flow beside RGB, and examples that lack a modality."""
 
 import functools
 from typing import Any
@@ -14,7 +14,7 @@ from projects.mtv.views import View, parse_views
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, MLPFusion
 from tests.helpers.drawn import drawn
 
-# Flow 2 times, sound 4, RGB 8; sound is in the middle, so that both others are its neighbours.
+# Flow 2 times, audio 4, RGB 8; audio is in the middle, so that both others are its neighbours.
 VIEWS = (
     View(8, 16, num_layers=1, num_heads=1, tubelet_size=(4, 12, 8), modality="flow"),
     View(12, 16, num_layers=1, num_heads=2, tubelet_size=(8, 16), modality="spectrogram"),
@@ -115,7 +115,7 @@ def test_an_example_without_anything_gives_a_number(name):
     assert np.isfinite(logits).all()
 
 
-def test_a_view_of_sound_that_is_absent_is_not_the_same_as_silence():
+def test_a_view_of_audio_that_is_absent_is_not_the_same_as_silence():
     model = prepared("attention")
     silent = inputs() | {"spectrogram": jnp.zeros(SHAPES["spectrogram"])}
     absent = model(silent, everything(spectrogram=jnp.zeros(2)))
@@ -154,13 +154,13 @@ def shape_only(frames, columns):
     }
 
 
-def test_sound_of_other_times_is_refused_with_the_time_frames_that_would_do():
+def test_audio_of_other_times_is_refused_with_the_time_frames_that_would_do():
     """Their seconds depend on the hop, which a model does not know."""
     model = MTV(num_classes=3, views="Ti:rgb+Ti:audio", global_num_layers=1)
-    advice = r"256 time frames \(sound.seconds=2.56 at a hop of 10 ms\) are 16 times"
+    advice = r"256 time frames \(audio.seconds=2.56 at a hop of 10 ms\) are 16 times"
     with pytest.raises(ValueError, match=f"have 50, 16 tubelets .* {advice}"):
         shapes_of(model, **shape_only(32, 800))
-    advice = r"to 240 time frames \(sound.seconds=2.4 at a hop of 10 ms\)"
+    advice = r"to 240 time frames \(audio.seconds=2.4 at a hop of 10 ms\)"
     with pytest.raises(ValueError, match=f"250 time frames .* {advice}"):
         shapes_of(model, **shape_only(32, 250))
     shapes_of(model, **shape_only(32, 256))  # as advised

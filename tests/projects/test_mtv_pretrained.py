@@ -156,16 +156,16 @@ def test_a_view_starts_from_no_model_of_videos():
         from_image_models(target=draw(MTV(**FIELDS, views=(COARSE,))), source=source)
 
 
-def test_sound_and_flow_start_from_image_models_as_if_grey():
+def test_audio_and_flow_start_from_image_models_as_if_grey():
     """What a model of images says of a picture whose channels are equal."""
     flow = View(16, 24, num_layers=1, num_heads=2, tubelet_size=(1, 8, 8), modality="flow")
-    sound = View(24, 32, num_layers=2, num_heads=3, tubelet_size=(8, 8), modality="spectrogram")
-    sources = [image_model(view)[1] for view in (flow, sound)]
+    audio = View(24, 32, num_layers=2, num_heads=3, tubelet_size=(8, 8), modality="spectrogram")
+    sources = [image_model(view)[1] for view in (flow, audio)]
     inputs: Any = {
         "flow": CLIP[..., :2],
         "spectrogram": jnp.concatenate([CLIP[:, 0, :16, :, :1]] * 2, axis=1),
     }
-    model = MTV(**FIELDS, views=(flow, sound), classifier="gap")
+    model = MTV(**FIELDS, views=(flow, audio), classifier="gap")
     begin = functools.partial(from_image_models, target=draw(model, **inputs), source=sources)
     with pytest.raises(ValueError, match="9 positions, and this model 1 x 3"):
         begin()

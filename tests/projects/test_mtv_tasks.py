@@ -1,4 +1,4 @@
-"""Multiview transformers in the task that trains them: several heads, sound that some lack."""
+"""Multiview transformers in the task that trains them: several heads, audio that some lack."""
 
 import functools
 from typing import Any
@@ -15,11 +15,11 @@ from scenic_video.tasks.classification import Classification
 from tests.helpers.drawn import drawn
 
 RGB = View(16, 16, num_layers=1, num_heads=2, tubelet_size=(2, 8, 8))
-SOUND = View(8, 16, num_layers=1, num_heads=2, tubelet_size=(8, 16), modality="spectrogram")
+AUDIO = View(8, 16, num_layers=1, num_heads=2, tubelet_size=(8, 16), modality="spectrogram")
 HEADS = {"noun": 5, "verb": 3}
 MODEL = MTV(
     num_classes=8,
-    views=(RGB, SOUND),
+    views=(RGB, AUDIO),
     fusion=CrossViewAttention(layers=(0,)),
     global_mlp_dim=16,
     global_num_layers=1,
@@ -32,7 +32,7 @@ def as_it_is(inputs, *, rng, train):
 
 
 def batch_of(**changed):
-    """Two examples; the second has no sound."""
+    """Two examples; the second has no audio."""
     random = np.random.default_rng(0)
     inputs = {
         "rgb": random.uniform(-1, 1, (2, 4, 16, 16, 3)).astype(np.float32),
@@ -66,12 +66,12 @@ def test_heads_share_the_logits_of_one_model():
     assert np.isfinite(output.loss) and {"top1", "noun_top1", "verb_top1"} & output.metrics.keys()
 
 
-def test_the_loss_does_not_hear_what_stands_in_place_of_sound():
+def test_the_loss_does_not_hear_what_stands_in_place_of_audio():
     step, variables = task_and_variables()
-    sound = batch_of()["inputs"]["spectrogram"]
+    audio = batch_of()["inputs"]["spectrogram"]
     loss = step(variables, batch_of()).loss
-    assert step(variables, batch_of(spectrogram=sound + [[[[0.0]]], [[[9.0]]]])).loss == loss
-    assert step(variables, batch_of(spectrogram=sound + [[[[9.0]]], [[[0.0]]]])).loss != loss
+    assert step(variables, batch_of(spectrogram=audio + [[[[0.0]]], [[[9.0]]]])).loss == loss
+    assert step(variables, batch_of(spectrogram=audio + [[[[9.0]]], [[[0.0]]]])).loss != loss
 
 
 def test_a_config_of_several_modalities_builds_it():

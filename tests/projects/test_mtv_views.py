@@ -15,7 +15,7 @@ from scenic_video.config import build
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, MLPFusion
 
 TINY = View(8, 16, num_layers=1, num_heads=2, tubelet_size=(2, 8, 8))
-SOUND = ("audio", "spectrogram")
+AUDIO = ("audio", "spectrogram")
 FIELDS = dataclasses.asdict(TINY)
 
 
@@ -95,9 +95,9 @@ def test_another_modality_does_not_turn_views_of_one_around(text, expected):
         assert [f"{words[view.modality]} {view.tubelet_size[0]}" for view in views] == expected
 
 
-def test_views_may_be_given_one_by_one_and_sound_by_either_name():
+def test_views_may_be_given_one_by_one_and_audio_by_either_name():
     assert read_views(["S/4", "B/2"]) == parse_views("B/2+S/4")
-    heard = [FIELDS | {"modality": name, "tubelet_size": (8, 16)} for name in SOUND]
+    heard = [FIELDS | {"modality": name, "tubelet_size": (8, 16)} for name in AUDIO]
     assert read_views(heard[:1]) == read_views(heard[1:])
     with pytest.raises(ValueError, match="Cannot read 'B' as a view"):
         read_views(["B"])
@@ -137,7 +137,7 @@ def test_views_of_one_tubelet_have_one_order():
         ("b/2", "case matters"),
         ("B/0", "no extent"),
         ("B:", "size/tubelet"),
-        ("B:sound", "'sound'; views see rgb, audio, spectrogram, flow"),
+        ("B:audio", "'audio'; views see rgb, audio, spectrogram, flow"),
         ("B/16x16x2:audio", "time frames, mel bins"),
     ],
 )
@@ -160,7 +160,7 @@ def test_a_view_that_cannot_be_read_is_named(text, message):
         ({"views": (TINY,), "repetition": "mirror"}, "repetition"),
         ({"views": (TINY,), "classifier": "map"}, "classifier"),
         ({"views": (TINY,), "dtype": "float64"}, "dtype"),
-        ({"views": [FIELDS | {"modality": "sound"}]}, "modality is 'sound'"),
+        ({"views": [FIELDS | {"modality": "audio"}]}, "modality is 'audio'"),
         ({"views": [FIELDS | {"modality": "spectrogram"}]}, "mel bins"),
         ({"views": [FIELDS | {"tubelet_size": (2, 8)}]}, "frames, rows"),
         ({"views": [FIELDS | {"tubelet_size": (0, 8, 8)}]}, "integers from 1 up"),

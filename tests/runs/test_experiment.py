@@ -22,7 +22,7 @@ from tests.helpers.runs import MBT
         (["learning_rate.peak=1e999"], "learning_rate.peak is inf; wanted a number from 0 up"),
         (["input.max_bad_share=abc"], "input.max_bad_share is 'abc'; wanted a number from 0"),
         (["input.decode_timeout=-1"], "input.decode_timeout is -1; wanted a number above 0"),
-        (["preprocessing.sound=abc"], "preprocessing.sound must be a node"),
+        (["preprocessing.audio=abc"], "preprocessing.audio must be a node"),
         (["dataset.num_clips=None"], "dataset.num_clips is None; wanted a whole number above 0"),
         (["evaluation.split=holdout"], "no split 'holdout'"),
         (
@@ -38,8 +38,8 @@ from tests.helpers.runs import MBT
             "mixmod gives every modality labels of its own, so the model must return",
         ),
         (
-            ["sound_transform.time_masks=(1,8)", "sound_transform.circular_shift=True"],
-            "sound_transform sets circular_shift, time_masks, but preprocessing.modalities="
+            ["audio_transform.time_masks=(1,8)", "audio_transform.circular_shift=True"],
+            "audio_transform sets circular_shift, time_masks, but preprocessing.modalities="
             "('rgb',) has no 'spectrogram'",
         ),
         (
@@ -56,7 +56,7 @@ def test_a_run_that_cannot_work_is_refused(config, flags, words, capsys):
 
 
 def test_a_transform_that_is_set_to_none_is_left_out(config):
-    flags = ["sound_transform.circular_shift=True", "sound_transform=None"]
+    flags = ["audio_transform.circular_shift=True", "audio_transform=None"]
     given = [f"--config.{flag}" for flag in flags]
     assert main(["train", f"--config={config}", *given, "--dry-run"]) == 0
 
@@ -74,4 +74,4 @@ def test_a_dry_run_says_how_long_is_seen_and_heard(config, tmp_path, flags, fram
     assert main(["train", f"--config={path}", "--dry-run", *flags]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert f"frames of a clip {frames}" in printed
-    assert "sound of a clip 0.32 s around the middle of its frames" in printed
+    assert "audio of a clip 0.32 s around the middle of its frames" in printed

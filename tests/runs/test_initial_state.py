@@ -13,12 +13,12 @@ from flax.traverse_util import flatten_dict
 from projects.vivit.model import ViT
 from scenic_video.checkpoints import Checkpoints, restore_params
 from scenic_video.commands.configs import load_config
-from scenic_video.runs.experiment import build_experiment
-from scenic_video.runs.initial_state import banner, start_state
 from scenic_video.config import ConfigError
 from scenic_video.data import synthetic
 from scenic_video.data.examples import LabelSpace
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.runs.experiment import build_experiment
+from scenic_video.runs.initial_state import banner, start_state
 from scenic_video.trainer import TrainState
 from scenic_video.weights.initialize import Take, initialize
 from tests.helpers.runs import CONFIG as CONFIG_OF_RUN
@@ -168,17 +168,17 @@ def test_the_banner_says_what_labels_are_not_as_they_were_meant(config, tmp_path
     assert said.splitlines() == ["left out: 1 file hidden", empty]
 
 
-def test_a_run_is_not_resumed_with_other_statistics_of_its_sound(save_run, tmp_path):
+def test_a_run_is_not_resumed_with_other_statistics_of_its_audio(save_run, tmp_path):
     workdir = save_run(tmp_path / "run", AUDIOVISUAL_MBT)
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         experiment = build_experiment(checkpoints.read_meta()["config"])
         steps = experiment.compile()
         _, story = start_state(experiment, steps, checkpoints, workdir)
         assert story.startswith("RESUME")
-        before = experiment.preprocessing.sound
+        before = experiment.preprocessing.audio
         assert before is not None
         preprocessing = dataclasses.replace(
-            experiment.preprocessing, sound=dataclasses.replace(before, mean=0.5)
+            experiment.preprocessing, audio=dataclasses.replace(before, mean=0.5)
         )
         measured_anew = dataclasses.replace(experiment, preprocessing=preprocessing)
         with pytest.raises(ConfigError, match="mean and std of spectrograms: 0.0, 1.0 -> 0.5, 1.0"):

@@ -9,13 +9,13 @@ import sys
 import pytest
 
 from scenic_video.cli import main
-from scenic_video.runs.workdir import LOCK_FILE, in_use
 from scenic_video.config import ConfigError
+from scenic_video.runs.workdir import LOCK_FILE, in_use
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from scenic_video.commands.workdir import in_use
+from scenic_video.runs.workdir import in_use
 with in_use(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(100)

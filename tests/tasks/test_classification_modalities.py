@@ -17,7 +17,7 @@ from scenic_video.tasks.task import FeatureExtractor
 from tests.helpers.transforms import to_inputs
 
 SIZE = 6
-SOUND = jnp.asarray([1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
+AUDIO = jnp.asarray([1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
 RNG = jax.random.key(0)
 
 
@@ -49,15 +49,15 @@ def make_task(model=None, **fields):
     return Classification(model=model, heads={"action": 4}, transform=to_inputs, **fields)
 
 
-def make_batch(*, views=None, sound: Any = SOUND, seed=0):
+def make_batch(*, views=None, audio: Any = AUDIO, seed=0):
     values = np.random.default_rng(seed)
     lead = (SIZE,) if views is None else (SIZE, views)
     inputs = {
         "rgb": jnp.asarray(values.normal(size=(*lead, 2, 8, 8, 3)), jnp.float32),
         "spectrogram": jnp.asarray(values.normal(size=(*lead, 16, 16, 1)), jnp.float32),
     }
-    if sound is not None:
-        inputs["has_sound"] = jnp.broadcast_to(sound.reshape(-1, *(1,) * (len(lead) - 1)), lead)
+    if audio is not None:
+        inputs["has_audio"] = jnp.broadcast_to(audio.reshape(-1, *(1,) * (len(lead) - 1)), lead)
     label = {"action": jnp.asarray(values.integers(0, 4, SIZE), jnp.int32)}
     return {"inputs": inputs, "label": label, "mask": jnp.ones(SIZE)}
 
@@ -68,9 +68,9 @@ def variables_of(task, batch):
 
 def with_other_silence(batch):
     """The batch with other values where a spectrogram is absent."""
-    sound = batch["inputs"]["spectrogram"]
-    silent = batch["inputs"]["has_sound"].reshape(*batch["inputs"]["has_sound"].shape, 1, 1, 1) == 0
-    changed = jnp.where(jnp.broadcast_to(silent, sound.shape), 100.0 - sound, sound)
+    audio = batch["inputs"]["spectrogram"]
+    silent = batch["inputs"]["has_audio"].reshape(*batch["inputs"]["has_audio"].shape, 1, 1, 1) == 0
+    changed = jnp.where(jnp.broadcast_to(silent, audio.shape), 100.0 - audio, audio)
     return batch | {"inputs": batch["inputs"] | {"spectrogram": changed}}
 
 
@@ -89,9 +89,9 @@ def test_an_example_is_held_to_the_logits_of_each_modality_that_it_has():
     output = task(variables, batch, rng=RNG, train=True)
     losses, logits = losses_by_stream(task, variables, batch)
     both = (losses["rgb"] + losses["spectrogram"]) / 2
-    expected = jnp.where(SOUND > 0, both, losses["rgb"])
+    expected = jnp.where(AUDIO > 0, both, losses["rgb"])
     assert float(output.loss) == pytest.approx(float(expected.mean()), rel=1e-6)
-    mean = jnp.where(SOUND[:, None] > 0, sum(logits.values()) / 2, logits["rgb"])
+    mean = jnp.where(AUDIO[:, None] > 0, sum(logits.values()) / 2, logits["rgb"])
     np.testing.assert_allclose(output.predictions["action"], mean, rtol=1e-5)
 
 
@@ -122,12 +122,12 @@ def test_what_an_absent_modality_holds_changes_nothing(train, joint, fields):
 def test_an_example_without_any_modality_counts_nothing(train):
     batch = make_batch(views=None if train else 1)
     alone = Classification(
-        model=SoundAlone(), heads={"action": 4}, transform=lambda x, *, rng, train: sound_of(x)
+        model=AudioAlone(), heads={"action": 4}, transform=lambda x, *, rng, train: audio_of(x)
     )
     variables = alone.init(RNG, make_batch())
     output = alone(variables, batch, rng=RNG, train=train)
     assert float(output.weight) == 4
-    heard = jnp.flatnonzero(SOUND)
+    heard = jnp.flatnonzero(AUDIO)
     rest = jax.tree.map(lambda x: x[heard], batch)
     expected = alone(variables, rest, rng=RNG, train=train)
     assert float(output.loss) == pytest.approx(float(expected.loss), rel=1e-6)
@@ -135,20 +135,20 @@ def test_an_example_without_any_modality_counts_nothing(train):
         assert output.metrics[name].compute() == pytest.approx(expected.metrics[name].compute())
 
 
-class SoundAlone(nn.Module):
+class AudioAlone(nn.Module):
     @nn.compact
     def __call__(self, spectrogram, train=False):
         return nn.Dense(4)(spectrogram.mean(axis=(1, 2)))
 
 
-def sound_of(inputs):
+def audio_of(inputs):
     return {
         "spectrogram": inputs["spectrogram"],
-        "presence": {"spectrogram": inputs["has_sound"]},
+        "presence": {"spectrogram": inputs["has_audio"]},
     }
 
 
-def test_one_model_is_evaluated_with_sound_alone_pictures_alone_and_both():
+def test_one_model_is_evaluated_with_audio_alone_pictures_alone_and_both():
     batch = make_batch(views=1)
     variables = variables_of(make_task(), make_batch())
     first = jax.tree.map(lambda x: x[:, 0], batch["inputs"])
@@ -156,7 +156,7 @@ def test_one_model_is_evaluated_with_sound_alone_pictures_alone_and_both():
     for names in (("rgb",), ("spectrogram",), ("rgb", "spectrogram"), None):
         output = make_task(modalities=names)(variables, batch, rng=RNG, train=False)
         shown = {m: jnp.full(SIZE, float(m in (names or logits))) for m in logits}
-        shown["spectrogram"] *= SOUND
+        shown["spectrogram"] *= AUDIO
         weight = sum(shown.values())
         expected = (
             sum(logits[m] * shown[m][:, None] for m in logits) / jnp.maximum(weight, 1)[:, None]
@@ -169,15 +169,15 @@ def test_one_model_is_evaluated_with_sound_alone_pictures_alone_and_both():
 
 def test_views_without_the_shown_modality_do_not_count():
     batch = make_batch(views=2)
-    heard = jnp.stack([SOUND, jnp.ones(SIZE)], axis=1)
-    batch["inputs"]["has_sound"] = heard
+    heard = jnp.stack([AUDIO, jnp.ones(SIZE)], axis=1)
+    batch["inputs"]["has_audio"] = heard
     task = make_task(modalities=("spectrogram",))
     variables = variables_of(task, make_batch())
     output = task(variables, batch, rng=RNG, train=False)
     assert float(output.weight) == SIZE
     second = batch | {"inputs": jax.tree.map(lambda x: x[:, 1:], batch["inputs"])}
     alone = task(variables, second, rng=RNG, train=False)
-    silent = np.asarray(SOUND == 0)
+    silent = np.asarray(AUDIO == 0)
     np.testing.assert_allclose(
         output.predictions["action"][silent], alone.predictions["action"][silent], rtol=1e-6
     )
@@ -194,7 +194,7 @@ def test_modalities_of_evaluation_are_ignored_in_training_and_must_be_inputs():
 
 
 def test_mixmod_mixes_every_modality_and_its_labels_on_their_own():
-    batch = make_batch(sound=None)
+    batch = make_batch(audio=None)
     task = make_task(mixup_alpha=0.5, mixmod=True)
     variables = variables_of(task, batch)
     output = task(variables, batch, rng=RNG, train=True)
@@ -226,14 +226,14 @@ def test_one_array_of_logits_is_held_to_the_mean_label_of_what_is_there():
     share = jax.random.beta(mixup_rng, 0.5, 0.5)
     output = task(variables, batch, rng=RNG, train=True)
     target = jax.nn.one_hot(batch["label"]["action"], 4)
-    # Rows 1 and 4 have no sound and are each other's partners: pictures alone tell their labels.
+    # Rows 1 and 4 have no audio and are each other's partners: pictures alone tell their labels.
     mixed = share * target + (1 - share) * target[::-1]
     loss = optax.softmax_cross_entropy(output.predictions["action"], mixed).mean()
     assert float(output.loss) == pytest.approx(float(loss), rel=1e-5)
 
 
 def test_modality_dropout_hides_modalities_in_training_only():
-    batch = make_batch(sound=None)
+    batch = make_batch(audio=None)
     task = make_task(modality_dropout={"rgb": 0.9})
     variables = variables_of(task, batch)
     output = task(variables, batch, rng=RNG, train=True)
@@ -275,16 +275,16 @@ def test_features_are_the_mean_over_views_of_what_the_model_sows():
 
 def test_a_model_without_features_says_so():
     task = Classification(
-        model=SoundAlone(), heads={"action": 4}, transform=lambda x, **_: sound_of(x)
+        model=AudioAlone(), heads={"action": 4}, transform=lambda x, **_: audio_of(x)
     )
     variables = task.init(RNG, make_batch())
-    with pytest.raises(ValueError, match="SoundAlone sows no features"):
+    with pytest.raises(ValueError, match="AudioAlone sows no features"):
         task.features(variables, make_batch(views=1))
 
 
 @functools.cache
 def fine_tuned(model_class):
-    """A real model after a step on a batch in which some lack sound; outputs then differ."""
+    """A real model after a step on a batch in which some lack audio; outputs then differ."""
     model = model_class(
         num_classes=4, hidden_size=8, mlp_dim=16, num_layers=1, num_heads=2, fusion_layer=0,
         num_bottlenecks=2, tubelet_size=(2, 8, 8), classifier="token",
@@ -312,23 +312,23 @@ REAL_MODELS = [MBT, pytest.param(PretrainedMBT, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("model_class", REAL_MODELS)
-def test_fine_tuning_reads_nothing_of_absent_sound(model_class):
+def test_fine_tuning_reads_nothing_of_absent_audio(model_class):
     _, state, other = fine_tuned(model_class)
     jax.tree.map(np.testing.assert_array_equal, state.params, other.params)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model_class", [MBT, PretrainedMBT])
-def test_a_real_model_gives_pictures_sound_and_both(model_class):
+def test_a_real_model_gives_pictures_audio_and_both(model_class):
     task, state, _ = fine_tuned(model_class)
-    variables, batch = {"params": state.params}, make_batch(views=1, sound=jnp.ones(SIZE))
+    variables, batch = {"params": state.params}, make_batch(views=1, audio=jnp.ones(SIZE))
     found = {}
     for names in (("rgb",), ("spectrogram",), ("rgb", "spectrogram")):
         shown = make_task(task.model, modalities=names)
         found[names] = logits_of(shown, variables, batch)
-    pictures, sound, both = found.values()
-    assert not np.allclose(pictures, sound) and not np.allclose(pictures, both)
-    silent = make_batch(views=1, sound=jnp.zeros(SIZE))
+    pictures, audio, both = found.values()
+    assert not np.allclose(pictures, audio) and not np.allclose(pictures, both)
+    silent = make_batch(views=1, audio=jnp.zeros(SIZE))
     unheard = logits_of(make_task(task.model), variables, silent)
     np.testing.assert_allclose(unheard, pictures, atol=1e-6)
     features = jax.jit(make_task(task.model).features)(variables, batch)

@@ -16,7 +16,7 @@ from scenic_video.tasks.task import FeatureExtractor, Task
 from tests.helpers.transforms import to_inputs
 
 SIZE = 8
-SOUND = jnp.asarray([1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0])
+AUDIO = jnp.asarray([1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0])
 RNG = jax.random.key(0)
 
 
@@ -39,7 +39,7 @@ def make_task(model: Any = None, **fields):
     return MaskedReconstruction(model=model or Echo(), transform=to_inputs, **fields)
 
 
-def make_batch(*, shapes=None, views=None, sound: Any = None, seed=0):
+def make_batch(*, shapes=None, views=None, audio: Any = None, seed=0):
     values = np.random.default_rng(seed)
     lead = (SIZE,) if views is None else (SIZE, views)
     shapes = shapes or {"rgb": (2, 2, 3), "spectrogram": (2, 5)}
@@ -47,8 +47,8 @@ def make_batch(*, shapes=None, views=None, sound: Any = None, seed=0):
         name: jnp.asarray(values.normal(size=(*lead, *shape)), jnp.float32)
         for name, shape in shapes.items()
     }
-    if sound is not None:
-        inputs["has_sound"] = jnp.broadcast_to(sound.reshape(-1, *(1,) * (len(lead) - 1)), lead)
+    if audio is not None:
+        inputs["has_audio"] = jnp.broadcast_to(audio.reshape(-1, *(1,) * (len(lead) - 1)), lead)
     return {"inputs": inputs, "mask": jnp.ones(SIZE)}
 
 
@@ -61,10 +61,10 @@ def run(task, batch, *, train=True, rng=RNG):
 def errors(batch, *, tokens=slice(0, 1)):
     """The mean squared errors [B] of Echo, which says 1 of everything."""
     rgb = batch["inputs"]["rgb"].reshape(SIZE, 2, -1)[:, tokens]
-    sound = batch["inputs"]["spectrogram"][:, tokens]
+    audio = batch["inputs"]["spectrogram"][:, tokens]
     return {
         "rgb": np.square(1 - np.asarray(rgb)).mean(axis=(1, 2)),
-        "spectrogram": np.square(1 - np.asarray(sound)).mean(axis=(1, 2)),
+        "spectrogram": np.square(1 - np.asarray(audio)).mean(axis=(1, 2)),
     }
 
 
@@ -92,12 +92,12 @@ def test_visible_tokens_and_sums_over_values_can_be_scored():
 
 
 def test_an_example_is_not_scored_on_what_it_lacks_and_weighs_less():
-    batch = make_batch(sound=SOUND)
+    batch = make_batch(audio=AUDIO)
     batch["inputs"]["spectrogram"] = batch["inputs"]["spectrogram"].at[1].set(jnp.nan)
     task = make_task(weights={"rgb": 0.8, "spectrogram": 0.2})
     output = run(task, batch)
     found = errors(batch)
-    heard = np.asarray(SOUND) > 0
+    heard = np.asarray(AUDIO) > 0
     weight = 0.8 * SIZE + 0.2 * heard.sum()
     total = 0.8 * found["rgb"].sum() + 0.2 * found["spectrogram"][heard].sum()
     assert float(output.weight) == pytest.approx(weight)
@@ -109,7 +109,7 @@ def test_an_example_is_not_scored_on_what_it_lacks_and_weighs_less():
 
 
 def test_padding_counts_nothing():
-    batch = make_batch(sound=SOUND)
+    batch = make_batch(audio=AUDIO)
     padded = batch | {"mask": jnp.asarray([1.0] * 5 + [0.0] * 3)}
     rest = jax.tree.map(lambda x: x[:5], batch)
     output, expected = run(make_task(), padded), run(make_task(), rest)
@@ -120,7 +120,7 @@ def test_padding_counts_nothing():
 
 
 def test_micro_batches_that_lack_more_or_less_add_up_to_the_whole():
-    batch = make_batch(sound=SOUND)
+    batch = make_batch(audio=AUDIO)
     batch["mask"] = batch["mask"].at[3].set(0.0)
     task = make_task(weights={"rgb": 3.0, "spectrogram": 1.0})
     state = trainer.init_state(task, optax.sgd(0.1), RNG, batch)
@@ -135,12 +135,12 @@ def test_micro_batches_that_lack_more_or_less_add_up_to_the_whole():
 
 def test_views_are_averaged_over_those_that_hold_the_modality():
     batch = make_batch(views=2)
-    batch["inputs"]["has_sound"] = jnp.stack([jnp.ones(SIZE), SOUND], axis=1)
+    batch["inputs"]["has_audio"] = jnp.stack([jnp.ones(SIZE), AUDIO], axis=1)
     first, second = (
         errors({"inputs": jax.tree.map(lambda x, v=v: x[:, v], batch["inputs"])}) for v in (0, 1)
     )
     output = run(make_task(), batch, train=False)
-    heard = np.asarray(SOUND) > 0
+    heard = np.asarray(AUDIO) > 0
     mean = (first["spectrogram"] + second["spectrogram"]) / 2
     expected = np.where(heard, mean, first["spectrogram"]).mean()
     assert output.metrics["spectrogram_loss"].compute() == pytest.approx(expected, rel=1e-5)
@@ -149,13 +149,13 @@ def test_views_are_averaged_over_those_that_hold_the_modality():
 
 
 def test_features_are_means_over_tokens_and_what_is_there():
-    task, batch = make_task(), make_batch(views=1, sound=SOUND)
+    task, batch = make_task(), make_batch(views=1, audio=AUDIO)
     assert isinstance(task, FeatureExtractor) and isinstance(task, Task)
     first = batch | {"inputs": jax.tree.map(lambda x: x[:, 0], batch["inputs"])}
     variables = task.init(RNG, first)
     rgb = first["inputs"]["rgb"].reshape(SIZE, 2, -1)[..., :1].mean(axis=1)
     both = (rgb + first["inputs"]["spectrogram"][..., :1].mean(axis=1)) / 2
-    expected = np.where(SOUND[:, None] > 0, both, rgb)
+    expected = np.where(AUDIO[:, None] > 0, both, rgb)
     np.testing.assert_allclose(task.features(variables, batch), expected, rtol=1e-5, atol=1e-6)
 
 
@@ -202,7 +202,7 @@ def pretrained(task, batch, num_steps):
 @functools.cache
 def learned():
     """A real autoencoder after some steps on constant clips, some of them silent."""
-    task, batch = make_task(audiovisual()), make_batch(shapes=SHAPES, sound=SOUND)
+    task, batch = make_task(audiovisual()), make_batch(shapes=SHAPES, audio=AUDIO)
     batch["inputs"]["rgb"] = jnp.full_like(batch["inputs"]["rgb"], 2.0)
     return task, batch, *pretrained(task, batch, 20)
 
@@ -212,11 +212,11 @@ def test_a_real_autoencoder_learns_what_is_hidden():
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_absent_sound_teaches_a_real_autoencoder_nothing():
+def test_absent_audio_teaches_a_real_autoencoder_nothing():
     task, batch, state, _ = learned()
-    sound = batch["inputs"]["spectrogram"]
-    silent = jnp.broadcast_to(SOUND.reshape(-1, 1, 1, 1) == 0, sound.shape)
-    changed = batch["inputs"] | {"spectrogram": jnp.where(silent, 50.0, sound)}
+    audio = batch["inputs"]["spectrogram"]
+    silent = jnp.broadcast_to(AUDIO.reshape(-1, 1, 1, 1) == 0, audio.shape)
+    changed = batch["inputs"] | {"spectrogram": jnp.where(silent, 50.0, audio)}
     gradients = jax.jit(functools.partial(trainer.accumulated_gradients, task, RNG, 1))
     found, output = gradients(state, batch)
     other, other_output = gradients(state, batch | {"inputs": changed})
@@ -242,9 +242,9 @@ def test_evaluation_hides_the_same_whatever_the_key_and_training_does_not():
 
 @pytest.mark.slow
 def test_inpainting_scores_only_examples_that_have_both():
-    task, batch = make_task(audiovisual("inpainting")), make_batch(shapes=SHAPES, sound=SOUND)
+    task, batch = make_task(audiovisual("inpainting")), make_batch(shapes=SHAPES, audio=AUDIO)
     output = run(task, batch)
-    assert float(output.weight) == float(SOUND.sum())
+    assert float(output.weight) == float(AUDIO.sum())
 
 
 @pytest.mark.slow

@@ -46,11 +46,11 @@ def test_dropout_hides_modalities_at_their_rates():
 
 def test_dropout_never_hides_the_last_modality_of_an_example():
     size = 1000
-    sound = jnp.arange(size) % 2
-    dropped = inputs(size, spectrogram=sound).drop(RNG, {"rgb": 0.9, "spectrogram": 0.9})
+    audio = jnp.arange(size) % 2
+    dropped = inputs(size, spectrogram=audio).drop(RNG, {"rgb": 0.9, "spectrogram": 0.9})
     np.testing.assert_array_equal(dropped.any_present, np.ones(size))
-    np.testing.assert_array_equal(dropped.all_presence["rgb"][sound == 0], np.ones(size // 2))
-    assert not dropped.all_presence["spectrogram"][sound == 0].any()
+    np.testing.assert_array_equal(dropped.all_presence["rgb"][audio == 0], np.ones(size // 2))
+    assert not dropped.all_presence["spectrogram"][audio == 0].any()
 
 
 def test_an_example_without_any_modality_gets_none_back():

@@ -6,28 +6,28 @@ import numpy as np
 import pytest
 
 from scenic_video.config import ConfigError
-from scenic_video.data.input.audio import FULL_SCALE, Sound
+from scenic_video.data.input.audio import FULL_SCALE, Audio
 from scenic_video.transforms.inputs import InputTransform, VideoTransform
 from scenic_video.transforms.spectrograms import SpectrogramTransform, log_mel, mel_matrix
 
 RNG = jax.random.key(0)
-SOUND = Sound(seconds=0.5, mean=-2.0, std=1.5)
+AUDIO = Audio(seconds=0.5, mean=-2.0, std=1.5)
 
 
-def waveforms(number: int = 3, sound: Sound = SOUND) -> np.ndarray:
-    noise = np.random.default_rng(0).normal(0, 3000, (number, sound.num_samples))
+def waveforms(number: int = 3, audio: Audio = AUDIO) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 3000, (number, audio.num_samples))
     return noise.astype(np.int16)
 
 
-def transform(train: bool = True, has_sound: Any = (1, 1, 1), **fields: Any):
-    make = SpectrogramTransform(SOUND, **fields)
-    return np.asarray(make(waveforms(), np.array(has_sound, np.float32), rng=RNG, train=train))
+def transform(train: bool = True, has_audio: Any = (1, 1, 1), **fields: Any):
+    make = SpectrogramTransform(AUDIO, **fields)
+    return np.asarray(make(waveforms(), np.array(has_audio, np.float32), rng=RNG, train=train))
 
 
 def test_the_spectrogram_is_the_formula():
     """Frame by frame in float64, by the definition of each part."""
-    sound = Sound(seconds=0.1)
-    samples = np.random.default_rng(1).normal(0, 0.1, sound.num_samples)
+    audio = Audio(seconds=0.1)
+    samples = np.random.default_rng(1).normal(0, 0.1, audio.num_samples)
     hann = 0.5 * (1 - np.cos(2 * np.pi * np.arange(400) / 400))
     centres = np.linspace(1127 * np.log(1 + 125 / 700), 1127 * np.log(1 + 7500 / 700), 130)
     expected = np.zeros((10, 128))
@@ -41,22 +41,22 @@ def test_the_spectrogram_is_the_formula():
             weights = np.clip(np.minimum(rise, fall), 0, None)
             expected[column, bin] = np.log(magnitudes[1:] @ weights + 0.01)
     np.testing.assert_allclose(
-        log_mel(jnp.asarray(samples, jnp.float32), sound), expected, atol=2e-4
+        log_mel(jnp.asarray(samples, jnp.float32), audio), expected, atol=2e-4
     )
 
 
 def test_a_tone_shows_in_the_bin_of_its_pitch():
-    sound = Sound(seconds=0.3, fft_size=2048)
+    audio = Audio(seconds=0.3, fft_size=2048)
     centres = np.linspace(1127 * np.log1p(125 / 700), 1127 * np.log1p(7500 / 700), 130)[1:-1]
     for frequency in (300, 1000, 4000):
-        time = np.arange(sound.num_samples) / 16_000
-        bins = np.asarray(log_mel(jnp.sin(2 * np.pi * frequency * time), sound)).mean(0)
+        time = np.arange(audio.num_samples) / 16_000
+        bins = np.asarray(log_mel(jnp.sin(2 * np.pi * frequency * time), audio)).mean(0)
         assert abs(bins.argmax() - np.abs(centres - 1127 * np.log1p(frequency / 700)).argmin()) <= 1
 
 
 def test_every_mel_bin_of_a_long_transform_has_weight():
-    assert (mel_matrix(Sound(fft_size=4096)).max(axis=0) > 0.5).all()
-    assert not mel_matrix(Sound())[0].any()
+    assert (mel_matrix(Audio(fft_size=4096)).max(axis=0) > 0.5).all()
+    assert not mel_matrix(Audio())[0].any()
 
 
 def test_evaluation_normalises_and_does_nothing_else():
@@ -64,7 +64,7 @@ def test_evaluation_normalises_and_does_nothing_else():
         frequency_masks=(1, 48), time_masks=(4, 20), circular_shift=True
     )
     plain = transform(train=False, **augmented)
-    expected = (log_mel(jnp.asarray(waveforms() / FULL_SCALE, jnp.float32), SOUND) + 2) / 1.5
+    expected = (log_mel(jnp.asarray(waveforms() / FULL_SCALE, jnp.float32), AUDIO) + 2) / 1.5
     assert plain.shape == (3, 50, 128, 1) and plain.dtype == np.float32
     np.testing.assert_allclose(plain[..., 0], expected, atol=1e-5)
 
@@ -84,9 +84,9 @@ def test_frequency_and_time_masks_hide_bands_and_spans():
 
 
 def test_lengths_of_masks_are_uniform_up_to_the_width():
-    sound = Sound(seconds=0.5, mean=0.0, std=1.0)
-    make = SpectrogramTransform(sound, time_masks=(1, 6))
-    noise = np.repeat(waveforms(1, sound), 400, axis=0)
+    audio = Audio(seconds=0.5, mean=0.0, std=1.0)
+    make = SpectrogramTransform(audio, time_masks=(1, 6))
+    noise = np.repeat(waveforms(1, audio), 400, axis=0)
     hidden = np.asarray(make(noise, np.ones(400, np.float32), rng=RNG, train=True))[..., 0, 0] == 0
     counts = np.bincount(hidden.sum(axis=1), minlength=6)
     assert len(counts) == 6 and counts.min() > 35
@@ -99,19 +99,19 @@ def test_a_circular_shift_rolls_along_time():
         assert sum(rolls) == 1
 
 
-def test_an_example_without_sound_is_zeros_whatever_its_waveform():
-    spectrogram = transform(has_sound=[1, 0, 1], circular_shift=True)
+def test_an_example_without_audio_is_zeros_whatever_its_waveform():
+    spectrogram = transform(has_audio=[1, 0, 1], circular_shift=True)
     assert not spectrogram[1].any() and spectrogram[0].any() and spectrogram[2].any()
 
 
-def test_presence_tells_which_examples_have_sound():
+def test_presence_tells_which_examples_have_audio():
     inputs = {
         "rgb": np.zeros((3, 2, 8, 8, 3), np.uint8),
         "waveform": waveforms(),
-        "has_sound": np.array([1, 0, 1], np.float32),
+        "has_audio": np.array([1, 0, 1], np.float32),
     }
     both = InputTransform(
-        VideoTransform(mean=(0.5,) * 3, std=(0.5,) * 3), SpectrogramTransform(SOUND)
+        VideoTransform(mean=(0.5,) * 3, std=(0.5,) * 3), SpectrogramTransform(AUDIO)
     )
     seen = both(inputs, rng=RNG, train=True)
     assert {name: x.tolist() for name, x in seen["presence"].items()} == {
@@ -121,7 +121,7 @@ def test_presence_tells_which_examples_have_sound():
     deaf = InputTransform(both.pictures)({"rgb": inputs["rgb"]}, rng=RNG, train=True)
     assert set(deaf) == {"rgb"}
     np.testing.assert_array_equal(deaf["rgb"], seen["rgb"])
-    blind = InputTransform(None, both.sound)(inputs, rng=RNG, train=True)
+    blind = InputTransform(None, both.audio)(inputs, rng=RNG, train=True)
     assert set(blind) == {"spectrogram", "presence"} and set(blind["presence"]) == {"spectrogram"}
 
 
@@ -130,14 +130,14 @@ def test_masks_that_cannot_be_are_refused(masks):
     with pytest.raises(
         ConfigError, match=r"time_masks is \(number, width\), with a width up to 50"
     ):
-        SpectrogramTransform(SOUND, time_masks=masks)
+        SpectrogramTransform(AUDIO, time_masks=masks)
 
 
 def test_statistics_must_be_known():
     with pytest.raises(ConfigError, match="data stats"):
-        SpectrogramTransform(Sound(seconds=0.5))
+        SpectrogramTransform(Audio(seconds=0.5))
 
 
 def test_spectrograms_are_exact_on_accelerators_that_round_products():
-    program = str(jax.make_jaxpr(lambda waveform: log_mel(waveform, SOUND))(jnp.zeros((1, 8_240))))
+    program = str(jax.make_jaxpr(lambda waveform: log_mel(waveform, AUDIO))(jnp.zeros((1, 8_240))))
     assert program.count("dot_general") == 1 and "HIGHEST" in program

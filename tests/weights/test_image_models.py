@@ -1,4 +1,4 @@
-"""What an image model's kernels and positions become in models of videos and sound."""
+"""What an image model's kernels and positions become in models of videos and audio."""
 
 import jax.numpy as jnp
 import numpy as np

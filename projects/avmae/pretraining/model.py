@@ -85,7 +85,7 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
 
 
 class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
-    """Hides tokens of video and sound, and predicts them from what is left of both.
+    """Hides tokens of video and audio, and predicts them from what is left of both.
 
     Takes `rgb` [b, t, h, w, 3] in tubelets of `tubelet_size`, and `spectrogram` [b, t, f, channels]
     in patches of its last two entries; `modalities` names the inputs that it must get.
@@ -104,8 +104,8 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
       at the first k positions, and what is scored is the rest, hidden or not.
 
     Separate encoders and decoders reconstruct two modalities that never meet, and are refused. Of a
-    modality with a masking rate of 0 nothing is predicted: "inpainting" with such a rate for sound
-    predicts video from all of the sound.
+    modality with a masking rate of 0 nothing is predicted: "inpainting" with such a rate for audio
+    predicts video from all of the audio.
 
     Called with `presence`, {modality: 1 where an example has it, 0 where it lacks it}, it neither
     reads nor scores what is absent. To inpaint takes both modalities: an example that lacks one is

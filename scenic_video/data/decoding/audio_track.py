@@ -1,4 +1,4 @@
-"""The sound of a file, in step with its pictures."""
+"""The audio of a file, in step with its pictures."""
 
 import contextlib
 import itertools
@@ -22,16 +22,16 @@ LONGEST_SILENCE = 10
 """Seconds of silence in one piece."""
 
 SEEK_EARLY = 1
-"""Seconds before the wanted sound at which decoding begins, for codecs that lean on their past."""
+"""Seconds before the wanted audio at which decoding begins, for codecs that lean on their past."""
 
 
-def sound_track(
+def audio_track(
     source: Source, *, begin: Fraction, duration: float, rate: int
 ) -> Iterator[Float32[np.ndarray, "samples"]]:
-    """Mono sound at `rate` Hz in [-1, 1], piece by piece, from `begin` on for `duration` seconds.
+    """Mono audio at `rate` Hz in [-1, 1], piece by piece, from `begin` on for `duration` seconds.
 
     `begin` is a time on the file's own clock. Gaps, in front too, are silence, and what overlaps
-    is cut, so that sample n is heard n / rate seconds after `begin`. Sound that ends early, or a
+    is cut, so that sample n is heard n / rate seconds after `begin`. Audio that ends early, or a
     file that has none, ends the pieces.
     """
     filled, total = 0, round(duration * rate)
@@ -60,7 +60,7 @@ def _silence(length: int, *, rate: int) -> Iterator[Float32[np.ndarray, "samples
 def _placed(
     source: Source, *, begin: Fraction, rate: int
 ) -> Iterator[tuple[int, Float32[np.ndarray, "samples"]]]:
-    """Pieces of sound and the positions of their first samples, counted from `begin`."""
+    """Pieces of audio and the positions of their first samples, counted from `begin`."""
     with StreamReader(source, best_audio) as reader, naming_failures(reader.name):
         if reader.stream is None:
             return
@@ -81,7 +81,7 @@ def _frames(
         frames = _decoded(reader, int((begin - SEEK_EARLY) / time_base))
         first = next(frames, None)
         time = None if first is None else _time(first)
-        # A seek may land behind the wanted sound, or where nothing says when it is heard.
+        # A seek may land behind the wanted audio, or where nothing says when it is heard.
         if first is not None and time is not None and time <= begin:
             yield from timed(itertools.chain([first], frames), time)
             return

@@ -139,7 +139,7 @@ class Demuxer(StreamReader[VideoStream]):
     def still_until(self, end: int) -> int:
         """Until when a last picture stays that the next would replace at the tick `end`.
 
-        That is the file's own end where its sound goes on and its index lists no more pictures: a
+        That is the file's own end where its audio goes on and its index lists no more pictures: a
         slide show, not a broken download.
         """
         file_end, stream = self._container.duration, self.stream

@@ -16,7 +16,7 @@ STATES_ITS_LENGTH = ("mov", "matroska", "avi", "flv")
 LIST_TIMES = ("mov", "avi")
 """Containers whose index says of every frame when it is shown."""
 TOLERANCE = 0.5
-"""Seconds by which a file may end before its index says: rounding, and sound that lasts longer."""
+"""Seconds by which a file may end before its index says: rounding, and audio that lasts longer."""
 LONGEST_GAP = 1.0
 """Seconds without a picture that are no pause in a video of otherwise constant frame rate."""
 STRETCHES = 3
@@ -184,7 +184,7 @@ def _stated_seconds(demuxer: Demuxer) -> float | None:
 
 
 def _last_end(source: Source) -> float:
-    """Seconds at which the last packet of any stream ends: a length may be that of the sound."""
+    """Seconds at which the last packet of any stream ends: a length may be that of the audio."""
     end = 0.0
     with open_container(source) as container, contextlib.suppress(FFmpegError):
         begin = (container.start_time or 0) / av.time_base

@@ -1,4 +1,4 @@
-"""Sound of any channels, samples and rate as one channel of floats."""
+"""Audio of any channels, samples and rate as one channel of floats."""
 
 import itertools
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ def resampled(frames: Iterator[av.AudioFrame], *, rate: int) -> Iterator[av.Audi
     """One channel of floats at `rate`, mixed by the matrix of the channels' layout.
 
     The weights sum to 1, so that a tone that all channels share keeps its level. Channels whose
-    places are not known weigh alike. Where the sound changes its channels or its rate, a new
+    places are not known weigh alike. Where the audio changes its channels or its rate, a new
     resampler goes on.
     """
     for _, alike in itertools.groupby(

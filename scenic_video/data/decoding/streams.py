@@ -1,4 +1,4 @@
-"""Which stream of a file is its picture, and which its sound: the one that players take."""
+"""Which stream of a file is its picture, and which its audio: the one that players take."""
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer

@@ -69,7 +69,7 @@ class VideoReader(contextlib.AbstractContextManager):
 
     @property
     def first_time(self) -> Fraction:
-        """The time of `timestamps[0]` in seconds on the file's own clock, which sound shares."""
+        """The time of `timestamps[0]` in seconds on the file's own clock, which audio shares."""
         return int(self._packets.ticks[0]) * self.time_base
 
     @property

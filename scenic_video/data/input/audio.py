@@ -1,4 +1,4 @@
-"""The sound of a clip: which of it a model hears, and the numbers of its spectrogram."""
+"""The audio of a clip: which of it a model hears, and the numbers of its spectrogram."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Int16
 
 from scenic_video.config import near
-from scenic_video.data.decoding.audio_track import sound_track
+from scenic_video.data.decoding.audio_track import audio_track
 from scenic_video.data.decoding.containers import Source
 from scenic_video.field_types import NonNegative, Number, Positive, PositiveInt, Seconds
 
 SILENCE = 1e-4
-"""A window whose loudest sample stays below this, of 1 (-80 dB), is silent: it has no sound."""
+"""A window whose loudest sample stays below this, of 1 (-80 dB), is silent: it has no audio."""
 
 FULL_SCALE = 32767
 """The int16 sample that stands for 1."""
@@ -25,8 +25,8 @@ GIVEN = ("mean", "std", "statistics")
 
 
 @dataclasses.dataclass(frozen=True)
-class Sound:
-    """How much sound goes with a clip, and how it becomes a log-mel spectrogram.
+class Audio:
+    """How much audio goes with a clip, and how it becomes a log-mel spectrogram.
 
     The window of `seconds` has its middle where that of the clip's frames is, moved as little as
     keeps it inside the example. It is a number of its own: what the frames take depends on the
@@ -72,15 +72,15 @@ class Sound:
         }
         for wish, holds in wanted.items():
             if not holds:
-                raise ValueError(f"preprocessing.sound needs {wish}; got {self}.")
+                raise ValueError(f"preprocessing.audio needs {wish}; got {self}.")
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> "Sound":
+    def of(cls, fields: Mapping[str, Any]) -> "Audio":
         """From a config or JSON. Raises ValueError for a name that is no field."""
         known = [field.name for field in dataclasses.fields(cls)]
         for name in fields:
             if name not in known:
-                raise ValueError(f"preprocessing.sound has no field {name!r}{near(name, known)}")
+                raise ValueError(f"preprocessing.audio has no field {name!r}{near(name, known)}")
         return cls(**fields)
 
     @property
@@ -111,7 +111,7 @@ class Sound:
 
     def with_statistics(
         self, measured: Sequence[Mapping[str, Any]], *, examples: str, dataset: str, command: str
-    ) -> "Sound":
+    ) -> "Audio":
         """This, with the mean and std that were `measured` on `examples`, unless it has some.
 
         `examples` is the `statistics.identity` of those that are trained on, `command` measures
@@ -119,7 +119,7 @@ class Sound:
         """
         if self.mean is not None:
             return self
-        remedy = f"Measure it by `{command}`, or set preprocessing.sound.mean and std."
+        remedy = f"Measure it by `{command}`, or set preprocessing.audio.mean and std."
         if not measured:
             raise ValueError(f"{dataset!r} has no statistics of its spectrograms. {remedy}")
         same = [found for found in measured if found["examples"] == examples]
@@ -149,7 +149,7 @@ class Sound:
         """One window for each of `middles`, seconds after `begin`, which is on the file's clock.
 
         The example lasts for `duration` seconds from `begin`. One that is shorter than a window
-        starts again ("loop") or falls silent ("pad"). A file without sound gives zeros.
+        starts again ("loop") or falls silent ("pad"). A file without audio gives zeros.
         """
         total = round(duration * self.sample_rate)
         last = max(0, total - self.num_samples)
@@ -173,14 +173,14 @@ class Sound:
         seconds = number / self.sample_rate
         samples = np.zeros(number, np.float32)
         filled = 0
-        for piece in sound_track(source, begin=begin, duration=seconds, rate=self.sample_rate):
+        for piece in audio_track(source, begin=begin, duration=seconds, rate=self.sample_rate):
             samples[filled : filled + len(piece)] = piece[: number - filled]
             filled += len(piece)
         return np.clip(samples, -1, 1)
 
 
 def is_audible(waveforms: Int16[np.ndarray, "n samples"]) -> np.ndarray:
-    """float32 [n]: 1 for windows that have sound, 0 for silent ones."""
+    """float32 [n]: 1 for windows that have audio, 0 for silent ones."""
     return (np.abs(waveforms.astype(np.int32)).max(axis=-1) > SILENCE * FULL_SCALE).astype(
         np.float32
     )

@@ -15,7 +15,7 @@ from scenic_video.data.decoding.conversion import ChooseCrop, RgbConverter, Shar
 from scenic_video.data.decoding.video_reader import VideoReader
 from scenic_video.data.examples import Example
 from scenic_video.data.flow.reading import read_flow
-from scenic_video.data.input.audio import Sound, is_audible
+from scenic_video.data.input.audio import Audio, is_audible
 from scenic_video.field_types import Names, Number, Pair, Positive, PositiveInt
 from scenic_video.modalities.names import MODALITIES
 
@@ -25,12 +25,12 @@ Inputs = dict[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """Which frames, pixels and sound of a video are a model's input.
+    """Which frames, pixels and audio of a video are a model's input.
 
     `modalities` says what of it: "rgb" gives uint8 pictures "rgb" [t, h, w, 3]; "spectrogram" gives
-    an int16 "waveform" [samples], as `sound` says, and "has_sound", 1 or 0 for a clip that is
-    silent or has no sound at all; "flow" gives uint8 "flow" [t, h, w, 2], see `data.flow`. Pictures
-    and flow are those of the same frames, cut by the same crop. Sound is `sound.seconds` long, more
+    an int16 "waveform" [samples], as `audio` says, and "has_audio", 1 or 0 for a clip that is
+    silent or has no audio at all; "flow" gives uint8 "flow" [t, h, w, 2], see `data.flow`. Pictures
+    and flow are those of the same frames, cut by the same crop. Audio is `audio.seconds` long, more
     or less than the frames take, and has its middle where theirs is.
 
     A clip has `num_frames` frames, every `stride`-th of the file's own, or, where `frame_rate` is
@@ -57,7 +57,7 @@ class Preprocessing:
     mean: Annotated[Sequence[Number], Len(3, 3)] = (0.5, 0.5, 0.5)
     std: Annotated[Sequence[Positive], Len(3, 3)] = (0.5, 0.5, 0.5)
     modalities: Names = ("rgb",)
-    sound: Sound | None = None
+    audio: Audio | None = None
     flow_folder: str | None = None
 
     def __post_init__(self) -> None:
@@ -82,7 +82,7 @@ class Preprocessing:
         _check(known, "modalities", names, f"be some of {MODALITIES}, each once")
         hears = "spectrogram" in names
         wish = f"be {'given' if hears else 'None'} where modalities are {names}"
-        _check(hears == (self.sound is not None), "sound", self.sound, wish)
+        _check(hears == (self.audio is not None), "audio", self.audio, wish)
 
     @property
     def crop_size(self) -> tuple[int, int]:
@@ -98,8 +98,8 @@ class Preprocessing:
         sizes: dict[str, tuple[int, ...]] = {
             name: clip for name in ("rgb", "flow") if name in self.modalities
         }
-        if self.sound is not None:
-            sizes["spectrogram"] = (self.sound.num_columns, self.sound.num_mel_bins)
+        if self.audio is not None:
+            sizes["spectrogram"] = (self.audio.num_columns, self.audio.num_mel_bins)
         return sizes
 
     @property
@@ -118,8 +118,8 @@ class Preprocessing:
         for name in fields:
             if name not in known:
                 raise ValueError(f"Preprocessing has no field {name!r}{near(name, known)}")
-        sound = fields.get("sound")
-        return cls(**{**fields, "sound": sound and Sound.of(sound)})
+        audio = fields.get("audio")
+        return cls(**{**fields, "audio": audio and Audio.of(audio)})
 
     def blank_inputs(self, *leading: int) -> Inputs:
         """Zeros of the shapes and types of a clip's inputs, behind the axes `leading`."""
@@ -128,9 +128,9 @@ class Preprocessing:
             if name in self.modalities:
                 shape = (*leading, self.num_frames, *self.crop_size, channels)
                 inputs[name] = np.zeros(shape, np.uint8)
-        if self.sound is not None:
-            inputs["waveform"] = np.zeros((*leading, self.sound.num_samples), np.int16)
-            inputs["has_sound"] = np.zeros(leading, np.float32)
+        if self.audio is not None:
+            inputs["waveform"] = np.zeros((*leading, self.audio.num_samples), np.int16)
+            inputs["has_audio"] = np.zeros(leading, np.float32)
         return inputs
 
     def train_inputs(
@@ -205,19 +205,19 @@ class Preprocessing:
     def _hear(
         self, example: Example, reader: VideoReader, clips: Int[np.ndarray, "clips t"]
     ) -> Inputs:
-        """The sound around the frames of every clip."""
-        if self.sound is None:
+        """The audio around the frames of every clip."""
+        if self.audio is None:
             return {}
         begin = float(reader.timestamps[0])
         times = reader.timestamps[clips] - begin
-        waveforms = self.sound.read(
+        waveforms = self.audio.read(
             example.video,
             ((times.min(axis=1) + times.max(axis=1)) / 2).tolist(),
             begin=reader.first_time,
             duration=reader.finish - begin,
             short_clips=self.short_clips,
         )
-        return {"waveform": waveforms, "has_sound": is_audible(waveforms)}
+        return {"waveform": waveforms, "has_audio": is_audible(waveforms)}
 
     def _open(self, example: Example) -> VideoReader:
         name = example.id if isinstance(example.video, bytes) else example.video

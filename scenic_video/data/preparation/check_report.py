@@ -97,7 +97,7 @@ class Report:
             *_findings("Labels that are no classes", self.wrong_labels),
             *_findings("Turned or mirrored by metadata", self.rotated),
             *_findings("Frames at uneven intervals", self.variable_frame_rate),
-            *_findings("Without sound", self.without_audio),
+            *_findings("Without audio", self.without_audio),
         ]
 
     def verdict(self) -> str:

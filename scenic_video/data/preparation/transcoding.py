@@ -17,7 +17,7 @@ from av.filter import Graph
 from av.video.stream import VideoStream
 
 from scenic_video.atomic_files import replacing
-from scenic_video.data.decoding.audio_track import sound_track
+from scenic_video.data.decoding.audio_track import audio_track
 from scenic_video.data.decoding.containers import Source, UnreadableVideo
 from scenic_video.data.decoding.display_matrix import orientation
 from scenic_video.data.decoding.filter_graph import build_graph
@@ -44,7 +44,7 @@ def transcode(
 
     The shorter side becomes `short_side` pixels unless it is shorter already; every `gop`-th
     frame is a keyframe; `crf` and `preset` are x264's quality (lower is better) and effort. Every
-    frame keeps its time, exactly, counted from the first one, and is turned upright. Sound becomes
+    frame keeps its time, exactly, counted from the first one, and is turned upright. Audio becomes
     mono at `audio_rate` Hz and keeps in step; None leaves it out.
 
     A file that exists stays, and False is returned, unless `overwrite` is set. No file is ever
@@ -62,8 +62,8 @@ def transcode(
         try:
             with replacing(destination) as scratch:
                 pictures = _pictures(reader, short_side)
-                sound = _sound(source, reader, audio_rate) if audio_rate else iter(())
-                encode(scratch, reader, pictures, sound, options)
+                audio = _audio(source, reader, audio_rate) if audio_rate else iter(())
+                encode(scratch, reader, pictures, audio, options)
         except FFmpegError as error:
             raise UnreadableVideo(f"{name}: cannot be transcoded: {error.strerror}.") from error
     return True
@@ -84,7 +84,7 @@ def encode(
     path: Path,
     reader: VideoReader,
     pictures: Iterator[av.VideoFrame],
-    sound: Iterator[av.AudioFrame],
+    audio: Iterator[av.AudioFrame],
     options: dict[str, str],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
@@ -92,24 +92,24 @@ def encode(
 
     `metadata` are tags of the file: those that mp4 knows, such as "comment".
     """
-    first_picture, first_sound = next(pictures), next(sound, None)
+    first_picture, first_audio = next(pictures), next(audio, None)
     tracks: list[Iterable[av.VideoFrame | av.AudioFrame]] = [
         itertools.chain([first_picture], pictures)
     ]
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as output:
         output.metadata.update(metadata or {})
-        video, audio = _add_video(output, reader, first_picture, options), None
-        if first_sound is not None:
-            audio = _add_audio(output, first_sound)
-            tracks.append(itertools.chain([first_sound], sound))
+        video, audio_stream = _add_video(output, reader, first_picture, options), None
+        if first_audio is not None:
+            audio_stream = _add_audio(output, first_audio)
+            tracks.append(itertools.chain([first_audio], audio))
         for frame in heapq.merge(*tracks, key=lambda frame: frame.time or 0.0):
             if isinstance(frame, av.VideoFrame):
                 output.mux(video.encode(frame))
-            elif audio is not None:
-                output.mux(audio.encode(frame))
+            elif audio_stream is not None:
+                output.mux(audio_stream.encode(frame))
         output.mux(video.encode())
-        if audio is not None:
-            output.mux(audio.encode())
+        if audio_stream is not None:
+            output.mux(audio_stream.encode())
 
 
 def _add_video(
@@ -127,10 +127,10 @@ def _add_video(
     return video
 
 
-def _add_audio(output: OutputContainer, sound: av.AudioFrame) -> AudioStream:
-    audio = output.add_stream("aac", rate=sound.sample_rate, layout="mono")
-    audio.bit_rate = AUDIO_BIT_RATE
-    return audio
+def _add_audio(output: OutputContainer, audio: av.AudioFrame) -> AudioStream:
+    audio_stream = output.add_stream("aac", rate=audio.sample_rate, layout="mono")
+    audio_stream.bit_rate = AUDIO_BIT_RATE
+    return audio_stream
 
 
 def _pictures(reader: VideoReader, short_side: int) -> Iterator[av.VideoFrame]:
@@ -162,10 +162,10 @@ def _filters(frame: av.VideoFrame, size: tuple[int, int]) -> list[tuple[str, str
     return [*orientation(frame).filters, scale, ("format", "yuv420p")]
 
 
-def _sound(source: Source, reader: VideoReader, rate: int) -> Iterator[av.AudioFrame]:
+def _audio(source: Source, reader: VideoReader, rate: int) -> Iterator[av.AudioFrame]:
     begin, position = reader.first_time, 0
     duration = reader.finish - float(reader.timestamps[0])
-    for samples in sound_track(source, begin=begin, duration=duration, rate=rate):
+    for samples in audio_track(source, begin=begin, duration=duration, rate=rate):
         frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
         frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), position
         yield frame

@@ -1,4 +1,4 @@
-"""The sound of a synthetic scene: a tone that glides or steps, up or down."""
+"""The audio of a synthetic scene: a tone that glides or steps, up or down."""
 
 import numpy as np
 from jaxtyping import Float
@@ -8,27 +8,27 @@ from scenic_video.data.synthetic.scenes import DURATION, SOUNDS
 SAMPLE_RATE = 16_000
 
 
-def draw_sound(
-    sound: int, *, seconds: float, rng: np.random.Generator
+def draw_audio(
+    audio: int, *, seconds: float, rng: np.random.Generator
 ) -> Float[np.ndarray, " samples"]:
     """A mono waveform in [-1, 1] at `SAMPLE_RATE`. It knows nothing of what is to be seen."""
     time = np.arange(round(seconds * SAMPLE_RATE)) / (seconds * SAMPLE_RATE)
     duration = rng.uniform(*DURATION)
     place = (time - rng.uniform(0, 1 - duration)) / duration
     low = rng.uniform(300, 500)
-    frequency = low * rng.uniform(2, 3) ** _pitch(SOUNDS[sound], np.clip(place, 0, 1))
+    frequency = low * rng.uniform(2, 3) ** _pitch(SOUNDS[audio], np.clip(place, 0, 1))
     phase = 2 * np.pi * np.cumsum(frequency) / SAMPLE_RATE + rng.uniform(0, 2 * np.pi)
     loudness = rng.uniform(0.3, 0.6) * np.clip(20 * np.minimum(place, 1 - place), 0, 1)
     tone = loudness * np.sin(phase)
     return (tone + 0.01 * rng.standard_normal(len(time))).astype(np.float32)
 
 
-def _pitch(sound: str, place: np.ndarray) -> np.ndarray:
+def _pitch(audio: str, place: np.ndarray) -> np.ndarray:
     """0 is the low end, 1 the high end."""
-    if sound == "rise":
+    if audio == "rise":
         return place
-    if sound == "fall":
+    if audio == "fall":
         return 1 - place
-    if sound == "high_then_low":
+    if audio == "high_then_low":
         return (place < 0.5).astype(float)
     return (place >= 0.5).astype(float)

@@ -5,8 +5,8 @@ directory serves several problems; pick them by `heads`:
 
     action                10 classes; only the order of the frames tells partners apart
     action and shape      two heads, say {"verb": "action", "noun": "shape"}
-    sound                 4 classes, to be heard only
-    event                 20 classes, motion x sound: of 20, eyes alone leave 4, ears alone 5
+    audio                 4 classes, to be heard only
+    event                 20 classes, motion x audio: of 20, eyes alone leave 4, ears alone 5
     shapes                multi-label: all shapes to be seen, of the actor and the distractors
 
 The single labels are columns of train.csv and test.csv, the multi-label ones of
@@ -31,7 +31,7 @@ from scenic_video.data.examples import Dataset
 from scenic_video.data.provenance import claim
 from scenic_video.data.sources import datasets
 from scenic_video.data.sources.manifest import Heads, columns_of
-from scenic_video.data.synthetic.audio import draw_sound
+from scenic_video.data.synthetic.audio import draw_audio
 from scenic_video.data.synthetic.frames import draw_frames
 from scenic_video.data.synthetic.scenes import ACTIONS, MOTIONS, SHAPES, SOUNDS, Scene, draw_scene
 from scenic_video.data.synthetic.video import write_video
@@ -41,8 +41,8 @@ from scenic_video.field_types import Count, InnerShare, NonNegative, PositiveInt
 CLASSES = {
     "action": ACTIONS,
     "shape": SHAPES,
-    "sound": SOUNDS,
-    "event": tuple(f"{motion}+{sound}" for motion in MOTIONS for sound in SOUNDS),
+    "audio": SOUNDS,
+    "event": tuple(f"{motion}+{audio}" for motion in MOTIONS for audio in SOUNDS),
     "shapes": SHAPES,
 }
 """Head -> class names in the order of the ids."""
@@ -170,11 +170,11 @@ def clip_path(directory: Path, split: str, index: int) -> Path:
 
 def _write_clip(directory: Path, settings: Settings, clip: tuple[str, int]) -> None:
     scene, rng = draw_clip(settings, *clip)
-    sound = draw_sound(scene.sound, seconds=settings.seconds, rng=rng)
+    audio = draw_audio(scene.audio, seconds=settings.seconds, rng=rng)
     frames = draw_frames(scene, size=settings.size, noise=settings.noise, rng=rng)
     path = clip_path(directory, *clip)
     with replacing(path) as scratch:
-        write_video(scratch, frames, sound, frame_rate=settings.frame_rate)
+        write_video(scratch, frames, audio, frame_rate=settings.frame_rate)
 
 
 def _write_manifests(directory: Path, split: str, scenes: Sequence[Scene]) -> None:
@@ -201,12 +201,12 @@ def _write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def _labels(scene: Scene) -> dict[str, str]:
-    sound = SOUNDS[scene.sound]
+    audio = SOUNDS[scene.audio]
     return {
         "action": ACTIONS[scene.action],
         "shape": SHAPES[scene.actor.shape],
-        "sound": sound,
-        "event": f"{MOTIONS[scene.action // 2]}+{sound}",
+        "audio": audio,
+        "event": f"{MOTIONS[scene.action // 2]}+{audio}",
     }
 
 

@@ -68,7 +68,7 @@ class Scene:
     """
 
     action: int
-    sound: int
+    audio: int
     actor: Thing
     distractors: tuple[Thing, ...]
     onset: float
@@ -106,10 +106,10 @@ def draw_scene(
 ) -> Scene:
     """A scene of this action; everything else is drawn by lot."""
     duration = rng.uniform(*DURATION)
-    sound, shape = rng.integers(len(SOUNDS)), rng.integers(len(SHAPES))
+    audio, shape = rng.integers(len(SOUNDS)), rng.integers(len(SHAPES))
     return Scene(
         action=action,
-        sound=int(sound),
+        audio=int(audio),
         actor=Thing(
             shape=int(shape),
             x=rng.uniform(-OFF_CENTRE, OFF_CENTRE),

@@ -1,4 +1,4 @@
-"""Encodes frames and sound as H.264 and AAC in mp4, the same bytes whenever the same is asked."""
+"""Encodes frames and audio as H.264 and AAC in mp4, the same bytes whenever the same is asked."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -26,27 +26,27 @@ AUDIO_OPTIONS = {"aac_coder": "fast", "b": "32000"}
 def write_video(
     path: Path,
     frames: UInt8[np.ndarray, "t h w 3"],
-    sound: Float[np.ndarray, " samples"],
+    audio: Float[np.ndarray, " samples"],
     *,
     frame_rate: int,
 ) -> None:
-    """Writes an mp4 file whatever the suffix of `path`; `sound` is mono at `SAMPLE_RATE`."""
+    """Writes an mp4 file whatever the suffix of `path`; `audio` is mono at `SAMPLE_RATE`."""
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(str(path), "w", format="mp4", options=options) as container:
         video = container.add_stream("libx264", rate=frame_rate, options=dict(VIDEO_OPTIONS))
         video.height, video.width = frames.shape[1:3]
         video.pix_fmt = "yuv420p"
-        audio = container.add_stream("aac", rate=SAMPLE_RATE, options=dict(AUDIO_OPTIONS))
-        audio.layout = "mono"
+        audio_stream = container.add_stream("aac", rate=SAMPLE_RATE, options=dict(AUDIO_OPTIONS))
+        audio_stream.layout = "mono"
         for frame in frames:
             container.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(video.encode())
-        container.mux(audio.encode(_audio_frame(sound)))
-        container.mux(audio.encode())
+        container.mux(audio_stream.encode(_audio_frame(audio)))
+        container.mux(audio_stream.encode())
 
 
-def _audio_frame(sound: np.ndarray) -> av.AudioFrame:
-    frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
+def _audio_frame(audio: np.ndarray) -> av.AudioFrame:
+    frame = av.AudioFrame.from_ndarray(audio[None], format="fltp", layout="mono")
     frame.sample_rate = SAMPLE_RATE
     frame.time_base = Fraction(1, SAMPLE_RATE)
     frame.pts = 0

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from scenic_video.runs.evaluation.result_files import write_results
 from scenic_video.console import Terminal
+from scenic_video.runs.evaluation.result_files import write_results
 
 
 @dataclasses.dataclass(frozen=True)

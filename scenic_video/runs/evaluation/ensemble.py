@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from scenic_video.runs.evaluation.comparison import Comparison, Row
-from scenic_video.runs.evaluation.results import Evaluation
-from scenic_video.runs.evaluation.trained_model import load
-from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.rows import label_arrays
+from scenic_video.runs.evaluation.comparison import Comparison, Row
+from scenic_video.runs.evaluation.results import Evaluation
+from scenic_video.runs.evaluation.trained_evaluation import evaluate
+from scenic_video.runs.evaluation.trained_model import load
 from scenic_video.tasks.classification import Classification
 from scenic_video.tasks.stored_logits import Scored, score
 
@@ -66,7 +66,7 @@ class Member:
             labels={head: [labels[i] for i in at] for head, labels in found.labels.items()},
             logits={head: x[at] for head, x in found.logits.items()},
             readable=found.readable[at],
-            has_sound=None if found.has_sound is None else found.has_sound[at],
+            has_audio=None if found.has_audio is None else found.has_audio[at],
         )
         return dataclasses.replace(self, evaluation=evaluation)
 
@@ -233,7 +233,7 @@ def _notes(members: Sequence[Member], ids: Sequence[str], mask: np.ndarray) -> l
         run, found = member.entry.run, member.evaluation
         notes += [f"unreadable for {run}: {v['id']}: {v['error']}" for v in found.unreadable]
         if silent := int((found.readable & ~found.counted).sum()):
-            notes.append(f"{run} only hears, and {silent} videos are without sound.")
+            notes.append(f"{run} only hears, and {silent} videos are without audio.")
         if odd := sorted(set(found.ids) - set(ids)):
             named = ", ".join(odd[:MAX_NAMED]) + (", ..." if len(odd) > MAX_NAMED else "")
             notes.append(f"{len(odd)} examples of {run} are not in the data of all runs: {named}")

@@ -1,16 +1,16 @@
-"""What one model does with sound alone, with pictures alone, and with both."""
+"""What one model does with audio alone, with pictures alone, and with both."""
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scenic_video.runs.evaluation.comparison import Comparison, Row
-from scenic_video.runs.evaluation.results import Evaluation
-from scenic_video.runs.evaluation.trained_model import TrainedModel
-from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.config import ConfigError, near
 from scenic_video.modalities.names import WORDS
+from scenic_video.runs.evaluation.comparison import Comparison, Row
+from scenic_video.runs.evaluation.results import Evaluation
+from scenic_video.runs.evaluation.trained_evaluation import evaluate
+from scenic_video.runs.evaluation.trained_model import TrainedModel
 from scenic_video.tasks.classification import Classification
 from scenic_video.tasks.side_by_side import SideBySide
 
@@ -20,7 +20,7 @@ LETTERS = {"spectrogram": "A", "rgb": "V", "flow": "F"}
 def parse(text: str, modalities: Sequence[str]) -> list[tuple[str, ...]]:
     """Reads "rgb,rgb+spectrogram"; "all" is each of a model's `modalities` alone, then together.
 
-    Sound may be called "audio".
+    Audio may be called "audio".
     """
     ordered = sorted(modalities, key=list(LETTERS).index)
     if text == "all":
@@ -96,11 +96,11 @@ def _row(name: str, part: Evaluation) -> Row:
 
 def _notes(together: Evaluation, rows: Sequence[str]) -> list[str]:
     notes = [f"unreadable: {video['id']}: {video['error']}" for video in together.unreadable]
-    return notes if together.has_sound is None else [*notes, *rule(rows)]
+    return notes if together.has_audio is None else [*notes, *rule(rows)]
 
 
 def rule(rows: Sequence[str]) -> list[str]:
-    """How examples without sound count in rows such as A, V and AV: a note, or none if in all."""
+    """How examples without audio count in rows such as A, V and AV: a note, or none if in all."""
     counted = []
     if hearing := [row for row in rows if "A" in row and row != "A"]:
         counted.append(f"counts in {', '.join(hearing)} by what else it has")
@@ -108,4 +108,4 @@ def rule(rows: Sequence[str]) -> list[str]:
         counted.append("is left out of A")
     if not counted:
         return []
-    return [f"An example without sound {' and '.join(counted)}; silence is no sound."]
+    return [f"An example without audio {' and '.join(counted)}; silence is no audio."]

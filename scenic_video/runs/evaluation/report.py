@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from scenic_video.data.examples import split_of
 from scenic_video.runs.evaluation.results import Evaluation, probabilities
 from scenic_video.runs.experiment import Experiment
 from scenic_video.runs.metadata import environment
-from scenic_video.data.examples import split_of
 from scenic_video.visualize.report import Sample, write_report
 from scenic_video.writers import read_metrics
 
@@ -74,8 +74,8 @@ def chosen(evaluation: Evaluation) -> list[int]:
 
 def _results(evaluation: Evaluation) -> Mapping[str, Any]:
     coverage = {"videos decoded": int(evaluation.readable.sum()), "videos": len(evaluation.ids)}
-    if evaluation.has_sound is not None:
-        coverage["videos without sound"] = evaluation.num_without_sound
+    if evaluation.has_audio is not None:
+        coverage["videos without audio"] = evaluation.num_without_audio
     return evaluation.metrics | coverage
 
 
@@ -89,6 +89,6 @@ def _sample(experiment: Experiment, evaluation: Evaluation, index: int) -> Sampl
         true[head] = [names[i] for i in evaluation.labels[head][index]]
         predicted[head] = [(names[i], float(likely[i])) for i in np.argsort(-likely)[:3]]
     # Pictures are for the reader of the report, also of a model that only hears.
-    pictures = dataclasses.replace(experiment.preprocessing, modalities=("rgb",), sound=None)
+    pictures = dataclasses.replace(experiment.preprocessing, modalities=("rgb",), audio=None)
     frames = pictures.eval_inputs(example)["rgb"][0]
     return Sample(frames=frames, true=true, predicted=predicted, id=example.id)

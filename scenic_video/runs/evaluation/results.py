@@ -11,19 +11,19 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from scenic_video import loop, metrics
-from scenic_video.runs.device_batches import put_on
-from scenic_video.runs.options import EvaluationOptions
-from scenic_video.runs.evaluation.result_files import write_results
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, LabelSpace
-from scenic_video.data.input.feed import Feed
 from scenic_video.data.input.batches import eval_batches
+from scenic_video.data.input.feed import Feed
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.input.views import Views
+from scenic_video.runs.device_batches import put_on
+from scenic_video.runs.evaluation.result_files import write_results
+from scenic_video.runs.options import EvaluationOptions
 from scenic_video.sharding import local_rows
 from scenic_video.tasks.presence import only_hears
 from scenic_video.tasks.task import Output
 from scenic_video.trainer import Steps, TrainState
-from scenic_video.data.input.views import Views
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Evaluation:
     """What a split gave.
 
     `logits` are per head [N, C], zeros where `readable` [N] is False; a task that predicts no
-    classes has none. `has_sound` [N] is there where the model hears: False where a video is silent,
-    has no sound, or cannot be read. `modalities` are those that the model was shown.
+    classes has none. `has_audio` [N] is there where the model hears: False where a video is silent,
+    has no audio, or cannot be read. `modalities` are those that the model was shown.
     """
 
     dataset: str
@@ -47,24 +47,24 @@ class Evaluation:
     readable: np.ndarray
     unreadable: list[dict[str, str]]
     modalities: tuple[str, ...]
-    has_sound: np.ndarray | None = None
+    has_audio: np.ndarray | None = None
 
     @property
     def counted(self) -> np.ndarray:
         """Which examples [N] the metrics are of: those that hold something the model was shown."""
-        if self.has_sound is None or not only_hears(self.modalities):
+        if self.has_audio is None or not only_hears(self.modalities):
             return self.readable
-        return self.readable & self.has_sound
+        return self.readable & self.has_audio
 
     @property
-    def num_without_sound(self) -> int:
+    def num_without_audio(self) -> int:
         """How many videos could be read but not heard; 0 where the model does not listen."""
-        return 0 if self.has_sound is None else int((self.readable & ~self.has_sound).sum())
+        return 0 if self.has_audio is None else int((self.readable & ~self.has_audio).sum())
 
     @property
     def summary(self) -> dict[str, Any]:
         """What the results file says."""
-        heard = {} if self.has_sound is None else {"num_without_sound": self.num_without_sound}
+        heard = {} if self.has_audio is None else {"num_without_audio": self.num_without_audio}
         return {
             "dataset": self.dataset,
             "fingerprint": self.fingerprint,
@@ -80,12 +80,12 @@ class Evaluation:
 
     @property
     def coverage(self) -> str:
-        """Such as "decoded 398 of 400", and "; 12 without sound" where the model hears."""
+        """Such as "decoded 398 of 400", and "; 12 without audio" where the model hears."""
         decoded = f"decoded {int(self.readable.sum())} of {len(self.ids)}"
-        if self.has_sound is None:
+        if self.has_audio is None:
             return decoded
         left_out = ", not counted" if only_hears(self.modalities) else ""
-        return f"{decoded}; {self.num_without_sound} without sound{left_out}"
+        return f"{decoded}; {self.num_without_audio} without audio{left_out}"
 
     def confusion(self, head: str, num_classes: int) -> np.ndarray:
         """Counts [true, predicted] of one head with one label an example."""
@@ -99,8 +99,8 @@ class Evaluation:
         path = folder / f"{prefix}{self.split}_{self.views}.json"
         arrays: dict[str, Any] = {"ids": self.ids, "readable": self.readable}
         arrays |= {f"logits/{head}": x for head, x in self.logits.items()}
-        if self.has_sound is not None:
-            arrays["has_sound"] = self.has_sound
+        if self.has_audio is not None:
+            arrays["has_audio"] = self.has_audio
         return write_results(path, self.summary, arrays)
 
 
@@ -127,7 +127,7 @@ def evaluate_split(
     for them. Errors: ValueError where none can be read.
     """
     batch_size, num_examples = options.batch_size, len(examples)
-    has_sound = np.zeros(num_examples, bool)
+    has_audio = np.zeros(num_examples, bool)
     with eval_batches(
         examples,
         labels,
@@ -139,14 +139,14 @@ def evaluate_split(
         num_threads=num_threads,
         decode_timeout=decode_timeout,
     ) as batches:
-        feed = Feed(_noting_sound(batches, has_sound), put_on(steps.mesh, batch_size))
+        feed = Feed(_noting_audio(batches, has_audio), put_on(steps.mesh, batch_size))
         outputs = []
         for output in loop.evaluate(steps.evaluate, state, feed):
             outputs.append(output._replace(model_state={}))
             on_batch(len(outputs), len(batches))
         words = {bad_file.index: bad_file.error for bad_file in batches.bad_files}
     readable = np.isin(np.arange(num_examples), list(words), invert=True)
-    readable, has_sound = _on_all_hosts(readable, has_sound)
+    readable, has_audio = _on_all_hosts(readable, has_audio)
     unreadable = _unreadable(examples, readable, words)
     if not readable.any():
         raise ValueError(
@@ -167,7 +167,7 @@ def evaluate_split(
         readable=readable,
         unreadable=unreadable,
         modalities=tuple(modalities),
-        has_sound=None if preprocessing.sound is None else has_sound,
+        has_audio=None if preprocessing.audio is None else has_audio,
     )
 
 
@@ -199,24 +199,24 @@ def probabilities(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:
         return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-def _noting_sound(
-    batches: Iterable[dict[str, Any]], has_sound: np.ndarray
+def _noting_audio(
+    batches: Iterable[dict[str, Any]], has_audio: np.ndarray
 ) -> Iterator[dict[str, Any]]:
-    """What the task gets of `batches`; sets `has_sound` [N] where some view of an example has."""
+    """What the task gets of `batches`; sets `has_audio` [N] where some view of an example has."""
     for batch in batches:
         index = batch["index"]
-        if "has_sound" in batch["inputs"]:
-            heard = batch["inputs"]["has_sound"].max(axis=1) > 0
-            has_sound[index[heard & (index >= 0)]] = True
+        if "has_audio" in batch["inputs"]:
+            heard = batch["inputs"]["has_audio"].max(axis=1) > 0
+            has_audio[index[heard & (index >= 0)]] = True
         yield {name: value for name, value in batch.items() if name != "index"}
 
 
-def _on_all_hosts(readable: np.ndarray, has_sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _on_all_hosts(readable: np.ndarray, has_audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What all hosts could read, and any could hear: each knows of the rows that it feeds."""
     if jax.process_count() > 1:
         readable = multihost_utils.process_allgather(readable).all(axis=0)
-        has_sound = multihost_utils.process_allgather(has_sound).any(axis=0)
-    return readable, has_sound
+        has_audio = multihost_utils.process_allgather(has_audio).any(axis=0)
+    return readable, has_audio
 
 
 def show(evaluation: Evaluation, path: Path, terminal: Terminal) -> None:

@@ -8,16 +8,16 @@ import optax
 from jax.sharding import Mesh
 
 from scenic_video import sharding, trainer
-from scenic_video.runs.device_batches import check_divides, example_batch
-from scenic_video.runs.parts import build_dataset, resolved_evaluation
-from scenic_video.runs.evaluation.results import Evaluation, evaluate_split
-from scenic_video.runs.evaluation.trained_model import TrainedModel, aligned_labels
 from scenic_video.config import build
 from scenic_video.console import Terminal
-from scenic_video.data.sources.datasets import open_dataset
 from scenic_video.data.examples import Dataset, LabelSpace, split_of
-from scenic_video.tasks.presence import shown_modalities
 from scenic_video.data.input.views import Views
+from scenic_video.data.sources.datasets import open_dataset
+from scenic_video.runs.device_batches import check_divides, example_batch
+from scenic_video.runs.evaluation.results import Evaluation, evaluate_split
+from scenic_video.runs.evaluation.trained_model import TrainedModel, aligned_labels
+from scenic_video.runs.parts import build_dataset, resolved_evaluation
+from scenic_video.tasks.presence import shown_modalities
 
 CURE = "The run names its data as it lay where it was trained; give --data=FOLDER."
 

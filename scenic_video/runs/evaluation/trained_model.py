@@ -11,19 +11,19 @@ import jax
 import numpy as np
 
 from scenic_video.checkpoints import restore_params
-from scenic_video.runs.device_batches import example_batch
-from scenic_video.runs.parts import build_task
-from scenic_video.runs.evaluation.results import probabilities
-from scenic_video.runs.metadata import labels_from_json
 from scenic_video.config import ConfigError
-from scenic_video.data.sources.agreement import check_labels
 from scenic_video.data.decoding.video_reader import UnreadableVideo
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.input.views import Views
+from scenic_video.data.sources.agreement import check_labels
+from scenic_video.runs.device_batches import example_batch
+from scenic_video.runs.evaluation.results import probabilities
+from scenic_video.runs.metadata import labels_from_json
+from scenic_video.runs.parts import build_task
 from scenic_video.tasks.presence import only_hears, shown_modalities
 from scenic_video.tasks.task import Batch, Task
 from scenic_video.trust import check_run
-from scenic_video.data.input.views import Views
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +81,8 @@ class TrainedModel:
             example, num_clips=parsed.num_clips, num_crops=parsed.num_crops
         )
         shown = shown_modalities(self.task, self.preprocessing.modalities)
-        if only_hears(shown) and not inputs["has_sound"].any():
-            raise UnreadableVideo("It is without sound, and this model only hears.")
+        if only_hears(shown) and not inputs["has_audio"].any():
+            raise UnreadableVideo("It is without audio, and this model only hears.")
         inputs = {name: views[None] for name, views in inputs.items()}
         batch = example_batch(self.preprocessing, self.labels) | {"inputs": inputs}
         logits = {head: x[0] for head, x in self.apply(batch).items()}

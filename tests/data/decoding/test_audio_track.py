@@ -7,13 +7,13 @@ import pytest
 from av.error import FFmpegError
 from av.stream import Disposition
 
-from scenic_video.data.decoding.audio_track import sound_track, timed
+from scenic_video.data.decoding.audio_track import audio_track, timed
 from scenic_video.data.decoding.video_reader import VideoReader
 
 RATE = 16_000
 
 
-def write_sound(path, pieces, *, rate=RATE, codec="flac", layout="mono"):
+def write_audio(path, pieces, *, rate=RATE, codec="flac", layout="mono"):
     """Writes pieces of (first sample, samples); between them the file has no packets."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
@@ -31,7 +31,7 @@ def write_sound(path, pieces, *, rate=RATE, codec="flac", layout="mono"):
 
 
 def read(path, *, begin=0.0, duration=1.0, rate=RATE):
-    pieces = sound_track(path, begin=Fraction(begin), duration=duration, rate=rate)
+    pieces = audio_track(path, begin=Fraction(begin), duration=duration, rate=rate)
     return np.concatenate([np.zeros(0, np.float32), *pieces])
 
 
@@ -45,7 +45,7 @@ def noise():
 
 
 def test_a_window_is_a_slice_of_the_whole(tmp_path, noise):
-    path = write_sound(tmp_path / "a.mkv", [(0, noise)])
+    path = write_audio(tmp_path / "a.mkv", [(0, noise)])
     np.testing.assert_allclose(read(path, duration=9.0), noise, atol=1e-4)
     for begin in (0.5, 2.25):
         first = int(begin * RATE)
@@ -59,29 +59,29 @@ def test_a_window_is_a_slice_of_the_whole(tmp_path, noise):
         assert min(errors) < 1e-4
 
 
-def test_silence_stands_before_sound_that_begins_late(tmp_path, noise):
-    path = write_sound(tmp_path / "late.mkv", [(8_000, noise)])
+def test_silence_stands_before_audio_that_begins_late(tmp_path, noise):
+    path = write_audio(tmp_path / "late.mkv", [(8_000, noise)])
     samples = read(path, duration=2.0)
     assert np.flatnonzero(samples)[0] == pytest.approx(8_000, abs=16)
     assert len(samples) == 2 * RATE
 
 
-def test_sound_before_the_beginning_is_cut(tmp_path, noise):
-    path = write_sound(tmp_path / "a.mkv", [(0, noise)])
+def test_audio_before_the_beginning_is_cut(tmp_path, noise):
+    path = write_audio(tmp_path / "a.mkv", [(0, noise)])
     np.testing.assert_allclose(read(path, begin=0.25), noise[4_000:20_000], atol=1e-4)
 
 
 def test_gaps_are_silent(tmp_path, noise):
     pieces = [(0, noise[:RATE]), (2 * RATE, noise[RATE : 2 * RATE])]
-    samples = read(write_sound(tmp_path / "gap.mkv", pieces), duration=3.0)
+    samples = read(write_audio(tmp_path / "gap.mkv", pieces), duration=3.0)
     assert len(samples) == 3 * RATE
     loud = np.abs(samples).reshape(-1, 1000).max(1) > 0.1
     np.testing.assert_array_equal(loud[[3, 12, 20, 28, 35, 44]], [1, 1, 0, 0, 1, 1])
 
 
-def test_sound_is_resampled(tmp_path):
+def test_audio_is_resampled(tmp_path):
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(44_100) / 44_100)
-    samples = read(write_sound(tmp_path / "a.mkv", [(0, tone)], rate=44_100))
+    samples = read(write_audio(tmp_path / "a.mkv", [(0, tone)], rate=44_100))
     assert len(samples) == pytest.approx(RATE, abs=50)
     expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
     np.testing.assert_allclose(samples[1_000:15_000], expected[1_000:15_000], atol=0.02)
@@ -91,13 +91,13 @@ def test_a_silent_film_has_no_pieces(tmp_path, moving_frames, write_video):
     assert len(read(write_video(tmp_path / "v.mp4", moving_frames(5)))) == 0
 
 
-def test_sound_goes_on_where_its_rate_and_channels_change(tmp_path):
+def test_audio_goes_on_where_its_rate_and_channels_change(tmp_path):
     tone = {rate: 0.3 * np.sin(880 * np.pi * np.arange(rate) / rate) for rate in (48_000, RATE)}
     parts = [
-        write_sound(
+        write_audio(
             tmp_path / "a.ts", [(0, tone[48_000])], rate=48_000, codec="mp2", layout="stereo"
         ),
-        write_sound(tmp_path / "b.ts", [(RATE, tone[RATE])], codec="mp2"),
+        write_audio(tmp_path / "b.ts", [(RATE, tone[RATE])], codec="mp2"),
     ]
     joined = tmp_path / "joined.ts"
     joined.write_bytes(b"".join(Path(part).read_bytes() for part in parts))
@@ -128,25 +128,25 @@ def test_frames_without_a_time_are_heard_behind_the_one_before(tmp_path):
         assert np.abs(samples[800:]).reshape(-1, 160).max(axis=1).min() > 0.2
 
 
-def test_sound_without_any_time_is_counted_from_its_beginning():
+def test_audio_without_any_time_is_counted_from_its_beginning():
     def frame(pts):
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 400), np.float32), "fltp", "mono")
-        sound.sample_rate, sound.time_base, sound.pts = 8_000, Fraction(1, 1_000), pts
-        return sound
+        audio = av.AudioFrame.from_ndarray(np.zeros((1, 400), np.float32), "fltp", "mono")
+        audio.sample_rate, audio.time_base, audio.pts = 8_000, Fraction(1, 1_000), pts
+        return audio
 
     frames = timed(iter([frame(pts) for pts in (None, None, 500, None)]), Fraction(3, 10))
     assert [f.time for f in frames] == pytest.approx([0.3, 0.35, 0.5, 0.55])
 
 
 @pytest.mark.parametrize(("track", "chunks"), [(0, b"00dc"), (1, b"01wb")])
-def test_after_a_seek_that_fails_there_is_sound_and_a_picture(
+def test_after_a_seek_that_fails_there_is_audio_and_a_picture(
     tmp_path, noise, moving_frames, write_video, track, chunks
 ):
     path = str(tmp_path / "recorder.avi")
     pictures: str = write_video(
         tmp_path / "v.avi", moving_frames(40, 32, 32), fps=10, codec="mpeg4"
     )
-    sounds = write_sound(tmp_path / "a.wav", [(0, noise)], codec="pcm_s16le")
+    sounds = write_audio(tmp_path / "a.wav", [(0, noise)], codec="pcm_s16le")
     with av.open(pictures, "r") as video, av.open(sounds, "r") as audio, av.open(path, "w") as out:
         streams = [out.add_stream_from_template(file.streams[0]) for file in (video, audio)]
         packets = [(p, streams[0]) for p in video.demux() if p.size]
@@ -174,7 +174,7 @@ def test_after_a_seek_that_fails_there_is_sound_and_a_picture(
         np.testing.assert_array_equal(part.read([0, 14], rgb), expected)
 
 
-def test_the_sound_that_players_choose_is_heard(tmp_path):
+def test_the_audio_that_players_choose_is_heard(tmp_path):
     path = tmp_path / "two.mkv"
     with av.open(str(path), "w") as container:
         streams = [container.add_stream("flac", rate=RATE, layout="mono") for _ in range(2)]
@@ -190,8 +190,8 @@ def test_the_sound_that_players_choose_is_heard(tmp_path):
 
 def test_a_gap_of_hours_takes_no_memory(tmp_path, noise):
     late = 5 * 3600 * RATE
-    path = write_sound(tmp_path / "a.mkv", [(0, noise[:RATE]), (late, noise[:RATE])])
-    pieces = sound_track(path, begin=Fraction(0), duration=6 * 3600.0, rate=RATE)
+    path = write_audio(tmp_path / "a.mkv", [(0, noise[:RATE]), (late, noise[:RATE])])
+    pieces = audio_track(path, begin=Fraction(0), duration=6 * 3600.0, rate=RATE)
     lengths = [len(piece) for piece in pieces]
     assert abs(sum(lengths) - (late + RATE)) <= 16  # Matroska keeps milliseconds
     assert max(lengths) <= 10 * RATE

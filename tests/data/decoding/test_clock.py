@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from scenic_video.data.decoding.audio_track import sound_track
+from scenic_video.data.decoding.audio_track import audio_track
 from scenic_video.data.decoding.clock import running
 from scenic_video.data.decoding.video_reader import VideoReader
 
@@ -71,12 +71,12 @@ def test_joined_streams_are_shown_one_after_the_other(joined, tick):
         np.testing.assert_array_equal(reader.read([0, 24], rgb), [one[25], other[9]])
 
 
-def test_the_sound_of_joined_streams_goes_with_their_pictures(joined):
+def test_the_audio_of_joined_streams_goes_with_their_pictures(joined):
     loud = np.tile(np.sin(np.arange(1600)), 16).astype(np.float32) / 2
     loud[:12800] = 0  # silent for 0.8 s, then loud for 0.8 s
-    path, _ = joined(0, 0, sound=loud)
+    path, _ = joined(0, 0, audio=loud)
     with VideoReader(path) as reader:
-        pieces = sound_track(path, begin=reader.first_time, duration=3.2, rate=16000)
+        pieces = audio_track(path, begin=reader.first_time, duration=3.2, rate=16000)
         heard = np.abs(np.concatenate(list(pieces)))
     for silent, middle in ((True, 0.4), (False, 1.2), (True, 2.0), (False, 2.8)):
         window = heard[round((middle - 0.2) * 16000) : round((middle + 0.2) * 16000)]

@@ -68,10 +68,10 @@ def test_half_a_file_is_told_from_a_whole_one(tmp_path, frames, write_video, suf
         assert "s, its index says 2.4" in damage_of(cut(whole), decode_all=decode_all)
 
 
-def test_sound_that_outlasts_the_pictures_is_no_missing_end(tmp_path, frames, write_video):
-    sound = np.zeros(16000 * 4, np.float32)
+def test_audio_that_outlasts_the_pictures_is_no_missing_end(tmp_path, frames, write_video):
+    audio = np.zeros(16000 * 4, np.float32)
     for suffix in ("mp4", "mkv"):
-        path = write_video(tmp_path / f"a.{suffix}", frames, sound=sound)
+        path = write_video(tmp_path / f"a.{suffix}", frames, audio=audio)
         assert damage_of(path) == ""
     assert "its index says 4" in damage_of(cut(path, 0.4))
 

@@ -11,7 +11,7 @@ TONE = 0.9 * np.sin(880 * np.pi * np.arange(RATE) / RATE)
 INTEGERS = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "s64": np.int64}
 
 
-def sound(layout, form="flt", rate=RATE):
+def audio(layout, form="flt", rate=RATE):
     """An audio frame all of whose channels are the tone."""
     samples = 0.9 * np.sin(880 * np.pi * np.arange(rate) / rate)
     name = form.removesuffix("p")
@@ -45,7 +45,7 @@ def mixed(frame):
     + ["hexagonal", "22.2", "3 channels", "9 channels", "1 channels (LFE)"],
 )
 def test_a_tone_that_all_channels_share_keeps_its_level(layout):
-    np.testing.assert_allclose(mixed(sound(layout)), TONE, atol=1e-5)
+    np.testing.assert_allclose(mixed(audio(layout)), TONE, atol=1e-5)
 
 
 @pytest.mark.parametrize("form", ["u8", "s16", "s32", "s64", "flt", "dbl"])
@@ -53,18 +53,18 @@ def test_a_tone_that_all_channels_share_keeps_its_level(layout):
 @pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
 def test_samples_of_every_kind_are_equally_loud(form, planar, layout):
     tolerance = 0.02 if form == "u8" else 1e-4
-    np.testing.assert_allclose(mixed(sound(layout, form + planar)), TONE, atol=tolerance)
+    np.testing.assert_allclose(mixed(audio(layout, form + planar)), TONE, atol=tolerance)
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000])
-def test_sound_of_every_rate_is_equally_loud(rate):
-    samples = mixed(sound("5.1", rate=rate))
+def test_audio_of_every_rate_is_equally_loud(rate):
+    samples = mixed(audio("5.1", rate=rate))
     assert len(samples) == pytest.approx(RATE, abs=40)
     assert np.abs(samples[2_000:12_000]).max() == pytest.approx(0.9, abs=0.01)
 
 
 def test_channels_weigh_as_their_layout_says():
-    frame = sound("5.1", "fltp")
+    frame = audio("5.1", "fltp")
     for plane in list(frame.planes)[:2] + list(frame.planes)[3:]:
         plane.update(bytes(plane.buffer_size))
     # The centre, of 1 for itself, 0.707 for either front and 0.5 for either back.

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from scenic_video.data.decoding.audio_track import sound_track
+from scenic_video.data.decoding.audio_track import audio_track
 from scenic_video.data.decoding.opening import MAX_PIXELS, UnreadableVideo, open_container
 from scenic_video.data.decoding.video_reader import VideoReader
 
@@ -90,7 +90,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
         with pytest.raises(UnreadableVideo, match=f"{path}: this is a {kind}"):
             frames(path)
         with pytest.raises(UnreadableVideo, match=kind):
-            list(sound_track(path, begin=Fraction(0), duration=1.0, rate=8000))
+            list(audio_track(path, begin=Fraction(0), duration=1.0, rate=8000))
     with pytest.raises(UnreadableVideo, match="a device"):
         frames("/dev/zero")
 

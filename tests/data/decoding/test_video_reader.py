@@ -216,12 +216,12 @@ def test_marks_of_keyframes_that_are_none_change_no_picture(
     np.testing.assert_array_equal(read(path, start=1.2, end=1.4), everything[30:35])
 
 
-def test_the_last_picture_of_a_slide_show_stays_while_its_sound_goes_on(
+def test_the_last_picture_of_a_slide_show_stays_while_its_audio_goes_on(
     tmp_path, moving_frames, write_video
 ):
     slides = moving_frames(2, 64, 64)
     path = write_video(
-        tmp_path / "slides.mp4", slides, ticks=[0, 100], sound=np.zeros(16000 * 10, np.float32)
+        tmp_path / "slides.mp4", slides, ticks=[0, 100], audio=np.zeros(16000 * 10, np.float32)
     )
     pictures = decode_everything(path)
     with VideoReader(path, start=7, end=9) as reader:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scenic_video.data.examples import Example
-from scenic_video.data.input.audio import FULL_SCALE, Sound, is_audible
+from scenic_video.data.input.audio import FULL_SCALE, Audio, is_audible
 from scenic_video.data.input.preprocessing import Preprocessing
 
 FPS, RATE = 25, 16_000
@@ -12,19 +12,19 @@ FPS, RATE = 25, 16_000
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory, write_video, moving_frames):
-    """Four seconds; the pitch of its sound is 200 Hz and rises by 100 Hz a second."""
+    """Four seconds; the pitch of its audio is 200 Hz and rises by 100 Hz a second."""
     time = np.arange(4 * RATE) / RATE
-    sound = 0.5 * np.sin(2 * np.pi * (200 * time + 50 * time**2))
+    audio = 0.5 * np.sin(2 * np.pi * (200 * time + 50 * time**2))
     path = tmp_path_factory.mktemp("films") / "film.mp4"
-    return write_video(path, moving_frames(4 * FPS, 32, 32), fps=FPS, sound=sound)
+    return write_video(path, moving_frames(4 * FPS, 32, 32), fps=FPS, audio=audio)
 
 
 def heard(path, *, num_clips: int = 1, num_crops: int = 1, window=None, **fields: Any):
     defaults: dict[str, Any] = dict(
         num_frames=5, stride=5, resize=32, crop=32, modalities=("rgb", "spectrogram")
     )
-    sound = Sound(**{"seconds": 1.0} | fields.pop("sound", {}))
-    preprocessing = Preprocessing(**defaults | fields, sound=sound)
+    audio = Audio(**{"seconds": 1.0} | fields.pop("audio", {}))
+    preprocessing = Preprocessing(**defaults | fields, audio=audio)
     example = Example("v", path, {"label": (0,)}, **(window or {}))
     return preprocessing.eval_inputs(example, num_clips=num_clips, num_crops=num_crops)
 
@@ -37,24 +37,24 @@ def pitch(waveform):
 
 
 def test_eight_seconds_give_exactly_800_columns():
-    sound = Sound()
-    assert (sound.num_columns, sound.num_samples) == (800, 800 * 160 - 160 + 400)
-    assert Sound(seconds=10).num_columns == 1000
-    assert Sound(seconds=2.56).num_columns == 256
+    audio = Audio()
+    assert (audio.num_columns, audio.num_samples) == (800, 800 * 160 - 160 + 400)
+    assert Audio(seconds=10).num_columns == 1000
+    assert Audio(seconds=2.56).num_columns == 256
 
 
-def test_sound_is_that_of_the_time_of_the_frames(film):
+def test_audio_is_that_of_the_time_of_the_frames(film):
     inputs = heard(film, num_clips=4)
     assert inputs["waveform"].shape == (4, 16_240) and inputs["waveform"].dtype == np.int16
-    assert inputs["has_sound"].tolist() == [1.0] * 4
-    # Clips begin at 0, 1, 2 and 3 s and show 0.8 s; the middle of the sound window is theirs.
+    assert inputs["has_audio"].tolist() == [1.0] * 4
+    # Clips begin at 0, 1, 2 and 3 s and show 0.8 s; the middle of the audio window is theirs.
     middles = [200 + 100 * (begin + 0.4) for begin in (0.1, 1, 2, 3)]
     np.testing.assert_allclose([pitch(w) for w in inputs["waveform"]], middles, atol=8)
 
 
-def test_crops_of_a_clip_share_its_sound(film):
+def test_crops_of_a_clip_share_its_audio(film):
     inputs = heard(film, num_clips=2, num_crops=3)
-    assert inputs["rgb"].shape[0] == len(inputs["waveform"]) == len(inputs["has_sound"]) == 6
+    assert inputs["rgb"].shape[0] == len(inputs["waveform"]) == len(inputs["has_audio"]) == 6
     for view in range(6):
         np.testing.assert_array_equal(inputs["waveform"][view], inputs["waveform"][view % 2])
 
@@ -65,7 +65,7 @@ def test_a_training_clip_hears_what_it_sees(film):
         resize=32,
         crop=32,
         modalities=("rgb", "spectrogram"),
-        sound=Sound(seconds=0.2),
+        audio=Audio(seconds=0.2),
     )
     silent_film = Preprocessing(num_frames=2, resize=32, crop=32)
     pitches, clips = [], []
@@ -77,17 +77,17 @@ def test_a_training_clip_hears_what_it_sees(film):
             for p in (preprocessing, silent_film)
         )
         np.testing.assert_array_equal(inputs["rgb"], pictures["rgb"])
-        assert inputs["waveform"].shape == (3440,) and inputs["has_sound"].shape == ()
+        assert inputs["waveform"].shape == (3440,) and inputs["has_audio"].shape == ()
         pitches.append(pitch(inputs["waveform"]))
         clips.append(np.random.default_rng(seed).integers(99) / FPS + 0.02)
     expected = [200 + 100 * np.clip(middle, 0.11, 3.89) for middle in clips]
     np.testing.assert_allclose(pitches, expected, atol=15)
 
 
-def test_sound_of_an_example_never_leaves_its_times(film):
+def test_audio_of_an_example_never_leaves_its_times(film):
     inputs = heard(film, window=dict(start=1.0, end=2.5), num_clips=2)
     assert all(290 < pitch(waveform) < 460 for waveform in inputs["waveform"])
-    both = heard(film, window=dict(start=1.0, end=2.5), sound=dict(seconds=1.5), num_clips=2)
+    both = heard(film, window=dict(start=1.0, end=2.5), audio=dict(seconds=1.5), num_clips=2)
     np.testing.assert_array_equal(*both["waveform"])
 
 
@@ -101,28 +101,28 @@ def test_a_short_example_starts_again_or_falls_silent(film, how):
         assert not waveform[8000:].any()
 
 
-def test_no_sound_track_and_a_silent_one_are_said_and_not_heard(
+def test_no_audio_track_and_a_silent_one_are_said_and_not_heard(
     tmp_path, write_video, moving_frames
 ):
     frames = moving_frames(FPS, 32, 32)
-    for name, sound in (("none", None), ("silent", np.zeros(RATE)), ("faint", np.full(RATE, 3e-5))):
-        inputs = heard(write_video(tmp_path / f"{name}.mp4", frames, fps=FPS, sound=sound))
-        assert inputs["has_sound"].tolist() == [0.0], name
+    for name, audio in (("none", None), ("silent", np.zeros(RATE)), ("faint", np.full(RATE, 3e-5))):
+        inputs = heard(write_video(tmp_path / f"{name}.mp4", frames, fps=FPS, audio=audio))
+        assert inputs["has_audio"].tolist() == [0.0], name
         assert inputs["waveform"].shape == (1, 16_240)
     whisper = 0.01 * np.sin(np.arange(RATE) / 5)
-    inputs = heard(write_video(tmp_path / "whisper.mp4", frames, fps=FPS, sound=whisper))
-    assert inputs["has_sound"].tolist() == [1.0]
+    inputs = heard(write_video(tmp_path / "whisper.mp4", frames, fps=FPS, audio=whisper))
+    assert inputs["has_audio"].tolist() == [1.0]
 
 
 def test_a_model_may_listen_without_looking(film):
     inputs = heard(film, modalities=("spectrogram",))
-    assert set(inputs) == {"waveform", "has_sound"}
+    assert set(inputs) == {"waveform", "has_audio"}
     np.testing.assert_array_equal(inputs["waveform"], heard(film)["waveform"])
 
 
 def test_blank_inputs_are_shaped_like_real_ones(film):
     preprocessing = Preprocessing(
-        num_frames=5, resize=32, crop=32, modalities=("rgb", "spectrogram"), sound=Sound(seconds=1)
+        num_frames=5, resize=32, crop=32, modalities=("rgb", "spectrogram"), audio=Audio(seconds=1)
     )
     real = preprocessing.eval_inputs(Example("v", film, {}), num_clips=2)
     blank = preprocessing.blank_inputs(2)
@@ -149,31 +149,31 @@ def test_a_window_is_audible_from_80_decibels_below_full_scale():
 )
 def test_fields_that_cannot_be_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
-        Sound(**fields)
+        Audio(**fields)
 
 
-def test_sound_is_given_where_it_is_heard_and_only_there():
-    with pytest.raises(ValueError, match="sound must be given where"):
+def test_audio_is_given_where_it_is_heard_and_only_there():
+    with pytest.raises(ValueError, match="audio must be given where"):
         Preprocessing(num_frames=2, modalities=("rgb", "spectrogram"))
-    with pytest.raises(ValueError, match="sound must be None where"):
-        Preprocessing(num_frames=2, sound=Sound())
+    with pytest.raises(ValueError, match="audio must be None where"):
+        Preprocessing(num_frames=2, audio=Audio())
     with pytest.raises(ValueError, match="modalities must be some of .* got .'rgb', 'audio'."):
         Preprocessing(num_frames=2, modalities=("rgb", "audio"))
     with pytest.raises(ValueError, match="no field 'second'. Did you mean 'seconds'"):
-        Preprocessing.from_dict({"num_frames": 2, "sound": {"second": 8}})
+        Preprocessing.from_dict({"num_frames": 2, "audio": {"second": 8}})
 
 
 def test_statistics_come_from_the_dataset_unless_given():
-    measured = {"mean": -1.5, "std": 2.0, "scale": Sound().scale, "examples": "these"}
+    measured = {"mean": -1.5, "std": 2.0, "scale": Audio().scale, "examples": "these"}
     measured |= {"dataset": "films", "split": "train"}
     wanted = {"examples": "these", "dataset": "films", "command": "data stats films"}
-    found = Sound().with_statistics([measured], **wanted)
+    found = Audio().with_statistics([measured], **wanted)
     assert (found.mean, found.std) == (-1.5, 2.0)
-    own = Sound(mean=1.102, std=2.762)
+    own = Audio(mean=1.102, std=2.762)
     assert own.with_statistics([], **wanted) == own
     with pytest.raises(ValueError, match="'films' has no statistics.*`data stats films`"):
-        Sound().with_statistics([], **wanted)
+        Audio().with_statistics([], **wanted)
     with pytest.raises(ValueError, match="are of spectrograms made by.*`data stats films`"):
-        Sound(num_mel_bins=64).with_statistics([measured], **wanted)
+        Audio(num_mel_bins=64).with_statistics([measured], **wanted)
     with pytest.raises(ValueError, match="on other examples.*those of films, train.*`data stats f"):
-        Sound().with_statistics([measured], **wanted | {"examples": "those"})
+        Audio().with_statistics([measured], **wanted | {"examples": "those"})

@@ -96,19 +96,19 @@ def test_unreadable_files_are_named_with_the_decoders_words(videos, tmp_path):
     (tmp_path / "empty.mp4").write_bytes(b"")
     (tmp_path / "text.mp4").write_text("not a video")
     (tmp_path / "cut.mp4").write_bytes(good[: good.index(b"moov")])
-    with av.open(str(tmp_path / "sound.mp4"), "w") as container:
+    with av.open(str(tmp_path / "audio.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=16000, layout="mono")
         silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
         silence.sample_rate = 16000
         container.mux(stream.encode(silence))
         container.mux(stream.encode())
-    names = ("good", "empty", "text", "cut", "sound", "missing")
+    names = ("good", "empty", "text", "cut", "audio", "missing")
     report = check_files(tmp_path, [f"{name}.mp4,,,x" for name in names])
     words = told(report.unreadable)
     assert set(words) == {f"{name}.mp4" for name in names[1:]}
     assert "the file is empty" in words["empty.mp4"]
     assert "Invalid data found" in words["text.mp4"]
-    assert "no video in it, only audio" in words["sound.mp4"]
+    assert "no video in it, only audio" in words["audio.mp4"]
     assert "No such file" in words["missing.mp4"]
     assert report.splits["train"].num_unreadable == 5
     assert report.verdict() == "5 of 6 examples cannot be read."
@@ -116,7 +116,7 @@ def test_unreadable_files_are_named_with_the_decoders_words(videos, tmp_path):
         assert finding.file in finding.what and finding.split == "train"
 
 
-def test_sound_rotation_and_frame_rate_are_noted(tmp_path):
+def test_audio_rotation_and_frame_rate_are_noted(tmp_path):
     write_frames(tmp_path / "even.mp4", range(0, 1000, 100))
     write_frames(tmp_path / "uneven.mp4", [0, 100, 200, 700, 800, 900])
     write_frames(tmp_path / "turned.mp4", range(0, 1000, 100), size=(64, 32))

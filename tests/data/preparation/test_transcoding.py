@@ -20,7 +20,7 @@ def read_all(path):
         return reader.read(range(len(reader.timestamps)), rgb)
 
 
-def sound_of(path: str):
+def audio_of(path: str):
     """The samples of a file from time 0 on, and when the first of them is heard."""
     with av.open(path, "r") as container:
         frames = list(container.decode(audio=0))
@@ -93,21 +93,21 @@ def test_a_part_is_cut_out(video, destination):
     assert error.mean() < 4
 
 
-def test_sound_keeps_in_step(tmp_path, moving_frames, write_video, destination):
+def test_audio_keeps_in_step(tmp_path, moving_frames, write_video, destination):
     clicks = np.zeros(2 * RATE, np.float32)
     clicks[[4_000, 20_000]] = 1.0
-    source = write_video(tmp_path / "v.mkv", moving_frames(50), sound=clicks)
+    source = write_video(tmp_path / "v.mkv", moving_frames(50), audio=clicks)
     for start, end, first in ((0.0, None, 4_000), (0.6, 1.8, 20_000 - 9_600)):
         transcode(source, destination, overwrite=True, start=start, end=end)
-        samples, begin = sound_of(destination)
+        samples, begin = audio_of(destination)
         assert begin == pytest.approx(0, abs=1e-6)
         assert np.argmax(np.abs(samples[: first + 2_000])) == pytest.approx(first, abs=400)
         assert len(samples) == pytest.approx(inspect(destination).duration * RATE, abs=1_024)
 
 
-def test_sound_can_be_left_out(tmp_path, moving_frames, write_video, destination):
-    sound = np.zeros(RATE, np.float32)
-    source = write_video(tmp_path / "v.mp4", moving_frames(10), sound=sound)
+def test_audio_can_be_left_out(tmp_path, moving_frames, write_video, destination):
+    audio = np.zeros(RATE, np.float32)
+    source = write_video(tmp_path / "v.mp4", moving_frames(10), audio=audio)
     assert inspect(source).has_audio
     transcode(source, destination, audio_rate=None)
     assert not inspect(destination).has_audio

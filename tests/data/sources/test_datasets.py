@@ -398,8 +398,8 @@ def test_a_plain_string_finds_the_right_reader(videos, records, tmp_path):
 
 def test_options_of_the_shorthand_go_to_the_reader(videos, records):
     path = videos / "test.csv"
-    dataset = datasets.open_dataset(path, heads=["sound"], flip_safe=False)
-    assert set(dataset.labels.classes) == {"sound"} and not dataset.flip_safe
+    dataset = datasets.open_dataset(path, heads=["audio"], flip_safe=False)
+    assert set(dataset.labels.classes) == {"audio"} and not dataset.flip_safe
     words = message(datasets.open_dataset, str(records), root="/")
     assert "tfds has no field 'root'" in words
 

@@ -14,7 +14,7 @@ import pytest
 
 from scenic_video.data.sources import datasets
 from scenic_video.data.synthetic import generation as synthetic
-from scenic_video.data.synthetic.audio import SAMPLE_RATE, draw_sound
+from scenic_video.data.synthetic.audio import SAMPLE_RATE, draw_audio
 from scenic_video.data.synthetic.frames import draw_frames
 from scenic_video.data.synthetic.scenes import (
     ACTIONS,
@@ -193,19 +193,19 @@ def test_rotation_of_every_shape_shows(shape):
     assert (opposite > 20).mean() > 0.01
 
 
-# Sound
+# Audio
 
 
-def pitch(sound, seed):
+def pitch(audio, seed):
     """Where the spectrum peaks in every twentieth of a second in which there is a tone."""
-    wave = draw_sound(sound, seconds=1.75, rng=np.random.default_rng(seed))
+    wave = draw_audio(audio, seconds=1.75, rng=np.random.default_rng(seed))
     pieces = wave[: len(wave) // 800 * 800].reshape(-1, 800)
     loud = pieces[pieces.std(1) > 0.1]
     return np.argmax(np.abs(np.fft.rfft(loud * np.hanning(800), 4096)), 1) * SAMPLE_RATE / 4096
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_sounds_are_what_their_names_say(seed):
+def test_audios_are_what_their_names_say(seed):
     heard = {name: pitch(index, seed) for index, name in enumerate(SOUNDS)}
     for name, rising in (("rise", 1), ("fall", -1), ("low_then_high", 1), ("high_then_low", -1)):
         assert rising * np.log2(heard[name][-1] / heard[name][0]) > 0.8
@@ -221,10 +221,10 @@ def test_sounds_are_what_their_names_say(seed):
 def test_clips_are_h264_and_aac_of_the_size_asked(directory):
     for path in sorted(directory.glob("*/*.mp4")):
         with av.open(str(path)) as container:
-            video, audio = container.streams.video[0], container.streams.audio[0]
-            assert (video.codec_context.name, audio.codec_context.name) == ("h264", "aac")
+            video, audio_stream = container.streams.video[0], container.streams.audio[0]
+            assert (video.codec_context.name, audio_stream.codec_context.name) == ("h264", "aac")
             assert (video.width, video.height, video.average_rate) == (32, 32, 12)
-            assert (audio.rate, audio.channels) == (SAMPLE_RATE, 1)
+            assert (audio_stream.rate, audio_stream.channels) == (SAMPLE_RATE, 1)
             kinds = [type(frame) for frame in container.decode(video=0, audio=0)]
             assert kinds.count(av.VideoFrame) == 12
 
@@ -232,7 +232,7 @@ def test_clips_are_h264_and_aac_of_the_size_asked(directory):
 def test_encoding_keeps_what_was_drawn(directory):
     chosen = Settings(**SMALL)
     scene, rng = synthetic.draw_clip(chosen, "train", 4)
-    draw_sound(scene.sound, seconds=chosen.seconds, rng=rng)
+    draw_audio(scene.audio, seconds=chosen.seconds, rng=rng)
     drawn = draw_frames(scene, size=chosen.size, noise=chosen.noise, rng=rng)
     with av.open(str(directory / "train" / "00004.mp4")) as container:
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -245,11 +245,11 @@ def test_manifests_name_every_clip_with_all_its_labels(directory):
     assert [row["action"] for row in train] == [ACTIONS[index % 10] for index in range(12)]
     for row in train + test:
         assert (directory / row["path"]).is_file()
-        assert set(row) == {"path", "action", "shape", "sound", "event"}
+        assert set(row) == {"path", "action", "shape", "audio", "event"}
         assert all(row[head] in synthetic.CLASSES[head] for head in row if head != "path")
-        motion, sound = row["event"].split("+")
+        motion, audio = row["event"].split("+")
         assert motion == MOTIONS[ACTIONS.index(row["action"]) // 2]
-        assert sound == row["sound"]
+        assert audio == row["audio"]
 
 
 def test_the_same_settings_give_the_same_bytes_also_from_several_processes(directory, tmp_path):
@@ -379,17 +379,17 @@ def test_the_audiovisual_label_needs_eyes_and_ears(directory):
     dataset = synthetic.dataset(str(directory), heads=["event"], **SMALL)
     assert dataset.labels.num_classes == {"event": 20}
     for example, row in zip(dataset.splits["test"], table(directory / "test.csv"), strict=True):
-        motion, sound = divmod(example.labels["event"][0], 4)
-        assert SOUNDS[sound] == row["sound"]
+        motion, audio = divmod(example.labels["event"][0], 4)
+        assert SOUNDS[audio] == row["audio"]
         assert motion == ACTIONS.index(row["action"]) // 2
 
 
-def test_sounds_are_independent_of_actions():
+def test_audios_are_independent_of_actions():
     chosen = Settings(num_clips=2)
     counts = np.zeros((10, 4))
     for index in range(1000):
         scene, _ = synthetic.draw_clip(chosen, "train", index)
-        counts[scene.action, scene.sound] += 1
+        counts[scene.action, scene.audio] += 1
     assert counts.min() > 8 and counts.max() < 45
 
 
@@ -401,8 +401,8 @@ def test_an_unknown_head_is_an_error(directory):
 def test_the_folder_by_its_plain_name_is_the_same_dataset(directory):
     dataset = synthetic.dataset(str(directory), **SMALL)
     assert datasets.open_dataset(directory) == dataset
-    both = datasets.open_dataset(str(directory), heads=["action", "sound"])
-    assert both.labels.num_classes == {"action": 10, "sound": 4}
+    both = datasets.open_dataset(str(directory), heads=["action", "audio"])
+    assert both.labels.num_classes == {"action": 10, "audio": 4}
 
 
 def test_a_dataset_synthesizes_what_is_missing(tmp_path):

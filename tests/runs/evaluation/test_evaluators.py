@@ -7,9 +7,9 @@ import pytest
 
 from scenic_video.cli import main
 from scenic_video.commands.configs import load_config
+from scenic_video.console import Terminal
 from scenic_video.runs.evaluation.evaluators import named, run_evaluators, show
 from scenic_video.runs.experiment import build_experiment
-from scenic_video.console import Terminal
 
 CONFIG = """
 from ml_collections import ConfigDict

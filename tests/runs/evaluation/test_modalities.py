@@ -1,4 +1,4 @@
-"""A, V and AV of one model in one table, and how many videos are without sound."""
+"""A, V and AV of one model in one table, and how many videos are without audio."""
 
 import dataclasses
 import io
@@ -10,15 +10,15 @@ import pytest
 
 import scenic_video
 from scenic_video.cli import main
-from scenic_video.runs.evaluation.comparison import Comparison, Row
-from scenic_video.runs.evaluation.results import probabilities
-from scenic_video.runs.evaluation.modalities import parse, rule
-from scenic_video.runs.evaluation.trained_model import load
-from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.console import Terminal
 from scenic_video.data.decoding.video_reader import UnreadableVideo
 from scenic_video.data.synthetic.scenes import ACTIONS
-from tests.helpers.runs import FLOW, MBT, without_sound
+from scenic_video.runs.evaluation.comparison import Comparison, Row
+from scenic_video.runs.evaluation.modalities import parse, rule
+from scenic_video.runs.evaluation.results import probabilities
+from scenic_video.runs.evaluation.trained_evaluation import evaluate
+from scenic_video.runs.evaluation.trained_model import load
+from tests.helpers.runs import FLOW, MBT, without_audio
 
 BOTH = ("rgb", "spectrogram")
 (RULE,) = rule(["A", "V", "AV"])
@@ -31,10 +31,10 @@ def audiovisual(save_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def some_silent(config, audiovisual, tmp_path_factory):
-    """Four videos: two as they are, one without sound, one that is none."""
+    """Four videos: two as they are, one without audio, one that is none."""
     folder = tmp_path_factory.mktemp("some_silent")
     clips = sorted((config.parent / "clips" / "test").glob("*.mp4"))
-    videos = [*clips[:2], without_sound(clips[2], folder / "silent.mp4"), folder / "broken.mp4"]
+    videos = [*clips[:2], without_audio(clips[2], folder / "silent.mp4"), folder / "broken.mp4"]
     videos[-1].write_bytes(b"no video")
     names = ["move_left", "move_right", "move_up", "move_down"]
     rows = [f"{video},{name}" for video, name in zip(videos, names, strict=True)]
@@ -57,15 +57,15 @@ def alone(audiovisual, some_silent):
     return evaluate(load(audiovisual), data=str(some_silent), views="2x1")
 
 
-def test_sound_pictures_and_both_are_rows(files):
+def test_audio_pictures_and_both_are_rows(files):
     summary, logits = files
     assert [row["name"] for row in summary["rows"]] == ["A", "V", "AV"]
     modalities = [row["modalities"] for row in summary["rows"]]
     assert modalities == ["spectrogram", "rgb", "spectrogram+rgb"]
     assert [row["num_examples"] for row in summary["rows"]] == [2, 3, 3]
     assert summary["notes"][-1] == RULE
-    sound, pictures = logits["logits/A/action"], logits["logits/V/action"]
-    assert not np.allclose(sound[:2], pictures[:2], atol=1e-3)
+    audio, pictures = logits["logits/A/action"], logits["logits/V/action"]
+    assert not np.allclose(audio[:2], pictures[:2], atol=1e-3)
 
 
 def test_both_is_what_an_evaluation_of_the_model_gives(files, alone):
@@ -74,19 +74,19 @@ def test_both_is_what_an_evaluation_of_the_model_gives(files, alone):
     np.testing.assert_allclose(logits["logits/AV/action"], alone.logits["action"], atol=1e-5)
 
 
-def test_videos_without_sound_are_told_from_those_that_cannot_be_read(alone):
-    assert alone.coverage == "decoded 3 of 4; 1 without sound"
-    assert alone.summary["num_without_sound"] == 1
-    np.testing.assert_array_equal(alone.has_sound, [True, True, False, False])
+def test_videos_without_audio_are_told_from_those_that_cannot_be_read(alone):
+    assert alone.coverage == "decoded 3 of 4; 1 without audio"
+    assert alone.summary["num_without_audio"] == 1
+    np.testing.assert_array_equal(alone.has_audio, [True, True, False, False])
 
 
-def test_without_sound_both_is_pictures_alone_and_sound_does_not_count(files):
+def test_without_audio_both_is_pictures_alone_and_audio_does_not_count(files):
     summary, logits = files
-    sound, pictures, both = (logits[f"logits/{row}/action"] for row in ("A", "V", "AV"))
+    audio, pictures, both = (logits[f"logits/{row}/action"] for row in ("A", "V", "AV"))
     np.testing.assert_allclose(both[2], pictures[2], atol=1e-5)
     assert not np.allclose(both[0], pictures[0], atol=1e-3)
     labels = [ACTIONS.index(name) for name in ("move_left", "move_right")]
-    likely = probabilities(sound[:2], multilabel=False)
+    likely = probabilities(audio[:2], multilabel=False)
     wanted = -np.log(likely[range(2), labels]).mean()
     assert summary["rows"][0]["metrics"]["loss"] == pytest.approx(wanted, abs=1e-4)
 
@@ -111,7 +111,7 @@ def test_what_is_not_a_number_is_null_in_the_results(alone, tmp_path):
         assert found["metrics"]["top1"] == alone.metrics["top1"]
 
 
-def test_a_task_that_shows_sound_alone_counts_and_predicts_what_it_can_hear(
+def test_a_task_that_shows_audio_alone_counts_and_predicts_what_it_can_hear(
     audiovisual, some_silent, files
 ):
     model = load(audiovisual)
@@ -119,7 +119,7 @@ def test_a_task_that_shows_sound_alone_counts_and_predicts_what_it_can_hear(
     task = dataclasses.replace(task, modalities=["spectrogram"])
     hearing = dataclasses.replace(model, task=task)
     evaluation = evaluate(hearing, data=str(some_silent), views="2x1")
-    assert evaluation.coverage == "decoded 3 of 4; 1 without sound, not counted"
+    assert evaluation.coverage == "decoded 3 of 4; 1 without audio, not counted"
     np.testing.assert_array_equal(evaluation.counted, [True, True, False, False])
     assert evaluation.confusion("action", 10).sum() == 2
     assert evaluation.metrics == pytest.approx(files[0]["rows"][0]["metrics"], abs=1e-5)
@@ -150,7 +150,7 @@ def test_a_model_that_only_hears_counts_and_predicts_what_it_can_hear(
     alone = {"preprocessing.modalities": "('spectrogram',)", "model.modalities": "('spectrogram',)"}
     run = save_run(tmp_path / "run", MBT, **alone)
     evaluation = evaluate(load(run), data=str(some_silent), views="1x1")
-    assert evaluation.coverage == "decoded 3 of 4; 1 without sound, not counted"
+    assert evaluation.coverage == "decoded 3 of 4; 1 without audio, not counted"
     np.testing.assert_array_equal(evaluation.counted, [True, True, False, False])
     assert evaluation.confusion("action", 10).sum() == 2
     silent = some_silent.parent / "silent.mp4"
@@ -166,7 +166,7 @@ def test_wishes_are_read():
     ]  # fmt: skip
 
 
-def test_sound_may_be_called_audio():
+def test_audio_may_be_called_audio():
     assert parse("audio,rgb+audio", BOTH) == [("spectrogram",), ("spectrogram", "rgb")]
 
 
@@ -175,8 +175,8 @@ def test_sound_may_be_called_audio():
     [
         (["A", "V", "AV"], "counts in AV by what else it has and is left out of A; silence"),
         (["A", "V", "F", "AVF"], "counts in AVF by what else it has and is left out of A;"),
-        (["AV", "AF"], "An example without sound counts in AV, AF by what else it has; silence"),
-        (["A"], "An example without sound is left out of A; silence is no sound."),
+        (["AV", "AF"], "An example without audio counts in AV, AF by what else it has; silence"),
+        (["A"], "An example without audio is left out of A; silence is no audio."),
     ],
 )
 def test_the_rule_names_the_rows_that_there_are(rows, words):
@@ -188,7 +188,7 @@ def test_rows_that_do_not_hear_need_no_rule():
     assert rule(["V", "F"]) == []
 
 
-@pytest.mark.parametrize("wish", ["sound", "rgb+flow", "", "rgb,"])
+@pytest.mark.parametrize("wish", ["audio", "rgb+flow", "", "rgb,"])
 def test_modalities_that_the_model_does_not_read_are_refused(wish):
     with pytest.raises(ValueError, match="the model reads spectrogram, rgb"):
         parse(wish, BOTH)

@@ -8,9 +8,9 @@ import pytest
 
 import scenic_video
 from scenic_video.cli import main
-from scenic_video.runs.evaluation.trained_model import aligned_labels
 from scenic_video.config import ConfigError
 from scenic_video.data.examples import Example, LabelSpace
+from scenic_video.runs.evaluation.trained_model import aligned_labels
 from tests.helpers.errors import message
 
 
