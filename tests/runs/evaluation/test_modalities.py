@@ -188,7 +188,7 @@ def test_rows_that_do_not_hear_need_no_rule():
     assert rule(["V", "F"]) == []
 
 
-@pytest.mark.parametrize("wish", ["audio", "rgb+flow", "", "rgb,"])
+@pytest.mark.parametrize("wish", ["speech", "rgb+flow", "", "rgb,"])
 def test_modalities_that_the_model_does_not_read_are_refused(wish):
     with pytest.raises(ValueError, match="the model reads spectrogram, rgb"):
         parse(wish, BOTH)
