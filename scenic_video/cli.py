@@ -10,17 +10,12 @@ import importlib
 import os
 import re
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from scenic_video import disk_errors
+from scenic_video.errors import RunFailed, UserError
 
-FAILURES = {
-    "scenic_video.loop": ("NonFiniteLoss", "NoWeight"),
-    "scenic_video.checkpoints": ("CorruptedCheckpoint", "SaveFailed", "UnreadableCheckpoint"),
-}
-"""Errors of a run that went wrong, by module: to import these takes seconds."""
 VERBS = ("train", "eval", "predict", "data", "recipes")
 NAME_CODE = ("train", "eval", "predict")
 """Verbs whose configs name code, which may be that of the clone or project that one works in."""
@@ -47,9 +42,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **kwargs)
 
     def error(self, message: str):
-        from scenic_video.config import ConfigError
-
-        raise ConfigError(f"{message}\nSee `{self.prog} --help`.")
+        raise UserError(f"{message}\nSee `{self.prog} --help`.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,7 +101,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def _take_config_arguments(rest: list[str], arguments: argparse.Namespace) -> list[str]:
-    from scenic_video.config import ConfigError, near
+    from scenic_video.config import near
 
     reads_config = hasattr(arguments, "workdir") and arguments.verb == "train"
     taken = []
@@ -118,7 +111,7 @@ def _take_config_arguments(rest: list[str], arguments: argparse.Namespace) -> li
         if not (reads_config and is_config):
             known = ["--config", *(f"--{name.replace('_', '-')}" for name in vars(arguments))]
             name = argument.split("=")[0]
-            raise ConfigError(
+            raise UserError(
                 f"`scenic-video {arguments.verb}` does not know {argument!r}{near(name, known)}"
             )
         taken.append(argument)
@@ -126,21 +119,10 @@ def _take_config_arguments(rest: list[str], arguments: argparse.Namespace) -> li
 
 
 def exit_code(error: Exception) -> int | None:
-    """The code of an error whose message says it all; None for a bug, which keeps its traceback.
-
-    A ValueError is the user's to mend where our own code raised it, and a bug where it comes from
-    the depths of a library.
-    """
-    for module, names in FAILURES.items():
-        if any(isinstance(error, getattr(sys.modules.get(module), name, ())) for name in names):
-            return 1
+    """The code of an error whose message says it all; None for a bug, which keeps its traceback."""
     if isinstance(error, OSError):
         return disk_errors.exit_code(error)
-    raised_in = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
-    package = Path(__file__).resolve().parent
-    own = (package, package.parent / "projects", package.parent / "configs")
-    is_ours = any(raised_in.is_relative_to(folder) for folder in own)
-    return 2 if isinstance(error, ValueError) and is_ours else None
+    return error.exit_code if isinstance(error, UserError | RunFailed) else None
 
 
 def _words(error: Exception) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scenic_video import type_checks
+from scenic_video.errors import UserError
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """A config that cannot be built; the message names the field and the nearest right one."""
 
 
@@ -17,7 +18,8 @@ def build(node: Mapping[str, Any], **runtime: Any) -> Any:
     """Calls what `node["target"]` names ("package.module:name") with the node's other fields.
 
     The callee's signature is the schema: a misspelt, missing or unknown field is a `ConfigError`,
-    and so is a value that its annotation does not allow (see `type_checks`).
+    and so are a value that its annotation does not allow (see `type_checks`) and any ValueError
+    of the callee, whose sentence is kept.
     `runtime` adds what exists only at run time, such as the model that a task trains. Nested
     nodes with a `target` of their own are built first.
     """
@@ -29,7 +31,12 @@ def build(node: Mapping[str, Any], **runtime: Any) -> Any:
     fields = {name: _build_nested(value) for name, value in fields.items()}
     _check_signature(target, function, fields, runtime)
     _check_values(target.partition(":")[2], function, fields)
-    return function(**fields, **runtime)
+    try:
+        return function(**fields, **runtime)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"{target}: {error}") from error
 
 
 def check_values(node: Any, name: str) -> None:

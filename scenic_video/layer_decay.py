@@ -10,6 +10,8 @@ from typing import Any
 
 import jax
 
+from scenic_video.errors import UserError
+
 TOKENS = r"(^|/)(embedding|posembed_input|Encoder_modality_token|cls)[^/]*(/|$)"
 LAYER = r"^(?!.*Decoder).*encoderblock_(\d+)"
 LATER = r"(^|/)(Transformer_concat|(cls_)?TemporalTransformer|global_encoder|cls_global)(/|$)"
@@ -26,7 +28,7 @@ def layer_scales(params: Any, layer_decay: float | int) -> Any:
     blocks = [_block(path) for path in jax.tree.leaves(paths)]
     blocks = [(is_later, layer + 1) for is_later, layer in blocks if layer is not None]
     if not blocks:
-        raise ValueError(
+        raise UserError(
             f"layer_decay={layer_decay} needs parameters of layers, with paths such as "
             f"'Transformer/encoderblock_0/...'; found {jax.tree.leaves(paths)[:3]}."
         )

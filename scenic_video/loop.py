@@ -12,13 +12,14 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import jax
 
 from scenic_video import metrics as metrics_lib
+from scenic_video.errors import RunFailed
 from scenic_video.tasks.task import Batch, Output
 from scenic_video.trainer import TrainerOptions, TrainState
 
 Scalars = dict[str, float]
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLoss(RunFailed):
     """Loss, gradient or update was not finite for too many steps in a row, the last at `step`."""
 
     def __init__(self, step: int, in_a_row: int):
@@ -29,7 +30,7 @@ class NonFiniteLoss(RuntimeError):
         self.steps = range(step - in_a_row + 1, step + 1)
 
 
-class NoWeight(RuntimeError):
+class NoWeight(RunFailed):
     """No example of `steps` counted: the mask of all of them was 0."""
 
     def __init__(self, steps: range):

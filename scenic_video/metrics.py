@@ -17,6 +17,8 @@ from clu.metrics import Metric
 from flax import struct
 from jaxtyping import Float, Num, Shaped
 
+from scenic_video.errors import UserError
+
 AnyArray = jax.Array | np.ndarray
 Labels = Shaped[AnyArray, "b"] | Shaped[AnyArray, "b c"]
 """Class ids, or zeros and ones where any of several classes is right."""
@@ -109,7 +111,7 @@ def _right_classes(labels: Any, num_classes: int) -> jax.Array:
 def _is_among_top(scores: Any, labels: Any, k: int) -> jax.Array:
     num_classes = scores.shape[1]
     if k > num_classes:
-        raise ValueError(f"Top-{k} accuracy needs {k} classes or more; there are {num_classes}.")
+        raise UserError(f"Top-{k} accuracy needs {k} classes or more; there are {num_classes}.")
     best = jax.lax.top_k(jnp.asarray(scores), k)[1]
     right = _right_classes(labels, num_classes)
     return jnp.take_along_axis(right, best, axis=1).any(axis=1)
@@ -224,7 +226,7 @@ def _counts_by_threshold(scores: np.ndarray, positive: np.ndarray) -> tuple[np.n
 def merge(a: Mapping[str, Metric], b: Mapping[str, Metric]) -> dict[str, Metric]:
     """Both batches' metrics as one; they must bear the same names."""
     if a.keys() != b.keys():
-        raise ValueError(f"Metrics {sorted(a)} cannot be merged with {sorted(b)}.")
+        raise UserError(f"Metrics {sorted(a)} cannot be merged with {sorted(b)}.")
     return {name: a[name].merge(b[name]) for name in a}
 
 

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from scenic_video.errors import UserError
 from scenic_video.field_types import NonNegative, Number, Positive, PositiveShare, ShareBelowOne
 from scenic_video.layer_decay import layer_scales, parameter_paths
 
@@ -167,7 +168,7 @@ def _scale_by_layer(layer_decay: Number) -> optax.GradientTransformation:
 def _labels(params: Any, freeze: tuple[str, ...]) -> Any:
     frozen = _found_by(freeze, params, "freeze")
     if all(jax.tree.leaves(frozen)):
-        raise ValueError(f"freeze={freeze} freezes every parameter; nothing is left to train.")
+        raise UserError(f"freeze={freeze} freezes every parameter; nothing is left to train.")
     return jax.tree.map(lambda is_frozen: "frozen" if is_frozen else "trained", frozen)
 
 
@@ -176,7 +177,7 @@ def _decay(weight_decay: Number, decay: Sequence[str]) -> optax.GradientTransfor
         return optax.identity()
     patterns = tuple(decay)
     if not patterns:
-        raise ValueError(f"weight_decay={weight_decay}, but decay=() names no parameter.")
+        raise UserError(f"weight_decay={weight_decay}, but decay=() names no parameter.")
     return optax.add_decayed_weights(
         weight_decay, mask=lambda params: _found_by(patterns, params, "decay")
     )
@@ -189,7 +190,7 @@ def _found_by(patterns: tuple[str, ...], params: Any, field: str) -> Any:
     for pattern in patterns:
         if not any(re.search(pattern, path) for path in known):
             near = difflib.get_close_matches(pattern, known, n=3, cutoff=0.3) or known[:3]
-            raise ValueError(
+            raise UserError(
                 f"{field}: {pattern!r} finds none of the {len(known)} parameters that are trained "
                 f"or could be. Near: {', '.join(near)}."
             )
@@ -199,10 +200,10 @@ def _found_by(patterns: tuple[str, ...], params: Any, field: str) -> Any:
 def _warmup(epochs: Number, steps: Number | None, num_steps: int, steps_per_epoch: Number) -> float:
     """The warm-up in steps."""
     if epochs and steps is not None:
-        raise ValueError(f"Set warmup_epochs={epochs} or warmup_steps={steps}, not both.")
+        raise UserError(f"Set warmup_epochs={epochs} or warmup_steps={steps}, not both.")
     warmup = float(epochs * steps_per_epoch if steps is None else steps)
     if num_steps < 1 or not 0 <= warmup < num_steps:
-        raise ValueError(
+        raise UserError(
             f"A warm-up of {warmup:g} steps ({epochs:g} epochs of {steps_per_epoch:g}) does not "
             f"fit a run of {num_steps} steps. Train longer, or set a shorter warm-up."
         )

@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import MinLen
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from scenic_video.errors import UserError
 from scenic_video.field_types import AxisSize
 
 AXES = ("data", "fsdp", "seq", "tensor")
@@ -51,13 +52,13 @@ def make_mesh(
     wanted = " x ".join(f"{axis} {size}" for axis, size in sizes.items())
     open_axes = [axis for axis, size in sizes.items() if size == -1]
     if len(open_axes) > 1 or any(size < 1 and size != -1 for size in sizes.values()):
-        raise ValueError(f"Mesh {wanted}: sizes are 1 or more, and at most one is -1, to fill.")
+        raise UserError(f"Mesh {wanted}: sizes are 1 or more, and at most one is -1, to fill.")
     product = math.prod(size for size in sizes.values() if size != -1)
     if open_axes and len(devices) % product == 0:
         sizes[open_axes[0]] = len(devices) // product
     elif product != len(devices):
         verb = "does not divide" if open_axes else "is not"
-        raise ValueError(
+        raise UserError(
             f"Mesh {wanted}: {product} {verb} the number of devices, {len(devices)}. Set sizes "
             "whose product it is, or -1 for one of them."
         )
@@ -77,7 +78,7 @@ def local_rows(mesh: Mesh, batch_size: int) -> list[int]:
     """
     ways = mesh.shape["data"] * mesh.shape["fsdp"]
     if batch_size % ways:
-        raise ValueError(
+        raise UserError(
             f"A batch of {batch_size} does not divide over {ways} devices (data="
             f"{mesh.shape['data']} x fsdp={mesh.shape['fsdp']}). Take a multiple of {ways}."
         )
@@ -92,7 +93,7 @@ def put_batch(host_batch: Any, mesh: Mesh, batch_size: int) -> Any:
     def put(path, rows):
         rows = np.asarray(rows)
         if rows.ndim == 0 or len(rows) != num_rows:
-            raise ValueError(
+            raise UserError(
                 f"{_name(path)} has shape {rows.shape}, but this process feeds {num_rows} rows of "
                 f"a batch of {batch_size}."
             )
@@ -179,10 +180,10 @@ def _check_alive(rules: Rules, params: Mapping[str, Any], mesh: Mesh) -> None:
     for pattern, spec in rules:
         unknown = [axis for axis in _axes(spec) if axis not in mesh.shape]
         if unknown:
-            raise ValueError(f"Sharding rule {pattern!r} names {unknown}; axes are {AXES}.")
+            raise UserError(f"Sharding rule {pattern!r} names {unknown}; axes are {AXES}.")
         matters = any(mesh.shape[axis] > 1 for axis in _axes(spec))
         if matters and not any(re.search(pattern, name) for name in params):
-            raise ValueError(
+            raise UserError(
                 f"Sharding rule {pattern!r} -> {spec} finds none of the {len(params)} parameters, "
                 f"such as {', '.join(list(params)[:3])}."
             )
@@ -211,7 +212,7 @@ def _parameter_spec(
 def _align(name: str, leaf: Any, mesh: Mesh, pattern: str, spec: PartitionSpec) -> PartitionSpec:
     """`spec` for the last dimensions of a leaf."""
     if len(spec) > len(leaf.shape):
-        raise ValueError(
+        raise UserError(
             f"Sharding rule {pattern!r} -> {spec} has more dimensions than {name} "
             f"{list(leaf.shape)}."
         )
@@ -220,7 +221,7 @@ def _align(name: str, leaf: Any, mesh: Mesh, pattern: str, spec: PartitionSpec) 
         axes = _axes(PartitionSpec(entry))
         ways = math.prod(mesh.shape[axis] for axis in axes)
         if leaf.shape[dimension] % ways:
-            raise ValueError(
+            raise UserError(
                 f"{name} {list(leaf.shape)}: dimension {dimension} does not divide over the "
                 f"{ways} devices of mesh axis {'+'.join(axes)}, as rule {pattern!r} -> {spec} asks."
             )

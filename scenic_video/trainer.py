@@ -17,6 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from scenic_video import metrics as metrics_lib
 from scenic_video import sharding
+from scenic_video.errors import UserError
 from scenic_video.field_types import InnerShare, Positive, PositiveInt
 from scenic_video.tasks.task import Batch, Output, Task, Variables, output_of
 
@@ -67,7 +68,7 @@ class TrainerOptions:
 
     def __post_init__(self):
         if (self.num_steps is None) == (self.num_epochs is None):
-            raise ValueError(
+            raise UserError(
                 "Set either trainer.num_steps or trainer.num_epochs; got "
                 f"num_steps={self.num_steps} and num_epochs={self.num_epochs}."
             )
@@ -84,7 +85,7 @@ def init_state(
     """A state at step 0. Pure, so that `jit` can give every leaf birth where it belongs."""
     model_state = task.init(rng, batch)
     if not isinstance(model_state, Mapping) or "params" not in model_state:
-        raise ValueError(
+        raise UserError(
             f"{type(task).__name__}.init returns a {type(model_state).__name__}; wanted the "
             "variables of a model with parameters, {'params': ...}, as model.init(...) gives them."
         )
@@ -174,7 +175,7 @@ def accumulated_gradients(
 
 def _deal(x: jax.Array, num_parts: int) -> jax.Array:
     if x.shape[0] % num_parts:
-        raise ValueError(
+        raise UserError(
             f"A batch of {x.shape[0]} cannot be split into trainer.micro_batches={num_parts}."
         )
     return x.reshape(x.shape[0] // num_parts, num_parts, *x.shape[1:]).swapaxes(0, 1)

@@ -17,6 +17,8 @@ from tensorboardX.proto.event_pb2 import (  # pyright: ignore[reportMissingImpor
     SessionLog,  # pyright: ignore[reportAttributeAccessIssue]
 )
 
+from scenic_video.errors import UserError
+
 METRICS_FILE = "metrics.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"
 FLUSH_SECONDS = 30
@@ -150,7 +152,7 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     except ValueError:  # of JSON, or of UTF-8
         row = None
     if not isinstance(row, dict) or not isinstance(row.get("step"), int):
-        raise ValueError(
+        raise UserError(
             f"{path}, line {number}, is not a JSON object with a step: {line[:80]!r}. Mend or "
             "delete it."
         )
@@ -178,8 +180,8 @@ def _without_nan(value: Any) -> Any:
 
 def _number(name: str, value: Any) -> float:
     if name in ("step", "time"):
-        raise ValueError(f"A scalar cannot be called {name!r}: every row has that field already.")
+        raise UserError(f"A scalar cannot be called {name!r}: every row has that field already.")
     try:
         return float(value)
     except TypeError as error:
-        raise ValueError(f"Metric {name!r} must be one number; got {value!r}.") from error
+        raise UserError(f"Metric {name!r} must be one number; got {value!r}.") from error

@@ -41,6 +41,11 @@ def test_what_cannot_be_built_says_why(node, words):
         build(node)
 
 
+def test_a_value_error_of_a_constructor_names_what_was_built():
+    with pytest.raises(ConfigError, match="^fractions:Fraction: Invalid literal .*'a half'$"):
+        build({"target": "fractions:Fraction", "numerator": "a half"})
+
+
 def test_a_field_known_at_run_time_cannot_be_configured():
     with pytest.raises(ConfigError, match="'classes' is known at run time"):
         build(LABELS, classes={})

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from jaxtyping import Array, Float
 
+from scenic_video.errors import UserError
+
 MODALITIES = ("rgb", "spectrogram")
 
 
@@ -13,7 +15,7 @@ def given(
     """The inputs that are not None. Errors: ValueError unless they are those of the model."""
     found = {name: pixels for name, pixels in inputs.items() if pixels is not None}
     if found.keys() != set(modalities):
-        raise ValueError(
+        raise UserError(
             f"The model is for {tuple(modalities)} but got {tuple(found)}. Let it have the "
             "modalities that preprocessing.modalities names."
         )

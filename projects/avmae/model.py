@@ -13,6 +13,7 @@ from einops import rearrange
 from jaxtyping import Array, Float
 
 from projects.avmae.modalities import MODALITIES, given
+from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Names, Triple
 from scenic_video.layers.bottleneck_fusion import FusionEncoder, join, joint_mask, positions_name
 from scenic_video.layers.embeddings import (
@@ -72,9 +73,9 @@ class MBT(VisionTransformer, kw_only=True):
         super().__post_init__()
         names = tuple(self.modalities)
         if not names or len(set(names)) < len(names) or not set(names) <= set(MODALITIES):
-            raise ValueError(f"modalities are one or both of {MODALITIES}; got {names}.")
+            raise UserError(f"modalities are one or both of {MODALITIES}; got {names}.")
         if not 0 <= self.fusion_layer <= self.num_layers:
-            raise ValueError(
+            raise UserError(
                 f"fusion_layer is {self.fusion_layer}, but lies between 0 (early fusion) and "
                 f"num_layers, {self.num_layers} (late fusion)."
             )

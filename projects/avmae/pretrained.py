@@ -10,6 +10,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict
 
 from projects.avmae.streams import BLOCK, Encoders, Streams
+from scenic_video.errors import UserError
 from scenic_video.field_types import Extents
 from scenic_video.weights.image_models import (
     HEAD,
@@ -78,7 +79,7 @@ def from_autoencoder(
     flat_source = flatten_dict(dict(source), sep="/")
     streams, encoders = Streams.of(flat_target), Encoders.of(flat_source)
     if streams.plain is None and not encoders.is_one:
-        raise ValueError(
+        raise UserError(
             "The model shares its blocks between modalities, but the autoencoder has an encoder "
             "for each. Set model.share_encoder=False."
         )
@@ -127,7 +128,7 @@ def from_image_model(
     `initialize`.
     """
     if bottlenecks not in BOTTLENECKS:
-        raise ValueError(f"bottlenecks start from one of {BOTTLENECKS}; got {bottlenecks!r}.")
+        raise UserError(f"bottlenecks start from one of {BOTTLENECKS}; got {bottlenecks!r}.")
     flat_target = flatten_dict(dict(target), sep="/")
     flat_source = flatten_dict(dict(source), sep="/")
     patches = flat_source.get("embedding/kernel")
@@ -207,7 +208,7 @@ def _check_same_grid(
         grids.append(token_grid(kernel, seen.get("spectrogram" if audio else "rgb")))
     new, old = grids
     if new is not None and old is not None and old != new:
-        raise ValueError(
+        raise UserError(
             f"{take.path} are positions over {by_times(old)} tokens, and {path} over "
             f"{by_times(new)}: learned positions of an autoencoder are not resampled. Give this "
             "run as many frames, rows and columns as the autoencoder saw, or name it in "
@@ -256,7 +257,7 @@ def _from_image(
     if match := POSITIONS.fullmatch(path):
         modality = "spectrogram" if match[2] else "rgb"
         if modality not in grids:
-            raise ValueError(f"grids says nothing of {modality}, which the model takes.")
+            raise UserError(f"grids says nothing of {modality}, which the model takes.")
         grid = (1, *grids[modality]) if len(grids[modality]) == 2 else grids[modality]
         return take_positions(table, grid=grid, **image)
     if path == "bottleneck":

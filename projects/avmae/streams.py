@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from scenic_video.errors import UserError
+
 SUFFIXES = {"": "", "_rgb": "rgb", "_spec": "spectrogram", "_spectrogram": "spectrogram"}
 """What a block's name ends with, and the modality that this names."""
 
@@ -63,7 +65,7 @@ class Encoders:
         pattern = re.compile(r"(Transformer[a-z_]*)/encoderblock_(\d+)/.*")
         found = {match.groups() for path in source if (match := pattern.fullmatch(path))}
         if not found:
-            raise ValueError(
+            raise UserError(
                 "The source is no masked autoencoder: it has no 'Transformer/encoderblock_0', nor "
                 f"one for each modality, but {', '.join(sorted(source)[:3])}, ..."
             )

@@ -25,6 +25,7 @@ from projects.mtv.times import (
     unfold,
 )
 from projects.mtv.views import Views, read_views
+from scenic_video.errors import UserError
 from scenic_video.field_types import Number, PositiveInt, ShareBelowOne
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
@@ -132,7 +133,7 @@ class MTV(nn.Module, kw_only=True):
         views = read_views(self.views)
         seen = {view.modality for view in views}
         if seen != given.keys():
-            raise ValueError(
+            raise UserError(
                 f"{type(self).__name__} has views of {', '.join(sorted(seen))}, and the inputs are "
                 f"{', '.join(sorted(given))}. Change preprocessing.modalities or the views."
             )

@@ -12,6 +12,7 @@ from flax.traverse_util import flatten_dict
 
 from projects.mtv.resampling import Grids, Tables, joined, resampled, view_of
 from projects.mtv.views import Views, read_views
+from scenic_video.errors import UserError
 from scenic_video.weights.image_models import (
     HEAD,
     TABLE,
@@ -188,7 +189,7 @@ class _Images:
         path, image_grid = f"view{view}/Transformer/{TABLE}", self._image_grid(view)
         rows, columns = self.target.grid(view) or image_grid or (1, self.target.num_places(view))
         if rows * columns != self.target.num_places(view):
-            raise ValueError(
+            raise UserError(
                 f"View {view} has {self.target.num_places(view)} positions a frame, its image "
                 f"model {by_times((rows, columns))}; over which rows and columns the former lie is "
                 "not known. State init.grids, the rows and columns of every view."
@@ -224,7 +225,7 @@ def _mean_of_rows(table: np.ndarray, *, take: Take, num_tokens: int) -> np.ndarr
 def _check_one_each(started: Sequence[int], **given: Sequence[Any] | None) -> None:
     for name, values in given.items():
         if values is not None and len(values) != len(started):
-            raise ValueError(
+            raise UserError(
                 f"{len(started)} views are to start from image models, but `{name}` has "
                 f"{len(values)}. Give one a view, coarse to fine, or name some views in `sources`."
             )
@@ -238,7 +239,7 @@ def _numbers(sources: Sequence[Any], views: Views | None, num_views: int) -> lis
     """The numbers of named views, counted from the coarsest."""
     known = read_views(views) if views is not None else ()
     if len(known) != num_views:
-        raise ValueError(
+        raise UserError(
             f"`sources` names views of the model, which has {num_views}; `views`, which should be "
             f"those of the model, has {len(known)}."
         )
@@ -246,6 +247,6 @@ def _numbers(sources: Sequence[Any], views: Views | None, num_views: int) -> lis
     for name in sources:
         (view,) = read_views(name if isinstance(name, str) else [name])
         if known.count(view) != 1:
-            raise ValueError(f"Of the views {views!r}, {known.count(view)} are {name!r}, not one.")
+            raise UserError(f"Of the views {views!r}, {known.count(view)} are {name!r}, not one.")
         numbers.append(known.index(view))
     return numbers

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from scenic_video.errors import UserError
 from scenic_video.field_types import Extents
 from scenic_video.weights.image_models import TABLE, by_times, take_resampled_positions, token_grid
 from scenic_video.weights.initialize import Take
@@ -47,7 +48,7 @@ class Tables:
             grid = token_grid(kernel, inputs.get("rgb", inputs.get("flow")))
             grid = None if grid is None else grid[1:]
         if grid is not None and math.prod(grid) != places:
-            raise ValueError(
+            raise UserError(
                 f"View {view} has {places} positions a frame, which are not {by_times(grid)}. Give "
                 "`grids`, the rows and columns of every view."
             )
@@ -64,7 +65,7 @@ class Tables:
             return [self.params[GLOBAL_POSITIONS].shape[1] - self.num_tokens]
         views = [path for path in self.params if re.fullmatch(r"cls_view\d+", path)]
         if not views:
-            raise ValueError(
+            raise UserError(
                 "Views one after the other (merge='time') without class tokens do not say how long "
                 f"each is, so {GLOBAL_POSITIONS} cannot be resampled. Name it in allow_fresh."
             )
@@ -100,7 +101,7 @@ def _resampled_frame(path: str, old: Tables, new: Tables) -> Take:
         return take_resampled_positions(path, old=before, new=after)
     if old.num_places(view) == new.num_places(view):
         return Take(path)
-    raise ValueError(
+    raise UserError(
         f"View {view} has {old.num_places(view)} positions a frame in the source, and "
         f"{new.num_places(view)} here; over which rows and columns they lie is not known, and "
         "their number does not tell. State init.source_grids and init.grids, the rows and columns "

@@ -11,6 +11,7 @@ from einops import rearrange, repeat
 from jaxtyping import Array, Float
 
 from projects.mtv.views import View
+from scenic_video.errors import UserError
 from scenic_video.layers.embeddings import check_clip
 
 REPETITIONS = ("tile", "repeat")
@@ -26,7 +27,7 @@ def common_steps(lengths: Sequence[int], *, repeated: bool, views: Sequence[View
     """
     shortest, longest = min(lengths), max(lengths)
     if any(length % shortest or (repeated and longest % length) for length in lengths):
-        raise ValueError(
+        raise UserError(
             f"The views have {', '.join(map(str, lengths))} tubelets along time; the shortest must "
             "divide all others, and with merge='channel' each the longest. "
             f"Change num_frames or the views' tubelets{_audio_advice(lengths, views)}."
@@ -41,14 +42,14 @@ def check_input(view: View, shape: Sequence[int]) -> None:
         check_clip(shape, view.tubelet_size, change="num_frames or the views")
         return
     if len(shape) != 4:
-        raise ValueError(
+        raise UserError(
             "A view of audio sees spectrograms [batch, time frames, mel bins, 1]; got an input of "
             f"shape {tuple(shape)}."
         )
     length, time = shape[1], view.tubelet_size[0]
     if length % time:
         fitting = max(length // time, 1) * time
-        raise ValueError(
+        raise UserError(
             f"A spectrogram of {length} time frames does not divide into patches of {time}. Change "
             f"the views or the length of audio, for instance to {_time_frames(fitting)}."
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from scenic_video.errors import UserError
 from scenic_video.field_types import Extents, PositiveInt
 from scenic_video.layers.fields import read_integers, require_one_of
 from scenic_video.layers.sizes import size
@@ -42,7 +43,7 @@ class View:
         object.__setattr__(self, "modality", WORDS[self.modality])
         axes = "time frames, mel bins" if self.is_audio else "frames, rows, columns"
         if len(self.tubelet_size) != len(axes.split(", ")):
-            raise ValueError(
+            raise UserError(
                 f"A view of {self.modality} has a tubelet_size ({axes}), each from 1 up; got "
                 f"{self.tubelet_size}."
             )
@@ -70,7 +71,7 @@ def read_views(views: Views) -> tuple[View, ...]:
     if isinstance(views, str):
         return parse_views(views)
     if isinstance(views, View | Mapping) or not isinstance(views, Iterable):
-        raise ValueError(f"Views are written 'B/2+S/4', or a sequence of views; got {views!r}.")
+        raise UserError(f"Views are written 'B/2+S/4', or a sequence of views; got {views!r}.")
     return coarse_to_fine([_read_view(view) for view in views])
 
 
@@ -97,7 +98,7 @@ def coarse_to_fine(views: Sequence[View]) -> tuple[View, ...]:
     then RGB); the views of a modality take its places in the order above.
     """
     if not views:
-        raise ValueError("A multiview transformer needs a view, such as 'B/4'.")
+        raise UserError("A multiview transformer needs a view, such as 'B/4'.")
     by_tubelet = sorted(views, key=lambda view: (_coarseness(view), _transformer(view)))
     of_modality = {
         modality: iter([view for view in by_tubelet if view.modality == modality])
@@ -125,7 +126,7 @@ def _read_view(view: Any) -> View:
             return _parse_view(view.strip(), view)
         case Mapping():
             return _of_fields(view)
-    raise ValueError(
+    raise UserError(
         f"A view is written 'B/2', or a mapping of its fields, {', '.join(FIELDS)}; got {view!r}."
     )
 
@@ -134,7 +135,7 @@ def _of_fields(given: Mapping[str, Any]) -> View:
     unknown = [name for name in given if name not in FIELDS]
     missing = [name for name in FIELDS if name not in given and name != "modality"]
     if unknown or missing:
-        raise ValueError(
+        raise UserError(
             f"A view has the fields {', '.join(FIELDS)}; {dict(given)} lacks {missing} and has "
             f"{unknown} beyond them."
         )
@@ -144,18 +145,18 @@ def _of_fields(given: Mapping[str, Any]) -> View:
 def _parse_view(name: str, text: str) -> View:
     match = re.fullmatch(r"([A-Za-z]+)(?:/(\d+(?:x\d+){0,2}))?(?::(\w+))?", name)
     if match is None or (match[2] is None and match[3] is None):
-        raise ValueError(
+        raise UserError(
             f"Cannot read {name!r} as a view (in views {text!r}). Views read size/tubelet:modality,"
             " joined by '+': 'B/4' (4 frames), 'B/16x4' (16 pixels, 4 frames), 'B/16x32x4' "
             "(h, w, t), 'S/16x16:audio' (time frames, mel bins), 'B:rgb'."
         )
     letter, numbers, written = match.groups()
     if (written or "rgb") not in WORDS:
-        raise ValueError(f"View {name!r} sees {written!r}; views see {', '.join(WORDS)}.")
+        raise UserError(f"View {name!r} sees {written!r}; views see {', '.join(WORDS)}.")
     modality = WORDS[written or "rgb"]
     extents = [int(number) for number in numbers.split("x")] if numbers else []
     if not all(extents):
-        raise ValueError(f"View {name!r} has a tubelet of no extent; write numbers from 1 up.")
+        raise UserError(f"View {name!r} has a tubelet of no extent; write numbers from 1 up.")
     cut = _spectrogram_patch if modality == "spectrogram" else _tubelet
     return View(**size(letter), tubelet_size=cut(letter, extents), modality=modality)
 

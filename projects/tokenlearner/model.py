@@ -13,6 +13,7 @@ import flax.linen as nn
 from einops import rearrange
 from jaxtyping import Array, Float
 
+from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Pair, PositiveInt, Triple
 from scenic_video.layers.attention import attention
 from scenic_video.layers.fields import refuse_unread, require_integer, require_one_of
@@ -72,7 +73,7 @@ class _TokenLearner(VisionTransformer, kw_only=True):
         require_integer(self, "num_extra_layers", least=0)
         layers = self.num_layers + self.num_extra_layers
         if not 0 <= self.token_learner_at < layers:
-            raise ValueError(
+            raise UserError(
                 f"token_learner_at is {self.token_learner_at}; it names the block before which "
                 f"tokens are learned, of 0 to {layers - 1}."
             )
@@ -177,7 +178,7 @@ class PoolingViT(VisionTransformer, kw_only=True):
         blocks, windows = tuple(self.pool_at), tuple(self.pool_windows)
         ascending = sorted({*blocks} & {*range(self.num_layers)}) == [*blocks]
         if not ascending or len(blocks) != len(windows) or min(windows, default=1) < 1:
-            raise ValueError(
+            raise UserError(
                 f"pool_at is {blocks} and pool_windows {windows}: they are ascending blocks of 0 "
                 f"to {self.num_layers - 1}, and the window's side, one number for each."
             )

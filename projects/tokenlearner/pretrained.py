@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Extents
 from scenic_video.weights.image_models import (
     HEAD,
@@ -125,7 +126,7 @@ def _start(
 ) -> tuple[dict[str, Any], Report]:
     """`target` with `takes`, and else what has the same path in `source`."""
     if extra_blocks not in EXTRA_BLOCKS:
-        raise ValueError(f"extra_blocks is one of {EXTRA_BLOCKS}; got {extra_blocks!r}.")
+        raise UserError(f"extra_blocks is one of {EXTRA_BLOCKS}; got {extra_blocks!r}.")
     flat_target = flatten_dict(dict(target), sep="/")
     flat_source = flatten_dict(dict(source), sep="/")
     num_layers = _num_layers(flat_target)

@@ -13,6 +13,7 @@ import flax.linen as nn
 from einops import rearrange
 from jaxtyping import Array, Float
 
+from scenic_video.errors import UserError
 from scenic_video.field_types import Pair, PositiveInt, Triple
 from scenic_video.layers.factorised import FactorisedSelfAttentionBlock, factorised_attention
 from scenic_video.layers.fields import require_one_of
@@ -186,7 +187,7 @@ class FactorisedDotProduct(SpatioTemporalAttention, kw_only=True):
     def __post_init__(self):
         super().__post_init__()
         if self.num_heads % 2:
-            raise ValueError(f"FactorisedDotProduct halves its heads; num_heads={self.num_heads}.")
+            raise UserError(f"FactorisedDotProduct halves its heads; num_heads={self.num_heads}.")
 
     def _block_over(self, num_frames: int) -> Callable[..., Any]:
         fields = {"num_frames": num_frames, "implementation": self.attention_implementation}

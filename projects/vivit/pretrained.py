@@ -7,6 +7,7 @@ from typing import Any
 
 from flax.traverse_util import flatten_dict
 
+from scenic_video.errors import UserError
 from scenic_video.field_types import Extents
 from scenic_video.weights.image_models import (
     HEAD,
@@ -128,7 +129,7 @@ def from_video_model(
 
 def _check_time_attention(time_attention: str) -> None:
     if time_attention not in ("fresh", "copy"):
-        raise ValueError(f"time_attention is 'fresh' or 'copy'; got {time_attention!r}.")
+        raise UserError(f"time_attention is 'fresh' or 'copy'; got {time_attention!r}.")
 
 
 def _from_image(

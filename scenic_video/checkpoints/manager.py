@@ -14,6 +14,7 @@ from jax.sharding import Sharding, SingleDeviceSharding
 
 from scenic_video.checkpoints import record as records
 from scenic_video.checkpoints import storage
+from scenic_video.errors import RunFailed, UserError
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ PathLike = Any
 """A str, a pathlib.Path, or a path of a bucket such as gs://bucket/run."""
 
 
-class SaveFailed(RuntimeError):
+class SaveFailed(RunFailed):
     """A checkpoint could not be written."""
 
 
@@ -43,9 +44,9 @@ class Checkpoints:
         best_mode: Literal["max", "min"] = "max",
     ):
         if keep_last < 1:
-            raise ValueError(f"keep_last must be 1 or more; got {keep_last}.")
+            raise UserError(f"keep_last must be 1 or more; got {keep_last}.")
         if best_mode not in ("max", "min"):
-            raise ValueError(f"best_mode must be 'max' or 'min'; got {best_mode!r}.")
+            raise UserError(f"best_mode must be 'max' or 'min'; got {best_mode!r}.")
         self.directory = epath.Path(directory).resolve()
         self._keep_last = keep_last
         self._best = None if best_metric is None else (best_metric, best_mode)
@@ -125,9 +126,9 @@ class Checkpoints:
         argument does not fit, SaveFailed if the save before this one failed.
         """
         if step in self.steps() and step not in self._damaged:
-            raise ValueError(f"Step {step} is already saved in {self.directory}.")
+            raise UserError(f"Step {step} is already saved in {self.directory}.")
         if self._best and metrics is not None and self._best[0] not in metrics:
-            raise ValueError(
+            raise UserError(
                 f"best_metric={self._best[0]!r} is none of the metrics: {', '.join(metrics)}."
             )
         leaves = records.flatten(state)

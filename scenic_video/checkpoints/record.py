@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from scenic_video.checkpoints.fingerprint import fingerprints
+from scenic_video.errors import UserError
 
 Content = dict[str, Any]
 Best = tuple[str, str]
@@ -29,9 +30,9 @@ def flatten(state: Any) -> dict[str, Any]:
         names = [jax.tree_util.keystr((key,), simple=True) for key in keys]
         path = "/".join(names)
         if not names or any("/" in name for name in names):
-            raise ValueError(f"A state's leaves need names without '/'; got {names}.")
+            raise UserError(f"A state's leaves need names without '/'; got {names}.")
         if not isinstance(leaf, jax.Array | jax.ShapeDtypeStruct):
-            raise ValueError(f"State leaf {path} must be a jax.Array; got {type(leaf).__name__}.")
+            raise UserError(f"State leaf {path} must be a jax.Array; got {type(leaf).__name__}.")
         leaves[path] = leaf
     return leaves
 
@@ -58,7 +59,7 @@ def make_record(
     try:
         content = json.loads(json.dumps(content))
     except TypeError as error:
-        raise ValueError(f"What a checkpoint says of itself must be JSON: {error}.") from error
+        raise UserError(f"What a checkpoint says of itself must be JSON: {error}.") from error
     return {"digest": _digest(content), "content": content}
 
 
@@ -98,7 +99,7 @@ def check_structure(name: str, content: Content, wanted: Mapping[str, Any]) -> N
         if old != new:
             rows.append((_difference(old, new), path, _words(old), _words(new)))
     if rows:
-        raise ValueError(
+        raise UserError(
             f"Checkpoint {name} holds another state than this run has; {len(rows)} arrays differ:\n"
             f"{_table(rows)}\nResume with the model and optimizer that were saved, or start a new "
             "run from its weights."

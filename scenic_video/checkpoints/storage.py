@@ -21,6 +21,7 @@ from scenic_video.checkpoints.fingerprint import fingerprints
 from scenic_video.checkpoints.orbax_noise import is_news, quiet_if_it_fails
 from scenic_video.checkpoints.permissions import Unreadable, unreadable
 from scenic_video.checkpoints.record import Best, Content, is_intact, rank
+from scenic_video.errors import RunFailed
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +30,11 @@ T = TypeVar("T")
 _STEPS = orbax.path.step.standard_name_format()
 
 
-class CorruptedCheckpoint(RuntimeError):
+class CorruptedCheckpoint(RunFailed):
     """A checkpoint that cannot be read, or whose arrays are not those that were saved."""
 
 
-class UnreadableCheckpoint(RuntimeError):
+class UnreadableCheckpoint(RunFailed):
     """A checkpoint that the system does not let this process read; it may be whole."""
 
 

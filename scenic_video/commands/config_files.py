@@ -69,4 +69,7 @@ def _call(get_config: Callable[..., Any], path: Path, variant: str) -> Any:
         raise ConfigError(f"{path} has no variants, so there is no {variant!r}: --config={path}")
     if not variant and any(p.default is p.empty and p.kind not in (2, 4) for p in parameters):
         raise ConfigError(f"{path} has variants; say which: --config={path}:VARIANT")
-    return get_config(variant) if variant else get_config()
+    try:
+        return get_config(variant) if variant else get_config()
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error

@@ -14,6 +14,7 @@ from scenic_video.commands import flags
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset
 from scenic_video.data.sources import datasets
+from scenic_video.errors import UserError
 from scenic_video.field_types import Count, PositiveInt
 
 DATA_HELP = (
@@ -55,7 +56,7 @@ def open_data(arguments: argparse.Namespace) -> Dataset:
 def _splits(manifests: Sequence[str]) -> dict[str, str]:
     splits = {Path(name).stem: name for name in manifests}
     if len(splits) < len(manifests):
-        raise ValueError(
+        raise UserError(
             f"{' and '.join(manifests)}: each manifest is a split named by its stem, so their "
             "stems must differ."
         )

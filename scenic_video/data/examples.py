@@ -8,6 +8,7 @@ import numpy as np
 
 from scenic_video.config import ConfigError
 from scenic_video.data.file_names import check_file_name
+from scenic_video.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +96,6 @@ class Subset(Sequence[Example]):
 def random_subset(examples: Sequence[Example], number: int) -> Subset:
     """`number` of the examples, always the same ones, in their order."""
     if not 1 <= number <= len(examples):
-        raise ValueError(f"Of {len(examples)} examples, {number} cannot be chosen.")
+        raise UserError(f"Of {len(examples)} examples, {number} cannot be chosen.")
     chosen = np.random.default_rng(0).permutation(len(examples))[:number]
     return Subset(examples, tuple(sorted(chosen.tolist())))

@@ -2,6 +2,8 @@
 
 import os
 
+from scenic_video.errors import UserError
+
 LONGEST = 200
 """Bytes, which leaves a file system room for a suffix."""
 
@@ -11,7 +13,7 @@ def check_file_name(name: str, what: str) -> None:
     steps = not name or name in (".", "..") or any(char in name for char in "/\\\0")
     if steps or len(os.fsencode(name)) > LONGEST:
         shown = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
-        raise ValueError(
+        raise UserError(
             f"{what} {shown!r} cannot be, as files are named after it: it must be 1 to {LONGEST} "
             "bytes without '/' or '\\', and not '.' or '..'. Rename it."
         )

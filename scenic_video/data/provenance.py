@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scenic_video.atomic_files import replacing
+from scenic_video.errors import UserError
 
 
 def claim(
@@ -25,14 +26,14 @@ def claim(
             difference = ", ".join(
                 f"{name}={found.get(name)} instead of {settings.get(name)}" for name in other
             )
-            raise ValueError(
+            raise UserError(
                 f"{directory} was made with other settings: {difference}. "
                 "Ask for these settings, choose another directory, or delete it."
             )
         return
     taken = [name for name in contents if (directory / name).exists()]
     if taken:
-        raise ValueError(
+        raise UserError(
             f"{directory} holds a {taken[0]} that was not made here (there is no {file_name}). "
             "Choose another directory."
         )

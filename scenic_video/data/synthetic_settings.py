@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from annotated_types import Interval
 
 from scenic_video.config import near
+from scenic_video.errors import UserError
 from scenic_video.field_types import (
     INT32_MAX,
     Count,
@@ -53,7 +54,7 @@ class Settings:
         }
         for wish, holds in wanted.items():
             if not holds:
-                raise ValueError(f"Synthetic clips need {wish}; got {self}.")
+                raise UserError(f"Synthetic clips need {wish}; got {self}.")
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "Settings":
@@ -61,9 +62,9 @@ class Settings:
         known = [field.name for field in dataclasses.fields(cls)]
         for name in fields:
             if name not in known:
-                raise ValueError(f"Synthetic clips have no setting {name!r}{near(name, known)}")
+                raise UserError(f"Synthetic clips have no setting {name!r}{near(name, known)}")
         if "num_clips" not in fields:
-            raise ValueError("Synthetic clips need num_clips: how many there should be.")
+            raise UserError("Synthetic clips need num_clips: how many there should be.")
         return cls(**fields)
 
     @property

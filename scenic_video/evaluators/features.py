@@ -14,6 +14,7 @@ from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.batches import eval_batches
 from scenic_video.data.input.feed import Feed
 from scenic_video.data.input.views import Views
+from scenic_video.errors import UserError
 from scenic_video.evaluators.evaluator import OnBatch, Run, unheard
 from scenic_video.evaluators.linear_probe import Labelled
 from scenic_video.sharding import local_rows, put_batch
@@ -43,7 +44,7 @@ def compile_features(run: Run) -> Extractor:
     """
     task = run.task
     if not isinstance(task, FeatureExtractor):
-        raise ValueError(
+        raise UserError(
             f"{type(task).__name__} gives no features; a task that is to be probed needs a "
             "method features(variables, batch) -> [B, D]."
         )

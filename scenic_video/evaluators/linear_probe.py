@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
+from scenic_video.errors import UserError
 from scenic_video.evaluators.draw import Draw
 from scenic_video.evaluators.ridge import Ridge
 
@@ -56,7 +57,7 @@ def probe(
 def check_held_out(draws: Sequence[Draw], l2: Sequence[float | int]) -> None:
     """Refuses draws that leave nothing to choose one of several penalties by."""
     if len(l2) > 1 and not all(len(draw.held_out) for draw in draws):
-        raise ValueError(
+        raise UserError(
             f"No training example is left to choose one of {len(l2)} penalties by. Set fewer "
             "shots, or a single l2."
         )

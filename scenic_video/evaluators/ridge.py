@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from jaxtyping import Float, Float64
 
+from scenic_video.errors import UserError
+
 
 @dataclasses.dataclass(frozen=True)
 class Ridge:
@@ -30,7 +32,7 @@ class Ridge:
         """Errors: ValueError for no example, or features that are not finite."""
         features, targets = features.astype(np.float64), targets.astype(np.float64)
         if not len(features) or not np.isfinite(features).all():
-            raise ValueError(
+            raise UserError(
                 f"Ridge regression needs finite features of an example or more; got "
                 f"{list(features.shape)}, {int((~np.isfinite(features)).sum())} not finite."
             )

@@ -11,6 +11,8 @@ from einops import repeat
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Key
 
+from scenic_video.errors import UserError
+
 IMPLEMENTATIONS = ("auto", "xla", "cudnn")
 
 
@@ -38,7 +40,7 @@ def attention(
     if implementation == "auto":
         implementation = "xla" if why_not("cudnn", **facts) else "cudnn"
     elif reason := why_not(implementation, **facts):
-        raise ValueError(f"Attention cannot use {implementation!r}: {reason} Use 'auto' or 'xla'.")
+        raise UserError(f"Attention cannot use {implementation!r}: {reason} Use 'auto' or 'xla'.")
     if implementation == "cudnn":
         return _cudnn_attention(query, key, value, key_mask)
     return _xla_attention(
@@ -134,7 +136,7 @@ class MultiHeadDotProductAttention(nn.Module):
 
     def _project(self, name: str, tokens: Array, *, width: int) -> Array:
         if width % self.num_heads:
-            raise ValueError(
+            raise UserError(
                 f"A width of {width} does not divide into {self.num_heads} heads. "
                 "Set hidden_size to a multiple of num_heads."
             )
@@ -175,7 +177,7 @@ def _xla_attention(
     weights = jax.nn.softmax(logits, axis=-1)
     if dropout_rate:
         if dropout_rng is None:
-            raise ValueError("Dropout in attention needs a dropout_rng.")
+            raise UserError("Dropout in attention needs a dropout_rng.")
         kept = jax.random.bernoulli(dropout_rng, 1 - dropout_rate, weights.shape)
         weights = jnp.where(kept, weights / (1 - dropout_rate), 0.0)
     return jnp.einsum("...hqk,...khd->...qhd", weights.astype(value.dtype), value)

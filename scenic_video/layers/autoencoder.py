@@ -11,6 +11,7 @@ from flax.core import FrozenDict
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from scenic_video.errors import UserError
 from scenic_video.field_types import PositiveInt, ShareBelowOne
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import (
@@ -159,7 +160,7 @@ class Autoencoder(nn.Module, kw_only=True):
         grids = {name: TokenGrid(shapes[name], masks[name]) for name in tokens}
         hiding = [name for name, grid in grids.items() if grid.mask.hidden.shape[1]]
         if not hiding:
-            raise ValueError(
+            raise UserError(
                 f"No token of {', '.join(grids)} is hidden, so nothing is left to predict. Set a "
                 "masking rate above 0."
             )

@@ -11,6 +11,8 @@ from einops import rearrange, repeat
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from scenic_video.errors import UserError
+
 KERNEL_STARTS = ("random", "filter_inflation", "central_frame")
 SEQUENCE_POSITIONS = ("learned", "sinusoidal_1d", "none")
 POSITIONS = (*SEQUENCE_POSITIONS, "sinusoidal", "learned_space_time")
@@ -43,7 +45,7 @@ class PatchEmbedding(nn.Module):
 def single_images(rgb: Float[Array, "b *one_frame h w c"]) -> Float[Array, "b h w c"]:
     """Images, of images or of clips of one frame. Errors: ValueError for longer clips."""
     if rgb.ndim == 5 and rgb.shape[1] != 1:
-        raise ValueError(
+        raise UserError(
             f"This model sees single images; got clips of {rgb.shape[1]} frames. Set "
             "preprocessing.num_frames=1, or take a model of videos."
         )
@@ -61,12 +63,12 @@ def check_clip(
     `change` is what the error advises to change.
     """
     if len(shape) != 5:
-        raise ValueError(
+        raise UserError(
             "This model sees clips [batch, time, rows, columns, channels]; got an input of shape "
             f"{tuple(shape)}. Give it an axis of time, or take a model of images."
         )
     if shape[1] % tubelet_size[0]:
-        raise ValueError(
+        raise UserError(
             f"A clip of {shape[1]} frames does not divide into tubelets of {tubelet_size[0]}. "
             f"Change {change}."
         )
@@ -80,7 +82,7 @@ def flat_patches(pixels: Float[Array, "..."], patch_size: Sequence[int]) -> Floa
     axes = len(patch_size)
     grid = pixels.shape[-1 - axes : -1]
     if any(length < patch for length, patch in zip(grid, patch_size, strict=True)):
-        raise ValueError(
+        raise UserError(
             f"A patch of {tuple(patch_size)} does not fit into an input of {tuple(grid)}. "
             "Use a smaller patch, a larger crop, or more frames."
         )
@@ -109,7 +111,7 @@ def inflate_kernel(
         return zeros.at[num_frames // 2].set(kernel)
     if method == "filter_inflation":
         return repeat(kernel / num_frames, "h w c d -> t h w c d", t=num_frames)
-    raise ValueError(f"A kernel inflates by {KERNEL_STARTS[1:]}; got {method!r}.")
+    raise UserError(f"A kernel inflates by {KERNEL_STARTS[1:]}; got {method!r}.")
 
 
 def kernel_initializer(start: str) -> Callable[..., Array]:
@@ -119,11 +121,11 @@ def kernel_initializer(start: str) -> Callable[..., Array]:
     if start == "random":
         return draw
     if start not in KERNEL_STARTS:
-        raise ValueError(f"A kernel starts as one of {KERNEL_STARTS}; got {start!r}.")
+        raise UserError(f"A kernel starts as one of {KERNEL_STARTS}; got {start!r}.")
 
     def initialize(key: jax.Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Array:
         if len(shape) != 5:
-            raise ValueError(f"{start!r} starts a kernel [t, h, w, c, d]; this one is {shape}.")
+            raise UserError(f"{start!r} starts a kernel [t, h, w, c, d]; this one is {shape}.")
         return inflate_kernel(draw(key, shape[1:], dtype), shape[0], start)
 
     return initialize
@@ -137,7 +139,7 @@ def uniform_frame_indices(num_frames: int, num_samples: int) -> np.ndarray:
     many (32 frames, 5 samples); here there are always `num_samples`.
     """
     if not 0 < num_samples <= num_frames:
-        raise ValueError(f"Cannot sample {num_samples} frames uniformly from {num_frames}.")
+        raise UserError(f"Cannot sample {num_samples} frames uniformly from {num_frames}.")
     if num_samples == num_frames:
         return np.arange(num_frames)
     steps = np.arange(1, num_samples + 1) * num_frames
@@ -193,7 +195,7 @@ def add_positions(
         case "learned_space_time" if grid is not None:
             return LearnedSpaceTimePositions(grid, name=name)(tokens)
     known = SEQUENCE_POSITIONS if grid is None else POSITIONS
-    raise ValueError(f"positions is {kind!r}, not one of {known}.")
+    raise UserError(f"positions is {kind!r}, not one of {known}.")
 
 
 class FixedPositions(NamedTuple):
@@ -236,7 +238,7 @@ def sinusoidal_positions(grid: Sequence[int], width: int) -> Float[np.ndarray, "
     """
     blocks = 2 * len(grid)
     if width % blocks:
-        raise ValueError(
+        raise UserError(
             f"Sinusoidal positions over {len(grid)} axes need a hidden_size divisible by {blocks}; "
             f"got {width}. Use 'sinusoidal_1d' or 'learned'."
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from scenic_video.errors import UserError
 from scenic_video.layers.attention import IMPLEMENTATIONS
 from scenic_video.layers.embeddings import KERNEL_STARTS
 
@@ -27,7 +28,7 @@ def check_shared_fields(model: Any) -> None:
     for field in (name for name in RATES if hasattr(model, name)):
         rate = getattr(model, field)
         if not isinstance(rate, Real) or not 0 <= float(rate) < 1:
-            raise ValueError(f"{_field(model, field)}; a rate is a probability in [0, 1).")
+            raise UserError(f"{_field(model, field)}; a rate is a probability in [0, 1).")
 
 
 def require_one_of(owner: Any, field: str, known: Collection[str]) -> None:
@@ -35,13 +36,13 @@ def require_one_of(owner: Any, field: str, known: Collection[str]) -> None:
     value = getattr(owner, field)
     name = _dtype_name(value) if field == "dtype" else value
     if name not in tuple(known):
-        raise ValueError(f"{_field(owner, field)}, not one of {tuple(known)}.")
+        raise UserError(f"{_field(owner, field)}, not one of {tuple(known)}.")
 
 
 def require_integer(owner: Any, field: str, *, least: int) -> None:
     """A ValueError unless the field is an integer from `least` up."""
     if not _is_integer(getattr(owner, field), least):
-        raise ValueError(f"{_field(owner, field)}; it is an integer from {least} up.")
+        raise UserError(f"{_field(owner, field)}; it is an integer from {least} up.")
 
 
 def read_integers(owner: Any, field: str, *, least: int) -> tuple[int, ...]:
@@ -50,7 +51,7 @@ def read_integers(owner: Any, field: str, *, least: int) -> tuple[int, ...]:
     is_sequence = hasattr(value, "__iter__") and not isinstance(value, str)
     integers = tuple(value) if is_sequence else ()
     if not integers or not all(_is_integer(number, least) for number in integers):
-        raise ValueError(
+        raise UserError(
             f"{_field(owner, field)}; it is a sequence of integers from {least} up, one at least, "
             f"such as ({least}, {least + 1})."
         )
@@ -65,7 +66,7 @@ def refuse_unread(owner: Any, field: str, **reader: Any) -> None:
     ((name, wanted),) = reader.items()
     default = next(x.default for x in dataclasses.fields(owner) if x.name == field)
     if getattr(owner, name) != wanted and getattr(owner, field) not in (None, default):
-        raise ValueError(
+        raise UserError(
             f"{_field(owner, field)}, which nothing reads: {name} is {getattr(owner, name)!r}. "
             f"Leave {field} out, or set {name}={wanted!r}."
         )

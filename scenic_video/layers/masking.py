@@ -9,6 +9,7 @@ import numpy as np
 from einops import rearrange, repeat
 from jaxtyping import Array, Float, Int, Key
 
+from scenic_video.errors import UserError
 from scenic_video.layers.embeddings import flat_patches
 
 STRATEGIES = ("random", "tube")
@@ -47,16 +48,16 @@ def draw_mask(
     * h w) of them, and hides these in every frame (Tong et al., VideoMAE, section 3.3).
     """
     if strategy not in STRATEGIES:
-        raise ValueError(f"A mask is drawn by one of {STRATEGIES}; got {strategy!r}.")
+        raise UserError(f"A mask is drawn by one of {STRATEGIES}; got {strategy!r}.")
     if strategy == "tube" and len(grid) != 3:
-        raise ValueError(f"Tubes need a grid of time, rows and columns; got {tuple(grid)}.")
+        raise UserError(f"Tubes need a grid of time, rows and columns; got {tuple(grid)}.")
     if not 0 <= rate < 1:
-        raise ValueError(f"A masking rate lies in [0, 1); got {rate}.")
+        raise UserError(f"A masking rate lies in [0, 1); got {rate}.")
     num_frames = grid[0] if strategy == "tube" else 1
     num_places = int(np.prod(grid)) // num_frames
     num_hidden = int(rate * num_places)
     if rate and not num_hidden:
-        raise ValueError(
+        raise UserError(
             f"A masking rate of {rate} hides none of {num_places} tokens. Raise it above "
             f"{1 / num_places:.3g}, or set it to 0."
         )
@@ -98,7 +99,7 @@ def reconstruction_target(
     frame t // 2 of every tubelet; `grayscale` puts the luma of a colour video in each channel.
     """
     if standardize not in STANDARDIZATIONS:
-        raise ValueError(f"standardize is one of {STANDARDIZATIONS}; got {standardize!r}.")
+        raise UserError(f"standardize is one of {STANDARDIZATIONS}; got {standardize!r}.")
     channels = pixels.shape[-1]
     if grayscale:
         pixels = _grayscale(pixels)
@@ -106,7 +107,7 @@ def reconstruction_target(
     patches = patches.reshape(patches.shape[0], -1, patches.shape[-1])
     if central_frame:
         if len(patch_size) != 3:
-            raise ValueError(f"Only tubelets have a central frame; the patch is {patch_size}.")
+            raise UserError(f"Only tubelets have a central frame; the patch is {patch_size}.")
         patches = rearrange(patches, "b n (t p) -> b n t p", t=patch_size[0])
         patches = patches[:, :, patch_size[0] // 2]
     patches = rearrange(patches, "b n (p c) -> b n p c", c=channels)
@@ -120,6 +121,6 @@ def reconstruction_target(
 
 def _grayscale(pixels: Array) -> Array:
     if pixels.shape[-1] != 3:
-        raise ValueError(f"grayscale needs 3 colour channels; got {pixels.shape[-1]}.")
+        raise UserError(f"grayscale needs 3 colour channels; got {pixels.shape[-1]}.")
     luma = pixels @ jnp.asarray([0.2989, 0.587, 0.114], pixels.dtype)
     return repeat(luma, "... -> ... c", c=3)

@@ -6,6 +6,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
+from scenic_video.errors import UserError
 from scenic_video.layers.attention import MultiHeadDotProductAttention
 from scenic_video.layers.transformer import MlpBlock
 
@@ -43,7 +44,7 @@ def pool(
             return tokens.max(axis=-2, where=where, initial=None if where is None else -jnp.inf)
         case "gsp":
             return tokens.sum(axis=-2, where=where)
-    raise ValueError(f"classifier is {classifier!r}; known are {CLASSIFIERS}.")
+    raise UserError(f"classifier is {classifier!r}; known are {CLASSIFIERS}.")
 
 
 class MAPHead(nn.Module):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Shaped
 
+from scenic_video.errors import UserError
 from scenic_video.modalities.names import MODALITIES
 
 Present = Mapping[str, Bool[Array, " b"]] | None
@@ -38,7 +39,7 @@ def read_presence(
     """
     presence = {} if presence is None else presence
     if unknown := [name for name in presence if name not in (*modalities, *MODALITIES)]:
-        raise ValueError(
+        raise UserError(
             f"presence names {', '.join(unknown)}; the modalities that it may name are "
             f"{', '.join(dict.fromkeys((*modalities, *MODALITIES)))}. Change the name."
         )

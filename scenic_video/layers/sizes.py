@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from scenic_video.errors import UserError
+
 SIZES: dict[str, dict[str, Any]] = {
     "Ti": {"hidden_size": 192, "mlp_dim": 768, "num_layers": 12, "num_heads": 3},
     "S": {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 12, "num_heads": 6},
@@ -15,7 +17,7 @@ def size(name: str) -> dict[str, Any]:
     """The widths and depths of "Ti" (Touvron et al., DeiT, table 1), "S" (Steiner et al., How to
     train your ViT, table 2), "B", "L" or "H" (Dosovitskiy et al., table 1)."""
     if name not in SIZES:
-        raise ValueError(
+        raise UserError(
             f"There is no model size {name!r}; sizes are {', '.join(SIZES)}, case matters."
         )
     return dict(SIZES[name])

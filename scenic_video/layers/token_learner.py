@@ -17,6 +17,7 @@ from einops import rearrange, reduce
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from scenic_video.errors import UserError
 from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
 from scenic_video.layers.transformer import Encoder, MlpBlock
 
@@ -36,7 +37,7 @@ class TokenLearnerModule(nn.Module):
         self, grid: Float[Array, "*frames h w d"], *, train: bool = False
     ) -> Float[Array, "*frames s d"]:
         if self.pooling not in ("sum", "mean"):
-            raise ValueError(f"TokenLearner pools by 'sum' or 'mean'; got {self.pooling!r}.")
+            raise UserError(f"TokenLearner pools by 'sum' or 'mean'; got {self.pooling!r}.")
         maps = nn.LayerNorm(dtype=self.dtype, name="LayerNorm_0")(grid)
         for layer in range(4):
             maps = self._convolution(f"Conv_{layer}")(nn.gelu(maps) if layer else maps)
@@ -203,7 +204,7 @@ class PoolingEncoder(Encoder, kw_only=True):
         height, width = (side // math.prod(self.windows[:place]) for side in self.grid)
         window = self.windows[place]
         if height % window or width % window:
-            raise ValueError(
+            raise UserError(
                 f"Windows of {window} do not divide the {height} x {width} tokens before block "
                 f"{layer}. Change pool_windows, or the size of the input."
             )

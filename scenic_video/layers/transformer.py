@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
+from scenic_video.errors import UserError
 from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
 from scenic_video.layers.embeddings import add_positions
 
@@ -30,7 +31,7 @@ class StochasticDepth(nn.Module):
         if not train or not self.rate:
             return branch
         if not 0 <= self.rate < 1:
-            raise ValueError(f"A stochastic depth rate lies in [0, 1); got {self.rate}.")
+            raise UserError(f"A stochastic depth rate lies in [0, 1); got {self.rate}.")
         one_per_example = (branch.shape[0],) + (1,) * (branch.ndim - 1)
         kept = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.rate, one_per_example)
         scale = 1 / (1 - self.rate) if self.rescale else 1.0

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from annotated_types import MinLen
 
+from scenic_video.errors import UserError
 from scenic_video.field_types import Count, PositiveInt
 from scenic_video.layers.fields import read_integers, require_integer, require_one_of
 
@@ -48,15 +49,15 @@ class Fusion:
         """
         name, last = type(self).__name__, max(depths) - 1
         if len(depths) < 2:
-            raise ValueError(f"{name} needs two views or more; set fusion=None.")
+            raise UserError(f"{name} needs two views or more; set fusion=None.")
         if wrong := [layer for layer in self.layers if layer > last]:
-            raise ValueError(
+            raise UserError(
                 f"{name} in layers {wrong}, but the deepest view has layers 0 to {last}. Change "
                 "fusion.layers."
             )
         for layer in self.layers:
             if not self._exchanges(layer, depths):
-                raise ValueError(
+                raise UserError(
                     f"{name} in layer {layer}: only one view has it, and nothing of another is "
                     f"read there. They have {', '.join(map(str, depths))} layers, coarse to "
                     "fine. Change fusion.layers."
@@ -72,7 +73,7 @@ def check_fusion(fusion: Fusion | None, depths: Sequence[int]) -> None:
     if fusion is None:
         return
     if not isinstance(fusion, Fusion):
-        raise ValueError(
+        raise UserError(
             f"fusion is {fusion!r}; it is None, or a fusion such as "
             "CrossViewAttention(layers=(5, 11)). In a config write "
             "dict(target='scenic_video.layers.view_fusion:CrossViewAttention', layers=(5, 11))."

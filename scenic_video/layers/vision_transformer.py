@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
+from scenic_video.errors import UserError
 from scenic_video.field_types import Number, PositiveInt, ShareBelowOne
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import (
@@ -92,7 +93,7 @@ class VisionTransformer(nn.Module, kw_only=True):
         if uniform_frames is not None:
             time, *patch = tubelet_size
             if time != 1:
-                raise ValueError(
+                raise UserError(
                     f"uniform_frames needs tubelets of one frame; got {tuple(tubelet_size)}."
                 )
             frames = rgb[:, uniform_frame_indices(rgb.shape[1], uniform_frames)]

@@ -11,6 +11,7 @@ from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.audio import FULL_SCALE, Audio
 from scenic_video.data.input.batches import eval_batches
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.errors import UserError
 from scenic_video.transforms.spectrograms import log_mel
 
 BATCH_SIZE = 16
@@ -41,7 +42,7 @@ def spectrogram_statistics(
             progress(min(done * BATCH_SIZE, len(examples)), len(examples))
         num_unreadable = len(batches.bad_files)
     if not num_heard:
-        raise ValueError(f"None of the {len(examples)} examples has any audio.")
+        raise UserError(f"None of the {len(examples)} examples has any audio.")
     mean, square = totals / (num_heard * audio.num_columns * audio.num_mel_bins)
     return {
         "mean": round(float(mean), 4),

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
+from scenic_video.errors import UserError
 from scenic_video.tasks.presence import Inputs
 from scenic_video.tasks.task import Variables
 
@@ -22,7 +23,7 @@ def check_call(model: Any, given: Sequence[str]) -> None:
     """Errors: ValueError where a model is no Linen module, or its call takes other arguments."""
     name = type(model).__name__
     if not callable(model) or not all(hasattr(model, method) for method in ("init", "apply")):
-        raise ValueError(
+        raise UserError(
             f"The model is a {name}; wanted a Flax Linen module: a class derived from "
             "flax.linen.Module with a method __call__(self, rgb, *, train)."
         )
@@ -32,7 +33,7 @@ def check_call(model: Any, given: Sequence[str]) -> None:
     plain = [p for p in parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     more = [p.name for p in plain if p.default is p.empty and p.name not in given]
     if lacking or more:
-        raise ValueError(
+        raise UserError(
             f"{name}.__call__ takes {', '.join(parameters) or 'nothing'}, but is called with the "
             f"keywords {', '.join(given)}. Write def __call__(self, *, {', '.join(given)}); give "
             "further arguments a default."

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from scenic_video.errors import UserError
 from scenic_video.field_types import Names, NonNegative, ShareBelowOne
 from scenic_video.layers.presence import log_mean_over_present, mean_over_present
 from scenic_video.tasks import classification_metrics
@@ -74,24 +75,24 @@ class Classification:
     def __post_init__(self):
         known = ("sigmoid",) if self.multilabel else ("softmax", "sigmoid")
         if self.loss not in (None, *known):
-            raise ValueError(
+            raise UserError(
                 f"loss is {self.loss!r}, not one of {known}, which are for "
                 f"{'many labels' if self.multilabel else 'one label'} an example."
             )
         if not 0.0 <= self.label_smoothing < 1.0:
-            raise ValueError(f"label_smoothing must lie in [0, 1); got {self.label_smoothing}.")
+            raise UserError(f"label_smoothing must lie in [0, 1); got {self.label_smoothing}.")
         for name in ("mixup_alpha", "cutmix_alpha"):
             if getattr(self, name) < 0.0:
-                raise ValueError(f"{name} must be 0 (off) or more; got {getattr(self, name)}.")
+                raise UserError(f"{name} must be 0 (off) or more; got {getattr(self, name)}.")
         if self.mixmod and not self._mixes:
-            raise ValueError("mixmod needs mixup_alpha or cutmix_alpha above 0; got 0 for both.")
+            raise UserError("mixmod needs mixup_alpha or cutmix_alpha above 0; got 0 for both.")
         for name, rate in self.modality_dropout.items():
             if not 0.0 <= rate < 1.0:
-                raise ValueError(f"modality_dropout of {name} must lie in [0, 1); got {rate}.")
+                raise UserError(f"modality_dropout of {name} must lie in [0, 1); got {rate}.")
         if self.modalities is not None and not self.modalities:
-            raise ValueError("modalities names none to evaluate with; leave it out to show all.")
+            raise UserError("modalities names none to evaluate with; leave it out to show all.")
         if self.average_views not in ("logits", "probabilities"):
-            raise ValueError(
+            raise UserError(
                 f"average_views must be 'logits' or 'probabilities'; got {self.average_views!r}."
             )
 
@@ -179,7 +180,7 @@ class Classification:
             shown = jnp.stack([presence[name] for name in names])
             return Answers(heads, _stacked([targets_of[name] for name in names]), shown)
         if self.mixmod:
-            raise ValueError(
+            raise UserError(
                 "mixmod gives every modality labels of its own, so the model must return "
                 "{modality: logits} in training, but it returned one array. Take a classifier that "
                 "does, such as MBT's 'token', or set mixmod=False."
@@ -244,7 +245,7 @@ class Classification:
         try:
             return state["intermediates"]["features"][0].astype(jnp.float32)
         except KeyError as error:
-            raise ValueError(
+            raise UserError(
                 f"{type(self.model).__name__} sows no features. Let it call self.sow("
                 "'intermediates', 'features', x) with x [B, D] before its last layer."
             ) from error

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scenic_video.errors import UserError
 from scenic_video.tasks.presence import Inputs
 
 WANTED = "wanted logits [batch, classes]"
@@ -18,16 +19,16 @@ def split_logits(
     """Logits [B, sum of heads] by head. Errors: ValueError where they are something else."""
     total, name = sum(heads.values()), type(model).__name__
     if not hasattr(logits, "shape"):
-        raise ValueError(
+        raise UserError(
             f"{name} returned a {type(logits).__name__}; {WANTED}, or {{modality: logits}}."
         )
     if logits.ndim != 2 or logits.shape[0] != batch:
-        raise ValueError(
+        raise UserError(
             f"{name} returned an array of shape {logits.shape}; {WANTED} = ({batch}, {total}). "
             "Pool over the axes of time and space before the last layer."
         )
     if logits.shape[1] != total:
-        raise ValueError(
+        raise UserError(
             f"{name} gives {logits.shape[1]} logits, but the heads {dict(heads)} need {total}. "
             + _cure(model, total)
         )
@@ -38,7 +39,7 @@ def split_logits(
 def check_names(logits: Mapping[str, Any], inputs: Inputs, *, model: Any) -> None:
     """Errors: ValueError where a model gives logits of what is no modality of its inputs."""
     if not logits or not set(logits) <= set(inputs.arrays):
-        raise ValueError(
+        raise UserError(
             f"{type(model).__name__} returned a dict of {', '.join(map(repr, logits))}; {WANTED}, "
             f"or a dict of them by modality ({', '.join(map(repr, inputs.arrays))})."
         )

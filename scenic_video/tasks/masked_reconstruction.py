@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from scenic_video import metrics
+from scenic_video.errors import UserError
 from scenic_video.field_types import NonNegative
 from scenic_video.layers.masking import Reconstruction
 from scenic_video.layers.presence import mean_over_present
@@ -49,7 +50,7 @@ class MaskedReconstruction:
     def __post_init__(self):
         weights = list((self.weights or {"": 1}).values())
         if min(weights) < 0 or not sum(weights):
-            raise ValueError(
+            raise UserError(
                 f"weights are 0 or more, and some above; got {dict(self.weights or {})}"
             )
 
@@ -133,7 +134,7 @@ class MaskedReconstruction:
     def _check(self, answers: Any) -> None:
         found = list(answers.values()) if isinstance(answers, Mapping) else [answers]
         if not all(isinstance(answer, Reconstruction) for answer in found):
-            raise ValueError(
+            raise UserError(
                 f"{type(self.model).__name__} reconstructs nothing, but MaskedReconstruction "
                 "trains models that return {modality: Reconstruction}, such as those of "
                 "projects.avmae.pretraining.model. Set another model, or another task."
@@ -153,7 +154,7 @@ class MaskedReconstruction:
         if self.weights is None:
             return dict.fromkeys(modalities, 1 / len(modalities))
         if set(self.weights) != set(modalities):
-            raise ValueError(
+            raise UserError(
                 f"weights are for {', '.join(self.weights)}, but the model predicts "
                 f"{', '.join(modalities)}. Give each of these a weight, or leave weights out."
             )

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Shaped
 
+from scenic_video.errors import UserError
+
 Tree = TypeVar("Tree")
 
 
@@ -64,7 +66,7 @@ def draw_shares(
     both, a fair coin decides for the batch, as in the fine-tuning of masked autoencoders.
     """
     if min(mixup_alpha, cutmix_alpha) < 0 or not max(mixup_alpha, cutmix_alpha):
-        raise ValueError(
+        raise UserError(
             "Mixing needs mixup_alpha > 0 or cutmix_alpha > 0, and none below 0; got "
             f"mixup_alpha={mixup_alpha} and cutmix_alpha={cutmix_alpha}."
         )
@@ -90,7 +92,7 @@ def kept_by_box(
     section 3.1). It is the same in all frames; of a spectrogram it takes columns and mel bins.
     """
     if len(shape) < 4:
-        raise ValueError(
+        raise UserError(
             f"CutMix needs rows and columns, [B, ..., H, W, C]; got an input of shape {shape}. Set "
             "cutmix_alpha=0."
         )
@@ -129,12 +131,12 @@ def mix_with_reversed(
 
 def _check(x: jax.Array) -> None:
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(
+        raise UserError(
             f"Mixing takes means, so it needs floating point arrays; got {x.dtype} {x.shape}. "
             "Turn class ids into one-hot rows and pixels into floats first."
         )
     if x.shape[0] == 1:
-        raise ValueError(
+        raise UserError(
             "Mixing needs two examples or more; got a batch of one. Raise the batch size (or lower "
             "trainer.micro_batches), or set mixup_alpha=0 and cutmix_alpha=0."
         )

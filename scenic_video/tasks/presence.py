@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from scenic_video.errors import UserError
 from scenic_video.tasks.task import Task
 
 
@@ -86,7 +87,7 @@ class Inputs:
 
     def _require(self, names: Sequence[str], field: str) -> None:
         if unknown := sorted(set(names) - set(self.arrays)):
-            raise ValueError(
+            raise UserError(
                 f"{field} names {', '.join(unknown)}, but the inputs are "
                 f"{', '.join(self.arrays)}. Add it to preprocessing.modalities, or leave it out."
             )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import jax
 
+from scenic_video.errors import UserError
 from scenic_video.tasks.task import Batch, Output, Task, Variables
 
 
@@ -24,7 +25,7 @@ class SideBySide:
         self, variables: Variables, batch: Batch, *, rng: jax.Array, train: bool
     ) -> Output:
         if train:
-            raise ValueError("Tasks side by side are evaluated; train them one at a time.")
+            raise UserError("Tasks side by side are evaluated; train them one at a time.")
         outputs = {
             name: task(variables, batch, rng=rng, train=False) for name, task in self.tasks.items()
         }

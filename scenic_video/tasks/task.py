@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from clu.metrics import Metric
 from jaxtyping import Array, Float
 
+from scenic_video.errors import UserError
+
 Batch = dict[str, Any]
 """{"inputs": {modality: array}, "label": {head: array}, "mask": [B]}; in evaluation every input
 has an axis of views behind the batch axis."""
@@ -58,11 +60,11 @@ def output_of(
         if not str(error).startswith("Output.__new__()"):
             raise
         words = str(error).removeprefix("Output.__new__() ")
-        raise ValueError(f"{_name(task)} returns an Output that is {words}. {FIELDS}") from error
+        raise UserError(f"{_name(task)} returns an Output that is {words}. {FIELDS}") from error
     _check_output(output, task)
     state = {name: x for name, x in variables.items() if name != "params"}
     if train and jax.tree.structure(output.model_state) != jax.tree.structure(state):
-        raise ValueError(
+        raise UserError(
             f"{_name(task)} returns the model_state {jax.tree.map(jnp.shape, output.model_state)}; "
             f"wanted the collections other than params: {jax.tree.map(jnp.shape, state)}."
         )
@@ -71,21 +73,21 @@ def output_of(
 
 def _check_output(output: Any, task: Task) -> None:
     if not isinstance(output, Output):
-        raise ValueError(f"{_name(task)} returns a {type(output).__name__}, no Output. {FIELDS}")
+        raise UserError(f"{_name(task)} returns a {type(output).__name__}, no Output. {FIELDS}")
     for field in ("loss", "weight"):
         if jnp.shape(getattr(output, field)) != ():
-            raise ValueError(
+            raise UserError(
                 f"{_name(task)}: {field} has the shape {jnp.shape(getattr(output, field))}; wanted "
                 "one number for the batch, a mean over its examples and how many these are."
             )
     for field in ("metrics", "model_state", "predictions"):
         if not isinstance(value := getattr(output, field), Mapping):
-            raise ValueError(
+            raise UserError(
                 f"{_name(task)}: {field} is a {type(value).__name__}; wanted a dict. {FIELDS}"
             )
     for name, metric in output.metrics.items():
         if not isinstance(metric, Metric):
-            raise ValueError(
+            raise UserError(
                 f"{_name(task)}: the metric {name!r} is a {type(metric).__name__}; wanted one of "
                 "clu.metrics, such as scenic_video.metrics.scalar(value, weight)."
             )

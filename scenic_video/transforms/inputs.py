@@ -15,6 +15,7 @@ from jaxtyping import Array, Float32, UInt8
 
 from scenic_video.config import ConfigError
 from scenic_video.data.flow.reading import STILL
+from scenic_video.errors import UserError
 from scenic_video.field_types import Count, NonNegative, Share
 from scenic_video.sharding import BATCH
 from scenic_video.transforms.color import random_color
@@ -172,10 +173,10 @@ def map_examples(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.
 
 def _checked(inputs: Mapping[str, jax.Array | np.ndarray]) -> jax.Array:
     if set(inputs) != {"rgb"}:
-        raise ValueError(f"VideoTransform reads the input 'rgb' alone; got {sorted(inputs)}.")
+        raise UserError(f"VideoTransform reads the input 'rgb' alone; got {sorted(inputs)}.")
     pixels = inputs["rgb"]
     if pixels.dtype != jnp.uint8 or pixels.ndim not in (4, 5) or pixels.shape[-1] != 3:
-        raise ValueError(
+        raise UserError(
             "VideoTransform needs rgb as uint8 [B, T, H, W, 3] or [B, H, W, 3]; got "
             f"{pixels.dtype} {pixels.shape}."
         )

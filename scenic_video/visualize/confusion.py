@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Integer
 
+from scenic_video.errors import UserError
 from scenic_video.visualize import pictures
 
 NAMED_UP_TO = 60
@@ -18,7 +19,7 @@ PAIRS_SHOWN = 12
 def view(head: str, names: Sequence[str], counts: Integer[np.ndarray, "c c"]) -> dict[str, Any]:
     """All that the page shows of one head; `counts` is [true class, predicted class]."""
     if counts.shape != (len(names), len(names)):
-        raise ValueError(
+        raise UserError(
             f"The confusion of head {head!r} is {counts.shape}, but the head has {len(names)} "
             "class names."
         )

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from scenic_video.errors import UserError
 from scenic_video.weights.initialize import Params
 
 Classes = Mapping[str, Sequence[str]]
@@ -34,7 +35,7 @@ def keep_classes(
     columns = _columns(trained)
     pairs = [(new, columns[name]) for name, new in _columns(classes).items() if name in columns]
     if not pairs:
-        raise ValueError(
+        raise UserError(
             f"None of the classes ({_some(classes)}) is one that these weights know "
             f"({_some(trained)}). Take init.head='new'."
         )
@@ -43,10 +44,10 @@ def keep_classes(
     new, old = (list(ids) for ids in zip(*pairs, strict=True))
     for path in paths:
         if path not in known:
-            raise ValueError(f"These weights have no {path} to take classes from, by name.")
+            raise UserError(f"These weights have no {path} to take classes from, by name.")
         values, theirs = np.array(jax.device_get(flat[path])), np.asarray(known[path])
         if theirs.shape[:-1] != values.shape[:-1]:
-            raise ValueError(
+            raise UserError(
                 f"{path} is {list(values.shape)} here and {list(theirs.shape)} in these weights; "
                 "by name, all but the last axis, the classes, must agree."
             )

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from scenic_video.errors import UserError
 from scenic_video.layers.embeddings import inflate_kernel
 from scenic_video.weights.initialize import Take
 from scenic_video.weights.resampling import resample
@@ -62,7 +63,7 @@ def require_image_model(kernel: Any, *, instead: str) -> None:
     """
     if getattr(kernel, "ndim", 4) != 5:
         return
-    raise ValueError(
+    raise UserError(
         f"The source is a model of videos, not of images: its patch kernel is {list(kernel.shape)} "
         f"(time, rows, columns, channels, width). {instead}"
     )
@@ -124,7 +125,7 @@ def _spread(
     if tokens == (True, False) and drawn is not None:
         classes = np.asarray(drawn)[0, :1]
     if image_grid is None and len(places) != math.prod(size):
-        raise ValueError(
+        raise UserError(
             f"The source has {len(places)} positions, and this model {by_times(size)} in a frame; "
             "over which rows and columns they lie is not known, and their number does not tell. "
             "State it as init.source_grid=(rows, columns) (of several sources "
@@ -132,7 +133,7 @@ def _spread(
         )
     image_grid = tuple(image_grid or size)
     if math.prod(image_grid) != len(places) or len(image_grid) != len(size):
-        raise ValueError(
+        raise UserError(
             f"The source has {len(places)} positions, which are not those of an image of "
             f"{by_times(image_grid)} patches. A model of videos starts by from_video_model; for "
             "one of images state init.source_grid=(rows, columns)."
@@ -155,7 +156,7 @@ def take_resampled_positions(
     def change(table: np.ndarray) -> np.ndarray:
         num_tokens = table.shape[1] - math.prod(old)
         if num_tokens not in (0, 1):
-            raise ValueError(
+            raise UserError(
                 f"A table of {table.shape[1]} positions is not one over {by_times(old)}."
             )
         tokens, places = np.split(table[0], [num_tokens])

@@ -11,6 +11,8 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from scenic_video.errors import UserError
+
 Params = Mapping[str, Any]
 """Nested dicts of arrays; in messages and patterns a leaf is called by its path "a/b/kernel"."""
 
@@ -107,7 +109,7 @@ def initialize(
         if not _matches(path, allow_unused)
     ]
     if problems:
-        raise ValueError("These weights do not start this model:\n  " + "\n  ".join(problems))
+        raise UserError("These weights do not start this model:\n  " + "\n  ".join(problems))
     return unflatten_dict(params, sep="/"), Report(tuple(rows), unused)
 
 

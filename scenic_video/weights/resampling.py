@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from scenic_video.errors import UserError
+
 
 def resample(
     grid: Float[np.ndarray, "*axes d"], sizes: Sequence[int]
@@ -15,7 +17,7 @@ def resample(
     places the end points elsewhere.
     """
     if len(sizes) != grid.ndim - 1:
-        raise ValueError(f"{grid.ndim - 1} axes cannot be resampled to {tuple(sizes)}.")
+        raise UserError(f"{grid.ndim - 1} axes cannot be resampled to {tuple(sizes)}.")
     for axis, size in enumerate(sizes):
         grid = _resample_axis(grid, axis, size)
     return grid

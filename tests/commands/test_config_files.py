@@ -41,6 +41,7 @@ def test_a_recipe_is_found_by_its_name_from_anywhere(tmp_path, monkeypatch, befo
         ("import base_of_it\n" + VARIANTS, "", "which lies beside it, .* set PYTHONPATH="),
         ("import nowhere_at_all\n" + VARIANTS, "", "neither installed nor in the working folder"),
         ("x = = 1\n", "", "line 1: invalid syntax"),
+        ("def get_config():\n    raise ValueError('no such size')\n", "", "c.py: no such size"),
         ("x = 1\n", "", "must define get_config"),
         ("def get_config():\n    return {}\n", "", "must return a ConfigDict; got {}"),
     ],

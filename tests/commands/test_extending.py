@@ -15,6 +15,7 @@ README = Path(__file__).parents[2] / "README.md"
 PROJECT = '''
 import flax.linen as nn
 import jax.numpy as jnp
+from scenic_video.errors import UserError
 from scenic_video.tasks.task import Output
 
 
@@ -69,6 +70,22 @@ class FiveClasses(nn.Module):
     @nn.compact
     def __call__(self, rgb, *, train):
         return nn.Dense(5)(rgb.mean(axis=(1, 2, 3)))
+
+
+class EvenOnly(Net):
+    def __post_init__(self):
+        super().__post_init__()
+        raise ValueError(f"num_classes must be odd; got {self.num_classes}.")
+
+
+class BrokenCall(Net):
+    def __call__(self, rgb, *, train):
+        raise ValueError("out of its depths")
+
+
+class LongClips(Net):
+    def __call__(self, rgb, *, train):
+        raise UserError("The clips are too short.")
 
 
 class NoModule:
@@ -154,6 +171,24 @@ def test_a_model_that_cannot_be_trained_is_told_in_a_sentence(said, model, words
         found.startswith("2 error: ")
         and re.sub(r"= \(\d, 10\)", "= (1, 10)", found).count(words) == 1
     )
+
+
+@pytest.mark.parametrize(
+    "model, words",
+    [
+        ("EvenOnly", "mine:EvenOnly: num_classes must be odd; got 10."),
+        ("LongClips", "The clips are too short."),
+    ],
+)
+def test_what_a_constructor_refuses_and_a_user_error_of_a_call_end_in_their_sentence(
+    said, model, words
+):
+    assert said(CONFIG, with_model(model)) == f"2 error: {words}"
+
+
+def test_any_other_error_of_a_model_that_is_called_keeps_its_traceback(said):
+    with pytest.raises(ValueError, match="out of its depths"):
+        said(CONFIG, with_model("BrokenCall"))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 
 from projects.avmae.modalities import MODALITIES, given
 from projects.avmae.model import Logits
+from scenic_video.errors import UserError
 from scenic_video.field_types import PairOrTriple
 from scenic_video.layers.embeddings import (
     POSITIONS,
@@ -81,7 +82,7 @@ class PretrainedViT(VisionTransformer, kw_only=True):
         if len(patch) == 2 and self.modality == "rgb":
             pixels = single_images(pixels)
         if pixels.ndim != len(patch) + 2:
-            raise ValueError(
+            raise UserError(
                 f"A patch_size of {patch} needs an input of {len(patch) + 2} axes, batch and "
                 f"channels included; got one of shape {pixels.shape}."
             )

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from projects.avmae.modalities import given
 from projects.avmae.pretraining.strategies import STRATEGIES, other, run
+from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Names, PairOrTriple, ShareBelowOne, Triple
 from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
@@ -129,23 +130,23 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         require_one_of(self, "objective", ("reconstruction", "inpainting", "public_inpainting"))
         names = tuple(self.modalities)
         if names not in (("rgb", "spectrogram"), ("rgb",), ("spectrogram",)):
-            raise ValueError(f"modalities are rgb, spectrogram, or both in that order: {names}.")
+            raise UserError(f"modalities are rgb, spectrogram, or both in that order: {names}.")
         if set(names) != set(self.masking_rates):
-            raise ValueError(
+            raise UserError(
                 f"masking_rates are for {', '.join(sorted(self.masking_rates))}, but modalities "
                 f"are {', '.join(names)}. Give each of these a rate, and no other."
             )
         if self.masking == "tube" and "rgb" not in names:
-            raise ValueError(f"Tubes are of video, but modalities are {', '.join(names)}.")
+            raise UserError(f"Tubes are of video, but modalities are {', '.join(names)}.")
         if self.encoder == "mid" and not 0 < self.fusion_layers < self.num_layers:
-            raise ValueError(
+            raise UserError(
                 f"Mid fusion needs fusion_layers between 1 and num_layers - 1; got "
                 f"{self.fusion_layers} of {self.num_layers}."
             )
         if self.objective != "reconstruction" and len(names) < 2:
-            raise ValueError("Inpainting needs both modalities; one alone has no other to look at.")
+            raise UserError("Inpainting needs both modalities; one alone has no other to look at.")
         if self.objective == "inpainting" and self.decoder == "early":
-            raise ValueError(
+            raise UserError(
                 "An early decoder sees the visible tokens of both modalities, so that what it "
                 "fills in would not come from the other one alone. Inpaint with decoder='shared' "
                 "or 'separate', or set objective='reconstruction'."
@@ -154,7 +155,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
             "separate", "separate", "reconstruction",
         )  # fmt: skip
         if apart and len(names) > 1:
-            raise ValueError(
+            raise UserError(
                 "Separate encoders with separate decoders are two models that share nothing and "
                 "never see each other's modality. Share the encoder or the decoder, fuse early or "
                 "mid, use inpainting, or train one model for each modality."
@@ -242,7 +243,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         for name in projected:
             known, number = projected[other(name)], grids[name].number
             if known.shape[1] >= number:
-                raise ValueError(
+                raise UserError(
                     f"{known.shape[1]} visible tokens of {other(name)} leave no room among the "
                     f"{number} of {name}. Raise the masking rate of {other(name)}."
                 )

@@ -8,6 +8,8 @@ import stat
 import av
 from av.container import InputContainer
 
+from scenic_video.errors import UserError
+
 Source = str | bytes | os.PathLike[str]
 """A path, or the encoded bytes of a container or of a picture."""
 
@@ -29,7 +31,7 @@ KINDS = (
 )
 
 
-class UnreadableVideo(ValueError):
+class UnreadableVideo(UserError):
     """A file, or the wanted part of one, that yields no picture; the message names it and why."""
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from scenic_video.config import ConfigError
+from scenic_video.errors import UserError
 
 SHORT_CLIPS = ("loop", "pad")
 
@@ -224,7 +225,7 @@ def view_corners(
     if num_crops == 1:
         return [(top, left)]
     if num_crops != 3:
-        raise ValueError(f"An evaluation takes 1 or 3 crops of a picture; got {num_crops}.")
+        raise UserError(f"An evaluation takes 1 or 3 crops of a picture; got {num_crops}.")
     if height > width:
         return [(0, left), (top, left), (bottom, left)]
     return [(top, 0), (top, left), (top, right)]

@@ -5,6 +5,8 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
+from scenic_video.errors import UserError
+
 PARTS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 """Covers, thumbnails, and tiles or layers of other streams: none is the video by itself."""
 
@@ -15,17 +17,17 @@ def best_video(container: InputContainer) -> VideoStream:
     Errors: ValueError where there is none; it says what there is instead.
     """
     if not len(container.streams):
-        raise ValueError("there is nothing in it.")
+        raise UserError("there is nothing in it.")
     whole = [s for s in container.streams.video if not s.disposition & PARTS]
     moving = [s for s in whole if not _is_still(s)]
     if _is_tiled(container) and not moving and not any(_is_default(s) for s in whole):
-        raise ValueError("a tiled picture is not read. Convert it to JPEG or PNG.")
+        raise UserError("a tiled picture is not read. Convert it to JPEG or PNG.")
     if not whole:
         kinds = {"cover" if s.type == "video" else s.type for s in container.streams}
-        raise ValueError(f"there is no video in it, only {', '.join(sorted(kinds))}.")
+        raise UserError(f"there is no video in it, only {', '.join(sorted(kinds))}.")
     readable = [s for s in moving or whole if s.codec_context is not None]
     if not readable:
-        raise ValueError("FFmpeg has no decoder for its video.")
+        raise UserError("FFmpeg has no decoder for its video.")
     return max(readable, key=_rank)  # of equals the first
 
 

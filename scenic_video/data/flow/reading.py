@@ -23,6 +23,7 @@ from scenic_video.data.examples import Example
 from scenic_video.data.flow import notes
 from scenic_video.data.flow.archive import SUFFIX as ARCHIVE_SUFFIX
 from scenic_video.data.flow.archive import open_archive
+from scenic_video.errors import UserError
 
 FULL_SCALE = 20 / 256
 STILL = 128
@@ -104,7 +105,7 @@ def _path(example: Example, folder: str | Path | None = None) -> Path:
     if example.flow is not None:
         return Path(example.flow)
     if isinstance(example.video, bytes):
-        raise ValueError(
+        raise UserError(
             f"{example.id!r} lies in records, which hold no optical flow. Train on its files."
         )
     places = [flow_path(example.video, place) for place in dict.fromkeys((folder, None))]

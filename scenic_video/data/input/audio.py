@@ -11,6 +11,7 @@ from jaxtyping import Int16
 from scenic_video.config import near
 from scenic_video.data.decoding.audio_track import audio_track
 from scenic_video.data.decoding.containers import Source
+from scenic_video.errors import UserError
 from scenic_video.field_types import NonNegative, Number, Positive, PositiveInt, Seconds
 
 SILENCE = 1e-4
@@ -72,7 +73,7 @@ class Audio:
         }
         for wish, holds in wanted.items():
             if not holds:
-                raise ValueError(f"preprocessing.audio needs {wish}; got {self}.")
+                raise UserError(f"preprocessing.audio needs {wish}; got {self}.")
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "Audio":
@@ -80,7 +81,7 @@ class Audio:
         known = [field.name for field in dataclasses.fields(cls)]
         for name in fields:
             if name not in known:
-                raise ValueError(f"preprocessing.audio has no field {name!r}{near(name, known)}")
+                raise UserError(f"preprocessing.audio has no field {name!r}{near(name, known)}")
         return cls(**fields)
 
     @property
@@ -121,18 +122,18 @@ class Audio:
             return self
         remedy = f"Measure it by `{command}`, or set preprocessing.audio.mean and std."
         if not measured:
-            raise ValueError(f"{dataset!r} has no statistics of its spectrograms. {remedy}")
+            raise UserError(f"{dataset!r} has no statistics of its spectrograms. {remedy}")
         same = [found for found in measured if found["examples"] == examples]
         if not same:
             others = " and ".join(f"{found['dataset']}, {found['split']}" for found in measured)
-            raise ValueError(
+            raise UserError(
                 f"The statistics beside {dataset!r} were measured on other examples than this run "
                 f"trains on: those of {others} as they were then. {remedy}"
             )
         for found in same:
             if found["scale"] == self.scale:
                 return dataclasses.replace(self, mean=found["mean"], std=found["std"])
-        raise ValueError(
+        raise UserError(
             f"The statistics of {dataset!r} are of spectrograms made by {same[-1]['scale']}, "
             f"but this run makes them by {self.scale}. {remedy}"
         )

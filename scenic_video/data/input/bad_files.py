@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from scenic_video.data.examples import Example
+from scenic_video.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ class BadFile:
         return f"{self.id} ({self.file or 'encoded bytes'}): {self.error}"
 
 
-class TooManyBadFiles(ValueError):
+class TooManyBadFiles(UserError):
     """More examples of the split could not be read than the run accepts."""
 
 
@@ -91,7 +92,7 @@ def _listed(path: Path, number: int, line: bytes) -> BadFile:
         fields = json.loads(line)
         return BadFile(**{name: fields[name] for name in BadFile.__dataclass_fields__})
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
+        raise UserError(
             f"{path}, line {number}, is damaged: {line[:80]!r}. Delete this line; a video that "
             "cannot be read is listed again when it is met."
         ) from error

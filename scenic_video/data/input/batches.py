@@ -18,6 +18,7 @@ from scenic_video.data.input.bad_files import BadFile, BadFiles
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.read_ahead import read_ahead
 from scenic_video.data.input.rows import EvaluationRow, TrainingRow
+from scenic_video.errors import UserError
 
 HostBatch = dict[str, Any]
 
@@ -53,7 +54,7 @@ class TrainingBatches(Batches):
 
     def _record(self, bad_file: BadFile) -> None:
         if self._bad_files is None:
-            raise ValueError(
+            raise UserError(
                 f"Step {self.step} needs a video that cannot be read: {bad_file}. Repair it or "
                 "leave it out, or give `bad_files` to accept a share of such files."
             )
@@ -178,7 +179,7 @@ def eval_batches(
 def _training_order(num_examples: int, seed: int) -> grain.MapDataset:
     """Record -> position of its example: endless, each epoch shuffled anew."""
     if num_examples == 0:
-        raise ValueError("There is nothing to train on: the split holds no example.")
+        raise UserError("There is nothing to train on: the split holds no example.")
     # Hashed, because Grain shuffles epoch e by seed + e: seed 1 would repeat what seed 0 saw.
     shuffle_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
     return grain.MapDataset.range(num_examples).shuffle(shuffle_seed).repeat(None)
@@ -187,7 +188,7 @@ def _training_order(num_examples: int, seed: int) -> grain.MapDataset:
 def _checked_rows(rows: Sequence[int] | None, batch_size: int) -> Sequence[int]:
     rows = range(batch_size) if rows is None else rows
     if len(rows) == 0 or min(rows) < 0 or max(rows) >= batch_size:
-        raise ValueError(
+        raise UserError(
             f"A host feeds some of the rows 0 to {batch_size - 1} of the global batch; got "
             f"{list(rows)}."
         )

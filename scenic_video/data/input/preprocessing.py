@@ -16,6 +16,7 @@ from scenic_video.data.decoding.video_reader import VideoReader
 from scenic_video.data.examples import Example
 from scenic_video.data.flow.reading import read_flow
 from scenic_video.data.input.audio import Audio, is_audible
+from scenic_video.errors import UserError
 from scenic_video.field_types import Names, Number, Pair, Positive, PositiveInt
 from scenic_video.modalities.names import MODALITIES
 
@@ -117,7 +118,7 @@ class Preprocessing:
         known = [field.name for field in dataclasses.fields(cls)]
         for name in fields:
             if name not in known:
-                raise ValueError(f"Preprocessing has no field {name!r}{near(name, known)}")
+                raise UserError(f"Preprocessing has no field {name!r}{near(name, known)}")
         audio = fields.get("audio")
         return cls(**{**fields, "audio": audio and Audio.of(audio)})
 
@@ -261,4 +262,4 @@ class Preprocessing:
 
 def _check(holds: bool, name: str, value: Any, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"Preprocessing.{name} must {wanted}; got {value!r}.")
+        raise UserError(f"Preprocessing.{name} must {wanted}; got {value!r}.")

@@ -13,6 +13,7 @@ import numpy as np
 from absl import flags
 
 from scenic_video.data.input.rows import BatchRow
+from scenic_video.errors import UserError
 
 MAX_THREADS = 16
 
@@ -64,7 +65,7 @@ def read_ahead(
     or more at once, so memory holds few batches however many threads there are.
     """
     if num_workers < 0 or (num_threads is not None and num_threads < 1):
-        raise ValueError(
+        raise UserError(
             "Loading takes num_threads >= 1 (None: all cores) and num_workers >= 0; got "
             f"num_threads={num_threads} and num_workers={num_workers}."
         )

@@ -13,6 +13,7 @@ from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.bad_files import BadFile
 from scenic_video.data.input.preprocessing import Inputs, Preprocessing
 from scenic_video.data.sources.agreement import check_labels
+from scenic_video.errors import UserError
 
 MAX_ATTEMPTS = 8
 
@@ -54,7 +55,7 @@ class TrainingRow:
                 bad_files.append(BadFile.of(example, index=position, error=error))
                 continue
             return BatchRow(_arrays(inputs, label_arrays(example, self.labels)), tuple(bad_files))
-        raise ValueError(
+        raise UserError(
             f"No stand-in found: {MAX_ATTEMPTS} examples in a row cannot be read:\n"
             + "\n".join(f"  {bad_file}" for bad_file in bad_files)
         )

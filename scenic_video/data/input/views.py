@@ -3,6 +3,8 @@
 import dataclasses
 import re
 
+from scenic_video.errors import UserError
+
 
 @dataclasses.dataclass(frozen=True)
 class Views:
@@ -19,7 +21,7 @@ class Views:
         """Reads "4x3"."""
         match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text.strip())
         if match is None:
-            raise ValueError(f"Views are clips x crops, such as 4x3; got {text!r}.")
+            raise UserError(f"Views are clips x crops, such as 4x3; got {text!r}.")
         return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:

@@ -28,6 +28,7 @@ from scenic_video.data.flow import notes
 from scenic_video.data.flow.reading import flow_path, motion_to_pixels
 from scenic_video.data.preparation.jobs import Job, Result, work
 from scenic_video.data.preparation.transcoding import encode, stored_size
+from scenic_video.errors import UserError
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 SHORTEST_SIDE = 12
@@ -86,12 +87,12 @@ def _is_kept(path: Path, source: str, settings: dict[str, Any], *, overwrite: bo
     if overwrite:
         return found == wanted
     if found is None:
-        raise ValueError(
+        raise UserError(
             f"{path} does not say how it was computed. To use it as it is, name it in the "
             "manifest's column flow; to replace it, delete it or call with --overwrite."
         )
     if others := notes.other_settings(found, settings):
-        raise ValueError(
+        raise UserError(
             f"{path} was computed with other settings: {others}. Ask for those, or call with "
             "--overwrite."
         )
@@ -132,7 +133,7 @@ def _jobs(dataset: Dataset, folder: str | Path | None) -> Sequence[Job]:
     named: set[str] = set()
     for example in itertools.chain(*dataset.splits.values()):
         if isinstance(example.video, bytes):
-            raise ValueError(f"{dataset.name!r} lies in records. Compute the flow of its files.")
+            raise UserError(f"{dataset.name!r} lies in records. Compute the flow of its files.")
         if example.flow is None:
             videos[example.video] = None
         else:

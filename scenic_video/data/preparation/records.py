@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from scenic_video.data.examples import Dataset, Example, LabelSpace
+from scenic_video.errors import UserError
 
 VERSION = "1.0.0"
 
@@ -146,31 +147,31 @@ def _quiet_tfds() -> Iterator[None]:
 
 def _check_free(directory: Path, scratch: Path) -> None:
     if scratch.exists():
-        raise ValueError(
+        raise UserError(
             f"{scratch} is left over from a build that was interrupted or is still running. "
             "Delete it if none is."
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ValueError(f"{directory} exists already. Delete it or choose another directory.")
+        raise UserError(f"{directory} exists already. Delete it or choose another directory.")
 
 
 def _check_names(name: str, labels: LabelSpace) -> None:
     """TFDS makes file names of head names, and lines of class names."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ValueError(f"{name!r} is no TFDS name; use lower-case letters, digits and '_'.")
+        raise UserError(f"{name!r} is no TFDS name; use lower-case letters, digits and '_'.")
     for head, classes in labels.classes.items():
         if not re.fullmatch(r"\w[\w.-]*", head) or head in ("video", "video_id", "start", "end"):
-            raise ValueError(f"The head {head!r} cannot be written; rename it (`heads`).")
+            raise UserError(f"The head {head!r} cannot be written; rename it (`heads`).")
         wrong = [label for label in classes if label != label.strip() or "\n" in label]
         if wrong:
-            raise ValueError(f"The class {wrong[0]!r} of {head!r} cannot be written.")
+            raise UserError(f"The class {wrong[0]!r} of {head!r} cannot be written.")
 
 
 def _check_shards(dataset: Dataset, num_shards: int | None) -> None:
     wanted = 1 if num_shards is None else num_shards
     for split, examples in dataset.splits.items():
         if not examples or not 1 <= wanted <= len(examples):
-            raise ValueError(
+            raise UserError(
                 f"The split {split!r} has {len(examples)} examples and every shard holds at least "
                 f"one: {wanted} shards cannot be."
             )
@@ -185,12 +186,12 @@ def _check_sources(dataset: Dataset) -> None:
         files = list(dict.fromkeys(paths))
         missing = [path for path in files if not os.path.isfile(path)]
         if missing:
-            raise ValueError(
+            raise UserError(
                 f"{len(missing)} of {len(files)} videos of the split {split!r} are missing, such "
                 f"as {missing[0]}. `scenic-video data check` lists them all."
             )
         if len(paths) > 2 * len(files):
-            raise ValueError(
+            raise UserError(
                 f"The split {split!r} cuts {len(paths)} clips from {len(files)} files, and every "
                 "record would hold a whole file. Cut them first: `scenic-video data transcode`."
             )

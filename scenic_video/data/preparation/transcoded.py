@@ -17,6 +17,7 @@ from scenic_video.data.preparation.transcoding import transcode_many
 from scenic_video.data.provenance import claim
 from scenic_video.data.sources.datasets import FIELDS_FILE
 from scenic_video.data.sources.manifest import write_manifest
+from scenic_video.errors import UserError
 
 SETTINGS_FILE = "transcoded.json"
 
@@ -81,13 +82,13 @@ def _copies(
     ]
     if not copies:
         error = failed[jobs[0]].error
-        raise ValueError(f"No video of the split {split!r} could be transcoded: {error}")
+        raise UserError(f"No video of the split {split!r} could be transcoded: {error}")
     return copies
 
 
 def _job(example: Example, folder: Path) -> Job:
     if isinstance(example.video, bytes):
-        raise ValueError(
+        raise UserError(
             f"{example.id!r} lies in records, and only files are transcoded. Transcode what the "
             "records were built from, and build them again."
         )

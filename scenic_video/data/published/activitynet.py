@@ -10,6 +10,7 @@ from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import read_json
 from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.errors import UserError
 
 
 def activitynet(
@@ -30,7 +31,7 @@ def activitynet(
     """
     database = read_json(annotations, dict).get("database")
     if not isinstance(database, dict):
-        raise ValueError(f"{annotations} has no 'database' with a video an entry.")
+        raise UserError(f"{annotations} has no 'database' with a video an entry.")
     videos = VideoFiles(root)
     subsets = splits or {"train": "training", "validation": "validation"}
     rows = {

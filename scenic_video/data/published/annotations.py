@@ -6,6 +6,7 @@ from typing import Any
 
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import Record, read_records
+from scenic_video.errors import UserError
 
 
 def table_rows(
@@ -25,14 +26,14 @@ def read_lines(path: str | Path) -> list[str]:
     """The lines of a text file that are not empty, stripped."""
     path = Path(path).expanduser()
     if not path.is_file():
-        raise ValueError(f"There is no file {path}.")
+        raise UserError(f"There is no file {path}.")
     return [line.strip() for line in path.read_text("utf-8-sig").split("\n") if line.strip()]
 
 
 def cell(record: Record, column: str) -> str:
     """What a record has in `column`. Errors: ValueError where the table has none of that name."""
     if column not in record.cells:
-        raise ValueError(
+        raise UserError(
             f"{record.place}: there is no column {column!r}, only {', '.join(record.cells)}."
         )
     return record.cells[column]
@@ -44,7 +45,7 @@ def number(record: Record, column: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{record.place}, column {column!r}: {text!r} is no number.") from None
+        raise UserError(f"{record.place}, column {column!r}: {text!r} is no number.") from None
 
 
 def stems(names: Sequence[str], **fields: Any) -> Iterator[str]:
@@ -56,7 +57,7 @@ def stems(names: Sequence[str], **fields: Any) -> Iterator[str]:
         try:
             yield pattern.format(**fields)
         except (KeyError, IndexError, ValueError) as error:
-            raise ValueError(
+            raise UserError(
                 f"The file name {pattern!r} cannot be filled in ({error}); fields are "
                 f"{', '.join(fields)}."
             ) from error

@@ -9,6 +9,7 @@ from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import Record, read_records
 from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.errors import UserError
 
 COLUMNS = ("YTID", "start_seconds", "end_seconds", "positive_labels")
 
@@ -47,7 +48,7 @@ def audioset(
         mids = [mid.strip() for mid in cell(record, "positive_labels").split(",")]
         unknown = [mid for mid in mids if mid not in ids]
         if unknown:
-            raise ValueError(f"{record.place}: {unknown[0]!r} is no class of {labels}.")
+            raise UserError(f"{record.place}: {unknown[0]!r} is no class of {labels}.")
         return Row(
             id=f"{id}_{int(start):06d}",
             path=videos.find(split, stems(files, id=id, **fields)),

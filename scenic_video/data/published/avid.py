@@ -10,6 +10,7 @@ from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import read_json
 from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.errors import UserError
 
 
 def avid(
@@ -30,7 +31,7 @@ def avid(
 
     def row(split: str, path: str, file: str, label: object) -> Row:
         if not isinstance(label, str):
-            raise ValueError(f"{path}: the label of {file!r} is no class name but {label!r}.")
+            raise UserError(f"{path}: the label of {file!r} is no class name but {label!r}.")
         found = videos.find(split, stems(files, file=str(Path(file).with_suffix(""))))
         return whole_file(file, found, {"label": (label,)}, f"{path}, {file!r}")
 

@@ -14,6 +14,7 @@ from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import Record
 from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.errors import UserError
 
 
 def charades(
@@ -40,7 +41,7 @@ def charades(
         codes = [action.split()[0] for action in actions.split(";") if action.strip()]
         unknown = [code for code in codes if code not in names]
         if unknown:
-            raise ValueError(f"{record.place}: {unknown[0]!r} is no class of {classes}.")
+            raise UserError(f"{record.place}: {unknown[0]!r} is no class of {classes}.")
         labels = tuple(dict.fromkeys(names[code] for code in codes))
         path = videos.find(split, stems(files, id=id))
         return whole_file(id, path, {"action": labels}, record.place)

@@ -9,6 +9,7 @@ from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row, read_seconds
 from scenic_video.data.sources.tables import Record, read_records
 from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.errors import UserError
 
 NUM_CLASSES = {"noun": 300, "verb": 97}
 
@@ -66,5 +67,5 @@ def _class_names(head: str, table: str | None) -> list[str]:
         return [str(index) for index in range(NUM_CLASSES[head])]
     names = {int(number(row, "id")): cell(row, "key") for row in read_records(Path(table))}
     if sorted(names) != list(range(len(names))):
-        raise ValueError(f"{table}: the ids of its {len(names)} classes are not 0, 1, 2, ...")
+        raise UserError(f"{table}: the ids of its {len(names)} classes are not 0, 1, 2, ...")
     return [names[index] for index in range(len(names))]

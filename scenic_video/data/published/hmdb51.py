@@ -8,6 +8,7 @@ from scenic_video.data.published.annotations import read_lines, stems, whole_fil
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.errors import UserError
 from scenic_video.field_types import PositiveInt
 
 SPLITS = {"0": None, "1": "train", "2": "test"}
@@ -32,7 +33,7 @@ def hmdb51(
     folder, ending = Path(annotations).expanduser(), f"_test_split{fold}.txt"
     lists = sorted(folder.glob(f"*{ending}"))
     if not lists:
-        raise ValueError(f"{folder} holds no lists of fold {fold}, called <class>{ending}.")
+        raise UserError(f"{folder} holds no lists of fold {fold}, called <class>{ending}.")
     videos = VideoFiles(root)
     rows: dict[str, list[Row]] = {"train": [], "test": []}
     for path in lists:
@@ -52,5 +53,5 @@ def hmdb51(
 def _video_and_split(path: Path, line: str) -> tuple[str, str | None]:
     video, _, number = line.rpartition(" ")
     if not video.strip() or number not in SPLITS:
-        raise ValueError(f"{path}: wanted 'video.avi' and 0, 1 or 2, got {line!r}.")
+        raise UserError(f"{path}: wanted 'video.avi' and 0, 1 or 2, got {line!r}.")
     return video.strip(), SPLITS[number]

@@ -9,6 +9,7 @@ from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.video_files import VIDEO_SUFFIXES, VideoFiles
+from scenic_video.errors import UserError
 from scenic_video.field_types import PositiveInt
 
 HEAD = "label"
@@ -38,7 +39,7 @@ def video_lists(
     """
     rows = {split: _rows(Path(path), root, separator, multilabel) for split, path in splits.items()}
     if not rows:
-        raise ValueError("video_lists needs at least one split: {'train': 'train.csv'}.")
+        raise UserError("video_lists needs at least one split: {'train': 'train.csv'}.")
     first = Path(next(iter(splits.values())))
     return assemble_present(
         rows,
@@ -57,30 +58,30 @@ def _numbers(rows: Mapping[str, Sequence[Row]], num_classes: int | None) -> list
     if not ids:
         return None
     if num_classes is not None and max(ids) >= num_classes:
-        raise ValueError(f"num_classes is {num_classes}, but a list has the label {max(ids)}.")
+        raise UserError(f"num_classes is {num_classes}, but a list has the label {max(ids)}.")
     return [str(number) for number in range(num_classes or max(ids) + 1)]
 
 
 def _rows(path: Path, root: str | None, separator: str | None, multilabel: bool) -> list[Row]:
     if not path.is_file():
-        raise ValueError(f"There is no file {path}.")
+        raise UserError(f"There is no file {path}.")
     lines = path.read_text("utf-8-sig").splitlines()
     numbered = [(n, line.strip()) for n, line in enumerate(lines, start=1) if line.strip()]
     if not numbered:
-        raise ValueError(f"{path} has no lines.")
+        raise UserError(f"{path} has no lines.")
     pattern = _pattern(numbered[0][1], separator)
     folder = path.parent if root is None else Path(root).expanduser()
     rows = [_row(f"{path}, line {n}", line, pattern, folder, multilabel) for n, line in numbered]
     for row in rows:
         if set(row.labels) != set(rows[0].labels):
-            raise ValueError(f"{row.place}: some lines of this list have labels, others none.")
+            raise UserError(f"{row.place}: some lines of this list have labels, others none.")
     return rows
 
 
 def _pattern(line: str, separator: str | None) -> re.Pattern[str]:
     """Takes a line apart: its path, which may hold separators itself, and numbers behind it."""
     if separator is not None and separator not in SEPARATORS:
-        raise ValueError(f"separator must be one of {SEPARATORS}, or None; got {separator!r}.")
+        raise UserError(f"separator must be one of {SEPARATORS}, or None; got {separator!r}.")
     found = [separator] if separator else SEPARATORS
     patterns = [
         re.compile(rf"(?P<path>.+?)(?P<numbers>(?:{between}\s*-?\d+)+)\s*")
@@ -92,7 +93,7 @@ def _pattern(line: str, separator: str | None) -> re.Pattern[str]:
 def _row(place: str, line: str, pattern: re.Pattern[str], root: Path, multilabel: bool) -> Row:
     found = pattern.fullmatch(line)
     if found is None:
-        raise ValueError(
+        raise UserError(
             f"{place}: wanted the path of a video and its class id, got {line!r}. UCF101 and "
             "HMDB51 have readers of their own, ucf101:ucf101 and hmdb51:hmdb51."
         )
@@ -101,7 +102,7 @@ def _row(place: str, line: str, pattern: re.Pattern[str], root: Path, multilabel
     _refuse_frames(place, line, path, numbers)
     unlabelled = numbers[-1] == NO_LABEL
     if not unlabelled and (min(numbers) < 0 or (len(numbers) > 1 and not multilabel)):
-        raise ValueError(
+        raise UserError(
             f"{place}: {line!r} should end in one class id. Set multilabel=True if a video may "
             "have several."
         )
@@ -118,7 +119,7 @@ def _row(place: str, line: str, pattern: re.Pattern[str], root: Path, multilabel
 
 def _refuse_frames(place: str, line: str, path: str, numbers: Sequence[int]) -> None:
     if len(numbers) > 1 and Path(path).suffix.lower() not in VIDEO_SUFFIXES:
-        raise ValueError(
+        raise UserError(
             f"{place}: {line!r} names a folder of frames (folder, number of frames, label). Only "
             "videos are read: make one of each folder, as in `ffmpeg -i folder/img_%05d.jpg "
             "folder.mp4`, and list those."

@@ -15,6 +15,7 @@ from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import Record
 from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.errors import UserError
 
 COLUMNS = ("file", "label")
 
@@ -55,6 +56,6 @@ def _classes(path: str) -> list[str]:
     for line in read_lines(path):
         label, comma, id = line.rpartition(",")
         if not comma or not id.strip().isdigit():
-            raise ValueError(f"{path}: wanted 'class,id', got {line!r}.")
+            raise UserError(f"{path}: wanted 'class,id', got {line!r}.")
         ids[int(id)] = label
     return [ids[index] for index in sorted(ids)]

@@ -9,6 +9,7 @@ from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import read_json
 from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.errors import UserError
 
 
 def something_something(
@@ -29,12 +30,12 @@ def something_something(
     ids = read_json(labels, dict)
     classes = sorted(ids, key=lambda label: int(ids[label]))
     if [int(ids[label]) for label in classes] != list(range(len(classes))):
-        raise ValueError(f"{labels}: the ids of its {len(classes)} classes are not 0, 1, 2, ...")
+        raise UserError(f"{labels}: the ids of its {len(classes)} classes are not 0, 1, 2, ...")
     videos = VideoFiles(root)
 
     def row(split: str, place: str, entry: Mapping[str, Any]) -> Row:
         if "id" not in entry or "template" not in entry:
-            raise ValueError(f"{place} has no 'id' or no 'template', only {', '.join(entry)}.")
+            raise UserError(f"{place} has no 'id' or no 'template', only {', '.join(entry)}.")
         path = videos.find(split, stems(files, id=entry["id"]))
         label = entry["template"].replace("[", "").replace("]", "")
         return whole_file(str(entry["id"]), path, {"label": (label,)}, place)

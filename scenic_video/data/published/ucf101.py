@@ -8,6 +8,7 @@ from scenic_video.data.published.annotations import read_lines, stems, whole_fil
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.errors import UserError
 
 
 def ucf101(
@@ -50,7 +51,7 @@ def _row(
     path, _, number = line.partition(" ")
     label = Path(path).parent.name
     if label not in classes or (number and number.strip() != str(classes.index(label) + 1)):
-        raise ValueError(
+        raise UserError(
             f"{place}: wanted 'class/video.avi', or 'class/video.avi id', with a class and its id "
             "of classInd.txt."
         )
@@ -64,8 +65,8 @@ def _classes(path: str) -> list[str]:
     for line in read_lines(path):
         number, _, label = line.partition(" ")
         if not number.isdigit() or not label.strip():
-            raise ValueError(f"{path}: wanted 'id class', got {line!r}.")
+            raise UserError(f"{path}: wanted 'id class', got {line!r}.")
         names[int(number)] = label.strip()
     if sorted(names) != list(range(1, len(names) + 1)):
-        raise ValueError(f"{path}: the ids of its {len(names)} classes are not 1 to {len(names)}.")
+        raise UserError(f"{path}: the ids of its {len(names)} classes are not 1 to {len(names)}.")
     return [names[number] for number in sorted(names)]

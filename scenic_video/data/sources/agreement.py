@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from scenic_video.data.examples import Dataset, Example, LabelSpace
+from scenic_video.errors import UserError
 
 
 def checked(found: Any, *, maker: str) -> Dataset:
@@ -14,14 +15,14 @@ def checked(found: Any, *, maker: str) -> Dataset:
     those as they are loaded. Errors: ValueError with the example's name and the cure.
     """
     if not isinstance(found, Dataset):
-        raise ValueError(
+        raise UserError(
             f"{maker} returned {_kind(found)} where a dataset is wanted: return "
             "scenic_video.data.examples.Dataset(name=..., splits={'train': [Example(...), ...]}, "
             "labels=LabelSpace({'label': ('run', 'jump')}))."
         )
     _check_label_space(found.labels, maker)
     if not isinstance(found.splits, Mapping) or not found.splits:
-        raise ValueError(
+        raise UserError(
             f"{maker}: `splits` is {_kind(found.splits)}; wanted examples by name of the split, "
             "{'train': [Example(...), ...]}."
         )
@@ -36,13 +37,13 @@ def check_labels(example: Example, labels: LabelSpace) -> None:
     Where the label space is multi-label, any number of them a head.
     """
     if not isinstance(example.labels, Mapping):
-        raise ValueError(
+        raise UserError(
             f"Example {example.id!r} has the labels {example.labels!r}; wanted class ids by head, "
             f"such as {_specimen(labels)}."
         )
     for head, names in labels.classes.items():
         if head not in example.labels:
-            raise ValueError(
+            raise UserError(
                 f"Example {example.id!r} has no label for {head!r}, only for "
                 f"{', '.join(map(repr, example.labels)) or 'nothing'}; the dataset's heads are "
                 f"{', '.join(map(repr, labels.classes))}."
@@ -54,20 +55,20 @@ def _check_ids(example: Example, head: str, names: Sequence[str], *, multilabel:
     ids, where = example.labels[head], f"Example {example.id!r}, head {head!r}"
     if not isinstance(ids, tuple | list):
         cure = (names.index(ids),) if ids in names else (ids if _is_id(ids) else 0,)
-        raise ValueError(
+        raise UserError(
             f"{where}: the label is {ids!r}; wanted a tuple of class ids, such as {cure!r}."
         )
     for index in ids:
         if not _is_id(index):
             cure = f" Its id is {names.index(index)}." if index in names else ""
-            raise ValueError(f"{where}: the label {index!r} is no class id (an integer).{cure}")
+            raise UserError(f"{where}: the label {index!r} is no class id (an integer).{cure}")
         if not 0 <= index < len(names):
-            raise ValueError(
+            raise UserError(
                 f"{where}: the class id {index} is none of its {len(names)} classes, whose ids "
                 f"are 0 to {len(names) - 1}."
             )
     if len(ids) != 1 and not multilabel:
-        raise ValueError(
+        raise UserError(
             f"Example {example.id!r} has {len(ids)} classes for {head!r}; a dataset that is not "
             "multilabel needs exactly one."
         )
@@ -79,14 +80,14 @@ def _is_id(value: Any) -> bool:
 
 def _check_label_space(labels: Any, maker: str) -> None:
     if not isinstance(labels, LabelSpace) or not isinstance(labels.classes, Mapping):
-        raise ValueError(
+        raise UserError(
             f"{maker}: `labels` is {labels!r}; wanted the names of the classes by head, "
             "LabelSpace({'label': ('run', 'jump')})."
         )
     for head, names in labels.classes.items():
         are_names = isinstance(names, tuple | list) and all(isinstance(x, str) for x in names)
         if not are_names or not names:
-            raise ValueError(
+            raise UserError(
                 f"{maker}: the classes of {head!r} are {names!r}; wanted their names in the order "
                 "of their ids, such as ('run', 'jump')."
             )
@@ -94,16 +95,16 @@ def _check_label_space(labels: Any, maker: str) -> None:
 
 def _check_split(split: str, examples: Any, labels: LabelSpace, maker: str) -> None:
     if not hasattr(examples, "__len__") or not hasattr(examples, "__getitem__"):
-        raise ValueError(
+        raise UserError(
             f"{maker}: the split {split!r} is {_kind(examples)}; wanted a sequence of examples "
             "(a list, or a class with __len__ and __getitem__)."
         )
     if not len(examples):
-        raise ValueError(f"{maker}: the split {split!r} has no examples.")
+        raise UserError(f"{maker}: the split {split!r} has no examples.")
     if isinstance(examples, tuple | list):
         for position, example in enumerate(examples):
             if wrong := _trouble(example):
-                raise ValueError(f"{maker}: example {position} of the split {split!r} {wrong}")
+                raise UserError(f"{maker}: example {position} of the split {split!r} {wrong}")
             check_labels(example, labels)
 
 

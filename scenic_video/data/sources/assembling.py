@@ -8,6 +8,7 @@ from scenic_video.data.sources.labels import Names, fingerprint, label_space, to
 from scenic_video.data.sources.manifest import Row, refuse_duplicates
 from scenic_video.data.sources.statistics import read_statistics
 from scenic_video.data.sources.video_files import VideoFiles, present
+from scenic_video.errors import UserError
 from scenic_video.printable import printable
 
 
@@ -53,7 +54,7 @@ def assemble_present(
     """
     for split, all_rows in rows.items():
         if not all_rows:
-            raise ValueError(f"The split {split!r} of {name} has no examples.")
+            raise UserError(f"The split {split!r} of {name} has no examples.")
         refuse_duplicates(all_rows, column="id")
     every = label_space(rows, classes=classes, multilabel=multilabel)
     kept, num_left_out = present(rows, files, missing=missing)

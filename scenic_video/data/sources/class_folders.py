@@ -13,6 +13,7 @@ from scenic_video.data.sources.left_out import LeftOut
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import lists_in
 from scenic_video.data.sources.video_files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from scenic_video.errors import UserError
 from scenic_video.field_types import ShareBelowOne
 from scenic_video.printable import printable
 
@@ -44,7 +45,7 @@ def class_folders(
     """
     top = Path(directory).expanduser()
     if not top.is_dir():
-        raise ValueError(f"There is no folder {directory}.")
+        raise UserError(f"There is no folder {directory}.")
     wanted = tuple(suffixes or VIDEO_SUFFIXES + IMAGE_SUFFIXES)
     left_out = LeftOut(top, wanted)
     folders = _by_split(top, left_out)
@@ -56,7 +57,7 @@ def class_folders(
         assumed += drawn
     for split, found in rows.items():
         if not found:
-            raise ValueError(_no_examples(split, top, wanted, [*left_out.remarks(), *assumed]))
+            raise UserError(_no_examples(split, top, wanted, [*left_out.remarks(), *assumed]))
     if suffixes is None:
         _refuse_mixture(directory, [row.path for found in rows.values() for row in found])
     return assemble(
@@ -86,7 +87,7 @@ def _by_split(top: Path, left_out: LeftOut) -> dict[str, Path]:
     for folder in folders:
         split = _split_name(folder)
         if split in found:
-            raise ValueError(
+            raise UserError(
                 f"{top}: the folders {found[split].name!r} and {folder.name!r} are both the split "
                 f"{split!r}. Put them together, or rename one."
             )
@@ -167,11 +168,11 @@ def _row(video: Path, head: str) -> Row:
 def _hold_out(rows: Sequence[Row], test_fraction: float) -> tuple[dict[str, list[Row]], list[str]]:
     """The rows as the splits train and test, and a remark where too few of them were drawn."""
     if not 0 <= test_fraction < 1:
-        raise ValueError(f"test_fraction must lie in [0, 1); got {test_fraction}.")
+        raise UserError(f"test_fraction must lie in [0, 1); got {test_fraction}.")
     if not test_fraction:
         return {"train": list(rows)}, []
     if len(rows) == 1:
-        raise ValueError(
+        raise UserError(
             f"{rows[0].place} is the only video, and both train and test need one. Add videos, or "
             "set test_fraction=0."
         )
@@ -210,7 +211,7 @@ def _refuse_mixture(directory: str, paths: Sequence[str]) -> None:
     """Errors: ValueError where pictures lie beside videos."""
     num_pictures = sum(path.lower().endswith(IMAGE_SUFFIXES) for path in paths)
     if 0 < num_pictures < len(paths):
-        raise ValueError(
+        raise UserError(
             f"{directory} holds {len(paths) - num_pictures} videos and {num_pictures} pictures. "
             f"Which are meant? Set `suffixes`, as in suffixes={VIDEO_SUFFIXES[:1]}."
         )

@@ -25,6 +25,7 @@ from scenic_video.data.sources.manifest import Heads, Row, columns_of, read_mani
 from scenic_video.data.sources.records import find_records, tfds
 from scenic_video.data.sources.tables import SUFFIXES, lists_in, read_json
 from scenic_video.data.synthetic_settings import SETTINGS_FILE
+from scenic_video.errors import UserError
 from scenic_video.trust import check_data
 
 __all__ = ["class_folders", "manifest", "open_dataset", "tfds"]
@@ -91,7 +92,7 @@ def _node(name: str, heads: Heads | None) -> dict[str, Any]:
     if path.suffix.lower() in SUFFIXES:
         return {"target": here + "manifest", "splits": {path.stem: str(path)}}
     if not path.is_dir():
-        raise ValueError(
+        raise UserError(
             f"{name!r} is no dataset: wanted 'tfds:<name>', a manifest ({', '.join(SUFFIXES)}), "
             "a config node (.json), or a folder that exists. Relative paths start at the working "
             f"directory, {os.getcwd()}."
@@ -114,7 +115,7 @@ def _manifests_in(folder: Path) -> dict[str, str]:
     splits: dict[str, str] = {}
     for file in sorted(files, key=lambda file: usual_order(file.stem)):
         if file.stem in splits:
-            raise ValueError(
+            raise UserError(
                 f"{splits[file.stem]} and {file.name} are both the split {file.stem!r}, which is "
                 "a file's name without its suffix. Rename or remove one of them."
             )
@@ -125,7 +126,7 @@ def _manifests_in(folder: Path) -> dict[str, str]:
 def _read_node(path: Path) -> dict[str, Any]:
     node = read_json(path, dict)
     if "target" not in node:
-        raise ValueError(
+        raise UserError(
             f"{path} is no config node of a dataset: there is no 'target' in it, such as "
             "'scenic_video.data.published.kinetics:kinetics'."
         )
@@ -138,7 +139,7 @@ def _read_fields(folder: Path, heads: Heads | None) -> dict[str, Any]:
     check_data(fields, frozenset(), source=folder / FIELDS_FILE)
     splits = fields.get("splits")
     if not isinstance(splits, dict) or not all(isinstance(path, str) for path in splits.values()):
-        raise ValueError(
+        raise UserError(
             f"{folder / FIELDS_FILE}: 'splits' must name a manifest for each split, as in "
             f"{{'train': 'train.csv'}}; got {splits!r}."
         )
@@ -172,7 +173,7 @@ def manifest(
         for split, path in splits.items()
     }
     if not rows:
-        raise ValueError("manifest needs at least one split: {'train': 'train.csv'}.")
+        raise UserError("manifest needs at least one split: {'train': 'train.csv'}.")
     for split, path in splits.items():
         _expect_files(rows[split], path)
     first = Path(next(iter(splits.values())))
@@ -191,7 +192,7 @@ def _expect_files(rows: Sequence[Row], path: str) -> None:
     first = list(itertools.islice(rows, 20))
     if not any(Path(row.path).exists() for row in first):
         slashes = " Folders in paths are separated by /, not by \\ as these seem to be."
-        raise ValueError(
+        raise UserError(
             f"None of the first {len(first)} videos of {path} exists, such as {first[0].path}."
             f"{slashes if any(chr(92) in row.path for row in first) else ''} "
             "Relative paths start at the manifest's folder; set `root` to start elsewhere."

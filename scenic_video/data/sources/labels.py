@@ -9,6 +9,7 @@ from typing import Any
 from scenic_video.config import near
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.sources.manifest import Row
+from scenic_video.errors import UserError
 
 Names = Sequence[str] | str
 """Class names in the order of their ids, or the path of a text file with one name a line."""
@@ -48,7 +49,7 @@ def to_examples(
         for head, names in row.labels.items():
             unknown = [name for name in names if name not in ids[head]]
             if unknown:
-                raise ValueError(_unknown(row, head, unknown[0], labels.classes[head]))
+                raise UserError(_unknown(row, head, unknown[0], labels.classes[head]))
             classes[head] = tuple(ids[head][name] for name in names)
         return Example(
             id=row.id,
@@ -87,7 +88,7 @@ def _heads(splits: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:
     (first, heads), *others = by_split.items()
     for split, other in others:
         if set(other) != set(heads):
-            raise ValueError(
+            raise UserError(
                 f"The split {first!r} labels {', '.join(heads) or 'nothing'}, but {split!r} "
                 f"labels {', '.join(other) or 'nothing'}. Pick the common columns by `heads`."
             )
@@ -101,14 +102,14 @@ def _given_names(
         return {}
     if not isinstance(classes, Mapping):
         if len(heads) != 1:
-            raise ValueError(
+            raise UserError(
                 f"`classes` must say which head it names, as in {{'verb': [...]}}: the heads are "
                 f"{', '.join(heads) or 'none'}."
             )
         classes = {heads[0]: classes}
     for head in classes:
         if head not in heads:
-            raise ValueError(f"`classes` names the head {head!r}, unknown{near(head, list(heads))}")
+            raise UserError(f"`classes` names the head {head!r}, unknown{near(head, list(heads))}")
     return {head: _read_names(head, names) for head, names in classes.items()}
 
 
@@ -116,18 +117,18 @@ def _read_names(head: str, names: Names) -> tuple[str, ...]:
     if isinstance(names, str):
         path = Path(names).expanduser()
         if not path.is_file():
-            raise ValueError(f"`classes` of {head!r}: there is no file {path}.")
+            raise UserError(f"`classes` of {head!r}: there is no file {path}.")
         names = [line.strip() for line in path.read_text("utf-8-sig").rstrip().splitlines()]
     names = tuple(names)
     seen: set[str] = set()
     for number, name in enumerate(names, start=1):
         if not name or name in seen:
-            raise ValueError(
+            raise UserError(
                 f"`classes` of {head!r}: name {number}, {name!r}, is empty or stands there twice."
             )
         seen.add(name)
     if not names:
-        raise ValueError(f"`classes` of {head!r} holds no names.")
+        raise UserError(f"`classes` of {head!r} holds no names.")
     return names
 
 

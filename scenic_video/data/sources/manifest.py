@@ -17,6 +17,7 @@ from typing import Any
 from scenic_video.config import near
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.sources.tables import Record, other_delimiter, read_records
+from scenic_video.errors import UserError
 from scenic_video.printable import printable
 
 RESERVED = ("path", "start", "end", "id", "flow")
@@ -61,7 +62,7 @@ def read_manifest(
     records = read_records(path)
     columns = list(dict.fromkeys(name for record in records for name in record.cells))
     if "path" not in columns:
-        raise ValueError(_no_path(path, columns))
+        raise UserError(_no_path(path, columns))
     head_columns = _head_columns(path, columns, heads)
     root = path.parent if root is None else Path(root).expanduser()
     rows = [_row(record, root, head_columns, multilabel) for record in records]
@@ -83,13 +84,13 @@ def write_manifest(path: Path, examples: Sequence[Example], labels: LabelSpace) 
     is not in it.
     """
     if path.suffix != ".csv":
-        raise ValueError(f"{path}: manifests are written as .csv.")
+        raise UserError(f"{path}: manifests are written as .csv.")
     for head, names in labels.classes.items():
         if head in RESERVED:
-            raise ValueError(f"The head {head!r} cannot stand in a manifest; rename it.")
+            raise UserError(f"The head {head!r} cannot stand in a manifest; rename it.")
         ambiguous = [name for name in names if "|" in name or name != name.strip()]
         if ambiguous:
-            raise ValueError(f"The class {ambiguous[0]!r} of {head!r} cannot stand in a manifest.")
+            raise UserError(f"The class {ambiguous[0]!r} of {head!r} cannot stand in a manifest.")
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [*RESERVED, *labels.classes], lineterminator="\n")
         writer.writeheader()
@@ -99,7 +100,7 @@ def write_manifest(path: Path, examples: Sequence[Example], labels: LabelSpace) 
 
 def _cells(example: Example, labels: LabelSpace, folder: Path) -> dict[str, str]:
     if isinstance(example.video, bytes):
-        raise ValueError(f"{example.id!r} lies in records; a manifest names files.")
+        raise UserError(f"{example.id!r} lies in records; a manifest names files.")
     video = Path(example.video)
     return {
         "path": str(video.relative_to(folder) if video.is_relative_to(folder) else video),
@@ -137,7 +138,7 @@ def _head_columns(path: Path, columns: list[str], heads: Heads | None) -> dict[s
     for column in chosen.values():
         if column not in columns or column in RESERVED:
             labels = [name for name in columns if name not in RESERVED]
-            raise ValueError(
+            raise UserError(
                 f"{path} has no column of labels {column!r}; it has "
                 f"{', '.join(map(repr, labels)) or 'none'}{near(column, labels)}"
             )
@@ -149,7 +150,7 @@ def _row(record: Record, root: Path, head_columns: dict[str, str], multilabel: b
     path = _file(place, "path", cells.get("path"))
     start, end = (read_seconds(place, column, cells.get(column)) for column in ("start", "end"))
     if end is not None and end <= (start or 0.0):
-        raise ValueError(f"{place}, column 'end': {end:g} s is not after start={start or 0.0:g} s.")
+        raise UserError(f"{place}, column 'end': {end:g} s is not after start={start or 0.0:g} s.")
     identity = cells.get("id")
     if identity in (None, ""):
         untrimmed = start is None and end is None
@@ -170,7 +171,7 @@ def _row(record: Record, root: Path, head_columns: dict[str, str], multilabel: b
 
 def _file(place: str, column: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{place}, column {column!r}: wanted the path of a video, got {value!r}.")
+        raise UserError(f"{place}, column {column!r}: wanted the path of a video, got {value!r}.")
     return value
 
 
@@ -196,7 +197,7 @@ def read_seconds(place: str, column: str, value: Any) -> float | None:
     smaller = units[:-1]  # minutes and seconds below larger units stay below 60
     valid = len(units) <= 3 and all(0 <= unit < 60 for unit in smaller)
     if isinstance(value, bool) or not (valid and 0 <= units[-1] < math.inf):
-        raise ValueError(
+        raise UserError(
             f"{place}, column {column!r}: {value!r} is no time; write seconds or HH:MM:SS.ss."
         )
     return float(sum(unit * 60**power for power, unit in enumerate(units)))
@@ -205,11 +206,11 @@ def read_seconds(place: str, column: str, value: Any) -> float | None:
 def _labels(place: str, column: str, value: Any, multilabel: bool) -> tuple[str, ...]:
     labels = _split_labels(value)
     if labels is None or "" in labels:
-        raise ValueError(f"{place}, column {column!r}: {value!r} is no label.")
+        raise UserError(f"{place}, column {column!r}: {value!r} is no label.")
     if not multilabel and len(labels) != 1:
         missing = "the label is missing"
         many = f"{len(labels)} labels ({', '.join(labels)}) where one is wanted"
-        raise ValueError(
+        raise UserError(
             f"{place}, column {column!r}: {many if labels else missing}. "
             "Set multilabel=True if a clip may have any number of them, or pick other heads."
         )
@@ -233,7 +234,7 @@ def refuse_duplicates(rows: Sequence[Row], *, column: str) -> None:
     for row in rows:
         earlier = first.setdefault(row.id, row)
         if earlier is not row:
-            raise ValueError(
+            raise UserError(
                 f"{row.place}, column {column!r}: the id {row.id!r} stands already in "
                 f"{earlier.place}. Ids must differ; give such clips an `id` of their own."
             )

@@ -10,6 +10,7 @@ import numpy as np
 
 from scenic_video.config import near
 from scenic_video.data.examples import LabelSpace
+from scenic_video.errors import UserError
 
 FEATURES_FILE = "features.json"
 CLASS_FIELDS = ("type", "pythonClassName", "python_class_name")
@@ -37,7 +38,7 @@ def check_features(directory: Path) -> None:
     content = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     for name in _classes_in(content):
         if not name.startswith(FEATURES):
-            raise ValueError(
+            raise UserError(
                 f"{path} names the class {name!r}. Data is no code: only the features that TFDS "
                 f"itself has ({FEATURES}...) are read."
             )
@@ -68,7 +69,7 @@ def find_layout(info: Any, heads: str | Sequence[str] | None) -> Layout:
     encoded = [*images, *(name for name, kind in features.items() if _is_bytes(kind, kinds))]
     if "video" not in encoded and len(encoded) != 1:
         kept = ", ".join(f"{name}: {type(kind).__name__}" for name, kind in features.items())
-        raise ValueError(
+        raise UserError(
             f"{info.name} must have one feature with encoded bytes, an Image or a scalar Tensor "
             f"of bytes, but it has {kept}. Write video files as a dataset with "
             "`scenic-video data build`."
@@ -98,13 +99,13 @@ def _label_space(
     chosen = [heads] if isinstance(heads, str) else list(known if heads is None else heads)
     for head in chosen:
         if head not in labels:
-            raise ValueError(
+            raise UserError(
                 f"{info.name} has no class label {head!r}; it has {', '.join(known) or 'none'}"
                 f"{near(head, known)}"
             )
     many = [head for head in chosen if isinstance(features[head], kinds.Sequence)]
     if many and many != chosen:
-        raise ValueError(
+        raise UserError(
             f"{info.name}: {', '.join(many)} may have several classes, the other labels have one. "
             "Pick labels of one sort by `heads`."
         )

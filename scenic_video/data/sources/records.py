@@ -18,6 +18,7 @@ from scenic_video.config import near
 from scenic_video.data.examples import Dataset, Example
 from scenic_video.data.sources.record_layout import Layout, check_features, find_layout
 from scenic_video.data.sources.statistics import read_statistics
+from scenic_video.errors import UserError
 
 INFO_FILE = "dataset_info.json"
 CATALOGUE_NAME = re.compile(r"\w+(/[\w.+-]+)?(:[\d.*]+)?")
@@ -61,7 +62,7 @@ def find_records(path: Path) -> Path | None:
     for pattern in (INFO_FILE, f"*/{INFO_FILE}", f"*/*/{INFO_FILE}", f"*/*/*/{INFO_FILE}"):
         found = sorted(path.glob(pattern))
         if len(found) > 1:
-            raise ValueError(
+            raise UserError(
                 f"{path} holds several TFDS datasets; name one of "
                 f"{', '.join(str(file.parent) for file in found)}."
             )
@@ -130,7 +131,7 @@ def _builder(name: str, data_dir: str | None) -> Any:
         builder = _catalogue_builder(tensorflow_datasets, name, data_dir)
     file_format = builder.info.file_format
     if file_format is None or file_format.value != "array_record":
-        raise ValueError(
+        raise UserError(
             f"The TFDS dataset {name} holds {file_format and file_format.value} files, which only "
             "TensorFlow reads. Prepare it with file_format=array_record."
         )
@@ -139,18 +140,18 @@ def _builder(name: str, data_dir: str | None) -> Any:
 
 def _catalogue_builder(tensorflow_datasets: Any, name: str, data_dir: str | None) -> Any:
     if not CATALOGUE_NAME.fullmatch(name):
-        raise ValueError(
+        raise UserError(
             f"{name!r} is neither a folder with TFDS records nor a name of the TFDS catalogue, "
             "such as 'imagenet2012' or 'name/config:1.0.0'."
         )
     try:
         builder = tensorflow_datasets.builder(name, data_dir=data_dir)
     except tensorflow_datasets.core.DatasetNotFoundError as error:
-        raise ValueError(
+        raise UserError(
             f"{name!r} is neither a folder with TFDS records nor a dataset of the TFDS catalogue."
         ) from error
     if not builder.info.splits:
-        raise ValueError(
+        raise UserError(
             f"The TFDS dataset {name} is not below {builder.data_path.parent}. Prepare it first: "
             f"tfds build {name} --file_format=array_record"
         )
@@ -162,12 +163,12 @@ def _split(builder: Any, source: str, layout: Layout) -> RecordSplit:
 
     known = list(builder.info.splits)
     if source.partition("[")[0] not in known and "+" not in source:
-        raise ValueError(
+        raise UserError(
             f"{builder.info.name} has no split {source!r}; it has {', '.join(known)}"
             f"{near(source, known)}"
         )
     if not builder.info.splits[source].num_examples:
-        raise ValueError(f"The split {source!r} of {builder.info.name} has no examples.")
+        raise UserError(f"The split {source!r} of {builder.info.name} has no examples.")
     keep_encoded = {image: tensorflow_datasets.decode.SkipDecoding() for image in layout.images}
     records = builder.as_data_source(source, decoders=keep_encoded or None)
     return RecordSplit(records, source, layout)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scenic_video.errors import UserError
+
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 """Capitals or not."""
 NOT_READ = (".txt", ".json", ".xlsx", ".xls", ".ods", ".parquet", ".pkl", ".npy")
@@ -29,19 +31,19 @@ def read_records(path: Path, *, columns: Sequence[str] = ()) -> list[Record]:
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f"{path}: a table ends in one of {', '.join(SUFFIXES)}.")
+        raise UserError(f"{path}: a table ends in one of {', '.join(SUFFIXES)}.")
     if not path.is_file():
-        raise ValueError(f"There is no file {path}.")
+        raise UserError(f"There is no file {path}.")
     is_json = suffix == ".jsonl"
     try:
         records = list(_read_json_lines(path) if is_json else _read_table(path, list(columns)))
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text: {error}. Save it as UTF-8.") from error
+        raise UserError(f"{path} is not UTF-8 text: {error}. Save it as UTF-8.") from error
     if not records:
-        raise ValueError(f"{path} has no rows.")
+        raise UserError(f"{path} has no rows.")
     for place, cells in records:
         if any("\0" in text for text in (*cells, *cells.values()) if isinstance(text, str)):
-            raise ValueError(f"{place}: a cell holds a NUL byte. Save {path} as UTF-8 text.")
+            raise UserError(f"{place}: a cell holds a NUL byte. Save {path} as UTF-8 text.")
     return records
 
 
@@ -53,9 +55,7 @@ def _read_table(path: Path, columns: list[str]) -> Iterator[Record]:
         for cells in reader:
             place = f"{path}, line {reader.line_num}"
             if any("\n" in cell or "\r" in cell for cell in cells):
-                raise ValueError(
-                    f"{place}: a quoted cell runs over several lines; close its quote."
-                )
+                raise UserError(f"{place}: a quoted cell runs over several lines; close its quote.")
             cells = [cell.strip() for cell in cells]
             if not any(cells) or (columns and cells[0].startswith("#")):
                 continue
@@ -72,7 +72,7 @@ def _named_cells(place: str, header: list[str], cells: list[str]) -> dict[str, s
         hint = "Quote a cell that holds the delimiter."
         if len(header) == 1 and (other := other_delimiter(header[0])):
             hint = f"Cells are separated by commas (tabs in .tsv); these seem to be by {other}."
-        raise ValueError(
+        raise UserError(
             f"{place} has {len(cells)} cells but the header names {len(header)} "
             f"column{'s' if len(header) > 1 else ''} ({', '.join(header)}). {hint}"
         )
@@ -100,7 +100,7 @@ def lists_in(folder: Path) -> str:
 
 def _first_cells(place: str, columns: list[str], cells: list[str]) -> dict[str, str]:
     if len(cells) < len(columns):
-        raise ValueError(
+        raise UserError(
             f"{place} has {len(cells)} cells where {len(columns)} are wanted: {', '.join(columns)}."
         )
     return dict(zip(columns, cells, strict=False))
@@ -108,10 +108,10 @@ def _first_cells(place: str, columns: list[str], cells: list[str]) -> dict[str, 
 
 def _checked_header(place: str, header: list[str]) -> list[str]:
     if "" in header:
-        raise ValueError(f"{place}: column {header.index('') + 1} of the header has no name.")
+        raise UserError(f"{place}: column {header.index('') + 1} of the header has no name.")
     twice = [name for name in header if header.count(name) > 1]
     if twice:
-        raise ValueError(f"{place}: the header names the column {twice[0]!r} twice.")
+        raise UserError(f"{place}: the header names the column {twice[0]!r} twice.")
     return header
 
 
@@ -124,9 +124,9 @@ def _read_json_lines(path: Path) -> Iterator[Record]:
             try:
                 cells = json.loads(line)
             except (json.JSONDecodeError, RecursionError) as error:
-                raise ValueError(f"{place}: not JSON: {error}.") from error
+                raise UserError(f"{place}: not JSON: {error}.") from error
             if not isinstance(cells, dict):
-                raise ValueError(f"{place}: wanted an object like {{'path': ...}}, got {cells!r}.")
+                raise UserError(f"{place}: wanted an object like {{'path': ...}}, got {cells!r}.")
             yield Record(place, cells)
 
 
@@ -134,11 +134,11 @@ def read_json(path: str | Path, kind: type) -> Any:
     """The content of a JSON file, which must be a `kind` (dict or list)."""
     path = Path(path).expanduser()
     if not path.is_file():
-        raise ValueError(f"There is no file {path}.")
+        raise UserError(f"There is no file {path}.")
     try:
         content = json.loads(path.read_text("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}.") from error
+        raise UserError(f"{path} is not JSON: {error}.") from error
     if not isinstance(content, kind):
-        raise ValueError(f"{path}: wanted a JSON {kind.__name__}, got {type(content).__name__}.")
+        raise UserError(f"{path}: wanted a JSON {kind.__name__}, got {type(content).__name__}.")
     return content

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from scenic_video.data.sources.manifest import Row
+from scenic_video.errors import UserError
 from scenic_video.printable import printable
 
 VIDEO_SUFFIXES = tuple(
@@ -32,7 +33,7 @@ class VideoFiles:
     def root(self, split: str) -> Path:
         """The folder of a split. Errors: ValueError where none is given."""
         if isinstance(self._root, Mapping) and split not in self._root:
-            raise ValueError(
+            raise UserError(
                 f"`root` names the folders of {', '.join(self._root)}, but not of {split!r}."
             )
         root = self._root[split] if isinstance(self._root, Mapping) else self._root
@@ -66,7 +67,7 @@ def present(
     and prints how many. None in a split is always an error.
     """
     if missing not in MISSING:
-        raise ValueError(f"missing must be one of {MISSING}; got {missing!r}.")
+        raise UserError(f"missing must be one of {MISSING}; got {missing!r}.")
     kept, num_left_out = {}, 0
     for split, all_rows in rows.items():
         kept[split] = [row for row in all_rows if files.exists(row.path)]
@@ -74,7 +75,7 @@ def present(
         if absent:
             words = _count(split, absent, len(all_rows))
             if missing == "raise" or not kept[split]:
-                raise ValueError(_advice(words, is_whole_split=not kept[split]))
+                raise UserError(_advice(words, is_whole_split=not kept[split]))
             print(f"left out: {printable(words)}", file=sys.stderr)
         num_left_out += len(absent)
     return kept, num_left_out

@@ -36,6 +36,7 @@ from scenic_video.data.synthetic.frames import draw_frames
 from scenic_video.data.synthetic.scenes import ACTIONS, MOTIONS, SHAPES, SOUNDS, Scene, draw_scene
 from scenic_video.data.synthetic.video import write_video
 from scenic_video.data.synthetic_settings import GENERATOR, SETTINGS_FILE, SPLITS, Settings
+from scenic_video.errors import UserError
 from scenic_video.field_types import Count, InnerShare, NonNegative, PositiveInt, Seconds, Seed
 
 CLASSES = {
@@ -141,12 +142,12 @@ def columns_of_heads(heads: Heads) -> dict[str, str]:
     columns = columns_of(heads)
     for column in columns.values():
         if column not in CLASSES:
-            raise ValueError(
+            raise UserError(
                 f"Synthetic clips have no label {column!r}, but {', '.join(CLASSES)}"
                 f"{near(column, list(CLASSES))}"
             )
     if "shapes" in columns.values() and len(columns) > 1:
-        raise ValueError(
+        raise UserError(
             "The head 'shapes' may have several classes; it cannot stand beside others."
         )
     return dict(columns)

@@ -17,6 +17,7 @@ from scenic_video.data.input.batches import eval_batches
 from scenic_video.data.input.feed import Feed
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.views import Views
+from scenic_video.errors import UserError
 from scenic_video.runs.device_batches import put_on
 from scenic_video.runs.evaluation.result_files import write_results
 from scenic_video.runs.options import EvaluationOptions
@@ -149,7 +150,7 @@ def evaluate_split(
     readable, has_audio = _on_all_hosts(readable, has_audio)
     unreadable = _unreadable(examples, readable, words)
     if not readable.any():
-        raise ValueError(
+        raise UserError(
             f"There is nothing to evaluate: none of the {num_examples} examples of {split!r} can "
             f"be read. The first, {unreadable[0]['id']}: {unreadable[0]['error']}"
         )

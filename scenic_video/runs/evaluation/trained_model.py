@@ -17,6 +17,7 @@ from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.views import Views
 from scenic_video.data.sources.agreement import check_labels
+from scenic_video.errors import UserError
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.evaluation.results import probabilities
 from scenic_video.runs.metadata import labels_from_json
@@ -52,7 +53,7 @@ class TrainedModel:
         `video` is a file of any size, length and codec, or its bytes. Errors: UnreadableVideo.
         """
         if top < 1:
-            raise ValueError(f"top must be 1 or more; got {top}.")
+            raise UserError(f"top must be 1 or more; got {top}.")
         answers = {}
         for head, likely in self.probabilities(video, views=views).items():
             names = self.labels.classes[head]
@@ -73,7 +74,7 @@ class TrainedModel:
         Errors: UnreadableVideo; ConfigError where the task predicts no classes.
         """
         if not isinstance(video, str | Path | bytes):
-            raise ValueError(f"A video is a path, or the bytes of a file; got {type(video)}.")
+            raise UserError(f"A video is a path, or the bytes of a file; got {type(video)}.")
         parsed = Views.parse(views)
         source = video if isinstance(video, bytes) else str(video)
         example = Example(id="video", video=source, labels={})
