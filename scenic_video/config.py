@@ -1,10 +1,11 @@
 """Turns a config node into the object it describes."""
 
 import difflib
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_origin
 
 from scenic_video import type_checks
 from scenic_video.errors import UserError
@@ -21,16 +22,16 @@ def build(node: Mapping[str, Any], **runtime: Any) -> Any:
     and so are a value that its annotation does not allow (see `type_checks`) and any ValueError
     of the callee, whose sentence is kept.
     `runtime` adds what exists only at run time, such as the model that a task trains. Nested
-    nodes with a `target` of their own are built first.
+    nodes with a `target` of their own are built first; for a parameter that is annotated as
+    a `Callable`, such a node is the function that it names, with its other fields bound.
     """
     fields = dict(node)
     if "target" not in fields:
         raise ConfigError(f"A config node needs a `target` ('package.module:name'); got {fields}.")
     target = fields.pop("target")
     function = resolve(target)
-    fields = {name: _build_nested(value) for name, value in fields.items()}
-    _check_signature(target, function, fields, runtime)
-    _check_values(target.partition(":")[2], function, fields)
+    fields = _checked_fields(target, function, fields, runtime)
+    _check_complete(target, function, fields | runtime)
     try:
         return function(**fields, **runtime)
     except UserError:
@@ -78,6 +79,35 @@ def near(name: str, known: list[str]) -> str:
     return f". Did you mean {matches[0]!r}?" if matches else "."
 
 
+def _checked_fields(
+    target: str, function: Callable[..., Any], node: Mapping[str, Any], runtime: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The fields of a node, its nested nodes built, once they fit the signature of `function`."""
+    parameters = inspect.signature(function).parameters
+    fields = {
+        name: _bound(value)
+        if _is_node(value) and _takes_function(parameters.get(name))
+        else _build_nested(value)
+        for name, value in node.items()
+    }
+    _check_names(target, function, fields, runtime)
+    _check_values(target.partition(":")[2], function, fields)
+    return fields
+
+
+def _takes_function(parameter: inspect.Parameter | None) -> bool:
+    annotation = None if parameter is None else parameter.annotation
+    return annotation is Callable or get_origin(annotation) is Callable
+
+
+def _bound(node: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function that a node names, with the node's other fields bound."""
+    fields = dict(node)
+    target = fields.pop("target")
+    function = resolve(target)
+    return functools.partial(function, **_checked_fields(target, function, fields, {}))
+
+
 def _build_nested(value: Any) -> Any:
     if isinstance(value, Mapping):
         if "target" in value:
@@ -86,7 +116,12 @@ def _build_nested(value: Any) -> Any:
     return value
 
 
-def _check_signature(target: str, function: Callable[..., Any], fields: dict, runtime: dict):
+def _check_names(
+    target: str,
+    function: Callable[..., Any],
+    fields: Mapping[str, Any],
+    runtime: Mapping[str, Any],
+) -> None:
     parameters = inspect.signature(function).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
@@ -97,13 +132,16 @@ def _check_signature(target: str, function: Callable[..., Any], fields: dict, ru
             raise ConfigError(
                 f"{target}: {name!r} is known at run time; leave it out of the config."
             )
+
+
+def _check_complete(target: str, function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(function).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
     missing = [
         name
         for name, p in parameters.items()
-        if p.default is p.empty
-        and p.kind is not p.VAR_POSITIONAL
-        and name not in fields
-        and name not in runtime
+        if p.default is p.empty and p.kind is not p.VAR_POSITIONAL and name not in given
     ]
     if missing:
         raise ConfigError(f"{target} also needs {', '.join(missing)}.")

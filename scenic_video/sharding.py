@@ -1,5 +1,6 @@
 """The mesh of devices, and where on it a state and a batch lie."""
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -11,27 +12,35 @@ from annotated_types import MinLen
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from scenic_video.errors import UserError
-from scenic_video.field_types import AxisSize
+from scenic_video.field_types import AxisSize, Count
+from scenic_video.parameter_paths import check_alive, path_name
 
 AXES = ("data", "fsdp", "seq", "tensor")
 BATCH = PartitionSpec(("data", "fsdp"))
 """How a batch lies: its rows over both data axes, the rest whole."""
 
-Rules = Sequence[tuple[str, PartitionSpec]]
+Axes = str | Sequence[str] | None
+Rule = tuple[str, Sequence[Axes] | PartitionSpec]
+"""A pattern that is searched in parameter paths, and the axes of the last dimensions."""
 
-_ATTENTION = r"MultiHeadDotProductAttention[^/]*"
-_MLP = r"MlpBlock[^/]*"
-RULES: Rules = (
-    (rf"{_ATTENTION}/(query|key|value)/kernel", PartitionSpec("fsdp", "tensor", None)),
-    (rf"{_ATTENTION}/(query|key|value)/bias", PartitionSpec("tensor", None)),
-    (rf"{_ATTENTION}/out/kernel", PartitionSpec("tensor", None, "fsdp")),
-    (rf"{_MLP}/Dense_0/kernel", PartitionSpec("fsdp", "tensor")),
-    (rf"{_MLP}/Dense_0/bias", PartitionSpec("tensor")),
-    (rf"{_MLP}/Dense_1/kernel", PartitionSpec("tensor", "fsdp")),
-)
-"""Transformer blocks: heads and hidden units over `tensor` (Shoeybi et al., Megatron-LM, 2019,
-section 3), widths over `fsdp`. A spec speaks of the last dimensions, so the rules also hold for
-layers stacked by a scan. What no rule names: see `state_shardings`."""
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Which parameters are split over which axes of the mesh.
+
+    A rule such as ("head/kernel$", ("fsdp", "tensor")) splits the last two dimensions of what its
+    pattern is found in, whatever comes before them, as layers that are stacked by a scan. The first
+    rule that finds a parameter holds: those of the config, `rules`, of which each must find one,
+    come before `model_rules`, which need not. A parameter without a rule is split over `fsdp` along
+    its largest dimension that divides, if it has `min_bytes` or more, and else copied.
+    """
+
+    rules: Sequence[Rule] = ()
+    model_rules: Sequence[Rule] = ()
+    min_bytes: Count = 2**20
+
+
+WITHOUT_RULES = Placement()
 
 
 def make_mesh(
@@ -94,8 +103,8 @@ def put_batch(host_batch: Any, mesh: Mesh, batch_size: int) -> Any:
         rows = np.asarray(rows)
         if rows.ndim == 0 or len(rows) != num_rows:
             raise UserError(
-                f"{_name(path)} has shape {rows.shape}, but this process feeds {num_rows} rows of "
-                f"a batch of {batch_size}."
+                f"{path_name(path)} has shape {rows.shape}, but this process feeds {num_rows} rows "
+                f"of a batch of {batch_size}."
             )
         shape = (batch_size, *rows.shape[1:])
         return jax.make_array_from_process_local_data(sharding, rows, shape)
@@ -114,56 +123,34 @@ def constrain(x: jax.Array, spec: PartitionSpec) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, spec)
 
 
-def state_shardings(
-    abstract_state: Any, mesh: Mesh, rules: Rules = RULES, *, min_bytes: int = 2**20
-) -> Any:
+def state_shardings(abstract_state: Any, mesh: Mesh, placement: Placement = WITHOUT_RULES) -> Any:
     """Where every leaf of a train state lies: a tree of `NamedSharding` like `abstract_state`.
 
-    Leaves below "params" follow the first rule whose pattern is found in their path. Those that
-    none names, if they have `min_bytes` or more, are split over `fsdp` along their largest
-    dimension that divides, and else copied. A leaf elsewhere (momentum, moments, an average) lies
-    like the parameter with which its path ends, if they have one shape; all else is copied.
-
-    Errors: a rule that finds no parameter, or a dimension that an axis does not divide. Both are
-    passed over where the axes concerned have size 1.
+    Leaves below "params" lie as `placement` says. A leaf elsewhere (momentum, moments, an average)
+    lies like the parameter with which its path ends, if they have one shape; all else is copied.
+    Errors: UserError for an unknown axis, a rule of the config that finds no parameter, or a
+    dimension that the size of an axis does not divide.
     """
-    leaves = [(_name(path), leaf) for path, leaf in jax.tree.leaves_with_path(abstract_state)]
+    leaves = [(path_name(path), leaf) for path, leaf in jax.tree.leaves_with_path(abstract_state)]
     params = {
         name.removeprefix("params/"): leaf for name, leaf in leaves if name.startswith("params/")
     }
-    _check_alive(rules, params, mesh)
-    specs = {
-        name: _parameter_spec(name, leaf, mesh, rules, min_bytes) for name, leaf in params.items()
-    }
+    _check_rules(placement, list(params))
+    specs = {name: _parameter_spec(name, leaf, mesh, placement) for name, leaf in params.items()}
 
     def place(path, leaf):
-        owner = _owner(_name(path), leaf, params)
+        owner = _owner(path_name(path), leaf, params)
         return NamedSharding(mesh, specs[owner] if owner else PartitionSpec())
 
     return jax.tree_util.tree_map_with_path(place, abstract_state)
 
 
-def sharding_table(abstract_state: Any, shardings: Any) -> str:
-    """One line a leaf: path, shape, spec, bytes on each device; and their sum."""
-    lines, total = [("path", "shape", "spec", "bytes per device")], 0
-    placed = jax.tree.leaves(shardings)
-    for (path, leaf), sharding in zip(
-        jax.tree.leaves_with_path(abstract_state), placed, strict=True
-    ):
-        num_bytes = math.prod(sharding.shard_shape(leaf.shape)) * np.dtype(leaf.dtype).itemsize
-        total += num_bytes
-        spec = ", ".join(str(axis) for axis in sharding.spec) or "copied"
-        lines.append((_name(path), str(list(leaf.shape)), spec, f"{num_bytes:,}"))
-    lines.append(("total", "", "", f"{total:,}"))
-    widths = [max(len(line[column]) for line in lines) for column in range(4)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
+def bytes_per_device(abstract: Any) -> int:
+    """What a tree of `ShapeDtypeStruct` with shardings takes of the memory of each device."""
+    return sum(
+        math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
+        for leaf in jax.tree.leaves(abstract)
     )
-
-
-def _name(path: tuple) -> str:
-    return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def _owner(name: str, leaf: Any, params: Mapping[str, Any]) -> str | None:
@@ -176,53 +163,49 @@ def _owner(name: str, leaf: Any, params: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _check_alive(rules: Rules, params: Mapping[str, Any], mesh: Mesh) -> None:
-    for pattern, spec in rules:
-        unknown = [axis for axis in _axes(spec) if axis not in mesh.shape]
-        if unknown:
-            raise UserError(f"Sharding rule {pattern!r} names {unknown}; axes are {AXES}.")
-        matters = any(mesh.shape[axis] > 1 for axis in _axes(spec))
-        if matters and not any(re.search(pattern, name) for name in params):
-            raise UserError(
-                f"Sharding rule {pattern!r} -> {spec} finds none of the {len(params)} parameters, "
-                f"such as {', '.join(list(params)[:3])}."
-            )
+def _check_rules(placement: Placement, paths: Sequence[str]) -> None:
+    for pattern, spec in (*placement.rules, *placement.model_rules):
+        if unknown := [axis for axis in _axes(spec) if axis not in AXES]:
+            raise UserError(f"Sharding rule {pattern!r} names the axes {unknown}; axes are {AXES}.")
+    check_alive([pattern for pattern, _ in placement.rules], paths, "sharding.rules")
 
 
-def _axes(spec: PartitionSpec) -> list[str]:
+def _axes(spec: Sequence[Axes] | PartitionSpec) -> list[str]:
     entries = [(entry,) if isinstance(entry, str) else entry or () for entry in spec]
     return [axis for entry in entries for axis in entry]
 
 
-def _parameter_spec(
-    name: str, leaf: Any, mesh: Mesh, rules: Rules, min_bytes: int
-) -> PartitionSpec:
-    for pattern, spec in rules:
+def _parameter_spec(name: str, leaf: Any, mesh: Mesh, placement: Placement) -> PartitionSpec:
+    for pattern, spec in (*placement.rules, *placement.model_rules):
         if re.search(pattern, name):
             return _align(name, leaf, mesh, pattern, spec)
     size = mesh.shape["fsdp"]
     divisible = [d for d, length in enumerate(leaf.shape) if length % size == 0]
     num_bytes = math.prod(leaf.shape) * np.dtype(leaf.dtype).itemsize
-    if size == 1 or num_bytes < min_bytes or not divisible:
+    if size == 1 or num_bytes < placement.min_bytes or not divisible:
         return PartitionSpec()
     largest = max(divisible, key=lambda d: leaf.shape[d])
     return PartitionSpec(*[None] * largest, "fsdp")
 
 
-def _align(name: str, leaf: Any, mesh: Mesh, pattern: str, spec: PartitionSpec) -> PartitionSpec:
+def _align(
+    name: str, leaf: Any, mesh: Mesh, pattern: str, spec: Sequence[Axes] | PartitionSpec
+) -> PartitionSpec:
     """`spec` for the last dimensions of a leaf."""
-    if len(spec) > len(leaf.shape):
+    entries = [tuple(entry) if isinstance(entry, list) else entry for entry in spec]
+    if len(entries) > len(leaf.shape):
         raise UserError(
-            f"Sharding rule {pattern!r} -> {spec} has more dimensions than {name} "
+            f"Sharding rule {pattern!r} -> {entries} has more dimensions than {name} "
             f"{list(leaf.shape)}."
         )
-    spec = PartitionSpec(*[None] * (len(leaf.shape) - len(spec)), *spec)
-    for dimension, entry in enumerate(spec):
-        axes = _axes(PartitionSpec(entry))
+    aligned = [None] * (len(leaf.shape) - len(entries)) + entries
+    for dimension, entry in enumerate(aligned):
+        axes = _axes([entry])
         ways = math.prod(mesh.shape[axis] for axis in axes)
         if leaf.shape[dimension] % ways:
             raise UserError(
                 f"{name} {list(leaf.shape)}: dimension {dimension} does not divide over the "
-                f"{ways} devices of mesh axis {'+'.join(axes)}, as rule {pattern!r} -> {spec} asks."
+                f"{ways} devices of mesh axis {'+'.join(axes)}, as the sharding rule {pattern!r} "
+                f"-> {entries} asks. Change the mesh, or put a rule for it into sharding.rules."
             )
-    return spec
+    return PartitionSpec(*aligned)

@@ -6,7 +6,7 @@ the optimizer, and a mesh for the devices.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ from scenic_video import metrics as metrics_lib
 from scenic_video import sharding
 from scenic_video.errors import UserError
 from scenic_video.field_types import InnerShare, Positive, PositiveInt
+from scenic_video.optimizers.freezing import trained_part, with_part
 from scenic_video.tasks.task import Batch, Output, Task, Variables, output_of
 
 
@@ -26,8 +27,9 @@ class TrainState(struct.PyTreeNode):
     """All that training carries from step to step; keys are `fold_in(seed, step)`, so none is here.
 
     `step` and `bad_steps`, the steps in a row whose loss or gradient was not finite, are int32
-    scalars. `ema_params` is None unless an average was asked for. Leaves are arrays, or what a
-    `tree.map` makes of them: shapes, shardings.
+    scalars. `params` are all of the model's; `opt_state` and `ema_params`, which is None unless an
+    average was asked for, are of those that are trained. Leaves are arrays, or what a `tree.map`
+    makes of them: shapes, shardings.
     """
 
     step: Any
@@ -39,20 +41,22 @@ class TrainState(struct.PyTreeNode):
 
     @property
     def eval_params(self) -> Any:
-        """The parameters to evaluate: the average where there is one."""
-        return self.params if self.ema_params is None else self.ema_params
+        """The parameters to evaluate: averages where there are some."""
+        return self.params if self.ema_params is None else with_part(self.params, self.ema_params)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainerOptions:
-    """How long to train, and what happens how often.
+    """What is trained and how long, and what happens how often.
 
     Give `num_steps` or `num_epochs`. "Every" counts steps; `eval_every=None` evaluates once an
     epoch, and `checkpoint_every=None` saves after each evaluation. The batch is processed in
     `micro_batches` parts, one after another, when memory is short. `ema_decay` (0.9999, say)
-    keeps an average of the parameters and evaluates that. `best_metric` names a metric of the
-    evaluation; the checkpoint where it is best (a loss: lowest, others: highest) is kept too. After
-    `max_bad_steps` steps in a row without a finite loss the run stops.
+    keeps an average of the parameters and evaluates that. `freeze` holds regular expressions:
+    parameters in whose path one is found are not trained, and cost the forward pass alone.
+    `best_metric` names a metric of the evaluation; the checkpoint where it is best (a loss: lowest,
+    others: highest) is kept too. After `max_bad_steps` steps in a row without a finite loss the run
+    stops.
     """
 
     num_steps: PositiveInt | None = None
@@ -64,6 +68,7 @@ class TrainerOptions:
     best_metric: str | None = None
     micro_batches: PositiveInt = 1
     ema_decay: InnerShare | None = None
+    freeze: Sequence[str] = ()
     max_bad_steps: PositiveInt = 5
 
     def __post_init__(self):
@@ -78,9 +83,8 @@ def init_state(
     task: Task,
     optimizer: optax.GradientTransformation,
     rng: jax.Array,
+    options: TrainerOptions,
     batch: Batch,
-    *,
-    with_ema: bool = False,
 ) -> TrainState:
     """A state at step 0. Pure, so that `jit` can give every leaf birth where it belongs."""
     model_state = task.init(rng, batch)
@@ -91,12 +95,13 @@ def init_state(
         )
     model_state = dict(model_state)
     params = model_state.pop("params")
+    trained = trained_part(params, options.freeze)
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
-        opt_state=optimizer.init(params),
+        opt_state=optimizer.init(trained),
         model_state=model_state,
-        ema_params=jax.tree.map(jnp.copy, params) if with_ema else None,
+        ema_params=jax.tree.map(jnp.copy, trained) if options.ema_decay is not None else None,
         bad_steps=jnp.zeros((), jnp.int32),
     )
 
@@ -109,21 +114,28 @@ def train_step(
     state: TrainState,
     batch: Batch,
 ) -> tuple[TrainState, dict[str, metrics_lib.Metric]]:
-    """One update. If it, the loss or the gradient is not finite, only the counters change."""
+    """One update of what is trained. If it, the loss or the gradient is not finite, only the
+    counters change."""
     rng = jax.random.fold_in(rng, state.step)
-    gradients, output = accumulated_gradients(task, rng, options.micro_batches, state, batch)
+    trained = trained_part(state.params, options.freeze)
+    gradients, output = accumulated_gradients(task, rng, options, state, batch)
     norm = optax.tree.norm(gradients)
-    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
-    new = state.replace(
-        params=params,
-        opt_state=opt_state,
-        model_state=output.model_state,
-        ema_params=_moving_average(state.ema_params, params, options.ema_decay),
-    )
+    updates, opt_state = optimizer.update(gradients, state.opt_state, trained)
+    params = optax.apply_updates(trained, updates)
+    average = _moving_average(state.ema_params, params, options.ema_decay)
     good = jnp.isfinite(output.loss) & jnp.isfinite(norm) & jnp.isfinite(optax.tree.norm(updates))
-    state = jax.tree.map(functools.partial(jnp.where, good), new, state).replace(
-        step=state.step + 1, bad_steps=jnp.where(good, 0, state.bad_steps + 1)
+    params, opt_state, model_state, average = jax.tree.map(
+        functools.partial(jnp.where, good),
+        (params, opt_state, output.model_state, average),
+        (trained, state.opt_state, state.model_state, state.ema_params),
+    )
+    state = TrainState(
+        step=state.step + 1,
+        params=with_part(state.params, params),
+        opt_state=opt_state,
+        model_state=model_state,
+        ema_params=average,
+        bad_steps=jnp.where(good, 0, state.bad_steps + 1),
     )
     norms = {"gradient_norm": metrics_lib.scalar(norm)}
     kept = jax.tree.map(lambda x: jnp.where(good, x, jnp.zeros_like(x)), output.metrics | norms)
@@ -131,34 +143,35 @@ def train_step(
 
 
 def accumulated_gradients(
-    task: Task, rng: jax.Array, num_parts: int, state: TrainState, batch: Batch
+    task: Task, rng: jax.Array, options: TrainerOptions, state: TrainState, batch: Batch
 ) -> tuple[Any, Output]:
-    """Gradient of the mean loss over the batch, taken in `num_parts` parts.
+    """Gradient, by what is trained, of the mean loss over the batch, in `micro_batches` parts.
 
     Sums are accumulated and divided once, so parts of uneven weight count exactly as in the
     whole batch. Examples are dealt to the parts like cards: each part lies on all devices.
     """
 
-    def weighted_loss(params, model_state, part, part_rng):
-        variables = {"params": params, **model_state}
+    def weighted_loss(trained, model_state, part, part_rng):
+        variables = {"params": with_part(state.params, trained), **model_state}
         output = output_of(task, variables, part, rng=part_rng, train=True)
         return output.loss * output.weight, output._replace(predictions={})
 
+    trained, num_parts = trained_part(state.params, options.freeze), options.micro_batches
     grad = jax.grad(weighted_loss, has_aux=True)
     if num_parts == 1:
-        gradients, output = grad(state.params, state.model_state, batch, rng)
+        gradients, output = grad(trained, state.model_state, batch, rng)
         return _divide(gradients, output.weight), output
 
     def body(carry, indexed_part):
         index, part = indexed_part
         part = jax.tree.map(lambda x: sharding.constrain(x, sharding.BATCH), part)
-        gradients, output = grad(state.params, carry[1], part, jax.random.fold_in(rng, index))
+        gradients, output = grad(trained, carry[1], part, jax.random.fold_in(rng, index))
         total = jax.tree.map(jnp.add, carry[0], gradients)
         kept = (output.loss * output.weight, output.weight, output.metrics)
         return (total, output.model_state), kept
 
     parts = jax.tree.map(lambda x: _deal(x, num_parts), batch)
-    zeros = jax.tree.map(jnp.zeros_like, state.params)
+    zeros = jax.tree.map(jnp.zeros_like, trained)
     (gradients, model_state), (losses, weights, parts_metrics) = jax.lax.scan(
         body, (zeros, state.model_state), (jnp.arange(num_parts), parts)
     )
@@ -217,7 +230,7 @@ def compile_steps(
     options: TrainerOptions,
     example_batch: Batch,
     mesh: Mesh,
-    rules: Any = sharding.RULES,
+    placement: sharding.Placement = sharding.WITHOUT_RULES,
     seed: int = 0,
 ) -> Steps:
     """Binds the step functions to a mesh: state born sharded and donated, batch over the data axes.
@@ -225,11 +238,9 @@ def compile_steps(
     `example_batch` needs the shapes of a batch of one example; its values are not used.
     """
     init_rng, train_rng, eval_rng = jax.random.split(jax.random.key(seed), 3)
-    init = functools.partial(
-        init_state, task, optimizer, init_rng, example_batch, with_ema=options.ema_decay is not None
-    )
+    init = functools.partial(init_state, task, optimizer, init_rng, options, example_batch)
     abstract = jax.eval_shape(init)
-    shardings = sharding.state_shardings(abstract, mesh, rules)
+    shardings = sharding.state_shardings(abstract, mesh, placement)
     over_batch = sharding.batch_sharding(mesh)
     replicated = NamedSharding(mesh, PartitionSpec())
     train = functools.partial(train_step, task, optimizer, train_rng, options)

@@ -25,9 +25,10 @@ ROOMS = (
     "scenic_video.data.input.views",
     "scenic_video.weights",
     "scenic_video.runs.options",
+    "optax",
     "projects",
 )
-"""Packages and modules whose classes and functions configs name."""
+"""Packages and modules whose classes and functions configs name. Those of optax make optimizers."""
 SINGLE = frozenset(
     {
         "scenic_video.trainer:TrainerOptions",
@@ -66,8 +67,8 @@ def check_data(node: Mapping[str, Any], allowed: Set[str], *, source: Any) -> No
 def check_run(config: Mapping[str, Any], *, run: Any, trust: bool, flag: str = "--trust") -> None:
     """Refuses the config of a trained run that names code of others, unless `trust` is set.
 
-    Only classes and functions that configs are made of pass, where they are defined and by their
-    public names: a module has others in it, such as those that it imports.
+    Only classes and functions that configs are made of pass, by public names and where they are
+    defined, or in a package above it: a module has others in it, such as those that it imports.
     """
     for target in () if trust else targets_in(config):
         if not (isinstance(target, str) and _is_ours(target)):
@@ -92,4 +93,4 @@ def _is_ours(target: str) -> bool:
         return False
     found = resolve(target)
     is_code = inspect.isclass(found) or inspect.isfunction(found)
-    return is_code and found.__module__ == module
+    return is_code and f"{found.__module__}.".startswith(f"{module}.")

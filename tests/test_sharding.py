@@ -14,6 +14,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from projects.vivit.model import FactorisedEncoder
 from scenic_video import optimizers, sharding
+from scenic_video.optimizers.freezing import trained_part
+from scenic_video.sharding import Placement
 
 P = PartitionSpec
 
@@ -82,15 +84,17 @@ def vivit_state():
         temporal_num_layers=1,
         tubelet_size=(2, 8, 8),
     )
-    optimizer = optimizers.adamw(learning_rate=0.1, freeze=("output_projection/bias",))
+    optimizer = optimizers.adamw(learning_rate=0.1)
 
     def init():
         params = model.init(jax.random.key(0), rgb=jnp.zeros((1, 4, 16, 16, 3)))["params"]
-        return State(jnp.zeros(()), params, optimizer.init(params), params)
+        trained = trained_part(params, ("output_projection/bias",))
+        return State(jnp.zeros(()), params, optimizer.init(trained), trained)
 
     return jax.eval_shape(init)
 
 
+RULES = FactorisedEncoder.sharding_rules
 BLOCK = "SpatialTransformer/encoderblock_1"
 
 
@@ -100,12 +104,13 @@ def by_path(tree):
 
 
 def specs(abstract, mesh, **fields):
-    placed = by_path(sharding.state_shardings(abstract, mesh, **fields))
+    placed = by_path(sharding.state_shardings(abstract, mesh, Placement(**fields)))
     return {path: place.spec for path, place in placed.items()}
 
 
 def test_rules_place_a_vivit():
-    found = specs(vivit_state(), sharding.make_mesh(data=2, fsdp=2, tensor=2))
+    mesh = sharding.make_mesh(data=2, fsdp=2, tensor=2)
+    found = specs(vivit_state(), mesh, model_rules=RULES)
     attention = f"params/{BLOCK}/MultiHeadDotProductAttention_0"
     assert found[f"{attention}/query/kernel"] == P("fsdp", "tensor", None)
     assert found[f"{attention}/value/bias"] == P("tensor", None)
@@ -119,15 +124,16 @@ def test_rules_place_a_vivit():
 
 def test_optimizer_state_and_average_lie_like_their_parameters():
     state = vivit_state()
-    found = specs(state, sharding.make_mesh(data=2, fsdp=2, tensor=2), min_bytes=0)
+    mesh = sharding.make_mesh(data=2, fsdp=2, tensor=2)
+    found = specs(state, mesh, model_rules=RULES, min_bytes=0)
     params = {path: spec for path, spec in found.items() if path.startswith("params/")}
     trained = set(params) - {"params/output_projection/bias"}
     followers = {path: spec for path, spec in found.items() if path not in params}
     for path, spec in params.items():
         name = path.removeprefix("params/")
         same = [s for p, s in followers.items() if p.endswith(f"/{name}")]
-        assert len(same) == (3 if path in trained else 1)  # two moments and the average
-        assert set(same) == {spec}
+        assert len(same) == (3 if path in trained else 0)  # two moments and the average
+        assert set(same) <= {spec}
 
 
 def test_a_big_leaf_without_a_rule_is_split_along_its_largest_dimension():
@@ -137,10 +143,10 @@ def test_a_big_leaf_without_a_rule_is_split_along_its_largest_dimension():
         "odd": jax.ShapeDtypeStruct((1001, 1001), jnp.float32),
     }
     abstract = State(jax.ShapeDtypeStruct((), jnp.int32), params, optax.EmptyState())
-    found = specs(abstract, sharding.make_mesh(fsdp=4), rules=())
+    found = specs(abstract, sharding.make_mesh(fsdp=4))
     assert found["params/big"] == P(None, "fsdp")
     assert found["params/small"] == found["params/odd"] == found["step"] == P()
-    found = specs(abstract, sharding.make_mesh(fsdp=4), rules=(), min_bytes=0)
+    found = specs(abstract, sharding.make_mesh(fsdp=4), min_bytes=0)
     assert found["params/small"] == P("fsdp")
 
 
@@ -155,28 +161,42 @@ def test_a_rule_also_holds_for_stacked_layers():
 @pytest.mark.parametrize(
     ("rules", "sizes", "words"),
     [
-        ((("Dense_7/kernel", P("fsdp")),), {"fsdp": 2}, "'Dense_7/kernel'.* finds none of the"),
-        ((("kernel", P("fdsp")),), {"fsdp": 2}, r"names \['fdsp'\]"),
-        ((("head/kernel", P(None, "tensor")),), {"tensor": 4}, r"head/kernel \[8, 6\].* 4 devices"),
+        ((("Dense_7/kernel", P("fsdp")),), {}, "sharding.rules: 'Dense_7/kernel' finds none of"),
+        (((r"(kernel", P("fsdp")),), {}, r"'\(kernel' is no regular expression"),
+        ((("kernel", ("fdsp",)),), {}, r"names the axes \['fdsp'\]; axes are"),
+        ((("head/kernel", [None, "tensor"]),), {"tensor": 4}, r"head/kernel \[8, 6\].* 4 devices"),
+        ((("kernel", [["fsdp", "tensor"]]),), {"fsdp": 2, "tensor": 2}, r"6\].*axis fsdp\+tensor"),
         ((("bias", P("fsdp", None)),), {"fsdp": 2}, r"more dimensions than head/bias \[6\]"),
     ],
 )
-def test_rules_that_do_not_fit_are_errors(rules, sizes, words):
+def test_rules_of_a_config_that_do_not_fit_are_errors(rules, sizes, words):
     head = {"kernel": jnp.zeros((8, 6)), "bias": jnp.zeros(6)}
+    mesh, placement = sharding.make_mesh(**sizes), Placement(rules=rules)
     with pytest.raises(ValueError, match=words):
-        sharding.state_shardings({"params": {"head": head}}, sharding.make_mesh(**sizes), rules)
+        sharding.state_shardings({"params": {"head": head}}, mesh, placement)
 
 
-def test_rules_of_axes_that_are_not_used_do_not_matter():
+def test_rules_of_a_config_come_before_those_of_the_model_which_may_find_nothing():
+    params = {"head": {"kernel": jnp.zeros((8, 8))}, "neck": {"kernel": jnp.zeros((8, 8))}}
+    rules = (("head/kernel", (None, "tensor")),)
+    model_rules = (("kernel", ("tensor", None)), ("MlpBlock", ("fsdp",)))
+    mesh = sharding.make_mesh(tensor=2, fsdp=2)
+    found = specs({"params": params}, mesh, rules=rules, model_rules=model_rules)
+    assert found["params/head/kernel"] == P(None, "tensor")
+    assert found["params/neck/kernel"] == P("tensor", None)
+
+
+def test_axes_of_one_device_divide_everything():
     params = {"head": {"kernel": jnp.zeros((7, 5))}}
-    found = specs({"params": params}, sharding.make_mesh(data=8))
-    assert found["params/head/kernel"] == P()
+    rules = (("kernel", ("fsdp", "tensor")),)
+    found = specs({"params": params}, sharding.make_mesh(data=8), rules=rules)
+    assert found["params/head/kernel"] == P("fsdp", "tensor")
 
 
 def test_a_state_is_born_where_it_belongs():
     state = vivit_state()
     mesh = sharding.make_mesh(data=2, fsdp=2, tensor=2)
-    placed = sharding.state_shardings(state, mesh)
+    placed = sharding.state_shardings(state, mesh, Placement(model_rules=RULES))
     born = jax.jit(
         lambda: jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), state), out_shardings=placed
     )()
@@ -184,9 +204,8 @@ def test_a_state_is_born_where_it_belongs():
         lambda x, s: None if x.sharding == s else pytest.fail(f"{x.sharding}"), born, placed
     )
     num_bytes = sum(x.addressable_shards[0].data.nbytes for x in jax.tree.leaves(born))
-    table = sharding.sharding_table(state, placed)
-    assert table.splitlines()[-1].split() == ["total", f"{num_bytes:,}"]
-    assert f"params/{BLOCK}/MlpBlock_0/Dense_0/kernel" in table
+    laid = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), born)
+    assert sharding.bytes_per_device(laid) == num_bytes
 
 
 def test_constrain_does_nothing_without_a_mesh_and_something_within():

@@ -6,12 +6,12 @@ import numpy as np
 import optax
 import pytest
 
-from projects.vivit.model import FactorisedEncoder
 from scenic_video import sharding, trainer
 from scenic_video.config import build
+from scenic_video.sharding import Placement
 from scenic_video.tasks.classification import Classification
 from scenic_video.trainer import TrainerOptions
-from scenic_video.transforms.inputs import VideoTransform
+from tests.helpers.tiny_vivit import MODEL, make_batch, make_task
 
 BATCH = 8
 MESHES = [
@@ -20,30 +20,6 @@ MESHES = [
     dict(data=1, tensor=4, fsdp=2),
     dict(data=2, fsdp=2, tensor=2),
 ]
-
-
-def make_task(**fields):
-    model = FactorisedEncoder(
-        num_classes=5,
-        hidden_size=32,
-        mlp_dim=64,
-        num_layers=1,
-        num_heads=4,
-        temporal_num_layers=1,
-        tubelet_size=(2, 8, 8),
-        stochastic_depth_rate=0.2,
-    )
-    transform = VideoTransform(mean=(0.5,) * 3, std=(0.5,) * 3)
-    return Classification(model=model, heads={"action": 5}, transform=transform, **fields)
-
-
-def make_batch(step, size=BATCH):
-    rng = np.random.default_rng(step)
-    return {
-        "inputs": {"rgb": rng.integers(0, 256, (size, 4, 16, 16, 3)).astype(np.uint8)},
-        "label": {"action": rng.integers(0, 5, size).astype(np.int32)},
-        "mask": np.ones(size, np.float32),
-    }
 
 
 def compile_steps(mesh_axes, task=None, optimizer=None, **options):
@@ -55,6 +31,7 @@ def compile_steps(mesh_axes, task=None, optimizer=None, **options):
         options=TrainerOptions(num_steps=3, **options),
         example_batch=make_batch(0, size=1),
         mesh=mesh,
+        placement=Placement(model_rules=MODEL.sharding_rules),
     )
 
 
@@ -101,9 +78,7 @@ def test_nothing_recompiles():
 
 def plain_task():
     """Without chance, so that parts and whole see the same."""
-    task = make_task()
-    model = task.model.clone(stochastic_depth_rate=0.0)
-    return Classification(model=model, heads=task.heads, transform=task.transform)
+    return make_task(MODEL.clone(stochastic_depth_rate=0.0))
 
 
 def uneven_batch(step):

@@ -70,7 +70,7 @@ def pretraining(
             },
             "optimizer": {
                 "target": "scenic_video.optimizers:adamw",
-                "b2": 0.95,
+                "betas": (0.9, 0.95),
                 "weight_decay": 0.05,
             },
             "trainer": {"num_epochs": num_epochs},

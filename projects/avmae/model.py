@@ -68,6 +68,7 @@ class MBT(VisionTransformer, kw_only=True):
     tubelet_start: str = "random"
 
     known_positions = ("learned", "sinusoidal_1d", "sinusoidal")
+    after_layers = rf"^bottleneck$|{VisionTransformer.after_layers}"
 
     def __post_init__(self):
         super().__post_init__()

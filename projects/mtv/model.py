@@ -30,11 +30,18 @@ from scenic_video.field_types import Number, PositiveInt, ShareBelowOne
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
 from scenic_video.layers.fields import check_shared_fields, refuse_unread, require_one_of
+from scenic_video.layers.layer_order import TOKENS, EncoderLayers, layers_after
 from scenic_video.layers.multiview import MultiviewEncoder
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
 from scenic_video.layers.presence import read_presence, where_present
+from scenic_video.layers.sharding_rules import TRANSFORMER_RULES
 from scenic_video.layers.transformer import Encoder, EncoderBlock
 from scenic_video.layers.view_fusion import Bottleneck, Fusion, check_fusion
+
+AFTER_LAYERS = (
+    r"^(bottleneck$|MultiviewEncoder/bottleneck_linear_|global_encoder_linear_)"
+    r"|^(global_encoder/encoder_norm|output_projection)/"
+)
 
 
 class MTV(nn.Module, kw_only=True):
@@ -73,6 +80,8 @@ class MTV(nn.Module, kw_only=True):
     dtype: DTypeLike = "float32"
     remat: bool = False
 
+    sharding_rules = TRANSFORMER_RULES
+
     def __post_init__(self):
         views = read_views(self.views)
         object.__setattr__(self, "views", views)
@@ -84,6 +93,21 @@ class MTV(nn.Module, kw_only=True):
         refuse_unread(self, "repetition", merge="channel")
         check_shared_fields(self)
         check_fusion(self.fusion, [view.num_layers for view in views])
+
+    def layers_after(self, path: str) -> int | None:
+        """How many layers follow the parameter of this path (see `scenic_video.optimizers`): the
+        views count theirs together, and the global transformer's follow."""
+        views = EncoderLayers(
+            max(view.num_layers for view in read_views(self.views)),
+            r"^MultiviewEncoder/(?:cross_view_)?encoderblock_(\d+)",
+            TOKENS,
+        )
+        clip = EncoderLayers(
+            self.global_num_layers,
+            r"^global_encoder/encoderblock_(\d+)",
+            r"^(cls_global$|global_encoder/posembed_input/)",
+        )
+        return layers_after(path, [views, clip], AFTER_LAYERS)
 
     @nn.compact
     def __call__(

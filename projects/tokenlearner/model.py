@@ -5,6 +5,7 @@ Axes: b examples, t time, h rows, w columns, n tokens, s learned tokens, d width
 Parameters carry the names of the public checkpoints.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Pair, PositiveInt, Triple
 from scenic_video.layers.attention import attention
 from scenic_video.layers.fields import refuse_unread, require_integer, require_one_of
+from scenic_video.layers.layer_order import EncoderLayers
 from scenic_video.layers.pooling import pool
 from scenic_video.layers.token_learner import (
     PoolingEncoder,
@@ -58,6 +60,7 @@ class _TokenLearner(VisionTransformer, kw_only=True):
     classifier: str = "gap"
 
     known_classifiers = ("gap", "gmp", "gsp")
+    after_layers = rf"^Transformer/Token(Learner|Fuser)|{VisionTransformer.after_layers}"
 
     def __post_init__(self):
         super().__post_init__()
@@ -97,6 +100,11 @@ class _TokenLearner(VisionTransformer, kw_only=True):
             num_layers=self.num_layers + self.num_extra_layers,
         )
         return self._classify(pool(encoded, self.classifier), train=train)
+
+    def _encoder_layers(self) -> list[EncoderLayers]:
+        (encoder,) = super()._encoder_layers()
+        total = self.num_layers + self.num_extra_layers
+        return [dataclasses.replace(encoder, num_layers=total)]
 
     def _learn(self) -> Callable[[], nn.Module]:
         fields: dict[str, Any] = {"num_tokens": self.num_tokens, "dtype": self.dtype}

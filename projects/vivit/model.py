@@ -17,6 +17,7 @@ from scenic_video.errors import UserError
 from scenic_video.field_types import Pair, PositiveInt, Triple
 from scenic_video.layers.factorised import FactorisedSelfAttentionBlock, factorised_attention
 from scenic_video.layers.fields import require_one_of
+from scenic_video.layers.layer_order import TOKENS, EncoderLayers
 from scenic_video.layers.pooling import CLASSIFIERS, MAPHead, pool
 from scenic_video.layers.vision_transformer import VisionTransformer
 
@@ -30,6 +31,7 @@ class ViT(VisionTransformer, kw_only=True):
     patch_size: Pair = (16, 16)
 
     known_classifiers = CLASSIFIERS
+    after_layers = rf"^MAPHead_0/|{VisionTransformer.after_layers}"
 
     @nn.compact
     def __call__(
@@ -83,6 +85,10 @@ class SpatioTemporalAttention(_VideoTransformer, kw_only=True):
 class _FrameTransformer(_VideoTransformer, kw_only=True):
     """A transformer over every frame (of tubelets) on its own, weights shared."""
 
+    def _encoder_layers(self) -> list[EncoderLayers]:
+        block = r"^SpatialTransformer/encoderblock_(\d+)"
+        return [EncoderLayers(self.num_layers, block, TOKENS)]
+
     def _encode_frames(
         self, rgb: Float[Array, "b t h w 3"], *, train: bool
     ) -> Float[Array, "b s d"]:
@@ -120,6 +126,14 @@ class FactorisedEncoder(_FrameTransformer, kw_only=True):
     temporal_num_layers: PositiveInt = 4
     temporal_mlp_dim: PositiveInt | None = None
     temporal_num_heads: PositiveInt | None = None
+
+    def _encoder_layers(self) -> list[EncoderLayers]:
+        block = r"^TemporalTransformer/encoderblock_(\d+)"
+        before = r"^(cls_TemporalTransformer$|TemporalTransformer/posembed_input/)"
+        return [
+            *super()._encoder_layers(),
+            EncoderLayers(self.temporal_num_layers, block, before),
+        ]
 
     @nn.compact
     def __call__(

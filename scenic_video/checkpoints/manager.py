@@ -231,10 +231,10 @@ def restore_params(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The variables of a trained model, {"params": ..., other collections}, and its meta.
 
-    Reads no optimizer state and changes nothing on disk. The parameters are the averaged ones if
-    there are some and `averaged`. Without a step, the best one if the run kept it, else the
-    newest; damaged ones are passed over with a warning. Arrays lie by `sharding`, by default on
-    the first device of this process.
+    Reads no optimizer state and changes nothing on disk. Parameters are averages where there are
+    some, if `averaged`. Without a step, the best one if the run kept it, else the newest; damaged
+    ones are passed over with a warning. Arrays lie by `sharding`, by default on the first device of
+    this process.
     """
     folder = epath.Path(directory).resolve()
     steps = storage.steps_in(folder)[::-1] if step is None else [step]
@@ -261,11 +261,19 @@ def restore_params(
 
 
 def _variable_names(paths: Mapping[str, Any], averaged: bool) -> dict[str, str]:
-    """Path in a train state -> path in the model's variables, for those that a model needs."""
-    has_average = any(path.startswith("ema_params/") for path in paths)
-    params = "ema_params/" if averaged and has_average else "params/"
+    """Path in a train state -> path in the model's variables, for those that a model needs.
+
+    Frozen parameters have no average.
+    """
     names = {
-        path: "params/" + path.removeprefix(params) for path in paths if path.startswith(params)
+        path: path.removeprefix("model_state/")
+        for path in paths
+        if path.startswith(("params/", "model_state/"))
     }
-    state = {p: p.removeprefix("model_state/") for p in paths if p.startswith("model_state/")}
-    return names | state
+    if averaged:
+        for path in paths:
+            if path.startswith("ema_params/"):
+                name = "params/" + path.removeprefix("ema_params/")
+                del names[name]
+                names[path] = name
+    return names

@@ -15,6 +15,7 @@ from scenic_video.runs.options import InitOptions
 IMPLIED_TARGETS = {
     "input": "scenic_video.runs.options:InputOptions",
     "mesh": "scenic_video.sharding:make_mesh",
+    "sharding": "scenic_video.sharding:Placement",
     "trainer": "scenic_video.trainer:TrainerOptions",
     "evaluation": "scenic_video.runs.options:EvaluationOptions",
     "preprocessing": "scenic_video.data.input.preprocessing:Preprocessing",
@@ -30,7 +31,7 @@ ONE_OF = {"num_steps": "num_epochs", "num_epochs": "num_steps"}
 """Fields of the trainer that take the place of each other."""
 REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")
 OPTIONAL = ("seed", "transform", "audio_transform", "input", "task", "mesh", "evaluation", "init")
-OPTIONAL += ("evaluators",)
+OPTIONAL += ("evaluators", "sharding")
 
 
 def load_config(arguments: Sequence[str]) -> Any:

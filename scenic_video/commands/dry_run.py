@@ -11,13 +11,16 @@ from clu import parameter_overview
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.optimizers.freezing import trained_part
 from scenic_video.runs import best_metric, flops
 from scenic_video.runs.absent_data import absent, outline_where_absent
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import Experiment, build_experiment, check_config
 from scenic_video.runs.initial_weights import absent_sources
 from scenic_video.runs.parts import build_transform
+from scenic_video.sharding import bytes_per_device
 from scenic_video.tasks.task import Batch
+from scenic_video.trainer import TrainState
 
 GRID = 100
 """How many rates are looked at at once."""
@@ -29,11 +32,12 @@ def show(config: Mapping[str, Any], terminal: Terminal) -> None:
     check_config(config)
     outline = outline_where_absent(config["dataset"])
     experiment = build_experiment(config, terminal, outline=outline)
-    params = experiment.trace().params
+    state = experiment.trace()
     best_metric.check(experiment)
     print(json.dumps(experiment.config, indent=2, default=str))
-    print(parameter_overview.get_parameter_overview(params, include_stats=False))
-    terminal.table("Run", ("what", "value"), rows(experiment, params))
+    columns = "sharding" if experiment.mesh.size > 1 else False
+    print(parameter_overview.get_parameter_overview(state.params, include_stats=columns))
+    terminal.table("Run", ("what", "value"), rows(experiment, state))
     for words in _not_there(config, outline):
         terminal.line(f"warning: {words}")
 
@@ -49,13 +53,13 @@ def _not_there(config: Mapping[str, Any], outline: Dataset | None) -> list[str]:
     return words + absent_sources(config["init"])
 
 
-def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
+def rows(experiment: Experiment, state: TrainState) -> list[tuple[str, str]]:
     """The rows of the closing table."""
     options, cadence = experiment.input, experiment.cadence
     batch = example_batch(experiment.preprocessing, experiment.dataset.labels)
     peak = peak_rate(experiment.rate, cadence.num_steps)
     return [
-        ("parameters", f"{sum(x.size for x in jax.tree.leaves(params)):,}"),
+        *_sizes(experiment, state),
         *_cost(experiment, batch),
         *_durations(experiment.preprocessing),
         *(
@@ -72,6 +76,23 @@ def rows(experiment: Experiment, params: dict) -> list[tuple[str, str]]:
         ("learning rate", f"peak {peak:g} at a global batch of {options.batch_size}"),
         ("mesh", " x ".join(f"{axis} {n}" for axis, n in experiment.mesh.shape.items())),
     ]
+
+
+def _sizes(experiment: Experiment, state: TrainState) -> list[tuple[str, str]]:
+    """How many parameters there are, how many are trained, and what the state takes."""
+    params, freeze = state.params, experiment.options.freeze
+    held = {"parameters": params, "optimizer": state.opt_state, "average": state.ema_params}
+    sizes = {name: bytes_per_device(tree) / 2**20 for name, tree in held.items()}
+    parts = ", ".join(f"{name} {size:,.1f}" for name, size in sizes.items() if size)
+    return [
+        ("parameters", f"{_count(params):,}"),
+        *([("of these trained", f"{_count(trained_part(params, freeze)):,}")] if freeze else []),
+        ("state on each device", f"{sum(sizes.values()):,.1f} MiB: {parts}"),
+    ]
+
+
+def _count(params: Any) -> int:
+    return sum(x.size for x in jax.tree.leaves(params))
 
 
 def peak_rate(rate: Callable[[int], float], num_steps: int) -> float:

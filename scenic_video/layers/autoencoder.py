@@ -23,6 +23,7 @@ from scenic_video.layers.embeddings import (
     check_clip,
 )
 from scenic_video.layers.fields import check_shared_fields, require_one_of
+from scenic_video.layers.layer_order import TOKENS, EncoderLayers, layers_after
 from scenic_video.layers.masking import (
     STANDARDIZATIONS,
     Mask,
@@ -33,6 +34,7 @@ from scenic_video.layers.masking import (
     take_tokens,
 )
 from scenic_video.layers.presence import Present, all_if_none, where_present
+from scenic_video.layers.sharding_rules import TRANSFORMER_RULES
 from scenic_video.layers.transformer import Encoder, EncoderBlock
 
 Tokens = dict[str, Array]
@@ -107,6 +109,22 @@ class Autoencoder(nn.Module, kw_only=True):
         for field in ("positions", "decoder_positions"):
             require_one_of(self, field, POSITIONS)
         require_one_of(self, "standardize", STANDARDIZATIONS)
+
+    sharding_rules = TRANSFORMER_RULES
+    after_layers = (
+        r"^(Decoder|decoder_projection|mask_token|output_projection|posembed_decoder)"
+        r"|(^|/)encoder_norm/"
+    )
+
+    def layers_after(self, path: str) -> int | None:
+        """How many layers of the encoder follow the parameter of this path: see
+        `scenic_video.optimizers`."""
+        return layers_after(path, self._encoder_layers(), self.after_layers)
+
+    def _encoder_layers(self) -> list[EncoderLayers]:
+        """Those of each encoder, in the order in which they read each other's output."""
+        block = r"^Transformer(?:_[a-z]+)?/encoderblock_(\d+)"
+        return [EncoderLayers(self.num_layers, block, TOKENS)]
 
     @property
     def fixed_positions(self) -> FixedPositions:

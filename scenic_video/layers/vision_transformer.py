@@ -23,7 +23,9 @@ from scenic_video.layers.embeddings import (
     uniform_frame_indices,
 )
 from scenic_video.layers.fields import check_shared_fields, require_one_of
+from scenic_video.layers.layer_order import TOKENS, EncoderLayers, layers_after
 from scenic_video.layers.pooling import CLASSIFIERS, classify, prepend_class_token
+from scenic_video.layers.sharding_rules import TRANSFORMER_RULES
 from scenic_video.layers.transformer import Encoder, EncoderBlock
 
 
@@ -61,8 +63,10 @@ class VisionTransformer(nn.Module, kw_only=True):
     remat: bool = False
     linear_probe: bool = False
 
+    sharding_rules = TRANSFORMER_RULES
     known_classifiers = CLASSIFIERS[:-1]
     known_positions = ("learned", "sinusoidal", "sinusoidal_1d", "none")
+    after_layers = r"(^|/)(encoder_norm|pre_logits|output_projection)/"
 
     def __post_init__(self):
         for name, value in list(vars(self).items()):
@@ -112,6 +116,14 @@ class VisionTransformer(nn.Module, kw_only=True):
         """Positions over a sequence count its class token, those over a grid do not."""
         counted = self.positions == "sinusoidal_1d" and self.classifier == "token"
         return FixedPositions.of(self.positions, first=int(counted))
+
+    def layers_after(self, path: str) -> int | None:
+        """How many layers follow the parameter of this path: see `scenic_video.optimizers`."""
+        return layers_after(path, self._encoder_layers(), self.after_layers)
+
+    def _encoder_layers(self) -> list[EncoderLayers]:
+        """Those of each encoder, in the order in which they read each other's output."""
+        return [EncoderLayers(self.num_layers, r"^Transformer/encoderblock_(\d+)", TOKENS)]
 
     def _block(self, block: type[nn.Module] = EncoderBlock, **fields: Any) -> Callable[..., Any]:
         defaults = {

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from scenic_video import trainer
+from scenic_video import sharding, trainer
 from scenic_video.config import ConfigError, build, check_values
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, split_of
@@ -24,6 +24,8 @@ from scenic_video.runs.options import EvaluationOptions, InitOptions, InputOptio
 from scenic_video.runs.parts import (
     build_dataset,
     build_evaluators,
+    build_optimizer,
+    build_placement,
     build_task,
     check_transforms,
     resolved_evaluation,
@@ -46,6 +48,7 @@ class Experiment:
     evaluators: Mapping[str, Evaluator]
     options: trainer.TrainerOptions
     mesh: Mesh
+    placement: sharding.Placement
     cadence: Cadence
     learning_rate: optax.Schedule
     optimizer: optax.GradientTransformation
@@ -83,6 +86,7 @@ class Experiment:
             options=self.options,
             example_batch=example_batch(self.preprocessing, self.dataset.labels),
             mesh=self.mesh,
+            placement=self.placement,
             seed=self.config["seed"],
         )
 
@@ -178,9 +182,10 @@ def build_experiment(
         ),
         options=options,
         mesh=mesh,
+        placement=build_placement(config, task),
         cadence=cadence,
         learning_rate=learning_rate,
-        optimizer=build(config["optimizer"], learning_rate=learning_rate),
+        optimizer=build_optimizer(config, task, learning_rate),
     )
 
 

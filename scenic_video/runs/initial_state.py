@@ -10,6 +10,7 @@ from scenic_video.checkpoints import Checkpoints
 from scenic_video.config import ConfigError
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.remarks import remarks
+from scenic_video.optimizers.freezing import trained_part
 from scenic_video.printable import printable
 from scenic_video.runs.experiment import Experiment
 from scenic_video.runs.initial_weights import initial_weights
@@ -48,9 +49,12 @@ def _initialized(experiment: Experiment, steps: Steps) -> tuple[TrainState, str]
     if jax.process_index() == 0:
         print(printable(table))
     params = jax.device_put(params, steps.state_shardings.params)
-    ema = None if state.ema_params is None else jax.tree.map(lambda x: x.copy(), params)
+    average = None
+    if state.ema_params is not None:
+        trained = trained_part(params, experiment.options.freeze)
+        average = jax.tree.map(lambda x: x.copy(), trained)
     return (
-        state.replace(params=params, ema_params=ema),
+        state.replace(params=params, ema_params=average),
         f"INIT from the weights of {names}; step 0",
     )
 

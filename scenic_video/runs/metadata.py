@@ -15,6 +15,7 @@ OFTEN = ("log_every", "eval_every", "checkpoint_every", "keep_last", "max_bad_st
 READING = ("num_threads", "num_workers", "decode_timeout", "max_bad_share")
 MAY_CHANGE = (
     "mesh.",
+    "sharding.",
     "evaluation.",
     "evaluators",
     "dataset",

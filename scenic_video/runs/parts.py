@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import optax
+
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
@@ -16,8 +18,10 @@ from scenic_video.data.sources.labels import fingerprint
 from scenic_video.data.sources.statistics import identity, read_statistics
 from scenic_video.evaluators.evaluator import Evaluator, Run
 from scenic_video.modalities.names import MODALITIES
+from scenic_video.optimizers.schedules import Rate
 from scenic_video.runs import absent_data, statistics_command
 from scenic_video.runs.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
+from scenic_video.sharding import Placement
 from scenic_video.tasks.task import Task
 from scenic_video.transforms.inputs import InputTransform
 
@@ -65,6 +69,26 @@ def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Pre
         multilabel=labels.multilabel,
         transform=build_transform(config, preprocessing),
     )
+
+
+def build_optimizer(
+    config: Mapping[str, Any], task: Task, learning_rate: Rate
+) -> optax.GradientTransformation:
+    """The optimizer of a config; one that has rates by layer gets their order from the model."""
+    node, runtime = config["optimizer"], {"learning_rate": learning_rate}
+    if "layers_after" in inspect.signature(resolve(node["target"])).parameters:
+        runtime["layers_after"] = _declared(task, "layers_after")
+    return build(node, **runtime)
+
+
+def build_placement(config: Mapping[str, Any], task: Task) -> Placement:
+    """Where parameters lie, by the rules of a config and of its model."""
+    return build(config["sharding"], model_rules=_declared(task, "sharding_rules") or ())
+
+
+def _declared(task: Task, name: str) -> Any:
+    """What the task's model says under this name; None if it has no model, or that none."""
+    return getattr(getattr(task, "model", None), name, None)
 
 
 def build_transform(config: Mapping[str, Any], preprocessing: Preprocessing) -> InputTransform:

@@ -14,7 +14,7 @@ from scenic_video.commands.recipes import CONFIGS, Recipe
 from scenic_video.config import build
 from scenic_video.data.input.views import Views
 from scenic_video.runs.device_batches import example_batch, shapes
-from scenic_video.runs.parts import build_task
+from scenic_video.runs.parts import build_optimizer, build_task
 from tests.configs.published import HEADS, MULTILABEL, RECIPES, data_of, labels_of
 
 YOUR_VIDEOS = "your_videos.py"
@@ -58,12 +58,14 @@ def check_steps(config: str, data: str) -> None:
     nodes: dict[str, Any] = json.loads(config)
     labels, preprocessing = labels_of(data), build(nodes["preprocessing"])
     task = build_task(nodes, labels, preprocessing)
-    optimizer = build(nodes["optimizer"], learning_rate=0.1)
+    optimizer = build_optimizer(nodes, task, 0.1)
     example, rng = example_batch(preprocessing, labels), jax.random.key(0)
 
-    state = jax.eval_shape(functools.partial(trainer.init_state, task, optimizer, rng, example))
+    options = build(nodes["trainer"])
+    init = functools.partial(trainer.init_state, task, optimizer, rng, options, example)
+    state = jax.eval_shape(init)
     batch = shapes(example, build(nodes["input"]).batch_size)
-    step = functools.partial(trainer.train_step, task, optimizer, rng, build(nodes["trainer"]))
+    step = functools.partial(trainer.train_step, task, optimizer, rng, options)
     after, metrics = jax.eval_shape(step, state, batch)
     assert leaves(after) == leaves(state)
     assert metrics["loss"].total.dtype == jnp.float32

@@ -291,13 +291,9 @@ def fine_tuned(model_class):
     )  # fmt: skip
     task = make_task(model, mixup_alpha=0.5, mixmod=True, modality_dropout={"spectrogram": 0.3})
     optimizer = optax.sgd(0.5)
-    init = jax.jit(functools.partial(trainer.init_state, task, optimizer))
-    state = init(RNG, make_batch())
-    step = jax.jit(
-        functools.partial(
-            trainer.train_step, task, optimizer, RNG, trainer.TrainerOptions(num_steps=2)
-        )
-    )
+    fields = (task, optimizer, RNG, trainer.TrainerOptions(num_steps=2))
+    state = jax.jit(functools.partial(trainer.init_state, *fields))(make_batch())
+    step = jax.jit(functools.partial(trainer.train_step, *fields))
     first, _ = step(state, make_batch())
     other, _ = step(state, with_other_silence(make_batch()))
     return task, first, other

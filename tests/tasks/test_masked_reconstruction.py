@@ -20,6 +20,10 @@ AUDIO = jnp.asarray([1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0])
 RNG = jax.random.key(0)
 
 
+def parts(number):
+    return trainer.TrainerOptions(num_steps=1, micro_batches=number)
+
+
 class Echo(nn.Module):
     """Predicts every patch as one learned number; hides the first token of the two of each."""
 
@@ -123,9 +127,9 @@ def test_micro_batches_that_lack_more_or_less_add_up_to_the_whole():
     batch = make_batch(audio=AUDIO)
     batch["mask"] = batch["mask"].at[3].set(0.0)
     task = make_task(weights={"rgb": 3.0, "spectrogram": 1.0})
-    state = trainer.init_state(task, optax.sgd(0.1), RNG, batch)
-    whole, output = trainer.accumulated_gradients(task, RNG, 1, state, batch)
-    found, of_parts = trainer.accumulated_gradients(task, RNG, 4, state, batch)
+    state = trainer.init_state(task, optax.sgd(0.1), RNG, parts(1), batch)
+    whole, output = trainer.accumulated_gradients(task, RNG, parts(1), state, batch)
+    found, of_parts = trainer.accumulated_gradients(task, RNG, parts(4), state, batch)
     np.testing.assert_allclose(found["level"], whole["level"], rtol=1e-5)
     assert float(of_parts.loss) == pytest.approx(float(output.loss), rel=1e-5)
     for name, metric in output.metrics.items():
@@ -189,8 +193,8 @@ def audiovisual(objective="reconstruction"):
 
 def pretrained(task, batch, num_steps):
     optimizer = optax.adam(1e-2)
-    state = jax.jit(functools.partial(trainer.init_state, task, optimizer))(RNG, batch)
     options = trainer.TrainerOptions(num_steps=num_steps)
+    state = jax.jit(functools.partial(trainer.init_state, task, optimizer, RNG, options))(batch)
     step = jax.jit(functools.partial(trainer.train_step, task, optimizer, RNG, options))
     losses = []
     for _ in range(num_steps):
@@ -217,7 +221,7 @@ def test_absent_audio_teaches_a_real_autoencoder_nothing():
     audio = batch["inputs"]["spectrogram"]
     silent = jnp.broadcast_to(AUDIO.reshape(-1, 1, 1, 1) == 0, audio.shape)
     changed = batch["inputs"] | {"spectrogram": jnp.where(silent, 50.0, audio)}
-    gradients = jax.jit(functools.partial(trainer.accumulated_gradients, task, RNG, 1))
+    gradients = jax.jit(functools.partial(trainer.accumulated_gradients, task, RNG, parts(1)))
     found, output = gradients(state, batch)
     other, other_output = gradients(state, batch | {"inputs": changed})
     assert float(output.loss) == float(other_output.loss)

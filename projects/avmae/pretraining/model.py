@@ -5,6 +5,7 @@ Axes: b examples, t time, h rows, w columns, f mel bins, n tokens, d width, p va
 Parameters carry the names of the public checkpoints.
 """
 
+import dataclasses
 from collections.abc import Mapping
 
 import flax.linen as nn
@@ -19,6 +20,7 @@ from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
 from scenic_video.layers.embeddings import single_images
 from scenic_video.layers.fields import require_one_of
+from scenic_video.layers.layer_order import EncoderLayers
 from scenic_video.layers.masking import STRATEGIES as MASKING_STRATEGIES
 from scenic_video.layers.masking import Mask, Reconstruction, place_tokens, take_tokens
 from scenic_video.layers.pooling import prepend_class_token
@@ -175,6 +177,15 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         inputs = given(self.modalities, rgb=rgb, spectrogram=spectrogram)
         present = read_presence(presence, tuple(inputs))
         return self._autoencode(inputs, masks, present, train=train, encode_only=encode_only)
+
+    def _encoder_layers(self) -> list[EncoderLayers]:
+        encoders = super()._encoder_layers()
+        if self.encoder != "mid":
+            return encoders
+        unimodal = dataclasses.replace(encoders[0], num_layers=self.num_layers - self.fusion_layers)
+        joint = r"^Transformer_concat/"
+        block, before = rf"{joint}encoderblock_(\d+)", rf"{joint}posembed_input/"
+        return [unimodal, EncoderLayers(self.fusion_layers, block, before)]
 
     def _patch_size(self, modality: str) -> tuple[int, ...]:
         return tuple(self.tubelet_size)[0 if modality == "rgb" else 1 :]

@@ -1,0 +1,131 @@
+"""Optimizers as one optax chain, whatever the direction is.
+
+The chain: clip by the global norm -> direction (momentum, Adam, or any other of optax) with weight
+decay -> learning rate -> rates by layer. It gets the parameters that are trained: which ones these
+are says `trainer.freeze`.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import optax
+from annotated_types import Len
+
+from scenic_video.errors import UserError
+from scenic_video.field_types import NonNegative, Positive, PositiveShare, ShareBelowOne
+from scenic_video.optimizers.layer_decay import LayersAfter, scale_by_layer
+from scenic_video.optimizers.schedules import Rate
+from scenic_video.optimizers.weight_decay import WeightDecay
+
+Betas = Annotated[Sequence[ShareBelowOne], Len(2, 2)]
+
+NEUTRAL = {"learning_rate": 1.0, "weight_decay": 0.0}
+"""With these an optimizer gives its direction alone."""
+
+
+def chain(
+    *,
+    direction: Callable[..., optax.GradientTransformation],
+    learning_rate: Rate,
+    weight_decay: NonNegative | WeightDecay = 0.0,
+    max_gradient_norm: Positive | None = None,
+    layer_decay: PositiveShare = 1.0,
+    layers_after: LayersAfter | None = None,
+) -> optax.GradientTransformation:
+    """An optimizer of any direction of optax.
+
+    `direction` makes a part of an optimizer, such as `optax.scale_by_adam`, or a whole one, such as
+    `optax.lion` or `optax.contrib.muon`: of that the step at rate 1 without weight decay is taken.
+    A plain number as `weight_decay` is that of `WeightDecay`. With `layer_decay` the rate falls
+    from the last layer to the first, as `layers_after` numbers them: see `layer_decay.py`.
+    """
+    decay = weight_decay if isinstance(weight_decay, WeightDecay) else WeightDecay(weight_decay)
+    clip = [] if max_gradient_norm is None else [optax.clip_by_global_norm(max_gradient_norm)]
+    steps = [_direction(direction), decay.transformation()]
+    by_layer = [] if layer_decay == 1 else [scale_by_layer(layer_decay, layers_after)]
+    return optax.chain(
+        *clip,
+        *(steps if decay.decoupled else steps[::-1]),
+        optax.scale_by_learning_rate(learning_rate),
+        *by_layer,
+    )
+
+
+def sgd(
+    *,
+    learning_rate: Rate,
+    momentum: ShareBelowOne = 0.9,
+    nesterov: bool = False,
+    weight_decay: NonNegative | WeightDecay = 0.0,
+    max_gradient_norm: Positive | None = None,
+    layer_decay: PositiveShare = 1.0,
+    layers_after: LayersAfter | None = None,
+) -> optax.GradientTransformation:
+    """Gradient descent with momentum: v = momentum * v + g; w -= rate * v. For the rest see
+    `chain`."""
+    direction = functools.partial(optax.trace, decay=momentum, nesterov=nesterov)
+    return chain(
+        direction=direction if momentum else optax.identity,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        max_gradient_norm=max_gradient_norm,
+        layer_decay=layer_decay,
+        layers_after=layers_after,
+    )
+
+
+def adamw(
+    *,
+    learning_rate: Rate,
+    betas: Betas = (0.9, 0.999),
+    eps: NonNegative = 1e-8,
+    weight_decay: NonNegative | WeightDecay = 0.0,
+    max_gradient_norm: Positive | None = None,
+    layer_decay: PositiveShare = 1.0,
+    layers_after: LayersAfter | None = None,
+) -> optax.GradientTransformation:
+    """Adam with decoupled weight decay; `betas` are the decays of its two moments. For the rest see
+    `chain`."""
+    return chain(
+        direction=functools.partial(optax.scale_by_adam, b1=betas[0], b2=betas[1], eps=eps),
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        max_gradient_norm=max_gradient_norm,
+        layer_decay=layer_decay,
+        layers_after=layers_after,
+    )
+
+
+def _direction(make: Callable[..., Any]) -> optax.GradientTransformation:
+    """What `make` makes; a whole optimizer at rate 1, without weight decay, and turned uphill."""
+    parameters = inspect.signature(make).parameters
+    is_whole = "learning_rate" in parameters
+    given = {name: x for name, x in NEUTRAL.items() if is_whole and name in parameters}
+    _check_fields(make, given)
+    made = make(**given)
+    if not isinstance(made, optax.GradientTransformation):
+        raise UserError(
+            f"optimizer.direction makes a {type(made).__name__}; wanted an optax transformation, "
+            "as of optax:lion or optax:scale_by_adam."
+        )
+    return optax.chain(made, optax.scale(-1.0)) if is_whole else made
+
+
+def _check_fields(make: Callable[..., Any], given: Mapping[str, float]) -> None:
+    """Refuses a direction that has what is the chain's, or lacks what it needs."""
+    if doubled := [name for name in NEUTRAL if name in getattr(make, "keywords", {})]:
+        raise UserError(
+            f"optimizer.direction sets {', '.join(doubled)}, which is the chain's: give the rate "
+            "in the node learning_rate, and the decay as optimizer.weight_decay."
+        )
+    missing = [
+        name
+        for name, parameter in inspect.signature(make).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and name not in given
+    ]
+    if missing:
+        raise UserError(f"optimizer.direction also needs {', '.join(missing)}.")
