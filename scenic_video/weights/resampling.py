@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.ndimage
 from jaxtyping import Float
 
 from scenic_video.errors import UserError
@@ -13,14 +14,17 @@ def resample(
 ) -> Float[np.ndarray, "*new_axes d"]:
     """Linear interpolation of [*axes, d] to [*sizes, d]; end points stay where they are.
 
-    What the public implementation does with `scipy.ndimage.zoom(order=1)`; `jax.image.resize`
-    places the end points elsewhere.
+    `jax.image.resize` places the end points elsewhere.
     """
-    if len(sizes) != grid.ndim - 1:
-        raise UserError(f"{grid.ndim - 1} axes cannot be resampled to {tuple(sizes)}.")
-    for axis, size in enumerate(sizes):
-        grid = _resample_axis(grid, axis, size)
-    return grid
+    axes = grid.shape[:-1]
+    if len(sizes) != len(axes):
+        raise UserError(f"{len(axes)} axes cannot be resampled to {tuple(sizes)}.")
+    if axes == tuple(sizes):
+        return grid
+    factors = [new / old for old, new in zip(axes, sizes, strict=True)]
+    # "nearest": rounding may place the last point just outside, where "constant" gives 0.
+    resampled = scipy.ndimage.zoom(np.float64(grid), [*factors, 1], order=1, mode="nearest")
+    return np.asarray(resampled, grid.dtype)
 
 
 def resample_leading_axes(
@@ -29,13 +33,3 @@ def resample_leading_axes(
     """`resample` of the first `len(sizes)` axes, whatever follows them: a kernel [h, w, c, d]."""
     axes, rest = array.shape[: len(sizes)], array.shape[len(sizes) :]
     return resample(array.reshape(*axes, -1), sizes).reshape(*sizes, *rest)
-
-
-def _resample_axis(grid: np.ndarray, axis: int, size: int) -> np.ndarray:
-    if grid.shape[axis] == size:
-        return grid
-    places = np.linspace(0, grid.shape[axis] - 1, size)
-    below = np.floor(places).astype(int)
-    above = np.minimum(below + 1, grid.shape[axis] - 1)
-    share = (places - below).reshape(-1, *(1,) * (grid.ndim - axis - 1)).astype(grid.dtype)
-    return grid.take(below, axis) * (1 - share) + grid.take(above, axis) * share
