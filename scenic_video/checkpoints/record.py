@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from scenic_video.checkpoints.fingerprint import fingerprints
 from scenic_video.errors import UserError
+from scenic_video.text_tables import text_table
 
 Content = dict[str, Any]
 Best = tuple[str, str]
@@ -107,12 +108,7 @@ def check_structure(name: str, content: Content, wanted: Mapping[str, Any]) -> N
 
 
 def _table(rows: list[tuple[str, str, str, str]]) -> str:
-    shown = [("", "array", "checkpoint", "this run"), *rows[:MOST_ROWS]]
-    widths = [max(len(row[column]) for row in shown) for column in range(4)]
-    lines = [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in shown
-    ]
+    lines = text_table(("", "array", "checkpoint", "this run"), rows[:MOST_ROWS]).splitlines()
     if len(rows) > MOST_ROWS:
         lines.append(f"... and {len(rows) - MOST_ROWS} more")
     return "\n".join(f"  {line}" for line in lines)

@@ -12,6 +12,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from scenic_video.errors import UserError
+from scenic_video.text_tables import text_table
 
 Params = Mapping[str, Any]
 """Nested dicts of arrays; in messages and patterns a leaf is called by its path "a/b/kernel"."""
@@ -49,13 +50,8 @@ class Report:
 
     def __str__(self) -> str:
         layers = collections.Counter(_line(row) for row in self.rows)
-        lines = [("parameter", "from", "transform", "shape", "layers")]
-        lines += [(*line, str(count) if count > 1 else "") for line, count in layers.items()]
-        widths = [max(len(line[column]) for line in lines) for column in range(5)]
-        table = [
-            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-            for line in lines
-        ]
+        rows = [(*line, str(count) if count > 1 else "") for line, count in layers.items()]
+        table = [text_table(("parameter", "from", "transform", "shape", "layers"), rows)]
         loaded = sum(row.source is not None for row in self.rows)
         table.append(
             f"{loaded} parameters loaded, {len(self.rows) - loaded} fresh, "
