@@ -130,7 +130,7 @@ READERS |= {
 READERS |= {
     target: {}
     for target in functions(projects, ".pretrained")
-    if "allow_fresh" in inspect.signature(resolve(target)).parameters
+    if "allow_random" in inspect.signature(resolve(target)).parameters
 }
 
 

@@ -30,14 +30,14 @@ from configs.avmae import common
 from configs.variants import choose
 
 ROWS = {"audio_mae": "audio", "video_mae": "video"}
-FRESH = {"audio_mae": ("embedding/.*",), "video_mae": ("embedding_spectrogram/.*",)}
+RANDOM = {"audio_mae": ("embedding/.*",), "video_mae": ("embedding_spectrogram/.*",)}
 VARIANTS = common.ablation_variants(ROWS)
 
 
 def get_config(variant: str = "video_mae") -> ConfigDict:
     row, stage = choose(VARIANTS, variant)
     if stage:
-        fresh = () if stage == ROWS[row] else FRESH[row]
+        random = () if stage == ROWS[row] else RANDOM[row]
         workdir = f"runs/avmae/vggsound_unimodal_{row}"
-        return common.ablation_transfer(stage, workdir, allow_fresh=fresh)
+        return common.ablation_transfer(stage, workdir, allow_random=random)
     return common.ablation_pretraining(encoder="early", decoder="shared", stage=ROWS[row])

@@ -35,7 +35,7 @@ def get_config(variant: str = "b4_ti16") -> ConfigDict:
         view = size("B") | {"num_layers": depth, "tubelet_size": (4, 16, 16)}
         model = common.mtv("B/4", ()) | {"views": (view,)}
         deeper = rf"MultiviewEncoder/encoderblock_({'|'.join(map(str, range(12, depth)))})_view0/.*"
-        start = common.from_images("b16", allow_fresh=(deeper,))
+        start = common.from_images("b16", allow_random=(deeper,))
     return fine_tuning(
         data="kinetics400",
         model=model,

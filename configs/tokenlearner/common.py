@@ -56,15 +56,15 @@ def _learner(name: str) -> dict[str, Any]:
 
 
 def from_image(name: str, grid: tuple[int, int, int]) -> dict[str, Any]:
-    """Starts from a ViT trained on ImageNet-21k, the substitute for JFT-300M. Patches of a size
-    that it was not trained with are drawn. `grid` is how many tokens there are (t, h, w)."""
+    """Starts from a ViT trained on ImageNet-21k, the substitute for JFT-300M. The embedding
+    of patches of another size is random. `grid` is the number of tokens (t, h, w)."""
     letter, patch, layers, tokens, _ = parse(name)
     known = PRETRAINED[letter]
     trained = patch if patch in known else known[0]
     node: dict[str, Any] = {"workdir": f"runs/imagenet21k_vit_{letter.lower()}{trained}"}
     node["source_grid"] = (224 // trained, 224 // trained)
     if patch not in known:
-        node |= {"allow_fresh": ("embedding/.*",), "allow_unused": ("embedding/.*",)}
+        node |= {"allow_random": ("embedding/.*",), "allow_unused": ("embedding/.*",)}
     project = "tokenlearner" if tokens else "vivit"
     if tokens:
         node["num_extra_layers"] = layers - size(letter)["num_layers"]

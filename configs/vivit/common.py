@@ -7,8 +7,8 @@ from ml_collections import ConfigDict
 from configs.fine_tuning import fine_tuning
 from scenic_video.layers.sizes import size
 
-DRAWN = {"allow_fresh": ("embedding/.*",), "allow_unused": ("embedding/.*",)}
-"""How weights are taken if patches are to start at random."""
+RANDOM_PATCHES = {"allow_random": ("embedding/.*",), "allow_unused": ("embedding/.*",)}
+"""For a patch embedding that is randomly initialised."""
 
 
 def vivit(architecture: str, size_name: str, **fields: Any) -> dict[str, Any]:
@@ -18,8 +18,8 @@ def vivit(architecture: str, size_name: str, **fields: Any) -> dict[str, Any]:
 
 
 def from_image(workdir: str, grid: tuple[int, ...] = (16, 14, 14), **how: Any) -> dict[str, Any]:
-    """Starts from the ViT of `workdir`; `grid` is how many tokens a clip has (t, h, w). The ViT saw
-    224 x 224 pixels, in patches of as many as the workdir's name ends with."""
+    """Starts from the ViT of `workdir`; `grid` is the number of tokens of a clip (t, h, w). The ViT
+    was trained on 224 x 224 pixels, in patches of the size that its workdir's name ends with."""
     target = "projects.vivit.pretrained:from_image_model"
     side = 224 // int(workdir[-2:])
     fields = {"workdir": workdir, "grid": grid, "source_grid": (side, side)}
@@ -29,17 +29,17 @@ def from_image(workdir: str, grid: tuple[int, ...] = (16, 14, 14), **how: Any) -
 def from_same(workdir: str) -> dict[str, Any]:
     """Starts from a run of the same model on other classes: all but the head."""
     head = ("output_projection/.*",)
-    return {"workdir": workdir, "allow_fresh": head, "allow_unused": head}
+    return {"workdir": workdir, "allow_random": head, "allow_unused": head}
 
 
 def joint_training(size_name: str, *, data: str, patch: int = 16, crop: int = 224) -> ConfigDict:
     """The training of L or H with spatio-temporal attention (model 1) on a Kinetics data set.
 
-    Patches of another size than those of the ViT it starts from are drawn.
+    The embedding of patches of another size than the ViT's is randomly initialised.
     """
     pretrained = {"L": 16, "H": 14}[size_name]
     workdir = f"runs/imagenet21k_vit_{size_name.lower()}{pretrained}"
-    how: dict[str, Any] = {} if patch == pretrained else DRAWN
+    how: dict[str, Any] = {} if patch == pretrained else RANDOM_PATCHES
     tubelet_size, side = (2, patch, patch), crop // patch
     return fine_tuning(
         data=data,

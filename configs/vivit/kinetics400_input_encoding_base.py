@@ -27,7 +27,7 @@ STARTS: dict[str, dict[str, Any]] = {
     "central_frame": {"kernel": "central_frame"},
     "uniform_frames": {},
     "filter_inflation": {"kernel": "filter_inflation"},
-    "random": common.DRAWN,
+    "random": common.RANDOM_PATCHES,
 }
 
 

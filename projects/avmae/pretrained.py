@@ -23,24 +23,24 @@ from scenic_video.weights.image_models import (
     take_positions,
     token_grid,
 )
-from scenic_video.weights.initialize import Params, Report, Take, initialize
+from scenic_video.weights.initialize import LoadReport, Params, Take, initialize
 
-FRESH = [f"(ProjectionHeadAndClassifier_0/)?{HEAD}"]
-FRESH += ["(ProjectionHeadAndClassifier_0/)?pre_logits/.*", "bottleneck"]
+NEW_PARTS = [f"(ProjectionHeadAndClassifier_0/)?{HEAD}"]
+NEW_PARTS += ["(ProjectionHeadAndClassifier_0/)?pre_logits/.*", "bottleneck"]
 """The parts that neither an autoencoder nor an image model has."""
 
 DECODER = (
     r"(decoder_projection|mask_token|posembed_decoder|Decoder|Decoder_modality_token"
     r"|output_projection)(_rgb|_spectrogram)?(/.*)?"
 )
-"""What of an autoencoder stays behind: all that makes pixels of what is encoded."""
+"""The parts of an autoencoder that are dropped: all that turns encoded tokens into pixels."""
 
 CLASS_TOKENS = "cls(_?spectrogram)?"
 POSITIONS = re.compile(r"(Transformer/)?posembed_input(_spectrogram)?/(.*)")
 Inputs = Mapping[str, Sequence[int]]
-"""The size of what a model sees, {"rgb": (frames, rows, columns)}."""
+"""The sizes of a model's inputs, {"rgb": (frames, rows, columns)}."""
 
-BOTTLENECKS = ("fresh", "positions")
+BOTTLENECKS = ("random", "positions")
 
 
 def from_autoencoder(
@@ -50,38 +50,37 @@ def from_autoencoder(
     inputs: Inputs | None = None,
     source_inputs: Inputs | None = None,
     kernel: str = "central_frame",
-    allow_fresh: Sequence[str] = (),
+    allow_random: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
-) -> tuple[dict[str, Any], Report]:
-    """Parameters `target` with those of the encoder of a masked autoencoder, and a report.
+) -> tuple[dict[str, Any], LoadReport]:
+    """The parameters `target`, initialised from the encoder of a masked autoencoder, and a report.
 
     `target` is a `PretrainedMBT` or `MBT` of one modality or both in any order, a `PretrainedViT`,
     or another ViT or ViViT whose blocks have the same names. `source` is an
-    `AudiovisualMaskedAutoencoder` or a `MaskedAutoencoder`; how it encodes is read from its paths.
-    An encoder of both modalities starts both streams. One for each starts the stream of its
-    modality; joint layers on top of those follow in both streams.
+    `AudiovisualMaskedAutoencoder` or a `MaskedAutoencoder`, whose kind of encoder is found from its
+    paths. A joint encoder initialises both streams; separate encoders initialise the stream of
+    their modality; joint layers after separate ones are copied to both streams.
 
-    The last LayerNorm is that of the source's last encoder. Where separate encoders start two
-    streams there are two for one place: it stays fresh, as where the source has none. Norms
-    between unimodal and joint layers have no place at all. Head, bottlenecks, and class tokens that
-    the autoencoder lacks are fresh; a class token has no learned position then, so its row of the
-    table is zeros.
+    The last LayerNorm is that of the source's last encoder. It is randomly initialised if separate
+    encoders have one each, or if the source has none. Norms between unimodal and joint layers are
+    not used. The head, the bottlenecks, and class tokens that the autoencoder lacks are randomly
+    initialised; such a class token has zeros in the table of learned positions.
 
-    Kernels of another number of channels follow `change_channels`, which the public code does not:
-    it repeats a kernel for 1 channel three times, so that tokens become three times as large. Image
-    kernels become tubelets by `inflate_kernel` with the method `kernel`. Learned positions are
-    taken as they are, so the grids of tokens must agree: the sizes `inputs` and `source_inputs` of
-    what the two models see, {"rgb": (frames, rows, columns)}, tell where they do not. The decoder,
-    and what belongs to a modality that the target does not take, stay unused. Anything else that
-    does not match is an error, unless it is declared as in `initialize`.
+    For another number of channels kernels follow `change_channels`. The public code instead repeats
+    a kernel for 1 channel three times, which makes tokens three times as large. Image kernels
+    become tubelets by `inflate_kernel` with the method `kernel`. Learned positions are not
+    resampled, so the grids of tokens must agree: this is checked with the input sizes `inputs` and
+    `source_inputs` of the two models, {"rgb": (frames, rows, columns)}. The decoder, and the parts
+    of a modality that the target lacks, are not used. Any other mismatch is an error, unless it is
+    declared as in `initialize`.
     """
     flat_target = flatten_dict(dict(target), sep="/")
     flat_source = flatten_dict(dict(source), sep="/")
     streams, encoders = Streams.of(flat_target), Encoders.of(flat_source)
     if streams.plain is None and not encoders.is_one:
         raise UserError(
-            "The model shares its blocks between modalities, but the autoencoder has an encoder "
-            "for each. Set model.share_encoder=False."
+            "The model shares its blocks between modalities, but the autoencoder has separate "
+            "encoders. Set model.share_encoder=False."
         )
     takes = {
         path: _from_encoder(path, leaf, streams, encoders, flat_source, kernel=kernel)
@@ -89,16 +88,16 @@ def from_autoencoder(
     }
     takes = {path: take for path, take in takes.items() if take is not None}
     for path, take in takes.items():
-        if POSITIONS.fullmatch(path) and not any(re.fullmatch(p, path) for p in allow_fresh):
+        if POSITIONS.fullmatch(path) and not any(re.fullmatch(p, path) for p in allow_random):
             _check_same_grid(path, take, flat_target, flat_source, (inputs, source_inputs))
-    fresh = FRESH + ([] if "cls" in flat_source else [CLASS_TOKENS])
+    random = NEW_PARTS + ([] if "cls" in flat_source else [CLASS_TOKENS])
     if _last_norm(streams, encoders, flat_source) is None:
-        fresh = [*fresh, "(Transformer/)?encoder_norm/.*"]
+        random = [*random, "(Transformer/)?encoder_norm/.*"]
     return initialize(
         target=target,
         source=source,
         takes=takes,
-        allow_fresh=[*present(fresh, flat_target), *allow_fresh],
+        allow_random=[*present(random, flat_target), *allow_random],
         allow_unused=[*_left_behind(flat_target, streams, encoders), *allow_unused],
     )
 
@@ -111,20 +110,21 @@ def from_image_model(
     source_grid: Extents | None = None,
     source_inputs: Inputs | None = None,
     kernel: str = "central_frame",
-    bottlenecks: str = "fresh",
-    allow_fresh: Sequence[str] = (),
+    bottlenecks: str = "random",
+    allow_random: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
-) -> tuple[dict[str, Any], Report]:
-    """Parameters `target` of an MBT with those of a ViT, `source`, in both streams, and a report.
+) -> tuple[dict[str, Any], LoadReport]:
+    """The parameters `target` of an MBT, both streams initialised from a ViT `source`, and a
+    report.
 
-    `grids` are how many tokens each modality has: "rgb" over time, rows and columns, "spectrogram"
-    over time and mel bins; `source_grid` is how many the image has over rows and columns. Where it
-    is not given, `source_inputs` may tell it, the size of what the image model sees,
-    {"rgb": (frames, rows, columns)}. Positions are resampled, and repeated for every time of the
-    video, as `take_positions` says. Kernels follow `inflate_kernel` by `kernel`, and
-    `change_channels` for audio of one channel. Bottlenecks are "fresh", or start from
-    "positions": the image's table, resampled to as near a square as their number allows. The
-    head is fresh. Anything else that does not match is an error, unless it is declared as in
+    `grids` is the number of tokens of each modality: "rgb" over time, rows and columns,
+    "spectrogram" over time and mel bins; `source_grid` is that of the image over rows and columns.
+    If it is not given, it follows from `source_inputs`, the input size of the image model, {"rgb":
+    (frames, rows, columns)}. Positions are resampled and repeated over time (see `take_positions`).
+    Kernels are inflated by `inflate_kernel` with the method `kernel`, and adapted by
+    `change_channels` for audio of one channel. `bottlenecks` are "random", or start from
+    "positions": the image's table, resampled to a grid as close to a square as possible. The head
+    is randomly initialised. Any other mismatch is an error, unless it is declared as in
     `initialize`.
     """
     if bottlenecks not in BOTTLENECKS:
@@ -134,7 +134,7 @@ def from_image_model(
     patches = flat_source.get("embedding/kernel")
     require_image_model(
         patches,
-        instead="MBT starts from a ViT, or by from_autoencoder from a masked autoencoder.",
+        instead="Start MBT from a ViT, or with from_autoencoder from a masked autoencoder.",
     )
     has_token = any(re.fullmatch(CLASS_TOKENS, path) for path in flat_target)
     image_grid = source_grid or token_grid(patches, (source_inputs or {}).get("rgb"))
@@ -144,13 +144,13 @@ def from_image_model(
         path: _from_image(path, leaf, grids=grids, kernel=kernel, **options)
         for path, leaf in flat_target.items()
     }
-    fresh = FRESH[:-1] if bottlenecks == "positions" else FRESH
+    random = NEW_PARTS[:-1] if bottlenecks == "positions" else NEW_PARTS
     unused = [HEAD, "pre_logits/.*", "MAPHead_0/.*"] + ([] if has_token else ["cls"])
     return initialize(
         target=target,
         source=source,
         takes=takes,
-        allow_fresh=[*present(fresh, flat_target), *allow_fresh],
+        allow_random=[*present(random, flat_target), *allow_random],
         allow_unused=[*unused, *allow_unused],
     )
 
@@ -164,7 +164,7 @@ def _from_encoder(
     *,
     kernel: str,
 ) -> Take | None:
-    """What a parameter takes from an autoencoder; None where nothing there is like it."""
+    """Where a parameter comes from in an autoencoder; None if it has no counterpart there."""
     if block := BLOCK.fullmatch(path):
         modality = streams.modality(block[2])
         return Take(f"{encoders.block(modality, int(block[1]))}/{block[3]}")
@@ -186,7 +186,7 @@ def _from_encoder(
 
 
 def _last_norm(streams: Streams, encoders: Encoders, source: Mapping[str, Any]) -> str | None:
-    """Where the autoencoder's last LayerNorm lies; None if each modality has one, or none has."""
+    """The path of the autoencoder's last LayerNorm; None unless there is exactly one."""
     norm = encoders.norm(streams.modalities)
     return norm if f"{norm}/scale" in source else None
 
@@ -198,7 +198,8 @@ def _check_same_grid(
     source: Mapping[str, Any],
     inputs: tuple[Inputs | None, Inputs | None],
 ) -> None:
-    """A ValueError if the positions of `path` are those of another grid, of as many places even."""
+    """Errors: ValueError if the grids of the positions differ, even with the same number of
+    them."""
     grids = []
     for where, params, seen in zip((path, take.path), (target, source), inputs, strict=True):
         embedding = where.replace("posembed_input", "embedding").removeprefix("Transformer/")
@@ -209,10 +210,10 @@ def _check_same_grid(
     new, old = grids
     if new is not None and old is not None and old != new:
         raise UserError(
-            f"{take.path} are positions over {by_times(old)} tokens, and {path} over "
-            f"{by_times(new)}: learned positions of an autoencoder are not resampled. Give this "
-            "run as many frames, rows and columns as the autoencoder saw, or name it in "
-            "allow_fresh."
+            f"{take.path} has positions for {by_times(old)} tokens, and {path} for "
+            f"{by_times(new)}. Learned positions of an autoencoder are not resampled: use as many "
+            "frames, rows and columns as the autoencoder was trained with, or name the path in "
+            "allow_random."
         )
 
 
@@ -232,7 +233,7 @@ def _with_zero_row(table: np.ndarray) -> np.ndarray:
 
 
 def _left_behind(target: Mapping[str, Any], streams: Streams, encoders: Encoders) -> list[str]:
-    """What of an autoencoder has no place in the target."""
+    """Patterns of the parts of an autoencoder that the target lacks."""
     unused = [DECODER]
     unused += [] if any(re.fullmatch(CLASS_TOKENS, path) for path in target) else ["cls"]
     for modality in {"rgb", "spectrogram"} - set(streams.modalities):
@@ -247,7 +248,7 @@ def _left_behind(target: Mapping[str, Any], streams: Streams, encoders: Encoders
 def _from_image(
     path: str, leaf: Any, *, grids: Mapping[str, Sequence[int]], kernel: str, **image: Any
 ) -> Take:
-    """What a parameter of MBT takes from a ViT."""
+    """Where a parameter of MBT comes from in a ViT."""
     table = f"Transformer/{TABLE}"
     if block := BLOCK.fullmatch(path):
         return Take(f"Transformer/encoderblock_{block[1]}/{block[3]}")
@@ -257,7 +258,7 @@ def _from_image(
     if match := POSITIONS.fullmatch(path):
         modality = "spectrogram" if match[2] else "rgb"
         if modality not in grids:
-            raise UserError(f"grids says nothing of {modality}, which the model takes.")
+            raise UserError(f"grids lacks {modality}, an input of the model.")
         grid = (1, *grids[modality]) if len(grids[modality]) == 2 else grids[modality]
         return take_positions(table, grid=grid, **image)
     if path == "bottleneck":
@@ -266,7 +267,7 @@ def _from_image(
 
 
 def _take_bottlenecks(path: str, number: int, *, class_token: bool, **image: Any) -> Take:
-    """The image's positions, resampled to `number` places, that of a class token among them."""
+    """The image's positions, resampled to `number` places, including that of a class token."""
     number -= class_token
     rows = max(n for n in range(1, math.isqrt(number) + 1) if number % n == 0)
     grid = (1, rows, number // rows)

@@ -1,4 +1,4 @@
-"""Starts a multiview transformer from image models, one a view, or from another one."""
+"""Starts a multiview transformer from image models, one per view, or from another MTV."""
 
 import dataclasses
 import functools
@@ -23,7 +23,7 @@ from scenic_video.weights.image_models import (
     take_positions,
     token_grid,
 )
-from scenic_video.weights.initialize import Params, Report, Take, initialize
+from scenic_video.weights.initialize import LoadReport, Params, Take, initialize
 from scenic_video.weights.resampling import resample_leading_axes
 
 GLOBAL = "(global_encoder|cls_global).*"
@@ -31,13 +31,13 @@ EXCHANGE = (
     r"bottleneck|MultiviewEncoder/bottleneck_linear_.*|MultiviewEncoder/.*/cross_attention_.*"
     r"|MultiviewEncoder/.*/(fusion_ln|MlpBlock_0/fusion)/.*"
 )
-"""What views exchange information by; no image model has it."""
+"""The layers through which views exchange information; no image model has them."""
 
 Inputs = Mapping[str, Sequence[int]]
-"""The size of what a model sees, {"rgb": (frames, rows, columns)}."""
+"""The sizes of a model's inputs, {"rgb": (frames, rows, columns)}."""
 
 UNUSED = "((Transformer/)?encoder_norm|pre_logits|MAPHead_0|output_projection)/.*"
-"""What views do not take from an image model: they have no LayerNorm at their end, and no head."""
+"""The parts of an image model that views lack: the last LayerNorm and the head."""
 
 IMAGE_NAMES = (
     (r"MultiviewEncoder/(?:cross_view_)?encoderblock_(\d+)(?:_view\d+)?", r"encoderblock_\1"),
@@ -47,7 +47,7 @@ IMAGE_NAMES = (
     (r"/mlp_view\d+", "/MlpBlock_0"),
     (r"^encoderblock", "Transformer/encoderblock"),
 )
-"""What in a path of a view is called otherwise in an image model."""
+"""The parts of a view's paths that have other names in an image model."""
 
 
 def from_image_models(
@@ -61,24 +61,26 @@ def from_image_models(
     inputs: Inputs | None = None,
     source_inputs: Inputs | Sequence[Inputs] | None = None,
     kernel: str = "central_frame",
-    allow_fresh: Sequence[str] = (),
+    allow_random: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
-) -> tuple[dict[str, Any], Report]:
-    """Parameters `target` of an MTV with the values of ViTs, and a report.
+) -> tuple[dict[str, Any], LoadReport]:
+    """The parameters `target` of an MTV, initialised from ViTs, and a report.
 
-    There is a ViT for every view, from the coarsest to the finest; or `sources` names the views
-    that have one, as they are written ("B/2"), in the order of `source`, and `views` are the
-    model's; the others stay fresh. `grids` are how many tokens a frame of these views has over
-    rows and columns (mel bins: 1 row), `source_grids` those of their images; where they are not
-    given, `inputs` and `source_inputs` may tell, the sizes of what this model and each of the
-    others sees, {"rgb": (frames, rows, columns)}. Positions are resampled as `take_positions` says,
-    or averaged over rows for audio; the class token is repeated for every time; the kernel follows
-    `inflate_kernel` by `kernel`. Is the patch of another size, it is resampled, its values
-    unscaled; has the input other channels than three, the kernel takes of equal ones what it would
-    of a grey image. Cross-view parts, global encoder and head stay fresh.
+    `source` holds one ViT per view, from the coarsest to the finest. Alternatively `sources` lists
+    the views that have one, as they are written ("B/2") and in the order of `source`, with the
+    model's `views`; the other views are randomly initialised. `grids` is the number of tokens of a
+    frame over rows and columns for each of these views (1 row of mel bins for audio), and
+    `source_grids` that of their images. If not given, they follow from the input sizes `inputs` and
+    `source_inputs` of this model and each of the others, {"rgb": (frames, rows, columns)}.
 
-    Anything else that does not match is an error, unless declared as in `initialize`; source
-    paths start with the view, "view0/Transformer/...".
+    Positions are resampled (see `take_positions`), and for audio averaged over rows. The class
+    token is repeated for each time step. Kernels are inflated by `inflate_kernel` with the method
+    `kernel`; patches of another size are resampled without scaling their values; for another number
+    of channels, equal channels give the tokens of a grey image. Cross-view layers, the global
+    encoder and the head are randomly initialised.
+
+    Any other mismatch is an error, unless it is declared as in `initialize`; source paths start
+    with the view, "view0/Transformer/...".
     """
     models = [source] if isinstance(source, Mapping) else list(source)
     flat_target = flatten_dict(dict(target), sep="/")
@@ -88,8 +90,8 @@ def from_image_models(
     given = {"grids": grids, "source_grids": source_grids, "source_inputs": seen}
     _check_one_each(started, source=models, **given)
     joint = {f"view{view}": model for view, model in zip(started, models, strict=True)}
-    fresh = [HEAD, GLOBAL, EXCHANGE]
-    fresh += [rf".*view{view}(/.*)?" for view in range(num_views) if view not in started]
+    random = [HEAD, GLOBAL, EXCHANGE]
+    random += [rf".*view{view}(/.*)?" for view in range(num_views) if view not in started]
     image = _Images(
         target=Tables(flat_target, dict(zip(started, grids, strict=True)) if grids else {}, inputs),
         source=flatten_dict(joint, sep="/"),
@@ -103,7 +105,7 @@ def from_image_models(
         target=target,
         source=joint,
         takes={path: image.take(path) for path in flat_target if view_of(path) in started},
-        allow_fresh=[*present(fresh, flat_target), *allow_fresh],
+        allow_random=[*present(random, flat_target), *allow_random],
         allow_unused=[rf"view\d+/{UNUSED}", *class_token, *allow_unused],
     )
 
@@ -116,16 +118,16 @@ def from_multiview_model(
     source_grids: Grids | None = None,
     inputs: Inputs | None = None,
     source_inputs: Inputs | None = None,
-    allow_fresh: Sequence[str] = (),
+    allow_random: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
-) -> tuple[dict[str, Any], Report]:
-    """Parameters `target` of an MTV with those of another, `source`, of the same architecture.
+) -> tuple[dict[str, Any], LoadReport]:
+    """The parameters `target` of an MTV, initialised from another MTV of the same architecture.
 
-    Clips and tubelets may be others: positions are resampled over rows and columns, kernels over
-    their extent, class tokens, bottlenecks and the positions of the global encoder over time. Rows
-    and columns are those of `grids` and `source_grids`, one a view from the coarsest, or those of
-    `inputs` and `source_inputs`, the sizes {"rgb": (frames, rows, columns)} that the two models
-    see. The head is fresh.
+    The sizes of clips and tubelets may differ: positions are resampled over rows and columns,
+    kernels over their extent; class tokens, bottlenecks and the positions of the global encoder
+    over time. Rows and columns are given by `grids` and `source_grids`, one per view from the
+    coarsest, or by the input sizes `inputs` and `source_inputs` of the two models, {"rgb": (frames,
+    rows, columns)}. The head is randomly initialised.
     """
     flat_target = flatten_dict(dict(target), sep="/")
     flat_source = flatten_dict(dict(source), sep="/")
@@ -135,14 +137,14 @@ def from_multiview_model(
         target=target,
         source=source,
         takes={path: resampled(path, old, new) for path in flat_target},
-        allow_fresh=[HEAD, *allow_fresh],
+        allow_random=[HEAD, *allow_random],
         allow_unused=[HEAD, *allow_unused],
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Images:
-    """Where the parameters of views come from, in the image models "view0/...", "view1/..."."""
+    """Where parameters of views come from in the image models "view0/...", "view1/..."."""
 
     target: Tables
     source: Mapping[str, Any]
@@ -151,11 +153,11 @@ class _Images:
     kernel: str
 
     def check(self) -> None:
-        """A ValueError if a source is a model of videos."""
+        """Errors: ValueError if a source is a video model."""
         for view in self.grids:
             require_image_model(
                 self.source.get(f"view{view}/embedding/kernel"),
-                instead=f"View {view} starts from a ViT, and a whole MTV by from_multiview_model.",
+                instead=f"Start view {view} from a ViT, or all of MTV with from_multiview_model.",
             )
 
     def take(self, path: str) -> Take:
@@ -176,7 +178,7 @@ class _Images:
         return Take(f"view{view}/{path}")
 
     def _kernel(self, view: int, shape: tuple[int, ...]) -> Take:
-        """As `take_kernel`, and patches of another size are resampled."""
+        """As `take_kernel`, but patches of another size are resampled."""
         take = take_kernel(f"view{view}/embedding/kernel", shape, inflation=self.kernel)
         patch = self.source[take.path].shape[:2] if take.path in self.source else shape[-4:-2]
         if patch == shape[-4:-2]:
@@ -185,14 +187,14 @@ class _Images:
         return Take(take.path, lambda image: take(resample_leading_axes(image, shape[-4:-2])), name)
 
     def _positions(self, view: int) -> Take:
-        """As `take_positions`; audio, which has one row, takes the mean of an image's rows."""
+        """As `take_positions`; audio has one row, the mean over an image's rows."""
         path, image_grid = f"view{view}/Transformer/{TABLE}", self._image_grid(view)
         rows, columns = self.target.grid(view) or image_grid or (1, self.target.num_places(view))
         if rows * columns != self.target.num_places(view):
             raise UserError(
-                f"View {view} has {self.target.num_places(view)} positions a frame, its image "
-                f"model {by_times((rows, columns))}; over which rows and columns the former lie is "
-                "not known. State init.grids, the rows and columns of every view."
+                f"View {view} has {self.target.num_places(view)} positions per frame and its image "
+                f"model {by_times((rows, columns))}, but the rows and columns of the view are "
+                "unknown. Set init.grids, the rows and columns of each view."
             )
         class_token = f"cls_view{view}" in self.target.params
         averages = rows == 1 and image_grid is not None and image_grid[0] > 1
@@ -206,10 +208,10 @@ class _Images:
         if not averages:
             return take
         how = functools.partial(_mean_of_rows, take=take, num_tokens=int(class_token))
-        return Take(path, how, f"{take.name}, the mean of its rows")
+        return Take(path, how, f"{take.name}, mean over rows")
 
     def _image_grid(self, view: int) -> tuple[int, ...] | None:
-        """Rows and columns of the positions of a view's image model; None if not known."""
+        """Rows and columns of the positions of a view's image model; None if unknown."""
         if (stated := self.grids[view]) is not None:
             return tuple(stated)
         kernel = self.source.get(f"view{view}/embedding/kernel")
@@ -218,7 +220,7 @@ class _Images:
 
 def _mean_of_rows(table: np.ndarray, *, take: Take, num_tokens: int) -> np.ndarray:
     tokens, places = np.split(take(table)[0], [num_tokens])
-    side = math.isqrt(len(places))  # audio's columns, to which the rows were resampled too
+    side = math.isqrt(len(places))  # the columns of audio; the rows were resampled to as many
     return joined(tokens, places.reshape(side, side, -1).mean(axis=0))
 
 
@@ -226,8 +228,8 @@ def _check_one_each(started: Sequence[int], **given: Sequence[Any] | None) -> No
     for name, values in given.items():
         if values is not None and len(values) != len(started):
             raise UserError(
-                f"{len(started)} views are to start from image models, but `{name}` has "
-                f"{len(values)}. Give one a view, coarse to fine, or name some views in `sources`."
+                f"{len(started)} views start from image models, but `{name}` has {len(values)} "
+                "entries. Give one per view, coarse to fine, or list some views in `sources`."
             )
 
 
@@ -236,17 +238,17 @@ def _repeat_class_token(token: np.ndarray, *, times: int) -> np.ndarray:
 
 
 def _numbers(sources: Sequence[Any], views: Views | None, num_views: int) -> list[int]:
-    """The numbers of named views, counted from the coarsest."""
+    """The numbers of the named views, counted from the coarsest."""
     known = read_views(views) if views is not None else ()
     if len(known) != num_views:
         raise UserError(
-            f"`sources` names views of the model, which has {num_views}; `views`, which should be "
-            f"those of the model, has {len(known)}."
+            f"`views` must be the {num_views} views of the model, so that `sources` can name some; "
+            f"got {len(known)}."
         )
     numbers = []
     for name in sources:
         (view,) = read_views(name if isinstance(name, str) else [name])
         if known.count(view) != 1:
-            raise UserError(f"Of the views {views!r}, {known.count(view)} are {name!r}, not one.")
+            raise UserError(f"{known.count(view)} of the views {views!r} are {name!r}, not one.")
         numbers.append(known.index(view))
     return numbers

@@ -1,4 +1,4 @@
-"""What a multiview transformer takes from another over clips or tubelets of other sizes."""
+"""Parameters of a multiview transformer, resampled to clips or tubelets of other sizes."""
 
 import dataclasses
 import functools
@@ -18,13 +18,13 @@ from scenic_video.weights.resampling import resample, resample_leading_axes
 
 GLOBAL_POSITIONS = f"global_encoder/{TABLE}"
 Grids = Sequence[Extents]
-"""Rows and columns of tokens in a frame, of every view from the coarsest."""
+"""Rows and columns of tokens in a frame, for each view from the coarsest."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Tables:
-    """The parameters of an MTV, and of how many tokens its tables of positions are: as `grids` say
-    of every view, or the size of its `inputs`, {"rgb": (frames, rows, columns)}."""
+    """The parameters of an MTV and the sizes of its tables of positions, given by the `grids` of
+    its views or by the sizes of its `inputs`, {"rgb": (frames, rows, columns)}."""
 
     params: Mapping[str, Any]
     grids: Grids | Mapping[int, Sequence[int]] | None = None
@@ -32,11 +32,11 @@ class Tables:
 
     @property
     def num_tokens(self) -> int:
-        """Class tokens that lead a frame, and the clip."""
+        """The number of class tokens before a frame, and before the clip."""
         return int("cls_global" in self.params)
 
     def grid(self, view: int | None) -> tuple[int, ...] | None:
-        """Rows and columns of the tokens of a frame; None where that is not known."""
+        """Rows and columns of the tokens of a frame; None if unknown."""
         places = self.num_places(view)
         kernel = self.params.get(f"embedding_view{view}/kernel")
         if self.grids and view is not None:
@@ -49,31 +49,31 @@ class Tables:
             grid = None if grid is None else grid[1:]
         if grid is not None and math.prod(grid) != places:
             raise UserError(
-                f"View {view} has {places} positions a frame, which are not {by_times(grid)}. Give "
-                "`grids`, the rows and columns of every view."
+                f"View {view} has {places} positions per frame, which is not {by_times(grid)}. Set "
+                "`grids`, the rows and columns of each view."
             )
         return grid
 
     def num_places(self, view: int | None) -> int:
-        """How many tokens a frame has, but for its class token."""
+        """The number of tokens of a frame, without its class token."""
         path = f"MultiviewEncoder/posembed_input_view{view}/pos_embedding"
         return self.params[path].shape[1] - self.num_tokens
 
     def lengths(self) -> list[int]:
-        """Over how many times each stretch of the global encoder's positions goes."""
+        """The number of time steps in each section of the global encoder's positions."""
         if "global_encoder_linear_view0/kernel" not in self.params:
             return [self.params[GLOBAL_POSITIONS].shape[1] - self.num_tokens]
         views = [path for path in self.params if re.fullmatch(r"cls_view\d+", path)]
         if not views:
             raise UserError(
-                "Views one after the other (merge='time') without class tokens do not say how long "
-                f"each is, so {GLOBAL_POSITIONS} cannot be resampled. Name it in allow_fresh."
+                "With merge='time' and without class tokens the length of each view is unknown, so "
+                f"{GLOBAL_POSITIONS} cannot be resampled. Name it in allow_random."
             )
         return [self.params[f"cls_view{view}"].shape[1] for view in range(len(views))]
 
 
 def resampled(path: str, old: Tables, new: Tables) -> Take:
-    """What a parameter takes from the one of its name in another MTV."""
+    """How a parameter is taken from the one with its name in another MTV."""
     if path not in old.params:
         return Take(path)
     before, after = old.params[path].shape, new.params[path].shape
@@ -94,7 +94,8 @@ def resampled(path: str, old: Tables, new: Tables) -> Take:
 
 
 def _resampled_frame(path: str, old: Tables, new: Tables) -> Take:
-    """The positions of a frame of a view; as many as before, over unknown rows, are those."""
+    """The positions of a frame of a view; unchanged if their number is, but the rows are
+    unknown."""
     view = view_of(path)
     before, after = old.grid(view), new.grid(view)
     if before is not None and after is not None:
@@ -102,21 +103,20 @@ def _resampled_frame(path: str, old: Tables, new: Tables) -> Take:
     if old.num_places(view) == new.num_places(view):
         return Take(path)
     raise UserError(
-        f"View {view} has {old.num_places(view)} positions a frame in the source, and "
-        f"{new.num_places(view)} here; over which rows and columns they lie is not known, and "
-        "their number does not tell. State init.source_grids and init.grids, the rows and columns "
-        "of every view."
+        f"View {view} has {old.num_places(view)} positions per frame in the source and "
+        f"{new.num_places(view)} here, but their rows and columns are unknown. Set "
+        "init.source_grids and init.grids, the rows and columns of each view."
     )
 
 
 def view_of(path: str) -> int | None:
-    """The view that a parameter belongs to; None for those that belong to none, or to two."""
+    """The view that a parameter belongs to; None if it belongs to none or to two."""
     match = re.search(r"view(\d+)(?:/|$)", path)
     return None if match is None else int(match[1])
 
 
 def joined(tokens: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """A table [1, n, d] of the positions of class tokens, and of a grid [..., d]."""
+    """A table [1, n, d]: the positions of class tokens, then those of a grid [..., d]."""
     return np.concatenate([tokens, places.reshape(-1, places.shape[-1])])[None]
 
 

@@ -19,7 +19,7 @@ from scenic_video.weights.image_models import (
     take_resampled_positions,
     token_grid,
 )
-from scenic_video.weights.initialize import Params, Report, Take, initialize
+from scenic_video.weights.initialize import LoadReport, Params, Take, initialize
 
 TEMPORAL = r"(cls_)?TemporalTransformer.*"
 TIME_ATTENTION = r".*(LayerNorm|MultiHeadDotProductAttention)_time/.*"
@@ -30,10 +30,10 @@ JOINT_NAMES = (
     ("LayerNorm_mlp", "LayerNorm_1"),
     ("MlpBlock(?!_)", "MlpBlock_0"),
 )
-"""What in a path of factorised self-attention is called otherwise in joint attention."""
+"""The parts of paths in factorised self-attention that have other names in joint attention."""
 
 IMAGE_NAMES = (("SpatialTransformer", "Transformer"), *JOINT_NAMES)
-"""What in a path of a ViViT is called otherwise in an image model."""
+"""The parts of paths in a ViViT that have other names in an image model."""
 
 
 def from_image_model(
@@ -44,32 +44,32 @@ def from_image_model(
     source_grid: Extents | None = None,
     source_inputs: Mapping[str, Sequence[int]] | None = None,
     kernel: str = "central_frame",
-    time_attention: str = "fresh",
-    allow_fresh: Sequence[str] = (),
+    time_attention: str = "random",
+    allow_random: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
-) -> tuple[dict[str, Any], Report]:
-    """Parameters `target` of a ViViT with the values of a ViT's, `source`, and a report.
+) -> tuple[dict[str, Any], LoadReport]:
+    """The parameters `target` of a ViViT, initialised from a ViT `source`, and a report.
 
-    `grid` is how many tokens the clip has over time, rows and columns, `source_grid` how many the
-    image has over rows and columns; where that is not given, `source_inputs` may tell it, the size
-    of what the image model sees, {"rgb": (frames, rows, columns)}. Positions are resampled and
-    repeated for every time as `take_positions` says; the tubelet kernel follows `inflate_kernel`
-    by `kernel`. The temporal transformer of a factorised encoder
-    stays fresh. In factorised self-attention the attention over space takes the image's, that
-    over time too with `time_attention` "copy"; "fresh" keeps what the model drew. The head is
-    fresh; a class token of the image is dropped where the clip has none. Anything else that does
-    not match is an error, unless it is declared as in `initialize`.
+    `grid` is the number of tokens of the clip over time, rows and columns, and `source_grid` that
+    of the image over rows and columns. If it is not given, it follows from `source_inputs`, the
+    input size of the image model, {"rgb": (frames, rows, columns)}. Positions are resampled and
+    repeated over time (see `take_positions`); the kernel is inflated by `inflate_kernel` with the
+    method `kernel`. The temporal transformer of a factorised encoder is randomly initialised. In
+    factorised self-attention, attention over space is loaded; attention over time is "random" or a
+    "copy" of it, as `time_attention` says. The head is randomly initialised; the image's class
+    token is dropped if the clip has none. Any other mismatch is an error, unless it is declared as
+    in `initialize`.
     """
     _check_time_attention(time_attention)
     flat_target = flatten_dict(dict(target), sep="/")
     flat_source = flatten_dict(dict(source), sep="/")
-    fresh = [HEAD, TEMPORAL] + ([TIME_ATTENTION] if time_attention == "fresh" else [])
+    random = [HEAD, TEMPORAL] + ([TIME_ATTENTION] if time_attention == "random" else [])
     unused = [HEAD, "MAPHead_0/.*"]
     unused += ["cls"] if not _class_tokens(flat_target) else []
     unused += ["pre_logits/.*"] if "pre_logits/kernel" not in flat_target else []
     patches = flat_source.get("embedding/kernel")
     require_image_model(
-        patches, instead="Take init.target=projects.vivit.pretrained:from_video_model."
+        patches, instead="Use init.target=projects.vivit.pretrained:from_video_model."
     )
     image_grid = source_grid or token_grid(patches, (source_inputs or {}).get("rgb"))
     grids = {"grid": tuple(grid), "image_grid": image_grid}
@@ -81,7 +81,7 @@ def from_image_model(
         target=target,
         source=source,
         takes=takes,
-        allow_fresh=[*present(fresh, flat_target), *allow_fresh],
+        allow_random=[*present(random, flat_target), *allow_random],
         allow_unused=[*unused, *allow_unused],
     )
 
@@ -92,16 +92,16 @@ def from_video_model(
     source: Params,
     grid: Extents,
     source_grid: Extents,
-    time_attention: str = "fresh",
-    allow_fresh: Sequence[str] = (),
+    time_attention: str = "random",
+    allow_random: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
-) -> tuple[dict[str, Any], Report]:
-    """Parameters `target` of a ViViT with those of another, `source`, of the same architecture; or
-    those of factorised self-attention with those of joint attention.
+) -> tuple[dict[str, Any], LoadReport]:
+    """The parameters `target` of a ViViT, initialised from a ViViT of the same architecture, or
+    factorised self-attention from joint attention.
 
-    Both grids are tokens over time, rows and columns; positions are resampled from one to the
-    other. The attention over time that joint attention lacks is as `time_attention` says in
-    `from_image_model`. The head is fresh.
+    Both grids count tokens over time, rows and columns; positions are resampled from one to the
+    other. Attention over time, which joint attention lacks, follows `time_attention` as in
+    `from_image_model`. The head is randomly initialised.
     """
     _check_time_attention(time_attention)
     flat_target = flatten_dict(dict(target), sep="/")
@@ -109,7 +109,7 @@ def from_video_model(
     factorises = not present([TIME_ATTENTION], flat_source)
     names = JOINT_NAMES if factorises else ()
     takes = {path: Take(_renamed(path, names)) for path in flat_target}
-    fresh = [HEAD] + ([TIME_ATTENTION] if factorises and time_attention == "fresh" else [])
+    random = [HEAD] + ([TIME_ATTENTION] if factorises and time_attention == "random" else [])
     axes = {
         f"Transformer/{TABLE}": slice(0, 3),
         f"SpatialTransformer/{TABLE}": slice(1, 3),
@@ -122,20 +122,20 @@ def from_video_model(
         target=target,
         source=source,
         takes=takes,
-        allow_fresh=[*present(fresh, flat_target), *allow_fresh],
+        allow_random=[*present(random, flat_target), *allow_random],
         allow_unused=[HEAD, *allow_unused],
     )
 
 
 def _check_time_attention(time_attention: str) -> None:
-    if time_attention not in ("fresh", "copy"):
-        raise UserError(f"time_attention is 'fresh' or 'copy'; got {time_attention!r}.")
+    if time_attention not in ("random", "copy"):
+        raise UserError(f"time_attention must be 'random' or 'copy'; got {time_attention!r}.")
 
 
 def _from_image(
     path: str, leaf: Any, source: Mapping[str, Any], *, kernel: str, **grids: Any
 ) -> Take:
-    """What a parameter takes from an image model."""
+    """Where a parameter comes from in an image model."""
     if path == "embedding/kernel" and leaf.ndim == 5:
         return take_kernel(path, leaf.shape, inflation=kernel)
     if path == "cls_SpatialTransformer":
@@ -159,8 +159,8 @@ def _image_positions(
     grid: tuple[int, ...],
     image_grid: Sequence[int] | None,
 ) -> Take:
-    """The image's positions, over the frames of a clip: [1, (1 +) t h w, d], or [1, (1 +) h w, d]
-    where frames are encoded one by one."""
+    """The image's positions for a clip: [1, (1 +) t h w, d], or [1, (1 +) h w, d] if frames are
+    encoded one by one."""
     if path.startswith("SpatialTransformer"):
         grid = (1, *grid[1:])
     return take_positions(

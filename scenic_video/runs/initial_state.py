@@ -1,4 +1,5 @@
-"""How a run starts: fresh, from the weights of another run, or from its own last checkpoint."""
+"""How a run starts: from random weights, from the weights of another run, or from its own last
+checkpoint."""
 
 from pathlib import Path
 from typing import Any

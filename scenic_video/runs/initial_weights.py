@@ -18,7 +18,7 @@ from scenic_video.runs.metadata import labels_from_json
 from scenic_video.runs.parts import build_model, build_task
 from scenic_video.trust import check_run
 from scenic_video.weights.heads import head_paths, keep_classes
-from scenic_video.weights.initialize import Report
+from scenic_video.weights.initialize import LoadReport
 
 HEADS = (None, "new", "by_name")
 CURE = (
@@ -141,7 +141,7 @@ def _with_old_head(
         if differing:
             error.add_note(f"The classes differ: {differing[0]}. {CURE}")
         raise
-    if differing and isinstance(report, Report):
+    if differing and isinstance(report, LoadReport):
         loaded = {row.path for row in report.rows if row.source is not None}
         if loaded & set(_paths_of_head(experiment, drawn)):
             raise ConfigError(f"This is the head of other classes: {differing[0]}. {CURE}")
@@ -157,7 +157,7 @@ def _with_new_head(
         raise ConfigError(
             "init.head is set, but no parameter of this model depends on its classes."
         )
-    free = {name: [*node.get(name, ()), *patterns] for name in ("allow_fresh", "allow_unused")}
+    free = {name: [*node.get(name, ()), *patterns] for name in ("allow_random", "allow_unused")}
     return build(dict(node) | free, source=weights, target=drawn)
 
 
@@ -176,7 +176,7 @@ def _with_classes(
         trained=sources[0].labels.classes,
     )
     total = sum(len(names) for names in classes.values())
-    return params, f"{kept} of {total} classes of the head are kept by name, the others are fresh"
+    return params, f"{kept} of {total} classes of the head are kept by name, the others are new"
 
 
 def _paths_of_head(experiment: Experiment, params: Any) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The head of a classifier that starts from another's: drawn anew, or kept class by class name."""
+"""The head of a classifier that starts from another one: new, or kept for classes by name."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from scenic_video.errors import UserError
 from scenic_video.weights.initialize import Params
 
 Classes = Mapping[str, Sequence[str]]
-"""Head -> names of its classes; a model's last axis is all of them, head after head."""
+"""Head -> names of its classes. The last axis of the logits holds them all, head after head."""
 
 
 def head_paths(params: Any, of_one_class_more: Any) -> tuple[str, ...]:
     """The parameters whose shape depends on the number of classes.
 
-    Both are trees of shapes of one model, the second with one class more.
+    Both are trees of shapes of one model; the second has one more class.
     """
     wider: Any = flatten_dict(dict(of_one_class_more), sep="/")
     narrow: Any = flatten_dict(dict(params), sep="/")
@@ -27,29 +27,29 @@ def head_paths(params: Any, of_one_class_more: Any) -> tuple[str, ...]:
 def keep_classes(
     params: Params, source: Params, *, paths: Sequence[str], classes: Classes, trained: Classes
 ) -> tuple[dict[str, Any], int]:
-    """`params` whose head `paths` have the columns of `source` for classes of the same name.
+    """`params` with the columns of `source` in the head `paths` for classes of the same name.
 
-    A class is known by its head and its name. Also returns how many are kept.
+    A class is identified by its head and name. Also returns how many were kept.
     Errors: ValueError where the source has no such head, or none of the classes.
     """
     columns = _columns(trained)
     pairs = [(new, columns[name]) for name, new in _columns(classes).items() if name in columns]
     if not pairs:
         raise UserError(
-            f"None of the classes ({_some(classes)}) is one that these weights know "
-            f"({_some(trained)}). Take init.head='new'."
+            f"None of the classes ({_some(classes)}) is among those of these weights "
+            f"({_some(trained)}). Set init.head='new'."
         )
     flat: Any = flatten_dict(dict(params), sep="/")
     known: Any = flatten_dict(dict(source), sep="/")
     new, old = (list(ids) for ids in zip(*pairs, strict=True))
     for path in paths:
         if path not in known:
-            raise UserError(f"These weights have no {path} to take classes from, by name.")
+            raise UserError(f"These weights have no {path}, so classes cannot be kept by name.")
         values, theirs = np.array(jax.device_get(flat[path])), np.asarray(known[path])
         if theirs.shape[:-1] != values.shape[:-1]:
             raise UserError(
                 f"{path} is {list(values.shape)} here and {list(theirs.shape)} in these weights; "
-                "by name, all but the last axis, the classes, must agree."
+                "to keep classes by name, all axes but the last must agree."
             )
         values[..., new] = theirs[..., old]
         flat[path] = values

@@ -1,4 +1,4 @@
-"""What an image model gives to a model of videos or audio: patch kernels and positions.
+"""Patch kernels and positions of an image model, adapted to a model of videos or audio.
 
 Each function returns the `Take` of one parameter, for `initialize`.
 """
@@ -19,18 +19,18 @@ from scenic_video.weights.initialize import Take
 from scenic_video.weights.resampling import resample
 
 HEAD = "output_projection/.*"
-"""The head of a classifier: another task has other classes."""
+"""The head of a classifier, whose classes depend on the task."""
 
 TABLE = "posembed_input/pos_embedding"
-"""How learned positions end their path, [1, (1 +) places, d]."""
+"""The end of the path of learned positions, [1, (1 +) places, d]."""
 
 
 def take_kernel(path: str, shape: Sequence[int], *, inflation: str = "central_frame") -> Take:
     """The patch kernel [h, w, c, d] at `path`, as one of `shape` [t, h, w, c, d] or [h, w, c, d].
 
-    Over time it is laid out by `inflate_kernel` with the method `inflation`. To another number of
-    channels it is brought by `change_channels`. Patches of another size are not resampled here:
-    they are an error of `initialize`, that shows both shapes.
+    `inflate_kernel` extends it over time with the method `inflation`, and `change_channels` adapts
+    the number of channels. Patches of another size are not resampled: `initialize` raises an error
+    that shows both shapes.
     """
     num_frames = shape[0] if len(shape) == 5 else None
 
@@ -48,8 +48,8 @@ def change_channels(
 ) -> Float[np.ndarray, "*patch channels d"]:
     """A kernel for inputs of another number of channels.
 
-    A grey picture, whose channels are all equal, gives the same tokens as before: the sum over
-    the channels is spread evenly over the new ones.
+    The sum over the channels is divided evenly among the new ones, so that a grey image, whose
+    channels are equal, gives the same tokens.
     """
     if kernel.shape[-2] == channels:
         return kernel
@@ -57,21 +57,21 @@ def change_channels(
 
 
 def require_image_model(kernel: Any, *, instead: str) -> None:
-    """A ValueError if a source with this patch kernel is a model of videos.
+    """Errors: ValueError if a source with this patch kernel is a model of videos.
 
-    `instead` says what starts from such a one.
+    `instead` is the advice that ends the message.
     """
     if getattr(kernel, "ndim", 4) != 5:
         return
     raise UserError(
-        f"The source is a model of videos, not of images: its patch kernel is {list(kernel.shape)} "
-        f"(time, rows, columns, channels, width). {instead}"
+        "The source is a video model, not an image model: its patch kernel is "
+        f"{list(kernel.shape)} (time, rows, columns, channels, width). {instead}"
     )
 
 
 def token_grid(kernel: Any, size: Sequence[int] | None) -> tuple[int, ...] | None:
-    """How many patches of a kernel [*patch, c, d] fit into an input of this size, (frames,) rows
-    and columns, along each axis of the patch; None where one of both is not known."""
+    """The number of patches of a kernel [*patch, c, d] along each of its axes in an input of this
+    size, (frames,) rows and columns; None if either is unknown."""
     if kernel is None or size is None or len(size) < len(kernel.shape) - 2:
         return None
     patch = kernel.shape[:-2]
@@ -87,14 +87,14 @@ def take_positions(
     image_grid: Sequence[int] | None = None,
     table: Any = None,
 ) -> Take:
-    """An image's learned positions at `path` as those over `grid`, time x rows x columns.
+    """An image model's learned positions at `path`, for the `grid` time x rows x columns.
 
-    Over the rows and columns `image_grid` they are resampled; where that is not known they are
-    taken as they are, if there are as many as `grid` has in a frame, and refused otherwise: their
-    number does not tell rows from columns. For every time they are the same. An audio's `grid` is
-    1 x time x mel bins. `class_token` and `image_class_token` say which of the two tables begin
-    with the position of a class token; it is carried over or dropped,
-    and where only the new one does, that of the new `table` is kept as drawn.
+    They are resampled from the rows and columns `image_grid`, and repeated for each time step. If
+    `image_grid` is unknown they are used unchanged, provided that their number is that of a frame
+    of `grid`; otherwise it is an error, since the number does not determine rows and columns. The
+    `grid` of audio is 1 x time x mel bins. `class_token` and `image_class_token` state whether the
+    new and the old table begin with the position of a class token. It is kept or dropped; if only
+    the new one has it, it comes from the randomly initialised `table`.
     """
     times, *size = grid
     how = functools.partial(
@@ -102,12 +102,12 @@ def take_positions(
         grid=tuple(grid),
         image_grid=image_grid,
         tokens=(class_token, image_class_token),
-        drawn=None if table is None or isinstance(table, jax.ShapeDtypeStruct) else table,
+        initial=None if table is None or isinstance(table, jax.ShapeDtypeStruct) else table,
     )
-    name = f"{by_times(size)} as they are"
+    name = f"{by_times(size)} unchanged"
     if image_grid is not None and tuple(image_grid) != tuple(size):
         name = f"resample {by_times(image_grid)} to {by_times(size)}"
-    return Take(path, how, name + (f", at each of {times} times" if times > 1 else ""))
+    return Take(path, how, name + (f", repeated {times} times" if times > 1 else ""))
 
 
 def _spread(
@@ -116,27 +116,27 @@ def _spread(
     grid: tuple[int, ...],
     image_grid: Sequence[int] | None,
     tokens: tuple[bool, bool],
-    drawn: Any,
+    initial: Any,
 ) -> np.ndarray:
-    """A table [1, (1 +) places, d] of an image over `grid`; `tokens` are whether the new and the
-    old one begin with the position of a class token, `drawn` is the new one."""
+    """An image's table [1, (1 +) places, d] over `grid`. `tokens` states whether the new and the
+    old table begin with the position of a class token; `initial` is the new one."""
     times, *size = grid
     classes, places = np.split(table[0], [int(tokens[1])])
-    if tokens == (True, False) and drawn is not None:
-        classes = np.asarray(drawn)[0, :1]
+    if tokens == (True, False) and initial is not None:
+        classes = np.asarray(initial)[0, :1]
     if image_grid is None and len(places) != math.prod(size):
         raise UserError(
-            f"The source has {len(places)} positions, and this model {by_times(size)} in a frame; "
-            "over which rows and columns they lie is not known, and their number does not tell. "
-            "State it as init.source_grid=(rows, columns) (of several sources "
-            "init.source_grids=((rows, columns), ...)), if it is a model of images."
+            f"The source has {len(places)} positions and this model {by_times(size)} in a frame, "
+            "but the rows and columns of the source are unknown. If it is an image model, set "
+            "init.source_grid=(rows, columns), or for several sources "
+            "init.source_grids=((rows, columns), ...)."
         )
     image_grid = tuple(image_grid or size)
     if math.prod(image_grid) != len(places) or len(image_grid) != len(size):
         raise UserError(
-            f"The source has {len(places)} positions, which are not those of an image of "
-            f"{by_times(image_grid)} patches. A model of videos starts by from_video_model; for "
-            "one of images state init.source_grid=(rows, columns)."
+            f"The source has {len(places)} positions, which does not match an image of "
+            f"{by_times(image_grid)} patches. For a video model use from_video_model; for an image "
+            "model set init.source_grid=(rows, columns)."
         )
     places = resample(places.reshape(*image_grid, -1), size).reshape(-1, table.shape[-1])
     places = np.tile(places, (times, 1))
@@ -146,9 +146,9 @@ def _spread(
 def take_resampled_positions(
     path: str, *, old: Sequence[int], new: Sequence[int], class_token: bool = True
 ) -> Take:
-    """Learned positions at `path` over a grid `old`, with or without one of a class token before
-    them, as those over a grid `new` of as many axes; that of a class token is kept, or with
-    `class_token=False` dropped."""
+    """Learned positions at `path`, resampled from the grid `old` to the grid `new` with the same
+    number of axes. A position of a class token in front of them is kept, or dropped with
+    `class_token=False`."""
     old, new = tuple(old), tuple(new)
     if old == new and class_token:
         return Take(path)
@@ -157,7 +157,7 @@ def take_resampled_positions(
         num_tokens = table.shape[1] - math.prod(old)
         if num_tokens not in (0, 1):
             raise UserError(
-                f"A table of {table.shape[1]} positions is not one over {by_times(old)}."
+                f"A table of {table.shape[1]} positions does not match a grid of {by_times(old)}."
             )
         tokens, places = np.split(table[0], [num_tokens])
         places = resample(places.reshape(*old, -1), new).reshape(-1, table.shape[-1])
@@ -167,11 +167,11 @@ def take_resampled_positions(
 
 
 def present(patterns: Sequence[str], paths: Iterable[str]) -> list[str]:
-    """The patterns that match some whole path; `initialize` refuses those that match none."""
+    """The patterns that match a whole path; `initialize` raises an error for the others."""
     paths = list(paths)
     return [p for p in patterns if any(re.fullmatch(p, path) for path in paths)]
 
 
 def by_times(sizes: Sequence[int]) -> str:
-    """Sizes as people write them, "2 x 14 x 14"."""
+    """Sizes in the form "2 x 14 x 14"."""
     return " x ".join(map(str, sizes))

@@ -1,4 +1,4 @@
-"""Starts a model from the weights of another, and accounts for every array on both sides."""
+"""Initialises a model from the weights of another, accounting for every array on both sides."""
 
 import collections
 import dataclasses
@@ -15,12 +15,12 @@ from scenic_video.errors import UserError
 from scenic_video.text_tables import text_table
 
 Params = Mapping[str, Any]
-"""Nested dicts of arrays; in messages and patterns a leaf is called by its path "a/b/kernel"."""
+"""Nested dicts of arrays; messages and patterns name a leaf by its path, "a/b/kernel"."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Take:
-    """Where a parameter comes from: a path in the source, and what is done to the array there."""
+    """Where a parameter comes from: a path in the source, and how that array is transformed."""
 
     path: str
     transform: Callable[[np.ndarray], Any] | None = None
@@ -32,8 +32,8 @@ class Take:
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """One parameter of the started model: from where (None: it stays as drawn), how, and shape."""
+class Origin:
+    """Where a parameter was loaded from (None: it stays random), how, and its shape."""
 
     path: str
     source: str | None
@@ -42,10 +42,10 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
-    """What became of every parameter. As a string, a table in which equal layers share a line."""
+class LoadReport:
+    """The origin of every parameter. As a string, a table in which equal layers share a line."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[Origin, ...]
     unused: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Report:
         table = [text_table(("parameter", "from", "transform", "shape", "layers"), rows)]
         loaded = sum(row.source is not None for row in self.rows)
         table.append(
-            f"{loaded} parameters loaded, {len(self.rows) - loaded} fresh, "
+            f"{loaded} parameters loaded, {len(self.rows) - loaded} randomly initialised, "
             f"{len(self.unused)} of the source not used"
         )
         return "\n".join(table + [f"not used: {path}" for path in self.unused])
@@ -65,24 +65,25 @@ def initialize(
     target: Params,
     source: Params,
     takes: Mapping[str, Take] | None = None,
-    allow_fresh: Sequence[str] = (),
+    allow_random: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
-) -> tuple[dict[str, Any], Report]:
+) -> tuple[dict[str, Any], LoadReport]:
     """`target` with the values of `source`, and a report.
 
-    `takes` says by path where each parameter comes from; without it, from the one of the same
-    path. `allow_fresh` are regular expressions of whole paths that keep the target's own values,
-    even if the source has some; `allow_unused` those of source arrays that go nowhere. Whatever
-    is neither loaded nor declared, or does not fit, is a ValueError that lists it.
+    `takes` maps the path of a parameter to where it comes from; without it, parameters come from
+    the same path in the source. `allow_random` holds regular expressions of whole paths that keep
+    the target's own values, even if the source has some; `allow_unused` those of source arrays that
+    are not used. Errors: ValueError that lists what is neither loaded nor declared, or does not
+    fit.
     """
     flat_target, flat_source = _flatten(target), _flatten(source)
     takes = {path: Take(path) for path in flat_target} if takes is None else takes
-    problems = _unmatched(allow_fresh, flat_target)
+    problems = _unmatched(allow_random, flat_target)
     params, rows = {}, []
     for path, leaf in flat_target.items():
-        if _matches(path, allow_fresh):
-            problems += _undrawn(path, leaf)
-            params[path], row = leaf, Row(path, None, "", tuple(leaf.shape))
+        if _matches(path, allow_random):
+            problems += _abstract(path, leaf)
+            params[path], row = leaf, Origin(path, None, "", tuple(leaf.shape))
         elif path not in takes or takes[path].path not in flat_source:
             problems.append(_missing(path, takes.get(path), flat_source))
             continue
@@ -95,18 +96,18 @@ def initialize(
                 continue
             problems += _misfit(path, leaf, take, value)
             params[path] = value.astype(leaf.dtype)
-            row = Row(path, take.path, take.name, tuple(leaf.shape))
+            row = Origin(path, take.path, take.name, tuple(leaf.shape))
         rows.append(row)
     used = {row.source for row in rows}
     unused = tuple(path for path in flat_source if path not in used)
     problems += [
-        f"source {path} {list(flat_source[path].shape)} is not used; allow_unused does not name it"
+        f"source {path} {list(flat_source[path].shape)} is not used, and not in allow_unused"
         for path in unused
         if not _matches(path, allow_unused)
     ]
     if problems:
         raise UserError("These weights do not start this model:\n  " + "\n  ".join(problems))
-    return unflatten_dict(params, sep="/"), Report(tuple(rows), unused)
+    return unflatten_dict(params, sep="/"), LoadReport(tuple(rows), unused)
 
 
 def _flatten(params: Params) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def _matches(path: str, patterns: Sequence[str]) -> bool:
 
 def _unmatched(patterns: Sequence[str], target: Mapping[str, Any]) -> list[str]:
     return [
-        f"allow_fresh {pattern!r} matches no parameter{_near(pattern, target)}"
+        f"allow_random {pattern!r} matches no parameter{_near(pattern, target)}"
         for pattern in patterns
         if not any(re.fullmatch(pattern, path) for path in target)
     ]
@@ -127,7 +128,7 @@ def _unmatched(patterns: Sequence[str], target: Mapping[str, Any]) -> list[str]:
 
 def _missing(path: str, take: Take | None, source: Mapping[str, Any]) -> str:
     if take is None:
-        return f"{path} comes from nowhere; load it, or name it in allow_fresh"
+        return f"{path} is not loaded from anywhere; load it, or name it in allow_random"
     return f"{path} needs {take.path}, which the source lacks{_near(take.path, source)}"
 
 
@@ -138,10 +139,10 @@ def _misfit(path: str, leaf: Any, take: Take, value: np.ndarray) -> list[str]:
     return [f"{path} is {list(leaf.shape)}, but {take.path}{how} gives {list(value.shape)}"]
 
 
-def _undrawn(path: str, leaf: Any) -> list[str]:
-    """An abstract leaf that is left as it is would reach training as no array at all."""
+def _abstract(path: str, leaf: Any) -> list[str]:
+    """An abstract leaf that is not loaded has no values to train."""
     if isinstance(leaf, jax.ShapeDtypeStruct):
-        return [f"{path} is to stay fresh, but the target has only its shape"]
+        return [f"{path} is to stay random, but the target has only its shape"]
     return []
 
 
@@ -150,9 +151,9 @@ def _near(path: str, known: Mapping[str, Any]) -> str:
     return f"; near: {', '.join(matches)}" if matches else ""
 
 
-def _line(row: Row) -> tuple[str, str, str, str]:
+def _line(row: Origin) -> tuple[str, str, str, str]:
     def any_layer(path: str) -> str:
         return re.sub(r"block_\d+", "block_*", path)
 
-    source = "(fresh)" if row.source is None else any_layer(row.source)
+    source = "(random)" if row.source is None else any_layer(row.source)
     return any_layer(row.path), source, row.transform, str(list(row.shape))

@@ -82,9 +82,9 @@ def test_one_encoder_starts_both_streams_which_compute_what_it_did(encoder, fiel
     params, report = from_autoencoder(target=parameters(model, **INPUTS), source=source)
     expected = encoded(source_model, source, **INPUTS)
     assert_close(tokens_of(model, params, **INPUTS), {name: expected[name] for name in order})
-    fresh = {row.path for row in report.rows if row.source is None}
+    random = {row.path for row in report.rows if row.source is None}
     head = "ProjectionHeadAndClassifier_0/output_projection/"
-    assert fresh - {"bottleneck"} == {head + "kernel", head + "bias"}
+    assert random - {"bottleneck"} == {head + "kernel", head + "bias"}
     assert all("ecoder" in p or "mask_token" in p or "output_pro" in p for p in report.unused)
 
 
@@ -108,10 +108,10 @@ def test_learned_positions_of_another_grid_of_as_many_tokens_are_refused():
     model = PretrainedViT(**ONE, patch_size=(2, 8, 8), positions="learned")
     target = parameters(model, rgb=jnp.zeros((1, 8, 8, 16, 3)))
     seen: Any = {"inputs": {"rgb": (8, 8, 16)}, "source_inputs": {"rgb": (4, 16, 16)}}
-    message = "positions over 2 x 2 x 2 tokens, .* over 4 x 1 x 2: .* not resampled"
+    message = "positions for 2 x 2 x 2 tokens, .* for 4 x 1 x 2. .* not resampled"
     with pytest.raises(ValueError, match=message):
         from_autoencoder(target=target, source=source, **seen)
-    seen["allow_fresh"], seen["allow_unused"] = [["posembed_input/.*"]] * 2
+    seen["allow_random"], seen["allow_unused"] = [["posembed_input/.*"]] * 2
     _, report = from_autoencoder(target=target, source=source, **seen)
     assert "posembed_input/pos_embedding" in report.unused
 
@@ -166,12 +166,12 @@ def test_joint_layers_follow_the_unimodal_ones_in_both_streams(order):
     assert "Transformer_rgb/encoder_norm/scale" in report.unused
 
 
-def test_separate_encoders_leave_the_common_norm_fresh():
+def test_separate_encoders_leave_the_common_norm_random():
     source = parameters(Audiovisual(**BOTH, encoder="separate"), seed=1, **INPUTS)
     target = parameters(PretrainedMBT(**FINE), **INPUTS)
     params, report = from_autoencoder(target=target, source=source)
-    fresh = [row.path for row in report.rows if row.source is None]
-    assert {"Transformer/encoder_norm/scale", "Transformer/encoder_norm/bias"} <= set(fresh)
+    random = [row.path for row in report.rows if row.source is None]
+    assert {"Transformer/encoder_norm/scale", "Transformer/encoder_norm/bias"} <= set(random)
     jax.tree.map(
         np.testing.assert_array_equal,
         params["Transformer"]["encoderblock_2_spec"],
@@ -231,8 +231,8 @@ def test_a_class_token_that_was_not_there_has_no_position():
         old = source[f"posembed_input{name or '_rgb'}"]["pos_embedding"]
         np.testing.assert_array_equal(table[:, 1:], old)
         assert (table[:, 0] == 0).all()
-    fresh = {row.path for row in report.rows if row.source is None}
-    assert {"cls", "clsspectrogram"} <= fresh
+    random = {row.path for row in report.rows if row.source is None}
+    assert {"cls", "clsspectrogram"} <= random
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ PICTURES = jnp.zeros((1, 24, 24, 3))
 GRIDS = {"rgb": (2, 2, 2), "spectrogram": (3, 2)}
 
 
-@pytest.mark.parametrize("bottlenecks", ["fresh", "positions"])
+@pytest.mark.parametrize("bottlenecks", ["random", "positions"])
 @pytest.mark.parametrize("classifier", ["gap", "token"])
 def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
     source = parameters(ViT(**IMAGE, classifier=classifier), seed=1, rgb=PICTURES)
@@ -274,7 +274,7 @@ def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
     params, report = from_image_model(
         target=target, source=source, grids=GRIDS, source_grid=(3, 3), bottlenecks=bottlenecks
     )
-    assert "resample 3 x 3 to 2 x 2, at each of 2 times" in str(report)
+    assert "resample 3 x 3 to 2 x 2, repeated 2 times" in str(report)
     assert "resample 3 x 3 to 3 x 2" in str(report)
     first = int(classifier == "token")
     blocks = params["Transformer"]
@@ -294,7 +294,7 @@ def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
     kernel = source["embedding"]["kernel"]
     summed = params["embedding_spectrogram"]["kernel"]
     np.testing.assert_allclose(summed, kernel.sum(axis=2, keepdims=True), atol=1e-6)
-    if bottlenecks == "fresh":
+    if bottlenecks == "random":
         np.testing.assert_array_equal(params["bottleneck"], target["bottleneck"])
     else:
         assert params["bottleneck"].shape == (1, 2 + first, 24)
@@ -305,7 +305,7 @@ def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"grids": {"rgb": (2, 2, 2)}}, "grids says nothing of spectrogram"),
+        ({"grids": {"rgb": (2, 2, 2)}}, "grids lacks spectrogram"),
         ({"bottlenecks": "zeros"}, "start from one of .*got 'zeros'"),
         ({"grids": GRIDS | {"rgb": (4, 2, 2)}}, r"posembed_input/pos_embedding is \[1, 8, 24\]"),
     ],
@@ -323,10 +323,10 @@ def test_mbt_takes_no_model_of_videos_for_one_of_images_and_guesses_no_grid():
     target = parameters(MBT(**FINE), **INPUTS)
     video = SpatioTemporalAttention(**SIZE, num_classes=3, tubelet_size=(2, 8, 8))
     source = parameters(video, rgb=INPUTS["rgb"])
-    with pytest.raises(ValueError, match=r"kernel is \[2, 8, 8, 3, 24\].*by from_autoencoder"):
+    with pytest.raises(ValueError, match=r"kernel is \[2, 8, 8, 3, 24\].*with from_autoencoder"):
         from_image_model(target=target, source=source, grids=GRIDS)
     source = parameters(ViT(**IMAGE), rgb=PICTURES)
-    with pytest.raises(ValueError, match="9 positions, and this model 2 x 2.*number does not tell"):
+    with pytest.raises(ValueError, match="9 positions and this model 2 x 2.*rows and columns"):
         from_image_model(target=target, source=source, grids=GRIDS)
     _, report = from_image_model(
         target=target, source=source, grids=GRIDS, source_inputs={"rgb": (1, 24, 24)}

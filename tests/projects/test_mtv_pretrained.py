@@ -92,9 +92,9 @@ def test_what_no_image_model_has_stays_as_drawn():
     _, report = from_image_models(
         target=target, source=[image_model(view)[1] for view in (COARSE, FINE)]
     )
-    fresh = [row.path for row in report.rows if row.source is None]
+    random = [row.path for row in report.rows if row.source is None]
     known = r"(bottleneck|global_encoder|cls_global|output_projection|.*bottleneck_linear).*"
-    assert fresh and all(re.fullmatch(known, path) for path in fresh)
+    assert random and all(re.fullmatch(known, path) for path in random)
     assert all(re.search("encoder_norm|output_projection", path) for path in report.unused)
 
 
@@ -114,7 +114,7 @@ def test_sources_may_name_the_views_they_are_for():
     assert "view1/Transformer/encoderblock_*" in str(report)
     with pytest.raises(ValueError, match="2 views .* `source` has 1"):
         from_image_models(target=target, source=source)
-    with pytest.raises(ValueError, match="0 are 'B/2'"):
+    with pytest.raises(ValueError, match="are 'B/2', not one"):
         from_image_models(target=target, source=source, views=(COARSE, FINE), sources=["B/2"])
 
 
@@ -139,11 +139,13 @@ def test_a_patch_of_another_size_and_place_is_resampled():
         assert words in str(report)
     _, same = begin(inputs={"rgb": (4, 24, 24)}, source_inputs={"rgb": (1, 24, 24)})
     assert str(same) == str(report)
-    with pytest.raises(ValueError, match="9 positions, and this model 2 x 3.*source_grids"):
+    with pytest.raises(ValueError, match="9 positions and this model 2 x 3.*source_grids"):
         begin(grids=[(2, 3)])
-    with pytest.raises(ValueError, match="6 positions a frame, its image model 3 x 3.*init.grids"):
+    with pytest.raises(
+        ValueError, match="6 positions per frame and its image model 3 x 3.*init.grids"
+    ):
         begin(source_grids=[(3, 3)])
-    with pytest.raises(ValueError, match="6 positions a frame.*grids"):
+    with pytest.raises(ValueError, match="6 positions per frame.*grids"):
         begin(grids=[(3, 3)], source_grids=[(3, 3)])
 
 
@@ -152,7 +154,7 @@ def test_a_view_starts_from_no_model_of_videos():
         hidden_size=16, mlp_dim=24, num_layers=1, num_heads=2, num_classes=3, tubelet_size=(4, 8, 8)
     )
     source = parameters(video, rgb=CLIP)
-    with pytest.raises(ValueError, match=r"kernel is \[4, 8, 8, 3, 16\].*View 0 starts from a ViT"):
+    with pytest.raises(ValueError, match=r"kernel is \[4, 8, 8, 3, 16\].*Start view 0 from a ViT"):
         from_image_models(target=draw(MTV(**FIELDS, views=(COARSE,))), source=source)
 
 
@@ -167,10 +169,10 @@ def test_audio_and_flow_start_from_image_models_as_if_grey():
     }
     model = MTV(**FIELDS, views=(flow, audio), classifier="gap")
     begin = functools.partial(from_image_models, target=draw(model, **inputs), source=sources)
-    with pytest.raises(ValueError, match="9 positions, and this model 1 x 3"):
+    with pytest.raises(ValueError, match="9 positions and this model 1 x 3"):
         begin()
     params, report = begin(source_grids=[(3, 3)] * 2)
-    assert "3 x 3 as they are, the mean of its rows" in str(report)
+    assert "3 x 3 unchanged, mean over rows" in str(report)
     for view, (source, channels) in enumerate(zip(sources, (2, 1), strict=True)):
         kernel, image = params[f"embedding_view{view}"]["kernel"], source["embedding"]["kernel"]
         assert kernel.shape[-2] == channels
@@ -191,8 +193,8 @@ def test_another_multiview_transformer_starts_a_longer_and_larger_one(merge):
     target = draw(model, rgb=longer)
     grids: Any = {"grids": [(4, 5)] * 2, "source_grids": [(3, 3)] * 2}
     params, report = from_multiview_model(target=target, source=source, **grids)
-    fresh = [row.path for row in report.rows if row.source is None]
-    assert sorted(fresh) == ["output_projection/bias", "output_projection/kernel"]
+    random = [row.path for row in report.rows if row.source is None]
+    assert sorted(random) == ["output_projection/bias", "output_projection/kernel"]
     old, new = source["cls_view1"][0, :, 0], params["cls_view1"][0, :, 0]
     assert len(old) == 2 and len(new) == 6
     np.testing.assert_allclose(new[[0, -1]], old, atol=1e-6)
@@ -225,7 +227,7 @@ def test_rows_and_columns_of_views_are_told_or_known_from_what_the_models_see():
     stated, _ = begin(grids=[(4, 4)], source_grids=[(2, 8)])
     jax.tree.map(np.testing.assert_array_equal, params, stated)
     smaller = draw(model, rgb=jnp.zeros((1, 4, 24, 24, 3)))
-    with pytest.raises(ValueError, match="16 positions a frame in the source, and 9 here"):
+    with pytest.raises(ValueError, match="16 positions per frame in the source and 9 here"):
         from_multiview_model(target=smaller, source=source)
 
 

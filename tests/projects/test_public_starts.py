@@ -25,7 +25,7 @@ MINE: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "vit_to_fe_token": (vivit.from_image_model, {"grid": GRID}),
     "vit_gap_to_joint_token_tile": (
         vivit.from_image_model,
-        {"grid": GRID, "allow_fresh": ["cls"]},
+        {"grid": GRID, "allow_random": ["cls"]},
     ),
     "fe_to_fe_more_frames": (
         vivit.from_video_model,

@@ -57,8 +57,8 @@ def test_an_image_is_seen_as_before_until_tokens_are_learned():
     found, expected = layers_of(model, params, PICTURE), layers_of(image, source, PICTURE)
     np.testing.assert_allclose(found["encoderblock_1"], expected["encoderblock_1"], atol=2e-5)
     assert found["encoderblock_2"].shape == (2, 4, 24)
-    fresh = {row.path for row in report.rows if row.source is None}
-    assert {path.split("/")[1] for path in fresh if path.startswith("Transformer")} == {
+    random = {row.path for row in report.rows if row.source is None}
+    assert {path.split("/")[1] for path in random if path.startswith("Transformer")} == {
         "TokenLearnerModuleV11_0"
     }
 
@@ -117,10 +117,10 @@ def test_extra_blocks_may_be_drawn_or_copied():
     begin = functools.partial(
         from_image_model, target=target, source=source, grid=IMAGE_GRID, num_extra_layers=2
     )
-    fresh, _ = begin(extra_blocks="fresh")
+    random, _ = begin(extra_blocks="random")
     copied, report = begin(extra_blocks="copy")
     for extra, last in ((3, 1), (4, 2)):
-        assert_same(blocks(fresh, extra), blocks(target, extra))
+        assert_same(blocks(random, extra), blocks(target, extra))
         assert_same(blocks(copied, extra), blocks(source, last))
     assert {row.transform for row in report.rows if "encoderblock_4" in row.path} == {"copy"}
 
@@ -164,9 +164,9 @@ def test_another_tokenlearner_is_taken_with_what_it_learned_tokens_by():
         ({"hidden_size": 32}, {}, "encoderblock_0/LayerNorm_0/bias"),
         ({"num_layers": 2}, {}, "encoderblock_2/LayerNorm_0/scale needs"),
         ({"num_layers": 4}, {}, "source Transformer/encoderblock_3/.* is not used"),
-        ({}, {"grid": (4, 3, 3)}, r"is \[1, 18, 24\].*3 x 3 as they are, at each of 4"),
+        ({}, {"grid": (4, 3, 3)}, r"is \[1, 18, 24\].*3 x 3 unchanged, repeated 4 times"),
         ({}, {"kernel": "middle"}, "'middle'"),
-        ({}, {"extra_blocks": "zero"}, "'identity', 'fresh', 'copy'"),
+        ({}, {"extra_blocks": "zero"}, "'identity', 'random', 'copy'"),
         ({}, {"num_extra_layers": 1}, "source Transformer/encoderblock_2/.* is not used"),
     ],
 )
@@ -191,13 +191,13 @@ def test_the_size_of_the_images_tells_their_rows_and_columns():
     target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
     begin = functools.partial(from_image_model, target=target, source=source, grid=GRID)
     _, report = begin(source_inputs={"rgb": (1, 24, 48)})
-    assert "resample 3 x 6 to 3 x 3, at each of 2 times" in str(report)
-    with pytest.raises(ValueError, match="18 positions, and this model 3 x 3 in a frame"):
+    assert "resample 3 x 6 to 3 x 3, repeated 2 times" in str(report)
+    with pytest.raises(ValueError, match="18 positions and this model 3 x 3 in a frame"):
         begin()
 
 
 def test_a_vivit_of_another_grid_than_said_is_an_error():
     source = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
     target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
-    with pytest.raises(ValueError, match="19 positions is not one over 4 x 3 x 3"):
+    with pytest.raises(ValueError, match="19 positions does not match a grid of 4 x 3 x 3"):
         from_video_model(target=target, source=source, grid=GRID, source_grid=(4, 3, 3))

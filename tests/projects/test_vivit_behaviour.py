@@ -80,15 +80,15 @@ def test_time_attention_that_starts_at_zero_leaves_an_image_model():
     """Frames do not see each other at first, and yet the zero kernel gets a gradient."""
     model: Any = FactorisedSelfAttention(**VIDEO)
     rgb = clip(1, 4, 16, 16, 3)
-    fresh: Any = jax.jit(model.init)(jax.random.key(0), rgb=rgb)
+    initial: Any = jax.jit(model.init)(jax.random.key(0), rgb=rgb)
     start_of_time = "Transformer/encoderblock_0/MultiHeadDotProductAttention_time/"
-    flat = leaves(fresh["params"])
+    flat = leaves(initial["params"])
     assert (flat[start_of_time + "out/kernel"] == 0).all()
     assert (flat[start_of_time + "query/kernel"] != 0).all()
 
     @jax.jit
     def tokens(rgb):
-        _, state = model.apply(fresh, rgb=rgb, capture_intermediates=True)
+        _, state = model.apply(initial, rgb=rgb, capture_intermediates=True)
         encoded = state["intermediates"]["Transformer"]["__call__"][0]
         return encoded.reshape(2, 4, 32)
 
@@ -102,7 +102,7 @@ def test_time_attention_that_starts_at_zero_leaves_an_image_model():
         }
         return (model.apply({"params": params}, rgb=rgb) ** 2).sum()
 
-    gradient = leaves(jax.jit(jax.grad(loss))(fresh["params"]))
+    gradient = leaves(jax.jit(jax.grad(loss))(initial["params"]))
     assert np.abs(gradient[start_of_time + "out/kernel"]).max() > 0
 
 

@@ -132,7 +132,7 @@ def test_attention_over_time_is_copied_when_asked_for():
     video = FactorisedSelfAttention(**VIDEO, time_attention_start="xavier")
     target = parameters(video, rgb=CLIP)
     copied, _ = from_image_model(target=target, source=source, grid=GRID, time_attention="copy")
-    fresh, _ = from_image_model(target=target, source=source, grid=GRID)
+    random, _ = from_image_model(target=target, source=source, grid=GRID)
     image_block = source["Transformer"]["encoderblock_0"]
     block = copied["Transformer"]["encoderblock_0"]
     for copy, original in (
@@ -144,7 +144,7 @@ def test_attention_over_time_is_copied_when_asked_for():
         jax.tree.map(np.testing.assert_array_equal, block[copy], image_block[original])
     jax.tree.map(
         np.testing.assert_array_equal,
-        fresh["Transformer"]["encoderblock_0"]["MultiHeadDotProductAttention_time"],
+        random["Transformer"]["encoderblock_0"]["MultiHeadDotProductAttention_time"],
         target["Transformer"]["encoderblock_0"]["MultiHeadDotProductAttention_time"],
     )
 
@@ -181,10 +181,10 @@ def test_uniform_frames_take_the_image_kernel_as_it_is():
         ({"num_layers": 3}, {}, "source Transformer/encoderblock_2/.* is not used"),
         ({"classifier": "gap"}, {}, "cls needs cls, which the source lacks"),
         ({"positions": "none"}, {}, "pos_embedding, which the source lacks"),
-        ({}, {"grid": (4, 3, 3)}, r"is \[1, 19, 24\].*3 x 3 as they are, at each of 4"),
-        ({}, {"source_grid": (2, 4)}, "9 positions, which are not those of an image of 2 x 4"),
+        ({}, {"grid": (4, 3, 3)}, r"is \[1, 19, 24\].*3 x 3 unchanged, repeated 4 times"),
+        ({}, {"source_grid": (2, 4)}, "9 positions, which does not match an image of 2 x 4"),
         ({}, {"kernel": "middle"}, "'middle'"),
-        ({}, {"time_attention": "zero"}, "'fresh' or 'copy'"),
+        ({}, {"time_attention": "zero"}, "'random' or 'copy'"),
     ],
 )
 def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, message):
@@ -195,7 +195,7 @@ def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, m
         from_image_model(target=target, source=source, **({"grid": GRID} | arguments))
 
 
-@pytest.mark.parametrize("time_attention", ["copy", "fresh"])
+@pytest.mark.parametrize("time_attention", ["copy", "random"])
 def test_joint_attention_starts_factorised_self_attention(time_attention):
     """The public code copies all but the norm before the attention over time."""
     source = parameters(SpatioTemporalAttention(**VIDEO, classifier="gap"), rgb=CLIP, seed=2)
@@ -210,14 +210,14 @@ def test_joint_attention_starts_factorised_self_attention(time_attention):
         over_time = name.endswith("_time")
         was = {"LayerNorm_mlp": "LayerNorm_1", "MlpBlock": "MlpBlock_0"}.get(name)
         was = was or re.sub("_(space|time)$", "_0", name)
-        kept = over_time and time_attention == "fresh"
+        kept = over_time and time_attention == "random"
         np.testing.assert_array_equal(array, drawn[path] if kept else old[f"{was}/{leaf}"])
 
 
 def test_a_class_token_that_no_image_model_has_keeps_its_drawn_position():
     _, source = image_model(classifier="gap")
     target = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
-    params, _ = from_image_model(target=target, source=source, grid=GRID, allow_fresh=["cls"])
+    params, _ = from_image_model(target=target, source=source, grid=GRID, allow_random=["cls"])
     new, drawn, old = (
         tree["Transformer"]["posembed_input"]["pos_embedding"][0]
         for tree in (params, target, source)
@@ -239,9 +239,9 @@ def test_frames_embedded_one_by_one_are_not_taken_for_an_image_of_more_patches()
     fields: dict[str, Any] = VIDEO | {"tubelet_size": (1, 8, 8), "uniform_frames": 4}
     source = parameters(SpatioTemporalAttention(**fields), rgb=CLIP)
     begin = functools.partial(from_image_model, target=source, source=source, grid=(4, 3, 3))
-    with pytest.raises(ValueError, match="36 positions, and this model 3 x 3 .* does not tell"):
+    with pytest.raises(ValueError, match="36 positions and this model 3 x 3 .* unknown"):
         begin()
-    with pytest.raises(ValueError, match="36 positions, which are not those of an image of 3 x 3"):
+    with pytest.raises(ValueError, match="36 positions, which does not match an image of 3 x 3"):
         begin(source_inputs={"rgb": (4, 24, 24)})
 
 
@@ -253,7 +253,7 @@ def test_the_size_of_the_images_tells_their_rows_and_columns():
     params, report = from_image_model(
         target=target, source=source, grid=GRID, source_inputs={"rgb": (1, 24, 48)}
     )
-    assert "resample 3 x 6 to 3 x 3, at each of 2 times" in str(report)
+    assert "resample 3 x 6 to 3 x 3, repeated 2 times" in str(report)
     old, new = (p["Transformer"]["posembed_input"]["pos_embedding"][0] for p in (source, params))
     old, new = old[1:].reshape(3, 6, 24), new[1:].reshape(2, 3, 3, 24)
     np.testing.assert_allclose(new[1, :, ::2], old[:, [0, 5]], atol=1e-6)
@@ -281,5 +281,5 @@ def test_another_vivit_is_taken_whole_but_for_its_head():
 
 def test_another_vivit_of_another_grid_than_said_is_an_error():
     source = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
-    with pytest.raises(ValueError, match="19 positions is not one over 4 x 3 x 3"):
+    with pytest.raises(ValueError, match="19 positions does not match a grid of 4 x 3 x 3"):
         from_video_model(target=source, source=source, grid=GRID, source_grid=(4, 3, 3))

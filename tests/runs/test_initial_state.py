@@ -139,7 +139,7 @@ def test_what_an_image_run_saw_tells_the_rows_and_columns_of_its_positions(tmp_p
     nodes = {"num_frames": 1, "model": node}
     start(tmp_path, **nodes, init=init | {"workdir": str(known)})
     assert "resample 2 x 4 to 2 x 2" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="8 positions, .*State it as init.source_grid"):
+    with pytest.raises(ValueError, match="8 positions .*set init.source_grid"):
         start(tmp_path, **nodes, init=init | {"workdir": str(unknown)})
     start(tmp_path, **nodes, init=init | {"workdir": str(unknown), "source_grid": (2, 4)})
     assert "resample 2 x 4 to 2 x 2" in capsys.readouterr().out
@@ -149,7 +149,7 @@ def backbone(*, source, target):
     """All but the head, and a class token that is not wanted."""
     takes = {path: Take(path) for path in flatten_dict(target, sep="/") if "output" not in path}
     free = {
-        "allow_fresh": ["output_projection/.*"],
+        "allow_random": ["output_projection/.*"],
         "allow_unused": ["output_projection/.*", "cls"],
     }
     return initialize(source=source, target=target, takes=takes, **free)

@@ -50,7 +50,7 @@ def test_positions_are_resampled_over_space_and_repeated_over_time(class_token):
     take = take_positions(
         "p", grid=(2, 5, 3), class_token=class_token, image_class_token=True, image_grid=(3, 3)
     )
-    assert take.name == "resample 3 x 3 to 5 x 3, at each of 2 times"
+    assert take.name == "resample 3 x 3 to 5 x 3, repeated 2 times"
     new = take(TABLE)[0]
     assert new.shape == (30 + class_token, 6)
     first, second = new[int(class_token) :].reshape(2, 5, 3, 6)
@@ -72,16 +72,16 @@ def test_positions_of_a_wide_image_keep_its_rows_and_columns():
 
 def test_as_many_positions_as_there_are_places_are_those_of_the_places():
     take = take_positions("p", grid=(1, 3, 3), class_token=True, image_class_token=True)
-    assert take.name == "3 x 3 as they are"
+    assert take.name == "3 x 3 unchanged"
     np.testing.assert_array_equal(take(TABLE), TABLE)
 
 
 @pytest.mark.parametrize(
     ("image_grid", "message"),
     [
-        (None, r"9 positions, and this model 2 x 2.*number does not tell. .*source_grid=\(rows"),
-        ((2, 4), "9 positions, which are not those of an image of 2 x 4 patches"),
-        ((1, 3, 3), "9 positions, .* of 1 x 3 x 3 patches. A model of videos starts by"),
+        (None, r"9 positions and this model 2 x 2.*source_grid=\(rows"),
+        ((2, 4), "9 positions, which does not match an image of 2 x 4 patches"),
+        ((1, 3, 3), "9 positions, .* of 1 x 3 x 3 patches. For a video model use"),
     ],
 )
 def test_rows_and_columns_are_never_guessed_from_the_number_of_positions(image_grid, message):
@@ -105,7 +105,7 @@ def test_positions_of_the_same_grid_are_taken_as_they_are():
     take = take_resampled_positions("p", old=(2, 3), new=(3, 3))
     new = take(np.arange(7, dtype=np.float32).reshape(1, 7, 1))
     np.testing.assert_allclose(new[0, :, 0], [0, 1, 2, 3, 2.5, 3.5, 4.5, 4, 5, 6])
-    with pytest.raises(ValueError, match="9 positions is not one over 2 x 3"):
+    with pytest.raises(ValueError, match="9 positions does not match a grid of 2 x 3"):
         take(np.zeros((1, 9, 1), np.float32))
 
 

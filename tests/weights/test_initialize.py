@@ -43,11 +43,11 @@ def test_another_shape_is_an_error_that_shows_both():
         initialize(target=zeros(x=(2,)), source=ones(x=(3,)))
 
 
-def test_a_fresh_parameter_keeps_its_value_even_where_the_source_has_one():
+def test_a_parameter_that_stays_random_keeps_its_value_even_where_the_source_has_one():
     target = {"head": zeros(bias=(2,)), "body": zeros(x=(2,))}
     source = {"head": ones(bias=(2,)), "body": ones(x=(2,))}
     head = ("head/.*",)
-    params, report = initialize(target=target, source=source, allow_fresh=head, allow_unused=head)
+    params, report = initialize(target=target, source=source, allow_random=head, allow_unused=head)
     assert (params["head"]["bias"] == 0).all() and (params["body"]["x"] == 1).all()
     assert report.rows[0].source is None
 
@@ -60,13 +60,13 @@ def test_all_problems_are_listed_at_once():
 
 def test_a_pattern_that_matches_nothing_is_an_error():
     with pytest.raises(ValueError, match="'haed/.*' matches no parameter"):
-        initialize(target=zeros(x=(2,)), source=ones(x=(2,)), allow_fresh=("haed/.*",))
+        initialize(target=zeros(x=(2,)), source=ones(x=(2,)), allow_random=("haed/.*",))
 
 
 def test_patterns_match_whole_paths():
     target = {"head": zeros(bias=(2,)), "overhead": zeros(bias=(2,))}
     with pytest.raises(ValueError, match="overhead/bias needs"):
-        initialize(target=target, source={}, allow_fresh=("head/bias",))
+        initialize(target=target, source={}, allow_random=("head/bias",))
 
 
 def test_transforms_are_applied_and_named_in_the_report():
@@ -84,7 +84,7 @@ def test_a_source_may_be_taken_more_than_once():
 
 
 def test_a_parameter_that_nothing_maps_to_is_an_error():
-    with pytest.raises(ValueError, match="y comes from nowhere"):
+    with pytest.raises(ValueError, match="y is not loaded from anywhere"):
         initialize(target=zeros(x=(2,), y=(2,)), source=ones(x=(2,)), takes={"x": Take("x")})
 
 
@@ -94,12 +94,12 @@ def test_values_take_the_precision_of_the_target():
     assert params["x"].dtype == np.float32
 
 
-def test_an_abstract_parameter_cannot_stay_fresh():
+def test_an_abstract_parameter_cannot_stay_random():
     target = {"x": jax.ShapeDtypeStruct((2,), np.float32)}
     params, _ = initialize(target=target, source=ones(x=(2,)))
     assert (params["x"] == 1).all()
     with pytest.raises(ValueError, match="only its shape"):
-        initialize(target=target, source={}, allow_fresh=("x",))
+        initialize(target=target, source={}, allow_random=("x",))
 
 
 def test_the_report_prints_equal_layers_on_one_line():
@@ -110,4 +110,4 @@ def test_the_report_prints_equal_layers_on_one_line():
     lines = str(report).splitlines()
     assert len(report.rows) == 13
     assert lines[1].split() == ["encoderblock_*/bias", "encoderblock_*/bias", "[2]", "12"]
-    assert lines[-1] == "13 parameters loaded, 0 fresh, 0 of the source not used"
+    assert lines[-1] == "13 parameters loaded, 0 randomly initialised, 0 of the source not used"
