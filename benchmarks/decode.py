@@ -25,6 +25,7 @@ from scenic_video.data.decoding import sampling
 from scenic_video.data.decoding.conversion import RgbConverter
 from scenic_video.data.decoding.video_reader import VideoReader
 from scenic_video.data.examples import Example
+from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.preparation.transcoding import transcode
 
@@ -95,7 +96,7 @@ def least_cpu_ms(ways: list[Callable[[], object]], *, rounds: int) -> list[float
 def our_clips(example: Example) -> None:
     for seed in range(CLIPS):
         rng = np.random.default_rng(seed)
-        PREPROCESSING.train_inputs(example, rng, scale_jitter=None, flip=False)["rgb"]
+        PREPROCESSING.train_inputs(example, rng, Geometry())["rgb"]
 
 
 def usual_clips(path: str) -> None:

@@ -22,7 +22,9 @@ from rich.table import Table
 
 from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.input.batches import train_batches
+from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.input.rows import TrainingRow
 from scenic_video.data.sources.datasets import open_dataset
 
 
@@ -53,13 +55,10 @@ def clips_per_second(
     """Speed of `num_batches` batches, from the end of the first (workers are up by then)."""
     num_threads, num_workers = threads_and_workers
     split = dataset.splits.get("train") or next(iter(dataset.splits.values()))
+    geometry = Geometry(scale_jitter=(0.9, 1.33))
     with train_batches(
-        split,
-        dataset.labels,
-        preprocessing,
-        seed=0,
+        TrainingRow(split, dataset.labels, preprocessing, seed=0, geometry=geometry),
         batch_size=options.batch_size,
-        scale_jitter=(0.9, 1.33),
         num_threads=num_threads,
         num_workers=num_workers,
     ) as batches:

@@ -13,6 +13,7 @@ from jaxtyping import Float32, Int
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.batches import eval_batches
 from scenic_video.data.input.feed import Feed
+from scenic_video.data.input.rows import EvaluationRow
 from scenic_video.data.input.views import Views
 from scenic_video.errors import UserError
 from scenic_video.evaluators.evaluator import OnBatch, Run, unheard
@@ -81,16 +82,14 @@ def extract(
     """The features of every example once; videos that cannot be read, or heard where only audio
     is read, are left out."""
     outputs: list[dict[str, Any]] = []
+    load = EvaluationRow(
+        examples, labels, run.preprocessing, views=views, decode_timeout=run.decode_timeout
+    )
     with eval_batches(
-        examples,
-        labels,
-        run.preprocessing,
+        load,
         batch_size=run.batch_size,
-        num_clips=views.num_clips,
-        num_crops=views.num_crops,
         rows=local_rows(run.mesh, run.batch_size),
         num_threads=run.num_threads,
-        decode_timeout=run.decode_timeout,
     ) as batches:
         put = functools.partial(put_batch, mesh=run.mesh, batch_size=run.batch_size)
         for batch in Feed(batches, put):

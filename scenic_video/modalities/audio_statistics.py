@@ -11,6 +11,7 @@ from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.audio import FULL_SCALE, Audio
 from scenic_video.data.input.batches import eval_batches
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.input.rows import EvaluationRow
 from scenic_video.errors import UserError
 from scenic_video.transforms.spectrograms import log_mel
 
@@ -33,7 +34,8 @@ def spectrogram_statistics(
     preprocessing = Preprocessing(num_frames=1, modalities=("spectrogram",), audio=audio)
     sums = jax.jit(lambda waveforms: _sums(waveforms, audio))
     totals, num_heard = np.zeros(2), 0
-    with eval_batches(examples, LabelSpace({}), preprocessing, batch_size=BATCH_SIZE) as batches:
+    middles = EvaluationRow(examples, LabelSpace({}), preprocessing)
+    with eval_batches(middles, batch_size=BATCH_SIZE) as batches:
         for done, batch in enumerate(batches, start=1):
             heard = batch["inputs"]["has_audio"][:, 0] > 0
             per_example = jax.device_get(sums(batch["inputs"]["waveform"][:, 0]))

@@ -14,6 +14,7 @@ from scenic_video import sharding, trainer
 from scenic_video.config import ConfigError, build, check_values
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, split_of
+from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.views import Views
 from scenic_video.evaluators.evaluator import Evaluator
@@ -62,14 +63,9 @@ class Experiment:
         return len(self.train_split) / self.input.batch_size
 
     @property
-    def flip(self) -> bool:
-        """Whether training mirrors clips; refused where that changes labels."""
-        if self.input.flip and not self.dataset.flip_safe:
-            raise ConfigError(
-                f"input.flip=True, but mirroring a clip of {self.dataset.name!r} changes its "
-                "label. Leave input.flip out, or say dataset.flip_safe=True if you know better."
-            )
-        return self.dataset.flip_safe if self.input.flip is None else self.input.flip
+    def geometry(self) -> Geometry:
+        """How training crops clips, and whether it mirrors them."""
+        return self.input.geometry.of_dataset(self.dataset)
 
     @property
     def views(self) -> Views:
@@ -119,7 +115,7 @@ class Experiment:
             "dataset": {
                 "name": self.dataset.name,
                 "fingerprint": self.dataset.fingerprint,
-                "flip": self.flip,
+                "flip": self.geometry.flip,
                 "num_examples": {name: len(s) for name, s in self.dataset.splits.items()},
             },
             "num_steps": self.cadence.num_steps,

@@ -71,8 +71,8 @@ def _check_same_run(experiment: Experiment, workdir: Path, meta: dict[str, Any])
     """Refuses to resume another run than the one that was saved."""
     fingerprint = experiment.dataset.fingerprint
     reasons = changed_fields(meta["config"], experiment.config)
-    if meta["dataset"]["flip"] != experiment.flip:
-        reasons.append(f"mirrored clips: {meta['dataset']['flip']} -> {experiment.flip}")
+    if meta["dataset"]["flip"] != experiment.geometry.flip:
+        reasons.append(f"mirrored clips: {meta['dataset']['flip']} -> {experiment.geometry.flip}")
     if meta["dataset"]["fingerprint"] != fingerprint:
         reasons.append(
             f"dataset: {meta['dataset']['name']} with fingerprint {meta['dataset']['fingerprint']}"
@@ -107,7 +107,7 @@ def banner(experiment: Experiment, workdir: Path) -> dict[str, str]:
         "model": experiment.config["model"]["target"],
         "dataset": f"{dataset.name}: {sizes} clips; {heads}",
         **({"to look at": "\n".join(found)} if found else {}),
-        "flip": "on" if experiment.flip else "off",
+        "flip": "on" if experiment.geometry.flip else "off",
         "steps": f"{experiment.cadence.num_steps} of {experiment.input.batch_size} clips",
         "devices": f"{devices}, {jax.process_count()} process(es), mesh {used or 'of one device'}",
     }

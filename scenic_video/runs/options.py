@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
-from scenic_video.data.decoding.sampling import check_training_crop
+from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.views import Views
 from scenic_video.field_types import Count, Positive, PositiveInt, PositiveShare, Seconds, Share
 
@@ -36,7 +36,11 @@ class InputOptions:
     max_bad_share: Share = 0.01
 
     def __post_init__(self):
-        check_training_crop(scale_jitter=self.scale_jitter, crop_area=self.crop_area)
+        self.geometry  # noqa: B018 (refuses ranges that cannot be)
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(self.scale_jitter, self.crop_area, self.flip)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ import jax
 
 from scenic_video.data.input.bad_files import BadFiles
 from scenic_video.data.input.batches import TrainingBatches, batch_examples, train_batches
+from scenic_video.data.input.rows import TrainingRow
 from scenic_video.runs.experiment import Experiment
 from scenic_video.sharding import local_rows
 from scenic_video.trainer import Steps
@@ -24,21 +25,22 @@ def open_batches(
         num_examples=len(experiment.train_split),
         max_share=options.max_bad_share,
     )
-    return train_batches(
+    load = TrainingRow(
         experiment.train_split,
         experiment.dataset.labels,
         experiment.preprocessing,
         seed=experiment.config["seed"],
+        geometry=experiment.geometry,
+        decode_timeout=options.decode_timeout,
+    )
+    return train_batches(
+        load,
         batch_size=options.batch_size,
         rows=local_rows(steps.mesh, options.batch_size),
         start_step=start_step,
-        scale_jitter=options.scale_jitter,
-        crop_area=options.crop_area,
-        flip=experiment.flip,
         bad_files=bad_files,
         num_threads=options.num_threads,
         num_workers=options.num_workers,
-        decode_timeout=options.decode_timeout,
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scenic_video.data.examples import Example
+from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
 
 ONE_FRAME = Preprocessing(num_frames=1, resize=64, crop=(64, 96))
@@ -51,7 +52,7 @@ def test_pictures_of_every_kind_are_clips_of_one_frame(
         else:
             np.testing.assert_array_equal(clip[..., 0], clip[..., 2])
         drawn = ONE_FRAME.train_inputs(
-            example, np.random.default_rng(0), scale_jitter=None, crop_area=(0.5, 1.0), flip=True
+            example, np.random.default_rng(0), Geometry(crop_area=(0.5, 1.0), flip=True)
         )
         assert drawn["rgb"].shape == (1, 64, 96, 3)
 

@@ -5,14 +5,12 @@ A `Crop` is cut out before it is scaled, so that only kept pixels cost anything.
 """
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from scenic_video.config import ConfigError
 from scenic_video.errors import UserError
 
 SHORT_CLIPS = ("loop", "pad")
@@ -104,38 +102,6 @@ def resized_size(height: int, width: int, *, resize: int, crop: tuple[int, int])
         scale = max(crop[0] / height, crop[1] / width)
         return max(crop[0], int(height * scale)), max(crop[1], int(width * scale))
     return height * resize // short, width * resize // short
-
-
-def training_crop(
-    *,
-    resize: int,
-    crop: tuple[int, int],
-    scale_jitter: Sequence[float | int] | None = None,
-    crop_area: Sequence[float | int] | None = None,
-) -> Callable[..., Crop]:
-    """(rng, height, width, mirrored=) -> `random_area_crop` if `crop_area`, else `random_crop`.
-
-    Errors: those of `check_training_crop`.
-    """
-    check_training_crop(scale_jitter=scale_jitter, crop_area=crop_area)
-    if crop_area is not None:
-        return functools.partial(random_area_crop, area=crop_area, crop=crop)
-    return functools.partial(random_crop, resize=resize, crop=crop, scale_jitter=scale_jitter)
-
-
-def check_training_crop(
-    *, scale_jitter: Sequence[float | int] | None, crop_area: Sequence[float | int] | None
-) -> None:
-    """Errors: ConfigError where both are given, or one is no such range."""
-    jitter, area = scale_jitter, crop_area
-    if jitter is not None and area is not None:
-        raise ConfigError(
-            f"crop_area={area} replaces scale_jitter={jitter}; set one of them to None."
-        )
-    if area is not None and (len(area) != 2 or not 0 < area[0] <= area[1] <= 1):
-        raise ConfigError(f"crop_area is (smallest, largest) share in (0, 1]; {area}.")
-    if jitter is not None and (len(jitter) != 2 or not 0 < jitter[0] <= jitter[1]):
-        raise ConfigError(f"scale_jitter is (lowest, highest) factor, both above 0; {jitter}.")
 
 
 def random_crop(

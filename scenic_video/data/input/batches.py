@@ -13,9 +13,8 @@ from typing import Any
 import grain
 import numpy as np
 
-from scenic_video.data.examples import Example, LabelSpace
+from scenic_video.data.examples import Example
 from scenic_video.data.input.bad_files import BadFile, BadFiles
-from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.read_ahead import read_ahead
 from scenic_video.data.input.rows import EvaluationRow, TrainingRow
 from scenic_video.errors import UserError
@@ -79,43 +78,25 @@ class EvaluationBatches(Batches):
 
 
 def train_batches(
-    examples: Sequence[Example],
-    labels: LabelSpace,
-    preprocessing: Preprocessing,
+    load: TrainingRow,
     *,
-    seed: int,
     batch_size: int,
     rows: Sequence[int] | None = None,
     start_step: int = 0,
-    scale_jitter: Sequence[float | int] | None = None,
-    crop_area: Sequence[float | int] | None = None,
-    flip: bool = False,
     bad_files: BadFiles | None = None,
     num_threads: int | None = None,
     num_workers: int = 0,
-    decode_timeout: float | int = 60.0,
 ) -> TrainingBatches:
     """Endless training batches from `start_step` on; inputs are [L, ...].
 
     `batch_size` is global, and step s holds the same clips, cut the same way, for any number of
     hosts, threads and workers. `rows` are the rows of the global batch that this host feeds; None
-    is all. A video that cannot be read, or not within `decode_timeout` seconds, is replaced by
-    another and recorded in `bad_files`; without that it is an error. `num_threads` (default: all
-    cores, at most 16) counts per process. `num_workers` processes instead of this one pay off
-    where more than about 16 cores decode.
+    is all. A video that cannot be read is replaced by another and recorded in `bad_files`;
+    without that it is an error. `num_threads` (default: all cores, at most 16) counts per process.
+    `num_workers` processes instead of this one pay off where more than about 16 cores decode.
     """
-    load = TrainingRow(
-        examples=examples,
-        labels=labels,
-        preprocessing=preprocessing,
-        seed=seed,
-        scale_jitter=scale_jitter,
-        crop_area=crop_area,
-        flip=flip,
-        decode_timeout=decode_timeout,
-    )
     steps = read_ahead(
-        _training_order(len(examples), seed).map_with_index(load),
+        _training_order(len(load.examples), load.seed).map_with_index(load),
         batch_size=batch_size,
         rows=_checked_rows(rows, batch_size),
         start_step=start_step,
@@ -139,17 +120,12 @@ def batch_examples(
 
 
 def eval_batches(
-    examples: Sequence[Example],
-    labels: LabelSpace,
-    preprocessing: Preprocessing,
+    load: EvaluationRow,
     *,
     batch_size: int,
-    num_clips: int = 1,
-    num_crops: int = 1,
     rows: Sequence[int] | None = None,
     num_threads: int | None = None,
     num_workers: int = 0,
-    decode_timeout: float | int = 60.0,
 ) -> EvaluationBatches:
     """Every example once, in order; inputs are [L, V, ...] with V = num_crops * num_clips.
 
@@ -157,15 +133,7 @@ def eval_batches(
     padded. Padding, and videos that cannot be read, are zeros with mask 0. `rows` is as in
     `train_batches`; every host sees len() batches.
     """
-    load = EvaluationRow(
-        examples=examples,
-        labels=labels,
-        preprocessing=preprocessing,
-        num_clips=num_clips,
-        num_crops=num_crops,
-        decode_timeout=decode_timeout,
-    )
-    num_batches = math.ceil(len(examples) / batch_size)
+    num_batches = math.ceil(len(load.examples) / batch_size)
     steps = read_ahead(
         grain.MapDataset.range(num_batches * batch_size).map(load),
         batch_size=batch_size,

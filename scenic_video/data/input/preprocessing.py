@@ -16,6 +16,7 @@ from scenic_video.data.decoding.video_reader import VideoReader
 from scenic_video.data.examples import Example
 from scenic_video.data.flow.reading import read_flow
 from scenic_video.data.input.audio import Audio, is_audible
+from scenic_video.data.input.geometry import Geometry
 from scenic_video.errors import UserError
 from scenic_video.field_types import Names, Number, Pair, Positive, PositiveInt
 from scenic_video.modalities.names import MODALITIES
@@ -135,31 +136,21 @@ class Preprocessing:
         return inputs
 
     def train_inputs(
-        self,
-        example: Example,
-        rng: np.random.Generator,
-        *,
-        scale_jitter: Sequence[float | int] | None,
-        crop_area: Sequence[float | int] | None = None,
-        flip: bool,
+        self, example: Example, rng: np.random.Generator, geometry: Geometry
     ) -> Inputs:
-        """The inputs of a clip from anywhere in the example, and anywhere in its picture.
+        """The inputs of a clip from anywhere in the example, cropped and mirrored at random.
 
-        `scale_jitter` draws a factor each for the height and width of the resized picture from
-        [low, high] (ViViT: 0.9 to 1.33). `crop_area` instead cuts out a box with a share of the
-        picture's area in [low, high] (Inception: 0.08 to 1), see `sampling.random_area_crop`;
-        `resize` has no part in that. `flip` mirrors every other clip. Errors: UnreadableVideo, also
-        for a clip that is damaged by the rule of `VideoReader.require_whole`.
+        Errors: UnreadableVideo, also for a clip that is damaged by the rule of
+        `VideoReader.require_whole`.
         """
-        draw_crop = sampling.training_crop(
-            resize=self.resize, crop=self.crop_size, scale_jitter=scale_jitter, crop_area=crop_area
-        )
+        draw_crop = geometry.draw_crop(resize=self.resize, crop=self.crop_size)
         with self._open(example) as reader:
             timeline = self._timeline(reader)
             offset = sampling.random_offset(
                 rng, len(timeline), num_frames=self.num_frames, stride=self.stride
             )
-            choose_crop = functools.partial(draw_crop, rng, mirrored=flip and rng.random() < 0.5)
+            mirrored = bool(geometry.flip) and rng.random() < 0.5
+            choose_crop = functools.partial(draw_crop, rng, mirrored=mirrored)
             frames = timeline[self._indices(timeline, offset)]
             inputs = self._see(example, reader, frames, choose_crop)
             heard = self._hear(example, reader, frames[None])

@@ -11,7 +11,9 @@ from scenic_video.data.decoding.deadline import NoAnswer, with_deadline
 from scenic_video.data.decoding.video_reader import UnreadableVideo
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.bad_files import BadFile
+from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Inputs, Preprocessing
+from scenic_video.data.input.views import Views
 from scenic_video.data.sources.agreement import check_labels
 from scenic_video.errors import UserError
 
@@ -37,10 +39,8 @@ class TrainingRow:
     labels: LabelSpace
     preprocessing: Preprocessing
     seed: int
-    scale_jitter: Sequence[float | int] | None
-    crop_area: Sequence[float | int] | None
-    flip: bool
-    decode_timeout: float | int
+    geometry: Geometry = Geometry()
+    decode_timeout: float | int = 60.0
 
     def __call__(self, index: int, position: int) -> BatchRow:
         bad_files = []
@@ -61,14 +61,7 @@ class TrainingRow:
         )
 
     def _inputs(self, example: Example, rng: np.random.Generator) -> Inputs:
-        decode = functools.partial(
-            self.preprocessing.train_inputs,
-            example,
-            rng,
-            scale_jitter=self.scale_jitter,
-            crop_area=self.crop_area,
-            flip=self.flip,
-        )
+        decode = functools.partial(self.preprocessing.train_inputs, example, rng, self.geometry)
         return with_deadline(decode, self.decode_timeout)
 
 
@@ -83,9 +76,8 @@ class EvaluationRow:
     examples: Sequence[Example]
     labels: LabelSpace
     preprocessing: Preprocessing
-    num_clips: int
-    num_crops: int
-    decode_timeout: float | int
+    views: Views = Views()
+    decode_timeout: float | int = 60.0
 
     def __call__(self, position: int) -> BatchRow:
         if position >= len(self.examples):
@@ -103,13 +95,13 @@ class EvaluationRow:
         decode = functools.partial(
             self.preprocessing.eval_inputs,
             example,
-            num_clips=self.num_clips,
-            num_crops=self.num_crops,
+            num_clips=self.views.num_clips,
+            num_crops=self.views.num_crops,
         )
         return with_deadline(decode, self.decode_timeout)
 
     def _blank(self, label: dict[str, np.ndarray], *, index: int) -> BatchRow:
-        inputs = self.preprocessing.blank_inputs(self.num_clips * self.num_crops)
+        inputs = self.preprocessing.blank_inputs(self.views.num_clips * self.views.num_crops)
         return BatchRow(_arrays(inputs, label, mask=0.0) | {"index": np.int32(index)})
 
 

@@ -16,6 +16,7 @@ from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.input.batches import eval_batches
 from scenic_video.data.input.feed import Feed
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.input.rows import EvaluationRow
 from scenic_video.data.input.views import Views
 from scenic_video.errors import UserError
 from scenic_video.runs.device_batches import put_on
@@ -129,16 +130,12 @@ def evaluate_split(
     """
     batch_size, num_examples = options.batch_size, len(examples)
     has_audio = np.zeros(num_examples, bool)
+    load = EvaluationRow(examples, labels, preprocessing, views, decode_timeout)
     with eval_batches(
-        examples,
-        labels,
-        preprocessing,
+        load,
         batch_size=batch_size,
-        num_clips=views.num_clips,
-        num_crops=views.num_crops,
         rows=local_rows(steps.mesh, batch_size),
         num_threads=num_threads,
-        decode_timeout=decode_timeout,
     ) as batches:
         feed = Feed(_noting_audio(batches, has_audio), put_on(steps.mesh, batch_size))
         outputs = []

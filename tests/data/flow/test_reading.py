@@ -12,6 +12,7 @@ from scenic_video.data.decoding.video_reader import VideoReader
 from scenic_video.data.examples import Example
 from scenic_video.data.flow import notes
 from scenic_video.data.flow.reading import FULL_SCALE, check_flow, flow_path, motion_to_pixels
+from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.preparation.flow import write_flow
 from scenic_video.data.sources.datasets import open_dataset
@@ -170,7 +171,7 @@ def test_flow_is_cut_where_the_pictures_are_and_mirrored_flow_turns(with_flow, t
     for seed in range(8):
         for flip in (False, True):
             draw = np.random.default_rng(seed)
-            flow = preprocessing().train_inputs(example, draw, scale_jitter=None, flip=flip)["flow"]
+            flow = preprocessing().train_inputs(example, draw, Geometry(flip=flip))["flow"]
             u, v = flow[0, ..., 0].astype(int) - 128, flow[0, ..., 1].astype(int) - 128
             falls = u[0, 0] > u[0, -1]
             assert not (falls and not flip)
@@ -185,7 +186,7 @@ def test_mirroring_turns_motion_to_the_other_side(with_flow):
     seen = set()
     for seed in range(8):
         draw = np.random.default_rng(seed)
-        flow = preprocessing().train_inputs(with_flow, draw, scale_jitter=None, flip=True)["flow"]
+        flow = preprocessing().train_inputs(with_flow, draw, Geometry(flip=True))["flow"]
         u, v = np.median(flow[:, 16:-16, 16:-16].astype(float), axis=(0, 1, 2))
         assert v == pytest.approx(LEVELS[1], abs=3)
         seen.add(round((u - 128) / (LEVELS[0] - 128)))

@@ -5,6 +5,7 @@ import pytest
 
 from scenic_video.data.examples import Example
 from scenic_video.data.input.audio import FULL_SCALE, Audio, is_audible
+from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
 
 FPS, RATE = 25, 16_000
@@ -71,9 +72,7 @@ def test_a_training_clip_hears_what_it_sees(film):
     pitches, clips = [], []
     for seed in range(12):
         inputs, pictures = (
-            p.train_inputs(
-                Example("v", film, {}), np.random.default_rng(seed), scale_jitter=None, flip=True
-            )
+            p.train_inputs(Example("v", film, {}), np.random.default_rng(seed), Geometry(flip=True))
             for p in (preprocessing, silent_film)
         )
         np.testing.assert_array_equal(inputs["rgb"], pictures["rgb"])

@@ -19,11 +19,16 @@ from scenic_video.data.input.batches import (
     train_batches,
 )
 from scenic_video.data.input.feed import Feed
+from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.input.rows import EvaluationRow, TrainingRow
+from scenic_video.data.input.views import Views
 
 LABELS = LabelSpace({"label": tuple("abcdefg")})
 PREPROCESSING = Preprocessing(num_frames=4, resize=32, crop=24)
 BATCH_SIZE = 4
+GEOMETRY = Geometry(scale_jitter=(0.9, 1.33), flip=True)
+ROW_FIELDS = {"preprocessing", "seed", "decode_timeout"}
 
 
 def batches_of(clips, num_steps: int, **kwargs) -> list[dict]:
@@ -33,9 +38,11 @@ def batches_of(clips, num_steps: int, **kwargs) -> list[dict]:
 
 
 def training(clips, **kwargs) -> TrainingBatches:
-    draws: dict[str, Any] = dict(seed=0, scale_jitter=(0.9, 1.33), flip=True) | kwargs
-    preprocessing = draws.pop("preprocessing", PREPROCESSING)
-    return train_batches(clips, LABELS, preprocessing, batch_size=BATCH_SIZE, **draws)
+    draws: dict[str, Any] = dict(
+        labels=LABELS, preprocessing=PREPROCESSING, seed=0, geometry=GEOMETRY
+    )
+    draws |= {name: kwargs.pop(name) for name in ROW_FIELDS & kwargs.keys()}
+    return train_batches(TrainingRow(clips, **draws), batch_size=BATCH_SIZE, **kwargs)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +140,8 @@ def test_clips_of_a_step_are_named_without_decoding(clips, straight):
 def test_multilabel_batches_are_multi_hot(clips):
     examples = [Example(e.id, e.video, {"label": (0, 6)}) for e in clips]
     labels = LabelSpace(LABELS.classes, multilabel=True)
-    with train_batches(examples, labels, PREPROCESSING, seed=0, batch_size=2) as batches:
+    load = TrainingRow(examples, labels, PREPROCESSING, seed=0)
+    with train_batches(load, batch_size=2) as batches:
         label = next(batches)["label"]["label"]
     assert label.dtype == np.float32
     np.testing.assert_array_equal(label, [[1, 0, 0, 0, 0, 0, 1]] * 2)
@@ -182,10 +190,10 @@ def test_bad_file_that_nobody_counts_is_an_error(with_bad_file):
 class Waiting(Preprocessing):
     """Reads an example that is a pipe as a file of a disk that does not answer."""
 
-    def train_inputs(self, example, rng, **options):
+    def train_inputs(self, example, rng, geometry):
         if stat.S_ISFIFO(os.stat(example.video).st_mode):
             open(example.video, "rb").read()
-        return super().train_inputs(example, rng, **options)
+        return super().train_inputs(example, rng, geometry)
 
 
 def test_file_that_hangs_is_given_up_and_replaced(clips, tmp_path):
@@ -203,9 +211,8 @@ def test_file_that_hangs_is_given_up_and_replaced(clips, tmp_path):
 
 
 def test_evaluation_sees_every_example_once_in_order(clips):
-    with eval_batches(
-        clips, LABELS, PREPROCESSING, batch_size=3, num_clips=2, num_crops=3
-    ) as batches:
+    load = EvaluationRow(clips, LABELS, PREPROCESSING, Views(num_clips=2, num_crops=3))
+    with eval_batches(load, batch_size=3) as batches:
         assert len(batches) == 3
         seen = list(batches)
     assert all(batch["inputs"]["rgb"].shape == (3, 6, 4, 24, 24, 3) for batch in seen)
@@ -220,7 +227,8 @@ def test_evaluation_sees_every_example_once_in_order(clips):
 
 def test_every_host_evaluates_the_same_number_of_batches(clips):
     def index_of(rows):
-        with eval_batches(clips, LABELS, PREPROCESSING, batch_size=4, rows=rows) as batches:
+        load = EvaluationRow(clips, LABELS, PREPROCESSING)
+        with eval_batches(load, batch_size=4, rows=rows) as batches:
             return [batch["index"].tolist() for batch in batches]
 
     assert index_of([0, 1]) == [[0, 1], [4, 5]]
@@ -228,7 +236,7 @@ def test_every_host_evaluates_the_same_number_of_batches(clips):
 
 
 def test_evaluation_never_replaces_an_unreadable_video(with_bad_file):
-    with eval_batches(with_bad_file, LABELS, PREPROCESSING, batch_size=4) as batches:
+    with eval_batches(EvaluationRow(with_bad_file, LABELS, PREPROCESSING), batch_size=4) as batches:
         first, second = batches
     assert first["mask"].tolist() == [1, 1, 0, 1] and second["mask"].tolist() == [1, 1, 1, 0]
     assert first["index"].tolist() == [0, 1, 2, 3] and not first["inputs"]["rgb"][2].any()

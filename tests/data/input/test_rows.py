@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from scenic_video.data.examples import Example, LabelSpace
+from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.rows import MAX_ATTEMPTS, TrainingRow, label_arrays, record_rng
 
@@ -14,10 +15,7 @@ def training_row(examples, *, seed: int = 0) -> TrainingRow:
         labels=LABELS,
         preprocessing=Preprocessing(num_frames=4, resize=32, crop=24),
         seed=seed,
-        scale_jitter=(0.9, 1.33),
-        crop_area=None,
-        flip=True,
-        decode_timeout=60.0,
+        geometry=Geometry(scale_jitter=(0.9, 1.33), flip=True),
     )
 
 
@@ -25,7 +23,7 @@ def test_draws_of_a_record_are_the_clip_of_its_generator(clips):
     """Pins the scheme: any change of it would break the resumption of older runs."""
     rng = np.random.Generator(np.random.Philox(key=[5, 1234]))
     expected = Preprocessing(num_frames=4, resize=32, crop=24).train_inputs(
-        clips[3], rng, scale_jitter=(0.9, 1.33), flip=True
+        clips[3], rng, Geometry(scale_jitter=(0.9, 1.33), flip=True)
     )["rgb"]
     row = training_row(clips, seed=5)(1234, 3)
     np.testing.assert_array_equal(row.arrays["inputs"]["rgb"], expected)
