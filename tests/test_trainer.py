@@ -1,5 +1,7 @@
 import functools
+import math
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,7 +24,10 @@ MESHES = [
 ]
 
 
-def compile_steps(mesh_axes, task=None, optimizer=None, **options):
+OURS = Placement(model_rules=MODEL.sharding_rules)
+
+
+def compile_steps(mesh_axes, task=None, optimizer=None, placement=OURS, **options):
     devices = int(np.prod(list(mesh_axes.values())))
     mesh = sharding.make_mesh(**{"fsdp": 1, **mesh_axes}, devices=jax.devices()[:devices])
     return trainer.compile_steps(
@@ -31,7 +36,7 @@ def compile_steps(mesh_axes, task=None, optimizer=None, **options):
         options=TrainerOptions(num_steps=3, **options),
         example_batch=make_batch(0, size=1),
         mesh=mesh,
-        placement=Placement(model_rules=MODEL.sharding_rules),
+        placement=placement,
     )
 
 
@@ -68,6 +73,45 @@ def test_parameters_are_spread_over_fsdp_and_tensor():
     assert kernel.addressable_shards[0].data.size == kernel.size // 8
     momentum = state.opt_state[0].trace["SpatialTransformer"]["encoderblock_0"]["MlpBlock_0"]
     assert momentum["Dense_0"]["kernel"].sharding == kernel.sharding
+
+
+class Perceptron(nn.Module):
+    """A model of somebody else: no module is named as ours are, nor does it declare rules."""
+
+    @nn.compact
+    def __call__(self, *, rgb, train):
+        hidden = nn.relu(nn.Dense(64)(rgb.reshape(len(rgb), -1)))
+        return nn.Dense(5)(nn.relu(nn.Dense(16)(hidden)))
+
+
+@functools.cache
+def perceptron_on_one_device():
+    return run(compile_steps(dict(data=1), make_task(Perceptron())))
+
+
+OVER_TENSOR = (("Dense_0/kernel", (None, "tensor")), ("Dense_1/kernel", ("tensor", None)))
+
+
+@pytest.mark.parametrize(
+    ("mesh", "placement", "parts"),
+    [
+        (dict(data=1, fsdp=2), Placement(min_bytes=0), 2),
+        (dict(data=1, tensor=2), Placement(rules=OVER_TENSOR), 2),
+        (dict(data=1, fsdp=2, tensor=2), Placement(rules=OVER_TENSOR[:1], min_bytes=0), 2),
+        (dict(data=1, fsdp=2), Placement(), 1),
+    ],
+    ids=str,
+)
+def test_a_model_of_plain_layers_is_split_and_trains_as_on_one_device(mesh, placement, parts):
+    steps = compile_steps(mesh, make_task(Perceptron()), placement=placement)
+    for name in ("Dense_0", "Dense_1"):
+        kernel = steps.abstract_state.params[name]["kernel"]
+        shard = kernel.sharding.shard_shape(kernel.shape)
+        assert math.prod(shard) * parts == math.prod(kernel.shape)
+    state, losses = run(steps)
+    expected, expected_losses = perceptron_on_one_device()
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
+    assert_same_params(state, expected, atol=1e-5)
 
 
 def test_nothing_recompiles():

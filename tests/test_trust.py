@@ -62,10 +62,18 @@ def test_a_run_of_any_recipe_needs_no_trust():
         check_run(config, run="runs/of_elsewhere", trust=False)
 
 
+def test_a_run_that_any_optimizer_of_optax_trained_needs_no_trust():
+    for target in ("optax:lion", "optax.contrib:muon", "scenic_video.optimizers:WeightDecay"):
+        optimizer = {"target": "scenic_video.optimizers:chain", "direction": {"target": target}}
+        check_run({"optimizer": optimizer}, run="runs/of_elsewhere", trust=False)
+
+
 @pytest.mark.parametrize(
     "target",
     [
         "os:system",
+        "optax._src.alias:lion",
+        "optax_of_elsewhere:lion",
         "scenic_video.cli:main",
         "scenic_video.atomic_files:replacing",
         "scenic_video.data.sources.datasets:build",

@@ -73,7 +73,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "scenic_video.tasks.classification:Classification": {},
     "scenic_video.tasks.masked_reconstruction:MaskedReconstruction": {},
     "scenic_video.optimizers:adamw": {},
+    "scenic_video.optimizers:chain": {"direction": {"target": "optax:lion"}},
     "scenic_video.optimizers:sgd": {},
+    "scenic_video.optimizers:WeightDecay": {"coefficient": 0.1},
     "scenic_video.optimizers:constant": {"peak": 0.1},
     "scenic_video.optimizers:warmup_cosine": {"peak": 0.1},
     "scenic_video.optimizers:warmup_linear": {"peak": 0.1},
@@ -81,6 +83,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "scenic_video.runs.options:InputOptions": {"batch_size": 8},
     "scenic_video.runs.options:EvaluationOptions": {},
     "scenic_video.sharding:make_mesh": {},
+    "scenic_video.sharding:Placement": {},
     "scenic_video.data.input.preprocessing:Preprocessing": {"num_frames": 4},
     "scenic_video.data.input.audio:Audio": {},
     "scenic_video.transforms.inputs:VideoTransform": {},
@@ -95,7 +98,8 @@ RUNTIME: dict[str, dict[str, Any]] = {
 }
 for _name in ("classification:Classification", "masked_reconstruction:MaskedReconstruction"):
     RUNTIME[f"scenic_video.tasks.{_name}"]["transform"] = dict
-RUNTIME |= {f"scenic_video.optimizers:{name}": {"learning_rate": 0.1} for name in ("adamw", "sgd")}
+OPTIMIZERS = ("adamw", "chain", "sgd")
+RUNTIME |= {f"scenic_video.optimizers:{name}": {"learning_rate": 0.1} for name in OPTIMIZERS}
 RUNTIME |= {
     f"scenic_video.optimizers:{name}": STEPS
     for name in ("constant", "warmup_cosine", "warmup_linear")

@@ -23,7 +23,7 @@ from scenic_video.layers.embeddings import (
     check_clip,
 )
 from scenic_video.layers.fields import check_shared_fields, require_one_of
-from scenic_video.layers.layer_order import TOKENS, EncoderLayers, layers_after
+from scenic_video.layers.layer_order import EncoderLayers, layers_after
 from scenic_video.layers.masking import (
     STANDARDIZATIONS,
     Mask,
@@ -123,8 +123,7 @@ class Autoencoder(nn.Module, kw_only=True):
 
     def _encoder_layers(self) -> list[EncoderLayers]:
         """Those of each encoder, in the order in which they read each other's output."""
-        block = r"^Transformer(?:_[a-z]+)?/encoderblock_(\d+)"
-        return [EncoderLayers(self.num_layers, block, TOKENS)]
+        raise NotImplementedError
 
     @property
     def fixed_positions(self) -> FixedPositions:

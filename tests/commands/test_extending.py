@@ -150,6 +150,23 @@ def test_a_model_of_ones_own_needs_no_change_here(said):
     assert said(CONFIG, with_model("Net")).startswith("0 ")
 
 
+def test_a_model_of_ones_own_is_sharded_by_rules_in_the_config(said):
+    mesh = ["--config.mesh.tensor=2", "--config.mesh.fsdp=2"]
+    split = said(CONFIG, with_model("Net"), *mesh, "--config.sharding.min_bytes=0")
+    assert split.startswith("0 ") and "('fsdp',)" in split
+    rules = "--config.sharding.rules=(('Dense_0/kernel',(None,'tensor')),)"
+    ruled = said(CONFIG, with_model("Net"), *mesh, rules)
+    assert ruled.startswith("0 ") and "(None, 'tensor')" in ruled
+    refused = said(CONFIG, with_model("Net"), *mesh, rules.replace("Dense_0", "dense"))
+    assert refused.startswith("2 ") and "sharding.rules: 'dense/kernel' finds none" in refused
+    assert "Near: Dense_0/kernel" in refused
+
+
+def test_a_model_that_does_not_know_its_layers_has_no_rates_by_layer(said):
+    refused = said(CONFIG, with_model("Net"), "--config.optimizer.layer_decay=0.75")
+    assert refused.startswith("2 ") and "a method layers_after(path) -> int" in refused
+
+
 @pytest.mark.parametrize(
     "model, words",
     [

@@ -17,8 +17,10 @@ from scenic_video.config import ConfigError
 from scenic_video.data import synthetic
 from scenic_video.data.examples import LabelSpace
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import build_experiment
 from scenic_video.runs.initial_state import banner, start_state
+from scenic_video.sharding import put_batch
 from scenic_video.trainer import TrainState
 from scenic_video.weights.initialize import Take, initialize
 from tests.helpers.runs import CONFIG as CONFIG_OF_RUN
@@ -153,6 +155,39 @@ def backbone(*, source, target):
         "allow_unused": ["output_projection/.*", "cls"],
     }
     return initialize(source=source, target=target, takes=takes, **free)
+
+
+def test_frozen_weights_of_another_run_stay_beside_averages_of_the_trained(tmp_path):
+    """From the start over a step of training to a checkpoint, and what is read of that."""
+    node = {"target": "projects.vivit.model:ViT", "patch_size": (8, 8), **SIZES[0]}
+    source = image_run(tmp_path / "images", step=1, **SIZES[0])
+    init = {"target": f"{__name__}:backbone", "workdir": str(tmp_path / "images")}
+    fields = {"data": str(tmp_path / "clips"), "num_frames": 1, "model": node, "init": init}
+    (tmp_path / "config.py").write_text(CONFIG.format(**fields))
+    freeze = "--config.trainer.freeze=('^(?!output_projection)',)"
+    flags = [f"--config={tmp_path / 'config.py'}", freeze, "--config.trainer.ema_decay=0.5"]
+    flags.append("--config.trainer.num_steps=3")
+    experiment = build_experiment(load_config(flags).to_dict())
+    steps, folder = experiment.compile(), tmp_path / "run" / "checkpoints"
+    with Checkpoints(folder) as checkpoints:
+        state, _ = start_state(experiment, steps, checkpoints, tmp_path / "run")
+        first = jax.device_get(state.params["output_projection"])
+        jax.tree.map(np.testing.assert_array_equal, dict(state.eval_params), dict(state.params))
+        batch = example_batch(experiment.preprocessing, experiment.dataset.labels)
+        batch = jax.tree.map(lambda x: np.repeat(np.asarray(x), 8, axis=0), batch)
+        state, _ = steps.train(state, put_batch(batch, steps.mesh, 8))
+        checkpoints.save(1, state, experiment.checkpoint_meta(), block=True)
+    with Checkpoints(folder) as checkpoints:
+        resumed, _ = start_state(experiment, steps, checkpoints, tmp_path / "run")
+    jax.tree.map(np.testing.assert_array_equal, resumed, state)
+    evaluated = restore_params(folder)[0]["params"]
+    assert set(state.ema_params) == {"output_projection"}
+    np.testing.assert_array_equal(evaluated["cls"], source["cls"])
+    last = jax.device_get(state.params["output_projection"])
+    assert not np.array_equal(first["kernel"], last["kernel"])
+    average = jax.tree.map(lambda a, b: (a + b) / 2, first, last)
+    for leaf, expected in average.items():
+        np.testing.assert_allclose(evaluated["output_projection"][leaf], expected, rtol=1e-6)
 
 
 def test_the_banner_says_what_labels_are_not_as_they_were_meant(config, tmp_path):

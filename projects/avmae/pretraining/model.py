@@ -5,7 +5,6 @@ Axes: b examples, t time, h rows, w columns, f mel bins, n tokens, d width, p va
 Parameters carry the names of the public checkpoints.
 """
 
-import dataclasses
 from collections.abc import Mapping
 
 import flax.linen as nn
@@ -20,7 +19,7 @@ from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
 from scenic_video.layers.embeddings import single_images
 from scenic_video.layers.fields import require_one_of
-from scenic_video.layers.layer_order import EncoderLayers
+from scenic_video.layers.layer_order import TOKENS, EncoderLayers
 from scenic_video.layers.masking import STRATEGIES as MASKING_STRATEGIES
 from scenic_video.layers.masking import Mask, Reconstruction, place_tokens, take_tokens
 from scenic_video.layers.pooling import prepend_class_token
@@ -56,6 +55,9 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
     ) -> dict[str, Reconstruction] | dict[str, Float[Array, "b _n d"]]:
         pixels = single_images(rgb) if len(self.patch_size) == 2 else rgb
         return self._autoencode({"rgb": pixels}, masks, train=train, encode_only=encode_only)
+
+    def _encoder_layers(self) -> list[EncoderLayers]:
+        return [EncoderLayers(self.num_layers, r"^Transformer/encoderblock_(\d+)", TOKENS)]
 
     def _patch_size(self, modality: str) -> tuple[int, ...]:
         return tuple(self.patch_size)
@@ -179,13 +181,16 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         return self._autoencode(inputs, masks, present, train=train, encode_only=encode_only)
 
     def _encoder_layers(self) -> list[EncoderLayers]:
-        encoders = super()._encoder_layers()
+        block = r"^Transformer(?:_(?:rgb|spectrogram))?/encoderblock_(\d+)"
         if self.encoder != "mid":
-            return encoders
-        unimodal = dataclasses.replace(encoders[0], num_layers=self.num_layers - self.fusion_layers)
-        joint = r"^Transformer_concat/"
-        block, before = rf"{joint}encoderblock_(\d+)", rf"{joint}posembed_input/"
-        return [unimodal, EncoderLayers(self.fusion_layers, block, before)]
+            return [EncoderLayers(self.num_layers, block, TOKENS)]
+        joint = "^Transformer_concat/"
+        return [
+            EncoderLayers(self.num_layers - self.fusion_layers, block, TOKENS),
+            EncoderLayers(
+                self.fusion_layers, rf"{joint}encoderblock_(\d+)", rf"{joint}posembed_input/"
+            ),
+        ]
 
     def _patch_size(self, modality: str) -> tuple[int, ...]:
         return tuple(self.tubelet_size)[0 if modality == "rgb" else 1 :]
