@@ -42,7 +42,7 @@ class VisionTransformer(nn.Module, kw_only=True):
 
     `linear_probe` trains the head alone, on features that a BatchNorm without scale and bias brings
     to mean 0 and variance 1 (He et al., Masked Autoencoders, appendix A.1). No gradient reaches the
-    backbone, but weight decay would: leave it out, or name the head in `decay`.
+    backbone, but weight decay would: freeze it as well (`trainer.freeze`).
     """
 
     num_classes: PositiveInt

@@ -162,6 +162,13 @@ def test_a_model_of_ones_own_is_sharded_by_rules_in_the_config(said):
     assert "Near: Dense_0/kernel" in refused
 
 
+def test_a_dry_run_says_how_much_is_trained(said):
+    dry = said(CONFIG, with_model("Net"), "--config.trainer.freeze=('bias',)")
+    assert dry.startswith("0 ") and "of these trained 30" in dry
+    refused = said(CONFIG, with_model("Net"), "--config.trainer.freeze=('biases',)")
+    assert refused.startswith("2 ") and "trainer.freeze: 'biases' finds none" in refused
+
+
 def test_a_model_that_does_not_know_its_layers_has_no_rates_by_layer(said):
     refused = said(CONFIG, with_model("Net"), "--config.optimizer.layer_decay=0.75")
     assert refused.startswith("2 ") and "a method layers_after(path) -> int" in refused
