@@ -57,8 +57,9 @@ def assemble_present(
             raise UserError(f"The split {split!r} of {name} has no examples.")
         refuse_duplicates(all_rows, column="id")
     every = label_space(rows, classes=classes, multilabel=multilabel)
-    kept, num_left_out = present(rows, files, missing=missing)
+    kept, remarks = present(rows, files, missing=missing)
     first = next(iter(kept))
+    num_left_out = sum(map(len, rows.values())) - sum(map(len, kept.values()))
     return assemble(
         kept,
         name=f"{name}_without_{num_left_out}" if num_left_out else name,
@@ -66,4 +67,5 @@ def assemble_present(
         classes=every.classes,
         multilabel=multilabel,
         flip_safe=flip_safe,
+        remarks=remarks,
     )

@@ -1,7 +1,6 @@
 """Finds the files that annotations name, and says which are not there."""
 
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -60,15 +59,15 @@ class VideoFiles:
 
 def present(
     rows: Mapping[str, Sequence[Row]], files: VideoFiles, *, missing: str
-) -> tuple[dict[str, list[Row]], int]:
-    """The rows whose file is there, and how many are left out.
+) -> tuple[dict[str, list[Row]], list[str]]:
+    """The rows whose file is there, and a remark a split on those that are left out.
 
-    If some are not there, `missing="raise"` is an error that counts them; "skip" leaves them out
-    and prints how many. None in a split is always an error.
+    If some are not there, `missing="raise"` is an error that counts them; "skip" leaves them out.
+    None in a split is always an error.
     """
     if missing not in MISSING:
         raise UserError(f"missing must be one of {MISSING}; got {missing!r}.")
-    kept, num_left_out = {}, 0
+    kept, remarks = {}, []
     for split, all_rows in rows.items():
         kept[split] = [row for row in all_rows if files.exists(row.path)]
         absent = [row for row in all_rows if not files.exists(row.path)]
@@ -76,9 +75,8 @@ def present(
             words = _count(split, absent, len(all_rows))
             if missing == "raise" or not kept[split]:
                 raise UserError(_advice(words, is_whole_split=not kept[split]))
-            print(f"left out: {printable(words)}", file=sys.stderr)
-        num_left_out += len(absent)
-    return kept, num_left_out
+            remarks.append(f"left out: {printable(words)}")
+    return kept, remarks
 
 
 def _count(split: str, absent: Sequence[Row], total: int) -> str:

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from scenic_video.commands import flags
-from scenic_video.commands.data_source import add_data, add_workers, counting, open_data
+from scenic_video.commands.data.source import add_data, add_workers, counting, open_data
 from scenic_video.console import Terminal
 from scenic_video.field_types import PositiveInt
 
@@ -23,9 +23,9 @@ MOST_NAMED = 20
 """Videos that are left out and named; the others are counted."""
 
 
-def add_parser(verbs: Any) -> None:
-    """Adds the verb `flow` below `data`."""
-    parser = verbs.add_parser(
+def add_parser(commands: Any) -> None:
+    """Adds `data flow`."""
+    parser = commands.add_parser(
         "flow", help="compute optical flow", description=__doc__, epilog=EXAMPLES
     )
     add_data(parser)

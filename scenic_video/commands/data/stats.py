@@ -7,7 +7,7 @@ from typing import Any
 
 from scenic_video.atomic_files import require_writable
 from scenic_video.commands import flags
-from scenic_video.commands.data_source import add_data, counting, open_data
+from scenic_video.commands.data.source import add_data, counting, open_data
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, random_subset, split_of
@@ -32,9 +32,9 @@ REMEDY = (
 )
 
 
-def add_parser(verbs: Any) -> None:
-    """Adds the verb `stats` below `data`."""
-    parser = verbs.add_parser(
+def add_parser(commands: Any) -> None:
+    """Adds `data stats`."""
+    parser = commands.add_parser(
         "stats", help="measure the audio of a dataset", description=__doc__, epilog=EXAMPLES
     )
     add_data(parser)

@@ -1,4 +1,4 @@
-"""Arguments that name a dataset, for the verbs that read one, and how far they are with it."""
+"""Arguments that name a dataset, for the commands that read one, and how far they are with it."""
 
 import argparse
 import dataclasses
