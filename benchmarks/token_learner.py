@@ -54,13 +54,15 @@ class Run:
         preprocessing = build(config["preprocessing"])
         rate = build(config["learning_rate"], num_steps=1000, steps_per_epoch=30)
         example = example_batch(preprocessing, LABELS)
+        task, mesh = build_task(config, LABELS, preprocessing), build(config["mesh"])
         self._steps = trainer.compile_steps(
-            task=build_task(config, LABELS, preprocessing),
+            task=task,
             optimizer=build(config["optimizer"], learning_rate=rate),
             options=build(config["trainer"]),
             example_batch=example,
-            mesh=build(config["mesh"]),
+            mesh=mesh,
         )
+        self._evaluate = trainer.compile_evaluation(task, mesh)
         self._batch = noise(example, options.batch_size)
         views = {name: x[:, None] for name, x in self._batch["inputs"].items()}
         self._clips = self._batch | {"inputs": views}
@@ -73,7 +75,7 @@ class Run:
         begin = time.perf_counter()
         self._state, _ = jax.block_until_ready(self._steps.train(self._state, self._batch))
         middle = time.perf_counter()
-        jax.block_until_ready(self._steps.evaluate(self._state, self._clips))
+        jax.block_until_ready(self._evaluate(self._state, self._clips))
         return {"train": middle - begin, "evaluate": time.perf_counter() - middle}
 
 

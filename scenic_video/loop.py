@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -13,7 +13,7 @@ import jax
 
 from scenic_video import metrics as metrics_lib
 from scenic_video.errors import RunFailed
-from scenic_video.tasks.task import Batch, Output
+from scenic_video.tasks.task import Batch
 from scenic_video.trainer import TrainerOptions, TrainState
 
 Scalars = dict[str, float]
@@ -78,19 +78,37 @@ class Cadence:
         return self.due(step, self.log_every) or self.due(step, self.checkpoint_every)
 
 
+class PeriodicEvaluation(NamedTuple):
+    """Numbers by name, of the state after every so many steps."""
+
+    every: int
+    evaluate: Callable[[TrainState], Scalars]
+
+
+@dataclasses.dataclass(frozen=True)
+class Hooks:
+    """What the loop calls between steps.
+
+    `save` gets the numbers of the evaluations that ran at its step; `should_stop` is asked after
+    every step.
+    """
+
+    evaluations: Sequence[PeriodicEvaluation]
+    save: Callable[[TrainState, Scalars], None]
+    observer: Observer
+    should_stop: Callable[[int], bool]
+
+
 def train(
     state: TrainState,
     *,
     train_step: Callable[[TrainState, Batch], tuple[TrainState, dict[str, metrics_lib.Metric]]],
     batches: Iterator[Batch],
     cadence: Cadence,
-    evaluate: Callable[[TrainState], Scalars],
-    save: Callable[[TrainState, Scalars], None],
-    observer: Observer,
-    should_stop: Callable[[int], bool],
+    hooks: Hooks,
     max_bad_steps: int,
 ) -> TrainState:
-    """Trains from `state.step` to the last step of `cadence`, or until `should_stop(step)`.
+    """Trains from `state.step` to the last step of `cadence`, or until the hooks say stop.
 
     `batches` starts at the batch of the next step. Metrics stay on the device and are read one
     step late, so the host never waits for the step it has just sent off. When told to stop, the
@@ -98,28 +116,30 @@ def train(
     which nothing is learned.
     """
     is_new = int(state.step) == 0
-    with _IntervalLog(observer, max_bad_steps) as log:
+    with _IntervalLog(hooks.observer, max_bad_steps) as log:
         stop = False
         for step in range(int(state.step) + 1, cadence.num_steps + 1):
             asked = time.perf_counter()
             batch = next(batches)
             arrived = time.perf_counter()
             state, step_metrics = train_step(state, batch)
-            stop = should_stop(step)
+            stop = hooks.should_stop(step)
             closes = stop or cadence.closes_interval(step)
             log.add(
                 step, step_metrics, state.bad_steps, asked=asked, arrived=arrived, closes=closes
             )
 
-            evaluation: Scalars = {}
-            if cadence.due(step, cadence.eval_every) and not stop:
+            numbers: Scalars = {}
+            due = [e for e in hooks.evaluations if cadence.due(step, e.every)]
+            if due and not stop:
                 log.flush()
                 with log.paused():
-                    evaluation = evaluate(state)
-                observer.on_evaluation(step, evaluation)
+                    for evaluation in due:
+                        numbers |= evaluation.evaluate(state)
+                hooks.observer.on_evaluation(step, numbers)
             if cadence.due(step, cadence.checkpoint_every) or stop:
                 log.flush()
-                save(state, evaluation)
+                hooks.save(state, numbers)
             if stop:
                 break
         log.flush()
@@ -245,19 +265,3 @@ class _IntervalLog:
 def _time_when_ready(x: jax.Array) -> float:
     jax.block_until_ready(x)
     return time.perf_counter()
-
-
-def evaluate(
-    eval_step: Callable[[TrainState, Batch], Output],
-    state: TrainState,
-    batches: Iterable[Batch],
-) -> Iterator[Output]:
-    """Runs `eval_step` over `batches` and yields each output on the host, one batch late."""
-    previous = None
-    for batch in batches:
-        output = eval_step(state, batch)
-        if previous is not None:
-            yield jax.device_get(previous)
-        previous = output
-    if previous is not None:
-        yield jax.device_get(previous)

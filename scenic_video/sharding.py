@@ -80,6 +80,16 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, BATCH)
 
 
+def check_divides(field: str, batch_size: int, mesh: Mesh) -> None:
+    """A UserError for a global batch size, set by `field`, that is no multiple of the devices."""
+    ways = mesh.shape["data"] * mesh.shape["fsdp"]
+    if batch_size % ways:
+        raise UserError(
+            f"{field}={batch_size} does not divide over {ways} devices (mesh data="
+            f"{mesh.shape['data']} x fsdp={mesh.shape['fsdp']}). Take a multiple of {ways}."
+        )
+
+
 def local_rows(mesh: Mesh, batch_size: int) -> list[int]:
     """The rows of the global batch that this process must feed, in ascending order.
 

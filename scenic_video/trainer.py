@@ -211,6 +211,9 @@ def eval_step(task: Task, rng: jax.Array, state: TrainState, batch: Batch) -> Ou
     return output._replace(model_state={})
 
 
+EvalStep = Callable[[TrainState, Batch], Output]
+
+
 @dataclasses.dataclass(frozen=True)
 class Steps:
     """The compiled functions of a run, and where its state lies on the mesh."""
@@ -220,7 +223,6 @@ class Steps:
     abstract_state: TrainState
     init: Callable[[], TrainState]
     train: Callable[[TrainState, Batch], tuple[TrainState, dict[str, metrics_lib.Metric]]]
-    evaluate: Callable[[TrainState, Batch], Output]
 
 
 def compile_steps(
@@ -237,23 +239,14 @@ def compile_steps(
 
     `example_batch` needs the shapes of a batch of one example; its values are not used.
     """
-    init_rng, train_rng, eval_rng = jax.random.split(jax.random.key(seed), 3)
+    init_rng, train_rng, _ = _rngs(seed)
     init = functools.partial(init_state, task, optimizer, init_rng, options, example_batch)
     abstract = jax.eval_shape(init)
     shardings = sharding.state_shardings(abstract, mesh, placement)
     over_batch = sharding.batch_sharding(mesh)
     replicated = NamedSharding(mesh, PartitionSpec())
     train = functools.partial(train_step, task, optimizer, train_rng, options)
-    evaluate = functools.partial(eval_step, task, eval_rng)
-
-    def on_mesh(function):
-        @functools.wraps(function)
-        def call(*args):
-            with jax.set_mesh(mesh):
-                return function(*args)
-
-        return call
-
+    on_mesh = functools.partial(_on_mesh, mesh)
     return Steps(
         mesh=mesh,
         state_shardings=shardings,
@@ -269,10 +262,30 @@ def compile_steps(
                 donate_argnums=0,
             )
         ),
-        evaluate=on_mesh(
-            jax.jit(evaluate, in_shardings=(shardings, over_batch), out_shardings=replicated)
-        ),
     )
+
+
+def compile_evaluation(task: Task, mesh: Mesh, *, seed: int = 0) -> EvalStep:
+    """Binds `eval_step` to a mesh: the state as it lies, the batch over the data axes, the output
+    on every device."""
+    evaluate = functools.partial(eval_step, task, _rngs(seed)[2])
+    replicated = NamedSharding(mesh, PartitionSpec())
+    in_shardings = (None, sharding.batch_sharding(mesh))
+    return _on_mesh(mesh, jax.jit(evaluate, in_shardings=in_shardings, out_shardings=replicated))
+
+
+def _rngs(seed: int) -> jax.Array:
+    """The keys of initialization, of training and of evaluation."""
+    return jax.random.split(jax.random.key(seed), 3)
+
+
+def _on_mesh(mesh: Mesh, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args):
+        with jax.set_mesh(mesh):
+            return function(*args)
+
+    return call
 
 
 def state_of(variables: Variables, steps: Steps, *, step: int) -> TrainState:

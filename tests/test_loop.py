@@ -40,7 +40,9 @@ def slow_on_device(seconds):
     return step
 
 
-def train(step, *, batches, num_steps=8, log_every=4, eval_every=100, stop_at=None, saved=None):
+def train(
+    step, *, batches, num_steps=8, log_every=4, eval_every=100, stop_at=None, saved=None, further=()
+):
     recorder, saved = Recorder(), [] if saved is None else saved
     zero = jnp.zeros((), jnp.int32)
     state = TrainState(zero, {}, (), {}, None, zero)
@@ -49,10 +51,15 @@ def train(step, *, batches, num_steps=8, log_every=4, eval_every=100, stop_at=No
         train_step=step,
         batches=iter(batches),
         cadence=loop.Cadence(num_steps, log_every, eval_every, num_steps),
-        evaluate=lambda state: {"top1": 0.5},
-        save=lambda state, scalars: saved.append((int(state.step), scalars)),
-        observer=recorder,
-        should_stop=lambda step: step == stop_at,
+        hooks=loop.Hooks(
+            evaluations=[
+                loop.PeriodicEvaluation(eval_every, lambda state: {"top1": 0.5}),
+                *further,
+            ],
+            save=lambda state, scalars: saved.append((int(state.step), scalars)),
+            observer=recorder,
+            should_stop=lambda step: step == stop_at,
+        ),
         max_bad_steps=3,
     )
     return recorder
@@ -99,6 +106,13 @@ def test_evaluations_reach_the_observer_and_the_checkpoint():
     recorder = train(slow_on_device(0.0), batches=[0] * 8, eval_every=4, saved=saved)
     assert recorder.evaluations == {4: {"top1": 0.5}, 8: {"top1": 0.5}}
     assert saved == [(8, {"top1": 0.5})]
+
+
+def test_each_evaluation_has_a_cadence_of_its_own_and_all_run_at_the_last_step():
+    seldom = loop.PeriodicEvaluation(3, lambda state: {"probe": float(state.step)})
+    recorder = train(slow_on_device(0.0), batches=[0] * 8, eval_every=4, further=[seldom])
+    found = {step: sorted(scalars) for step, scalars in recorder.evaluations.items()}
+    assert found == {3: ["probe"], 4: ["top1"], 6: ["probe"], 8: ["probe", "top1"]}
 
 
 def test_epochs_become_steps():

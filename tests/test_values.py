@@ -109,6 +109,7 @@ READERS = {
     "scenic_video.data.sources.class_folders:class_folders": {"directory": "clips"},
     "scenic_video.data.sources.datasets:open_dataset": {"path": "clips"},
     "scenic_video.evaluators.few_shot:FewShot": {},
+    "scenic_video.evaluators.split:SplitEvaluation": {},
     "scenic_video.runs.options:InitOptions": {},
 }
 """What reads files, or the weights of a run: only its values are looked at."""

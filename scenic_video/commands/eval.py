@@ -12,7 +12,7 @@ from scenic_video.console import Terminal
 from scenic_video.field_types import PositiveInt
 from scenic_video.runs.evaluation import ensemble, modalities
 from scenic_video.runs.evaluation.comparison import Comparison
-from scenic_video.runs.evaluation.results import show
+from scenic_video.runs.evaluation.result_files import show, write
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.runs.evaluation.trained_model import add_trust, load
 
@@ -88,7 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
     if jax.process_index() == 0:
         prefix = f"{evaluation.dataset}_" if arguments.data else ""
         folder = arguments.out or arguments.workdir / "eval"
-        show(evaluation, evaluation.write(folder, prefix=prefix), terminal)
+        path = write(evaluation, f"{prefix}{evaluation.split}", folder)
+        show(evaluation, evaluation.split, path, terminal)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import dataclasses
-from collections.abc import Callable
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,17 @@ from scenic_video.commands import distributed, dry_run, flags
 from scenic_video.commands.configs import load_config
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal, TrainingProgress
-from scenic_video.data.examples import split_of
 from scenic_video.data.input.feed import Feed
-from scenic_video.data.input.views import Views
 from scenic_video.preemption import Stopped, StopRequest
 from scenic_video.runs import best_metric, initial_state
-from scenic_video.runs.device_batches import put_on
-from scenic_video.runs.evaluation import evaluators, report
-from scenic_video.runs.evaluation.results import Evaluation, evaluate_split, show
+from scenic_video.runs.evaluation import report
+from scenic_video.runs.evaluation.result_files import show, write
+from scenic_video.runs.evaluators import run_evaluators
 from scenic_video.runs.experiment import Experiment, build_experiment
 from scenic_video.runs.trained_files import check_files
 from scenic_video.runs.training_batches import clips_of, open_batches
 from scenic_video.runs.workdir import in_use
+from scenic_video.sharding import put_batch
 from scenic_video.tasks.presence import shown_modalities
 from scenic_video.trainer import Steps, TrainState
 from scenic_video.writers import MetricWriter
@@ -120,12 +119,12 @@ def _finish(
     if experiment.options.best_metric:
         state = _best(experiment, steps, workdir)
         terminal.line(f"The best checkpoint is that of step {int(state.step)}.")
-    evaluation = evaluate(experiment, steps, state, experiment.views, terminal, on_batch=stop.check)
-    others = evaluators.run_evaluators(experiment.evaluators, state, terminal, on_batch=stop.check)
+    final = experiment.evaluators.final
+    results = run_evaluators(final, state, terminal, on_batch=stop.check)
     if jax.process_index() == 0:
-        show(evaluation, evaluation.write(workdir / "eval"), terminal)
-        evaluators.show(others, state, workdir / "eval", terminal)
-        terminal.line(f"Report: {report.write(experiment, workdir, evaluation, others)}")
+        for name, result in results.items():
+            show(result, name, write(result, name, workdir / "eval"), terminal)
+        terminal.line(f"Report: {report.write(experiment, workdir, results)}")
 
 
 def _train(
@@ -141,6 +140,7 @@ def _train(
     """Trains to the end or until stopped."""
     options, cadence = experiment.options, experiment.cadence
     batch_size = experiment.input.batch_size
+    put = functools.partial(put_batch, mesh=steps.mesh, batch_size=batch_size)
 
     def save(state: TrainState, scalars: loop.Scalars) -> None:
         checkpoints.save(int(state.step), state, experiment.checkpoint_meta(), scalars or None)
@@ -149,14 +149,9 @@ def _train(
         checkpoints.check()
         return stop(step)
 
-    def evaluate_one_view(state: TrainState) -> loop.Scalars:
-        evaluation = evaluate(experiment, steps, state, Views(), terminal)
-        others = evaluators.run_evaluators(experiment.evaluators, state, terminal)
-        return evaluators.named({evaluation.split: evaluation.metrics} | others)
-
     with (
         open_batches(experiment, steps, int(state.step), workdir) as batches,
-        Feed(batches, put_on(steps.mesh, batch_size)) as feed,
+        Feed(batches, put) as feed,
         terminal.training(
             num_steps=cadence.num_steps, batch_size=batch_size, first_step=int(state.step)
         ) as progress,
@@ -167,10 +162,12 @@ def _train(
                 train_step=steps.train,
                 batches=feed,
                 cadence=cadence,
-                evaluate=evaluate_one_view,
-                save=save,
-                observer=_Observer(experiment, writer, progress),
-                should_stop=should_stop,
+                hooks=loop.Hooks(
+                    evaluations=experiment.evaluators.periodic(cadence.eval_every, terminal),
+                    save=save,
+                    observer=_Observer(experiment, writer, progress),
+                    should_stop=should_stop,
+                ),
                 max_bad_steps=options.max_bad_steps,
             )
         except loop.NonFiniteLoss as error:
@@ -183,34 +180,6 @@ def _train(
                 "nothing, nor does one that cannot be read. `scenic-video data check` lists both."
             )
             raise
-
-
-def evaluate(
-    experiment: Experiment,
-    steps: Steps,
-    state: TrainState,
-    views: Views,
-    terminal: Terminal,
-    on_batch: Callable[[], None] = lambda: None,
-) -> Evaluation:
-    """Evaluates the split that the config names; calls `on_batch` after every batch."""
-    split = experiment.evaluation.split
-    with terminal.counting(f"evaluating {split} {views}") as counting:
-        return evaluate_split(
-            steps,
-            state,
-            split=split,
-            dataset=experiment.dataset,
-            examples=split_of(experiment.dataset, split),
-            labels=experiment.dataset.labels,
-            preprocessing=experiment.preprocessing,
-            modalities=shown_modalities(experiment.task, experiment.preprocessing.modalities),
-            options=experiment.evaluation,
-            views=views,
-            num_threads=experiment.input.num_threads,
-            decode_timeout=experiment.input.decode_timeout,
-            on_batch=evaluators.both(on_batch, counting),
-        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The features that a state gives of examples."""
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -10,15 +9,10 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Float32, Int
 
-from scenic_video.data.examples import Example, LabelSpace
-from scenic_video.data.input.batches import eval_batches
-from scenic_video.data.input.feed import Feed
-from scenic_video.data.input.rows import EvaluationRow
-from scenic_video.data.input.views import Views
 from scenic_video.errors import UserError
-from scenic_video.evaluators.evaluator import OnBatch, Run, unheard
+from scenic_video.evaluators.evaluator import OnBatch, Run, ignore_batch
 from scenic_video.evaluators.linear_probe import Labelled
-from scenic_video.sharding import local_rows, put_batch
+from scenic_video.evaluators.reading import Reading
 from scenic_video.tasks.presence import only_hears, shown_modalities
 from scenic_video.tasks.task import Batch, FeatureExtractor
 from scenic_video.trainer import TrainState
@@ -70,29 +64,13 @@ def compile_features(run: Run) -> Extractor:
 
 
 def extract(
-    extractor: Extractor,
-    state: TrainState,
-    examples: Sequence[Example],
-    labels: LabelSpace,
-    run: Run,
-    *,
-    views: Views,
-    on_batch: OnBatch = unheard,
+    extractor: Extractor, state: TrainState, reading: Reading, *, on_batch: OnBatch = ignore_batch
 ) -> Features:
     """The features of every example once; videos that cannot be read, or heard where only audio
     is read, are left out."""
     outputs: list[dict[str, Any]] = []
-    load = EvaluationRow(
-        examples, labels, run.preprocessing, views=views, decode_timeout=run.decode_timeout
-    )
-    with eval_batches(
-        load,
-        batch_size=run.batch_size,
-        rows=local_rows(run.mesh, run.batch_size),
-        num_threads=run.num_threads,
-    ) as batches:
-        put = functools.partial(put_batch, mesh=run.mesh, batch_size=run.batch_size)
-        for batch in Feed(batches, put):
+    with reading.open() as batches:
+        for batch in reading.on_devices(batches):
             outputs.append(jax.device_get(extractor(state, batch)))
             on_batch(len(outputs), len(batches))
     whole = jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)

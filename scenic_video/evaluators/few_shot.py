@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Annotated
 
+import jax
 import numpy as np
 from annotated_types import MinLen
 from jaxtyping import Int64
@@ -16,9 +17,10 @@ from scenic_video.data.examples import Dataset, Example, Subset, split_of
 from scenic_video.data.input.views import Views
 from scenic_video.data.sources.datasets import open_dataset
 from scenic_video.evaluators.draw import Draw
-from scenic_video.evaluators.evaluator import OnBatch, Run, unheard
+from scenic_video.evaluators.evaluator import Every, OnBatch, Result, Run, ignore_batch
 from scenic_video.evaluators.features import Features, compile_features, extract
 from scenic_video.evaluators.linear_probe import check_held_out, probe
+from scenic_video.evaluators.reading import Reading
 from scenic_video.field_types import Count, Extents, Positive, PositiveInt
 from scenic_video.trainer import TrainState
 
@@ -56,6 +58,7 @@ class FewShot:
     l2: Annotated[Sequence[Positive], MinLen(1)] = L2
     num_held_out: Count = 5
     num_seeds: PositiveInt = 3
+    every: Every = None
 
     def __post_init__(self):
         Views.parse(self.views)
@@ -92,12 +95,20 @@ class FewShot:
                 "fewer shots."
             )
 
-    def __call__(self, state: TrainState, *, on_batch: OnBatch = unheard) -> dict[str, float]:
+    def __call__(self, state: TrainState, *, on_batch: OnBatch = ignore_batch) -> Result:
         chosen = Subset(self._train, tuple(self._chosen.tolist()))
         train, test = (self._read(state, x, on_batch) for x in (chosen, self._test))
+        num_read = len(train.positions) + len(test.positions)
+        unreadable = len(chosen) + len(self._test) - num_read
+        metrics = self._probed(train, test)
+        metrics |= {"test_videos": len(test.positions), "unreadable": unreadable}
+        return Result(int(jax.device_get(state.step)), metrics)
+
+    def _probed(self, train: Features, test: Features) -> dict[str, float]:
+        """The numbers of every head and number of shots."""
         rows = np.full(len(self._train), -1)
         rows[self._chosen[train.positions]] = np.arange(len(train.positions))
-        results: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         read = {head: [x.among(rows) for x in draws] for head, draws in self._draws.items()}
         for (head, draws), shots in itertools.product(read.items(), self.shots):
             found = probe(
@@ -111,21 +122,13 @@ class FewShot:
             name = f"{shots}shot" if len(self._draws) == 1 else f"{head}_{shots}shot"
             if short := max(draw.num_short(shots) for draw in draws):
                 found["short_classes"] = short
-            results |= {f"{name}_{quantity}": value for quantity, value in found.items()}
-        num_read = len(train.positions) + len(test.positions)
-        unreadable = len(chosen) + len(self._test) - num_read
-        return results | {"test_videos": len(test.positions), "unreadable": unreadable}
+            metrics |= {f"{name}_{quantity}": value for quantity, value in found.items()}
+        return metrics
 
     def _read(self, state: TrainState, examples: Sequence[Example], on_batch: OnBatch) -> Features:
-        return extract(
-            self._features,
-            state,
-            examples,
-            self._data.labels,
-            self.run,
-            views=Views.parse(self.views),
-            on_batch=on_batch,
-        )
+        views, batch_size = Views.parse(self.views), self.run.batch_size
+        reading = Reading(self.run, examples, self._data.labels, views, batch_size)
+        return extract(self._features, state, reading, on_batch=on_batch)
 
     @functools.cached_property
     def _data(self) -> Dataset:

@@ -7,6 +7,7 @@ import jax
 
 from scenic_video import trainer
 from scenic_video.config import ConfigError, near
+from scenic_video.evaluators.split import SplitEvaluation
 from scenic_video.runs.experiment import Experiment
 
 
@@ -19,25 +20,50 @@ def full_name(experiment: Experiment) -> str | None:
 
 
 def check(experiment: Experiment) -> None:
-    """A ConfigError for a metric that no evaluation gives, before anything is trained.
+    """A ConfigError for a metric that no evaluation gives, or not at every checkpoint, before
+    anything is trained.
 
-    Those of an evaluator are not known before it has run; the first evaluation is held to them.
+    Those of a probe are not known before it has run; the first evaluation is held to them.
     """
     name = full_name(experiment)
     if name is None:
         return
     source, _, metric = name.partition("/")
-    evaluators = experiment.config["evaluators"]
-    if source in evaluators:
+    if source in experiment.evaluators.training:
+        _check_cadence(experiment, source)
+        evaluator = experiment.evaluators.training[source]
+        if not isinstance(evaluator, SplitEvaluation):
+            return
+    elif source in experiment.config["evaluators"]:
+        _check_runs_in_training(experiment, source)
         return
-    split = experiment.evaluation.split
     known = _metrics(experiment)
-    if source != split or metric not in known:
+    if source not in experiment.evaluators.training or metric not in known:
         given = experiment.options.best_metric
-        others = [f"{evaluator}/..." for evaluator in evaluators]
+        others = [f"{evaluator}/..." for evaluator in experiment.config["evaluators"]]
         raise ConfigError(
             f"trainer.best_metric is {given!r}; evaluation gives "
             f"{', '.join([*known, *others])}{near(metric, [*known])}"
+        )
+
+
+def _check_cadence(experiment: Experiment, source: str) -> None:
+    cadence = experiment.cadence
+    every = experiment.evaluators.every(source, cadence.eval_every)
+    if cadence.checkpoint_every % every:
+        field = "eval_every" if every == cadence.eval_every else f"evaluators.{source}.every"
+        raise ConfigError(
+            f"With trainer.best_metric, checkpoint_every ({cadence.checkpoint_every}) must be a "
+            f"multiple of {field} ({every})."
+        )
+
+
+def _check_runs_in_training(experiment: Experiment, source: str) -> None:
+    """Evaluators are not built of a dataset in outline, so there may be none."""
+    if source in experiment.evaluators.final:
+        raise ConfigError(
+            f"trainer.best_metric is {experiment.options.best_metric!r}, but evaluators.{source} "
+            "has every=0 and runs only when training is over. Set a number of steps, or None."
         )
 
 

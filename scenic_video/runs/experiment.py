@@ -17,14 +17,14 @@ from scenic_video.data.examples import Dataset, Example, split_of
 from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.views import Views
-from scenic_video.evaluators.evaluator import Evaluator
+from scenic_video.evaluators.evaluator import Run
 from scenic_video.loop import Cadence
-from scenic_video.runs.device_batches import check_divides, example_batch, shapes
+from scenic_video.runs.device_batches import example_batch, shapes
+from scenic_video.runs.evaluators import Evaluators, build_evaluators
 from scenic_video.runs.metadata import environment, labels_to_json
 from scenic_video.runs.options import EvaluationOptions, InitOptions, InputOptions
 from scenic_video.runs.parts import (
     build_dataset,
-    build_evaluators,
     build_optimizer,
     build_placement,
     build_task,
@@ -33,6 +33,7 @@ from scenic_video.runs.parts import (
     training_examples,
     with_statistics,
 )
+from scenic_video.sharding import check_divides
 from scenic_video.tasks.task import Task
 
 
@@ -46,7 +47,7 @@ class Experiment:
     task: Task
     input: InputOptions
     evaluation: EvaluationOptions
-    evaluators: Mapping[str, Evaluator]
+    evaluators: Evaluators
     options: trainer.TrainerOptions
     mesh: Mesh
     placement: sharding.Placement
@@ -158,8 +159,20 @@ def build_experiment(
     split_of(dataset, evaluation.split)
     check_divides("input.batch_size", input_options.batch_size, mesh)
     check_divides("evaluation.batch_size", evaluation.batch_size, mesh)
-    _check_trainer(options, cadence, batch_size=input_options.batch_size)
+    _check_micro_batches(options, batch_size=input_options.batch_size)
     task = build_task(config, dataset.labels, preprocessing)
+    run = Run(
+        task=task,
+        mesh=mesh,
+        dataset=dataset,
+        preprocessing=preprocessing,
+        train_split=input_options.split,
+        test_split=evaluation.split,
+        batch_size=evaluation.batch_size,
+        num_threads=input_options.num_threads,
+        decode_timeout=input_options.decode_timeout,
+        seed=config["seed"],
+    )
     return Experiment(
         config=config,
         dataset=dataset,
@@ -168,13 +181,7 @@ def build_experiment(
         input=input_options,
         evaluation=evaluation,
         evaluators=build_evaluators(
-            {} if outline else config["evaluators"],
-            input_options,
-            evaluation,
-            task=task,
-            mesh=mesh,
-            dataset=dataset,
-            preprocessing=preprocessing,
+            {} if outline else config["evaluators"], run, views=evaluation.views
         ),
         options=options,
         mesh=mesh,
@@ -185,15 +192,9 @@ def build_experiment(
     )
 
 
-def _check_trainer(options: trainer.TrainerOptions, cadence: Cadence, *, batch_size: int) -> None:
-    """Refuses what cannot work before anything is compiled."""
+def _check_micro_batches(options: trainer.TrainerOptions, *, batch_size: int) -> None:
     if batch_size % options.micro_batches:
         raise ConfigError(
             f"input.batch_size={batch_size} cannot be split into "
             f"trainer.micro_batches={options.micro_batches} equal parts."
-        )
-    if options.best_metric and cadence.checkpoint_every % cadence.eval_every:
-        raise ConfigError(
-            f"With trainer.best_metric, checkpoint_every ({cadence.checkpoint_every}) must be a "
-            f"multiple of eval_every ({cadence.eval_every})."
         )

@@ -16,7 +16,6 @@ from scenic_video.data.sources.agreement import checked
 from scenic_video.data.sources.datasets import open_dataset
 from scenic_video.data.sources.labels import fingerprint
 from scenic_video.data.sources.statistics import identity, read_statistics
-from scenic_video.evaluators.evaluator import Evaluator, Run
 from scenic_video.modalities.names import MODALITIES
 from scenic_video.optimizers.schedules import Rate
 from scenic_video.runs import absent_data, statistics_command
@@ -182,18 +181,3 @@ def resolved_evaluation(options: EvaluationOptions, dataset: Dataset) -> Evaluat
             "is to be evaluated? Set evaluation.split."
         )
     return dataclasses.replace(options, split=names[0])
-
-
-def build_evaluators(
-    nodes: Mapping[str, Any], input: InputOptions, evaluation: EvaluationOptions, **parts: Any
-) -> dict[str, Evaluator]:
-    """Every node under `evaluators`, made for a run of these options and further `parts`."""
-    run = Run(
-        train_split=input.split,
-        test_split=evaluation.split,
-        batch_size=evaluation.batch_size,
-        num_threads=input.num_threads,
-        decode_timeout=input.decode_timeout,
-        **parts,
-    )
-    return {name: build(node, run=run) for name, node in nodes.items()}

@@ -1,5 +1,6 @@
 """The report of a run: one HTML page that needs nothing else, neither files nor a network."""
 
+import dataclasses
 import importlib.resources
 import os
 import re
@@ -38,46 +39,54 @@ class Sample(NamedTuple):
     id: str
 
 
-def write_report(
-    workdir: str | os.PathLike[str],
-    *,
-    title: str,
-    config: Mapping[str, Any],
-    environment: Mapping[str, Any],
-    history: Sequence[Row],
-    results: Mapping[str, Any],
-    class_names: Mapping[str, Sequence[str]],
-    confusion: Mapping[str, np.ndarray],
-    samples: Sequence[Sample] = (),
-    command: str | None = None,
-) -> Path:
-    """Writes `workdir`/report.html and returns its path.
+@dataclasses.dataclass(frozen=True)
+class ReportContents:
+    """What a report shows; parts without data are left out.
 
     `history` has the rows of metrics.jsonl. `results` maps metrics to numbers, or names of
     evaluations to such mappings. `confusion` has, for each head with one label a clip, the counts
-    [true class, predicted class]; heads without it get no matrix. Parts without data are left out.
+    [true class, predicted class]; heads without it get no matrix.
     """
+
+    title: str
+    config: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    history: Sequence[Row]
+    results: Mapping[str, Any]
+    class_names: Mapping[str, Sequence[str]]
+    confusion: Mapping[str, np.ndarray]
+    samples: Sequence[Sample] = ()
+    command: str | None = None
+
+
+def write_report(workdir: str | os.PathLike[str], contents: ReportContents) -> Path:
+    """Writes `workdir`/report.html and returns its path."""
     template = importlib.resources.files("scenic_video.visualize").joinpath("report.html.j2")
-    environment_of_page = jinja2.Environment(
+    environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    page = environment_of_page.from_string(template.read_text(encoding="utf-8")).render(
-        title=title,
-        summary=_summary(history),
-        **_results(results),
-        figures=_figures(history),
-        confusions=[
-            confusion_lib.view(head, class_names[head], np.asarray(counts))
-            for head, counts in confusion.items()
-        ],
-        samples=[_sample(sample) for sample in samples],
-        config=_groups(config),
-        environment=[(name, format_value(value)) for name, value in environment.items()],
-        command=command,
-    )
+    page = environment.from_string(template.read_text(encoding="utf-8")).render(_parts(contents))
     path = Path(workdir) / REPORT_FILE
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _parts(contents: ReportContents) -> dict[str, Any]:
+    """What the template is rendered with."""
+    return {
+        "title": contents.title,
+        "summary": _summary(contents.history),
+        **_results(contents.results),
+        "figures": _figures(contents.history),
+        "confusions": [
+            confusion_lib.view(head, contents.class_names[head], np.asarray(counts))
+            for head, counts in contents.confusion.items()
+        ],
+        "samples": [_sample(sample) for sample in contents.samples],
+        "config": _groups(contents.config),
+        "environment": [(name, format_value(x)) for name, x in contents.environment.items()],
+        "command": contents.command,
+    }
 
 
 def format_metric(name: str, value: Any) -> str:

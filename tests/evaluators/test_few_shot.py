@@ -16,6 +16,7 @@ from scenic_video.data.input.views import Views
 from scenic_video.evaluators.evaluator import Run
 from scenic_video.evaluators.features import compile_features, extract
 from scenic_video.evaluators.few_shot import FewShot
+from scenic_video.evaluators.reading import Reading
 from scenic_video.sharding import make_mesh
 from scenic_video.tasks.task import Output
 from scenic_video.trainer import TrainState
@@ -96,6 +97,10 @@ def make_run(dataset, num_devices=1, batch_size=8):
     )
 
 
+def few_shot(run, state=STATE, **fields):
+    return FewShot(run, **fields)(state).metrics
+
+
 def only(dataset, head):
     return dataclasses.replace(dataset, labels=LabelSpace({head: dataset.labels.classes[head]}))
 
@@ -116,10 +121,7 @@ def test_every_example_counts_once_over_any_number_of_devices(dataset, num_devic
     found = extract(
         compile_features(run),
         STATE,
-        examples,
-        dataset.labels,
-        run,
-        views=Views(2, 1),
+        Reading(run, examples, dataset.labels, Views(2, 1), run.batch_size),
         on_batch=lambda done, total: heard.append((done, total)),
     )
     assert found.positions.tolist() == list(range(11))
@@ -129,14 +131,14 @@ def test_every_example_counts_once_over_any_number_of_devices(dataset, num_devic
 
 
 def test_colours_are_told_apart_by_one_shot(dataset):
-    found = FewShot(make_run(only(dataset, "colour"), 8), shots=(1, 3), num_held_out=2)(STATE)
+    found = few_shot(make_run(only(dataset, "colour"), 8), shots=(1, 3), num_held_out=2)
     assert found["1shot_top1"] == found["3shot_top1"] == 1.0
     assert found["3shot_top1_std"] == 0.0
     assert found["test_videos"] == 11 and found["unreadable"] == 0
 
 
 def test_each_head_has_numbers_of_its_own(dataset):
-    found = FewShot(make_run(dataset), shots=(2,), num_held_out=2)(STATE)
+    found = few_shot(make_run(dataset), shots=(2,), num_held_out=2)
     assert found["colour_2shot_top1"] == 1.0
     assert found["loudness_2shot_top1"] < 0.9
     assert {"colour_2shot_l2", "loudness_2shot_l2", "loudness_2shot_top1_std"} < set(found)
@@ -147,7 +149,7 @@ def test_classes_that_have_too_few_are_counted(dataset):
     data, seen = only(dataset, "colour"), dataset.splits["train"]
     few = [example for i, example in enumerate(seen) if i % 3 < 2 or i < 6]
     data = dataclasses.replace(data, splits={**data.splits, "train": few})
-    found = FewShot(make_run(data), shots=(2, 3), l2=(1.0,))(STATE)
+    found = few_shot(make_run(data), shots=(2, 3), l2=(1.0,))
     assert found["3shot_short_classes"] == 1 and "2shot_short_classes" not in found
     with pytest.raises(ConfigError, match="asks for 7 .* class with most, 'red', has 6"):
         FewShot(make_run(data), shots=(3, 7), l2=(1.0,))
@@ -157,7 +159,7 @@ def test_what_cannot_be_read_is_left_out_and_counted(dataset, tmp_path):
     data = only(dataset, "colour")
     data = with_broken(data, "test", 4, tmp_path / "a.mp4")
     data = with_broken(data, "train", 0, tmp_path / "b.mp4")
-    found = FewShot(make_run(data), shots=(4,), num_held_out=2)(STATE)
+    found = few_shot(make_run(data), shots=(4,), num_held_out=2)
     assert found["test_videos"] == 10 and found["unreadable"] == 2
     assert found["4shot_top1"] == 1.0
 
@@ -165,7 +167,7 @@ def test_what_cannot_be_read_is_left_out_and_counted(dataset, tmp_path):
 def test_the_parameters_that_are_evaluated_are_used(dataset):
     """With the average of parameters at zero there is nothing to tell colours apart by."""
     averaged = STATE.replace(ema_params={"scale": jnp.zeros(())})
-    found = FewShot(make_run(only(dataset, "colour")), shots=(4,), num_held_out=2)(averaged)
+    found = few_shot(make_run(only(dataset, "colour")), averaged, shots=(4,), num_held_out=2)
     assert found["4shot_top1"] == pytest.approx(4 / 11)
 
 
@@ -175,7 +177,7 @@ def test_another_dataset_may_be_named_by_its_path(dataset, tmp_path):
         rows = [f"{example.video},{names[example.labels['colour'][0]]}" for example in examples]
         (tmp_path / f"{split}.csv").write_text("\n".join(["path,colour", *rows]))
     other = dataclasses.replace(dataset, splits={})
-    found = FewShot(make_run(other), dataset=str(tmp_path), shots=(2,), num_held_out=2)(STATE)
+    found = few_shot(make_run(other), dataset=str(tmp_path), shots=(2,), num_held_out=2)
     assert found["2shot_top1"] == 1.0 and found["test_videos"] == 11
 
 
@@ -225,7 +227,6 @@ def test_clips_without_audio_have_no_features_where_the_run_only_hears(dataset, 
         preprocessing=Preprocessing(1, modalities=("spectrogram",), audio=audio),
     )
     labels = only(dataset, "loudness").labels
-    found = extract(
-        compile_features(hearing), STATE, examples, labels, hearing, views=Views.parse("1x1")
-    )
+    reading = Reading(hearing, examples, labels, Views(), hearing.batch_size)
+    found = extract(compile_features(hearing), STATE, reading)
     assert found.positions.tolist() == [0, 2] and found.values[0] < found.values[1]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from scenic_video.visualize.report import Sample, format_metric, write_report
+from scenic_video.visualize.report import ReportContents, Sample, format_metric, write_report
 
 NAMES = ("walk", "jump <high> & far", "throw")
 CONFUSION = np.array([[8, 2, 0], [1, 9, 0], [0, 0, 0]])
@@ -63,7 +63,8 @@ def write(workdir, **changes):
         "samples": samples(),
         "command": "scenic-video train --config=configs/quickstart.py",
     }
-    return write_report(workdir, **(parts | changes)).read_text(encoding="utf-8")
+    contents = ReportContents(**(parts | changes))
+    return write_report(workdir, contents).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

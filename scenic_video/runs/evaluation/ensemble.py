@@ -11,8 +11,8 @@ from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.rows import label_arrays
+from scenic_video.evaluators.split_result import SplitResult
 from scenic_video.runs.evaluation.comparison import Comparison, Row
-from scenic_video.runs.evaluation.results import Evaluation
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.runs.evaluation.trained_model import load
 from scenic_video.tasks.classification import Classification
@@ -53,7 +53,7 @@ class Member:
     entry: Entry
     task: Classification
     labels: LabelSpace
-    evaluation: Evaluation
+    evaluation: SplitResult
 
     def on(self, ids: Sequence[str]) -> "Member":
         """The same of the examples `ids`, in that order."""

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from scenic_video.config import ConfigError, near
+from scenic_video.evaluators.split_result import SplitResult
 from scenic_video.modalities.names import WORDS
 from scenic_video.runs.evaluation.comparison import Comparison, Row
-from scenic_video.runs.evaluation.results import Evaluation
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.runs.evaluation.trained_model import TrainedModel
 from scenic_video.tasks.classification import Classification
@@ -77,7 +77,7 @@ def _letters(names: Sequence[str]) -> str:
     return "".join(LETTERS[name] for name in names)
 
 
-def _part(together: Evaluation, name: str, modalities: tuple[str, ...]) -> Evaluation:
+def _part(together: SplitResult, name: str, modalities: tuple[str, ...]) -> SplitResult:
     """What one of the tasks side by side found."""
 
     def own(named: dict[str, Any]) -> dict[str, Any]:
@@ -89,13 +89,13 @@ def _part(together: Evaluation, name: str, modalities: tuple[str, ...]) -> Evalu
     )
 
 
-def _row(name: str, part: Evaluation) -> Row:
+def _row(name: str, part: SplitResult) -> Row:
     details: dict[str, str | int | float] = {"modalities": "+".join(part.modalities)}
     return Row(name, int(part.counted.sum()), part.metrics, part.logits, details)
 
 
-def _notes(together: Evaluation, rows: Sequence[str]) -> list[str]:
-    notes = [f"unreadable: {video['id']}: {video['error']}" for video in together.unreadable]
+def _notes(together: SplitResult, rows: Sequence[str]) -> list[str]:
+    notes = together.remarks
     return notes if together.has_audio is None else [*notes, *rule(rows)]
 
 

@@ -5,15 +5,15 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from scenic_video.data.examples import split_of
-from scenic_video.runs.evaluation.results import Evaluation, probabilities
+from scenic_video.evaluators.evaluator import Result
+from scenic_video.evaluators.split_result import SplitResult, probabilities
 from scenic_video.runs.experiment import Experiment
 from scenic_video.runs.metadata import environment
-from scenic_video.visualize.report import Sample, write_report
+from scenic_video.visualize.report import ReportContents, Sample, write_report
 from scenic_video.writers import read_metrics
 
 MAX_WRONG, MAX_SAMPLES = 4, 12
@@ -22,34 +22,38 @@ MAX_WRONG, MAX_SAMPLES = 4, 12
 def write(
     experiment: Experiment,
     workdir: Path,
-    evaluation: Evaluation,
-    others: Mapping[str, Mapping[str, float]] | None = None,
+    results: Mapping[str, Result],
 ) -> Path:
-    """Writes `workdir`/report.html about a run, its final evaluation, and what other evaluators
-    found by name."""
+    """Writes `workdir`/report.html about a run and what its evaluators found, by name.
+
+    The pictures are those of the run's own evaluation, whose column is the last.
+    """
+    evaluation = results[experiment.evaluation.split]
+    assert isinstance(evaluation, SplitResult)
+    others = {name: x for name, x in results.items() if x is not evaluation}
     labels = experiment.dataset.labels
     confusion = {}
     if not labels.multilabel:
         sizes = labels.num_classes
         confusion = {head: evaluation.confusion(head, sizes[head]) for head in evaluation.logits}
-    return write_report(
-        workdir,
+    contents = ReportContents(
         title=workdir.name,
         config=experiment.config,
         environment=environment(),
         history=read_metrics(workdir),
         results={
-            **(others or {}),
-            f"{evaluation.split}, {evaluation.views} views": _results(evaluation),
+            result.heading(name): result.metrics | result.counts
+            for name, result in [*others.items(), (evaluation.split, evaluation)]
         },
         class_names=labels.classes,
         confusion=confusion,
         samples=[_sample(experiment, evaluation, i) for i in chosen(evaluation)],
         command=shlex.join(["scenic-video", *sys.argv[1:]]),
     )
+    return write_report(workdir, contents)
 
 
-def chosen(evaluation: Evaluation) -> list[int]:
+def chosen(evaluation: SplitResult) -> list[int]:
     """The examples to show: the worst mistakes first, then right ones of classes not yet shown.
 
     The worst are those to whose labels the model gave the least probability. Where the model
@@ -72,14 +76,7 @@ def chosen(evaluation: Evaluation) -> list[int]:
     return shown
 
 
-def _results(evaluation: Evaluation) -> Mapping[str, Any]:
-    coverage = {"videos decoded": int(evaluation.readable.sum()), "videos": len(evaluation.ids)}
-    if evaluation.has_audio is not None:
-        coverage["videos without audio"] = evaluation.num_without_audio
-    return evaluation.metrics | coverage
-
-
-def _sample(experiment: Experiment, evaluation: Evaluation, index: int) -> Sample:
+def _sample(experiment: Experiment, evaluation: SplitResult, index: int) -> Sample:
     example = split_of(experiment.dataset, evaluation.split)[index]
     labels = experiment.dataset.labels
     true, predicted = {}, {}

@@ -11,13 +11,14 @@ from scenic_video import sharding, trainer
 from scenic_video.config import build
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, LabelSpace, split_of
-from scenic_video.data.input.views import Views
 from scenic_video.data.sources.datasets import open_dataset
-from scenic_video.runs.device_batches import check_divides, example_batch
-from scenic_video.runs.evaluation.results import Evaluation, evaluate_split
+from scenic_video.evaluators.evaluator import Run
+from scenic_video.evaluators.split import SplitEvaluation
+from scenic_video.evaluators.split_result import SplitResult
+from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.evaluation.trained_model import TrainedModel, aligned_labels
 from scenic_video.runs.parts import build_dataset, resolved_evaluation
-from scenic_video.tasks.presence import shown_modalities
+from scenic_video.sharding import check_divides
 
 CURE = "The run names its data as it lay where it was trained; give --data=FOLDER."
 
@@ -30,7 +31,7 @@ def evaluate(
     views: str | None = None,
     batch_size: int | None = None,
     terminal: Terminal | None = None,
-) -> Evaluation:
+) -> SplitResult:
     """Evaluates `model` on a split of the data it was configured with, or of `data`.
 
     Classes are matched by name, so a dataset that numbers them otherwise counts the same. Data for
@@ -46,30 +47,37 @@ def evaluate(
     options = resolved_evaluation(build({**config["evaluation"], **given}), dataset)
     mesh = _mesh(config["mesh"], terminal)
     check_divides("evaluation.batch_size", options.batch_size, mesh)
-    labels = _labels_to_read(model, dataset)
-    examples = aligned_labels(split_of(dataset, options.split), dataset.labels, labels)
+    run = Run(
+        task=model.task,
+        mesh=mesh,
+        dataset=_labelled_as_read(dataset, options.split, model),
+        preprocessing=model.preprocessing,
+        train_split=options.split,
+        test_split=options.split,
+        batch_size=options.batch_size,
+    )
+    evaluator = SplitEvaluation(run, views=options.views)
+    with terminal.counting(f"evaluating {options.split} {options.views}") as counting:
+        return evaluator(_state(model, run), on_batch=counting)
+
+
+def _state(model: TrainedModel, run: Run) -> trainer.TrainState:
+    """The model's variables over the mesh of `run`."""
     steps = trainer.compile_steps(
         task=model.task,
         optimizer=optax.identity(),
         options=trainer.TrainerOptions(num_steps=1),
-        example_batch=example_batch(model.preprocessing, labels),
-        mesh=mesh,
+        example_batch=example_batch(model.preprocessing, run.dataset.labels),
+        mesh=run.mesh,
     )
-    state = trainer.state_of(model.variables, steps, step=model.meta["step"])
-    with terminal.counting(f"evaluating {options.split} {options.views}") as counting:
-        return evaluate_split(
-            steps,
-            state,
-            split=options.split,
-            dataset=dataset,
-            examples=examples,
-            labels=labels,
-            preprocessing=model.preprocessing,
-            modalities=shown_modalities(model.task, model.preprocessing.modalities),
-            options=options,
-            views=Views.parse(options.views),
-            on_batch=counting,
-        )
+    return trainer.state_of(model.variables, steps, step=model.meta["step"])
+
+
+def _labelled_as_read(dataset: Dataset, split: str, model: TrainedModel) -> Dataset:
+    """`split` of `dataset` alone, under the labels that the model's task reads."""
+    labels = _labels_to_read(model, dataset)
+    examples = aligned_labels(split_of(dataset, split), dataset.labels, labels)
+    return dataclasses.replace(dataset, splits={split: examples}, labels=labels)
 
 
 def _labels_to_read(model: TrainedModel, dataset: Dataset) -> LabelSpace:

@@ -18,8 +18,8 @@ from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.views import Views
 from scenic_video.data.sources.agreement import check_labels
 from scenic_video.errors import UserError
+from scenic_video.evaluators.split_result import probabilities
 from scenic_video.runs.device_batches import example_batch
-from scenic_video.runs.evaluation.results import probabilities
 from scenic_video.runs.metadata import labels_from_json
 from scenic_video.runs.parts import build_task
 from scenic_video.tasks.presence import only_hears, shown_modalities

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from scenic_video.cli import main
+from scenic_video.evaluators.split_result import probabilities
 from scenic_video.runs.evaluation.ensemble import (
     Entry,
     average_members,
     evaluate_ensemble,
     evaluate_member,
 )
-from scenic_video.runs.evaluation.results import probabilities
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.runs.evaluation.trained_model import load
 

@@ -13,9 +13,10 @@ from scenic_video.cli import main
 from scenic_video.console import Terminal
 from scenic_video.data.decoding.video_reader import UnreadableVideo
 from scenic_video.data.synthetic.scenes import ACTIONS
+from scenic_video.evaluators.split_result import probabilities
 from scenic_video.runs.evaluation.comparison import Comparison, Row
 from scenic_video.runs.evaluation.modalities import parse, rule
-from scenic_video.runs.evaluation.results import probabilities
+from scenic_video.runs.evaluation.result_files import write
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.runs.evaluation.trained_model import load
 from tests.helpers.runs import FLOW, MBT, without_audio
@@ -104,7 +105,7 @@ def test_what_is_not_a_number_is_null_in_the_results(alone, tmp_path):
     odd = dataclasses.replace(alone, metrics=alone.metrics | {"loss": float("nan")})
     row = Row("AV", 3, odd.metrics, odd.logits, {})
     table = Comparison("test", [row], odd.ids, [], {}).write(tmp_path / "table.json")
-    table, results = (path.read_text() for path in (table, odd.write(tmp_path)))
+    table, results = (path.read_text() for path in (table, write(odd, "test", tmp_path)))
     assert "NaN" not in table + results
     for found in (json.loads(table)["rows"][0], json.loads(results)):
         assert found["metrics"]["loss"] is None
