@@ -36,7 +36,7 @@ def fine_tuning(
     of audio holds where `modalities` name pictures and spectrograms. Frames have 8/7 of `crop`
     pixels before they are cropped, unless `resize` says how many.
     """
-    sees, hears = ("rgb" in modalities), ("spectrogram" in modalities)
+    sees, hears = ("rgb" in modalities), ("audio" in modalities)
     seen: dict[str, Any] = {"num_frames": num_frames, "stride": stride}
     seen |= {"frame_rate": frame_rate} if frame_rate else {}
     seen |= {"resize": resize or crop * 8 // 7, "crop": crop, "modalities": modalities}

@@ -48,7 +48,7 @@ def training(
                 "heads": (head,),
                 "num_workers": 2,
             },
-            "preprocessing": seen | ({"audio": AUDIO} if "spectrogram" in modalities else {}),
+            "preprocessing": seen | ({"audio": AUDIO} if "audio" in modalities else {}),
             "input": {"batch_size": batch_size, "num_examples": num_examples},
             "model": model,
             "learning_rate": {

@@ -43,10 +43,10 @@ SEEN = dict(
     task="",
 )
 SEEN_AND_HEARD = dict(
-    preprocessing="""modalities=("rgb", "spectrogram"),
+    preprocessing="""modalities=("rgb", "audio"),
                            audio=dict(seconds=0.32, num_mel_bins=32, mean=0.0, std=1.0)""",
     model="""target="projects.avmae.model:MBT", num_layers=2, fusion_layer=1""",
-    task="""mixmod=True, modality_dropout=dict(rgb=0.2, spectrogram=0.2)""",
+    task="""mixmod=True, modality_dropout=dict(rgb=0.2, audio=0.2)""",
 )
 
 

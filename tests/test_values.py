@@ -66,7 +66,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "projects.avmae.pretraining.model:MaskedAutoencoder": VIT | DECODER,
     "projects.avmae.pretraining.model:AudiovisualMaskedAutoencoder": VIT
     | DECODER
-    | {"masking_rates": {"rgb": 0.9, "spectrogram": 0.7}, "fusion_layers": 1},
+    | {"masking_rates": {"rgb": 0.9, "audio": 0.7}, "fusion_layers": 1},
     "scenic_video.layers.view_fusion:CrossViewAttention": {},
     "scenic_video.layers.view_fusion:Bottleneck": {},
     "scenic_video.layers.view_fusion:MLPFusion": {},

@@ -13,9 +13,9 @@ from configs.fine_tuning import fine_tuning
 from scenic_video.layers.sizes import size
 
 MODALITIES = {
-    "audio": ("spectrogram",),
+    "audio": ("audio",),
     "video": ("rgb",),
-    "audiovisual": ("rgb", "spectrogram"),
+    "audiovisual": ("rgb", "audio"),
 }
 DECODERS = {
     "B": {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 4, "num_heads": 6},
@@ -58,8 +58,7 @@ def pretraining(
     return ConfigDict(
         {
             "dataset": datasets.dataset(data),
-            "preprocessing": seen
-            | ({"audio": audio(seconds)} if "spectrogram" in modalities else {}),
+            "preprocessing": seen | ({"audio": audio(seconds)} if "audio" in modalities else {}),
             "input": {"batch_size": 512},
             "model": model | {"modalities": modalities, "masking_rates": rates},
             "task": {"target": target} | (task or {}),
@@ -136,7 +135,7 @@ def ablation_pretraining(
     return pretraining(
         data="vggsound",
         model=autoencoder("B", **fields),
-        masking_rates={"rgb": 0.9, "spectrogram": 0.5},
+        masking_rates={"rgb": 0.9, "audio": 0.5},
         peak=3e-4,
         num_epochs=400,
         seconds=8.0,
@@ -161,7 +160,7 @@ def mbt(
     start = {
         "target": "projects.avmae.pretrained:from_image_model",
         "workdir": "runs/imagenet21k_vit_b16",
-        "grids": {"rgb": (16, 14, 14), "spectrogram": (50, 8)},
+        "grids": {"rgb": (16, 14, 14), "audio": (50, 8)},
         "source_grid": (14, 14),
         "bottlenecks": "positions",
     }

@@ -39,7 +39,7 @@ def get_config(variant: str = "vggsound_800") -> ConfigDict:
     return common.pretraining(
         data="vggsound" if on_vggsound else "audioset_unbalanced",
         model=common.autoencoder("L", encoder=encoder, decoder="shared"),
-        masking_rates={"rgb": 0.9, "spectrogram": 0.5 if on_vggsound else 0.7},
+        masking_rates={"rgb": 0.9, "audio": 0.5 if on_vggsound else 0.7},
         peak=3e-4 if on_vggsound else 6e-4,
         num_epochs=num_epochs,
         seconds=8.0 if on_vggsound else 9.92,

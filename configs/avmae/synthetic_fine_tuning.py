@@ -24,9 +24,9 @@ from configs.synthetic import training
 from configs.variants import choose
 
 MODALITIES = {
-    "audiovisual": ("rgb", "spectrogram"),
+    "audiovisual": ("rgb", "audio"),
     "video": ("rgb",),
-    "audio": ("spectrogram",),
+    "audio": ("audio",),
 }
 START = dict(
     target="projects.avmae.pretrained:from_autoencoder", workdir="runs/avmae/synthetic_pretraining"

@@ -23,7 +23,7 @@ FUSION_LAYERS = {"bottlenecks": 2, "late": 4}
 
 
 def get_config(variant: str = "bottlenecks") -> ConfigDict:
-    modalities = ("spectrogram", "rgb")
+    modalities = ("audio", "rgb")
     return training(
         model=dict(
             target="projects.avmae.model:MBT",
@@ -36,7 +36,7 @@ def get_config(variant: str = "bottlenecks") -> ConfigDict:
             tubelet_size=(8, 8, 8),
         ),
         head="event",
-        modalities=("rgb", "spectrogram"),
+        modalities=("rgb", "audio"),
         num_steps=800,
         peak=2e-3,
     )

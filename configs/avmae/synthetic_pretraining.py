@@ -4,8 +4,8 @@
         --workdir=runs/avmae/synthetic_pretraining
 
 Half of the tubelets (8 frames of 8 x 8 pixels) and half of the spectrogram's 8 x 8 patches are
-hidden. Expected at the end: test/rgb_loss 0.088, test/spectrogram_loss 0.27. For the first 500
-steps little more than the background is predicted (rgb_loss 0.13, spectrogram_loss 0.66).
+hidden. Expected at the end: test/rgb_loss 0.088, test/audio_loss 0.27. For the first 500
+steps little more than the background is predicted (rgb_loss 0.13, audio_loss 0.66).
 About five minutes on two idle CPU cores. Fine-tune it by synthetic_fine_tuning.py.
 
     GFLOPs  M params  EFLOP
@@ -32,15 +32,15 @@ def get_config() -> ConfigDict:
             decoder_num_heads=4,
             decoder_positions="learned",
             tubelet_size=(8, 8, 8),
-            masking_rates=dict(rgb=0.5, spectrogram=0.5),
+            masking_rates=dict(rgb=0.5, audio=0.5),
             encoder="shared",
         ),
         task=dict(
             target="scenic_video.tasks.masked_reconstruction:MaskedReconstruction",
-            weights=dict(rgb=2.0, spectrogram=0.5),
+            weights=dict(rgb=2.0, audio=0.5),
         ),
         head="event",
-        modalities=("rgb", "spectrogram"),
+        modalities=("rgb", "audio"),
         num_steps=2000,
         peak=2e-3,
     )

@@ -40,8 +40,8 @@ from configs.variants import choose
 
 ROWS: dict[str, dict[str, Any]] = {
     "reconstruction": {},
-    "inpaint_video": {"weights": {"rgb": 1.0, "spectrogram": 0.0}},
-    "inpaint_audio": {"weights": {"rgb": 0.0, "spectrogram": 1.0}},
+    "inpaint_video": {"weights": {"rgb": 1.0, "audio": 0.0}},
+    "inpaint_audio": {"weights": {"rgb": 0.0, "audio": 1.0}},
     "inpaint_both": {},
 }
 VARIANTS = common.ablation_variants(ROWS)

@@ -40,8 +40,7 @@ AUDIO = {"seconds": 5.12, "mean": 1.102, "std": 2.762}
 
 def get_config(variant: str = "rgb_audio_flow") -> ConfigDict:
     views = choose(VIEWS, variant)
-    names = {"audio": "spectrogram", "flow": "flow"}
-    modalities = ("rgb", *(name for word, name in names.items() if word in variant))
+    modalities = ("rgb", *(name for name in ("audio", "flow") if name in variant))
     start = common.from_images("ti16", "s16", "b16")
     if "audio" in variant:
         start["grids"] = ((14, 14), (1, 8), (14, 14))

@@ -1,4 +1,4 @@
-"""The modalities of audiovisual models."""
+"""The modalities of audiovisual models, and their names in parameters."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,10 @@ from jaxtyping import Array, Float
 
 from scenic_video.errors import UserError
 
-MODALITIES = ("rgb", "spectrogram")
+MODALITIES = ("rgb", "audio")
+
+IN_PARAMETERS = {"rgb": "rgb", "audio": "spectrogram"}
+"""What the public checkpoints call a modality in the names of its parameters."""
 
 
 def given(

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Float
 
-from projects.avmae.modalities import MODALITIES, given
+from projects.avmae.modalities import IN_PARAMETERS, MODALITIES, given
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Names, Triple
-from scenic_video.layers.bottleneck_fusion import FusionEncoder, join, joint_mask, positions_name
+from scenic_video.layers.bottleneck_fusion import FusionEncoder, join, joint_mask
 from scenic_video.layers.embeddings import (
     POSITIONS,
     SEQUENCE_POSITIONS,
@@ -39,7 +39,7 @@ Logits = Float[Array, "b c"]
 class MBT(VisionTransformer, kw_only=True):
     """Streams of video and audio that meet in a few bottleneck tokens.
 
-    Takes `rgb` [b, t, h, w, 3], cut into tubelets of `tubelet_size` (t, h, w), and `spectrogram`
+    Takes `rgb` [b, t, h, w, 3], cut into tubelets of `tubelet_size` (t, h, w), and `audio`
     [b, t, f, channels], cut into patches of its last two entries; `modalities` names the inputs
     that it must get, one or both, in the order in which their tokens are joined.
 
@@ -59,7 +59,7 @@ class MBT(VisionTransformer, kw_only=True):
     modalities that are there. The logits of an absent modality in training are of no meaning.
     """
 
-    modalities: Names = ("spectrogram", "rgb")
+    modalities: Names = ("audio", "rgb")
     fusion_layer: Count = 8
     num_bottlenecks: Count = 4
     fuse_in_evaluation: bool = True
@@ -86,11 +86,11 @@ class MBT(VisionTransformer, kw_only=True):
         self,
         *,
         rgb: Float[Array, "b t h w 3"] | None = None,
-        spectrogram: Float[Array, "b s f channels"] | None = None,
+        audio: Float[Array, "b s f channels"] | None = None,
         presence: Mapping[str, Float[Array, " b"]] | None = None,
         train: bool = False,
     ) -> Logits | dict[str, Logits]:
-        inputs = given(self.modalities, rgb=rgb, spectrogram=spectrogram)
+        inputs = given(self.modalities, rgb=rgb, audio=audio)
         present = read_presence(presence, self.modalities)
         if present is not None:
             inputs = {name: where_present(present[name], x) for name, x in inputs.items()}
@@ -101,6 +101,7 @@ class MBT(VisionTransformer, kw_only=True):
             fusion_layer=self.fusion_layer,
             block=self._block(),
             suffixes={name: self._suffix(name) for name in self.modalities},
+            positions_names={name: self._positions_name(name) for name in self.modalities},
             positions=self.positions if self.positions in SEQUENCE_POSITIONS else "none",
             dropout_rate=self.dropout_rate,
             stochastic_depth_rate=self.stochastic_depth_rate,
@@ -113,23 +114,29 @@ class MBT(VisionTransformer, kw_only=True):
         return self._logits(tokens, present, train=train)
 
     def _suffix(self, modality: str) -> str:
-        return "" if modality == "rgb" or self.share_encoder else f"_{modality}"
+        shared = modality == "rgb" or self.share_encoder
+        return "" if shared else f"_{IN_PARAMETERS[modality]}"
+
+    def _positions_name(self, modality: str) -> str:
+        suffix = "" if modality == "rgb" else f"_{IN_PARAMETERS[modality]}"
+        return f"posembed_input{suffix}"
 
     def _tokenize(self, modality: str, pixels: Float[Array, "..."]) -> Float[Array, "b n d"]:
         if modality == "rgb":
             tokens = self._embed_clips(pixels, self.tubelet_size, self.tubelet_start)
         else:
-            patch, name = tuple(self.tubelet_size)[1:], f"embedding_{modality}"
+            patch, name = tuple(self.tubelet_size)[1:], f"embedding_{IN_PARAMETERS[modality]}"
             embed = PatchEmbedding(self.hidden_size, patch, dtype=self.dtype, name=name)
             tokens = embed(pixels)
         grid = tokens.shape[1:-1]
         tokens = tokens.reshape(tokens.shape[0], -1, tokens.shape[-1])
         if self.positions not in SEQUENCE_POSITIONS:
-            name = positions_name(modality)
+            name = self._positions_name(modality)
             tokens = add_positions(tokens, self.positions, grid=grid, name=name)
         if self.classifier != "token":
             return tokens
-        name = "cls" if modality == "rgb" or len(self.modalities) == 1 else f"cls{modality}"
+        only = modality == "rgb" or len(self.modalities) == 1
+        name = "cls" if only else f"cls{IN_PARAMETERS[modality]}"
         token = self.param(name, nn.initializers.zeros, (1, 1, self.hidden_size))
         return prepend_class_token(tokens, token)
 
@@ -181,7 +188,7 @@ class PretrainedMBT(MBT, kw_only=True):
     {modality: logits}. Blocks of the first modality are named as those of a model of that alone.
     """
 
-    modalities: Names = ("rgb", "spectrogram")
+    modalities: Names = ("rgb", "audio")
     positions: str = "sinusoidal_1d"
     use_modality_tokens: bool = False
 
@@ -190,13 +197,14 @@ class PretrainedMBT(MBT, kw_only=True):
     def _suffix(self, modality: str) -> str:
         if modality == self.modalities[0] or self.share_encoder:
             return ""
-        return {"rgb": "_rgb", "spectrogram": "_spec"}[modality]
+        return {"rgb": "_rgb", "audio": "_spec"}[modality]
 
     def _tokenize(self, modality: str, pixels: Float[Array, "..."]) -> Float[Array, "b n d"]:
         tokens = super()._tokenize(modality, pixels)
         if not self.use_modality_tokens:
             return tokens
-        return add_modality_token(self, tokens, f"Encoder_modality_token_{modality}")
+        name = f"Encoder_modality_token_{IN_PARAMETERS[modality]}"
+        return add_modality_token(self, tokens, name)
 
     def _logits(
         self, tokens: dict[str, Array], present: Present, *, train: bool

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from flax.traverse_util import flatten_dict
 
+from projects.avmae.modalities import IN_PARAMETERS, MODALITIES
 from projects.avmae.streams import BLOCK, Encoders, Streams
 from scenic_video.errors import UserError
 from scenic_video.field_types import Extents
@@ -118,7 +119,7 @@ def from_image_model(
     report.
 
     `grids` is the number of tokens of each modality: "rgb" over time, rows and columns,
-    "spectrogram" over time and mel bins; `source_grid` is that of the image over rows and columns.
+    "audio" over time and mel bins; `source_grid` is that of the image over rows and columns.
     If it is not given, it follows from `source_inputs`, the input size of the image model, {"rgb":
     (frames, rows, columns)}. Positions are resampled and repeated over time (see `take_positions`).
     Kernels are inflated by `inflate_kernel` with the method `kernel`, and adapted by
@@ -172,13 +173,13 @@ def _from_encoder(
         norm = _last_norm(streams, encoders, source)
         return None if norm is None else Take(f"{norm}/{path.rpartition('/')[2]}")
     if match := re.fullmatch(r"embedding(_spectrogram)?/(kernel|bias)", path):
-        modality = "spectrogram" if match[1] else streams.of_plain_names
+        modality = "audio" if match[1] else streams.of_plain_names
         old = f"{encoders.named('embedding', modality)}/{match[2]}"
         return (
             _take_patches(old, leaf, source, kernel=kernel) if match[2] == "kernel" else Take(old)
         )
     if match := POSITIONS.fullmatch(path):
-        modality = "spectrogram" if match[2] else streams.of_plain_names
+        modality = "audio" if match[2] else streams.of_plain_names
         old = f"{encoders.named('posembed_input', modality)}/{match[3]}"
         longer = old in source and leaf.shape[1] == source[old].shape[1] + 1
         return Take(old, _with_zero_row, "zeros for the class token") if longer else Take(old)
@@ -206,7 +207,7 @@ def _check_same_grid(
         kernel = params.get(f"{embedding.partition('/')[0]}/kernel")
         seen = seen or {}
         audio = "spectrogram" in where or "rgb" not in seen
-        grids.append(token_grid(kernel, seen.get("spectrogram" if audio else "rgb")))
+        grids.append(token_grid(kernel, seen.get("audio" if audio else "rgb")))
     new, old = grids
     if new is not None and old is not None and old != new:
         raise UserError(
@@ -236,12 +237,14 @@ def _left_behind(target: Mapping[str, Any], streams: Streams, encoders: Encoders
     """Patterns of the parts of an autoencoder that the target lacks."""
     unused = [DECODER]
     unused += [] if any(re.fullmatch(CLASS_TOKENS, path) for path in target) else ["cls"]
-    for modality in {"rgb", "spectrogram"} - set(streams.modalities):
-        unused.append(rf"(embedding|posembed_input|Transformer)_{modality}/.*")
-        unused.append(f"Encoder_modality_token_{modality}")
+    for modality in set(MODALITIES) - set(streams.modalities):
+        written = IN_PARAMETERS[modality]
+        unused.append(rf"(embedding|posembed_input|Transformer)_{written}/.*")
+        unused.append(f"Encoder_modality_token_{written}")
     for modality in streams.modalities:
-        if encoders.norm(streams.modalities) != f"Transformer_{modality}/encoder_norm":
-            unused.append(f"Transformer_{modality}/encoder_norm/.*")
+        own = f"Transformer_{IN_PARAMETERS[modality]}/encoder_norm"
+        if encoders.norm(streams.modalities) != own:
+            unused.append(f"{own}/.*")
     return unused
 
 
@@ -256,7 +259,7 @@ def _from_image(
         old = f"embedding/{match[2]}"
         return take_kernel(old, leaf.shape, inflation=kernel) if match[2] == "kernel" else Take(old)
     if match := POSITIONS.fullmatch(path):
-        modality = "spectrogram" if match[2] else "rgb"
+        modality = "audio" if match[2] else "rgb"
         if modality not in grids:
             raise UserError(f"grids lacks {modality}, an input of the model.")
         grid = (1, *grids[modality]) if len(grids[modality]) == 2 else grids[modality]

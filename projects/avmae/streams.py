@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from projects.avmae.modalities import IN_PARAMETERS
 from scenic_video.errors import UserError
 
-SUFFIXES = {"": "", "_rgb": "rgb", "_spec": "spectrogram", "_spectrogram": "spectrogram"}
+SUFFIXES = {"": "", "_rgb": "rgb", "_spec": "audio", "_spectrogram": "audio"}
 """What a block's name ends with, and the modality that this names."""
 
 BLOCK = re.compile(r"Transformer/encoderblock_(\d+)([a-z_]*)/(.*)")
@@ -29,10 +30,10 @@ class Streams:
     def of(cls, target: Mapping[str, Any]) -> "Streams":
         """From the paths of its parameters; a patch of rows and columns alone is taken for one of
         a spectrogram, which an image's autoencoder does not mind."""
-        modalities = ["spectrogram"] if "embedding_spectrogram/kernel" in target else []
+        modalities = ["audio"] if "embedding_spectrogram/kernel" in target else []
         if "embedding/kernel" in target:
             flat = target["embedding/kernel"].ndim == 4 and not modalities
-            modalities.insert(0, "spectrogram" if flat else "rgb")
+            modalities.insert(0, "audio" if flat else "rgb")
         blocks = (BLOCK.fullmatch(path) for path in target)
         suffixed = {SUFFIXES[match[2]] for match in blocks if match and match[2]}
         plain = [name for name in modalities if name not in suffixed]
@@ -84,10 +85,11 @@ class Encoders:
         """Where block `layer` of the stream of a modality lies."""
         if self.is_one:
             return f"Transformer/encoderblock_{layer}"
-        own = self.layers.get(f"Transformer_{modality}", 0)
+        unimodal = f"Transformer_{IN_PARAMETERS[modality]}"
+        own = self.layers.get(unimodal, 0)
         if self.joint and layer >= own:
             return f"Transformer_concat/encoderblock_{layer - own}"
-        return f"Transformer_{modality}/encoderblock_{layer}"
+        return f"{unimodal}/encoderblock_{layer}"
 
     def norm(self, modalities: tuple[str, ...]) -> str | None:
         """Where the last LayerNorm of these modalities lies; None if each has its own."""
@@ -95,9 +97,11 @@ class Encoders:
             return "Transformer/encoder_norm"
         if self.joint:
             return "Transformer_concat/encoder_norm"
-        return f"Transformer_{modalities[0]}/encoder_norm" if len(modalities) == 1 else None
+        if len(modalities) > 1:
+            return None
+        return f"Transformer_{IN_PARAMETERS[modalities[0]]}/encoder_norm"
 
     def named(self, stem: str, modality: str) -> str:
         """The name of a modality's parameters: that of the only one has no suffix."""
-        with_suffix = f"{stem}_{modality}"
+        with_suffix = f"{stem}_{IN_PARAMETERS[modality]}"
         return with_suffix if with_suffix in self.names else stem

@@ -114,7 +114,7 @@ class MTV(nn.Module, kw_only=True):
         self,
         *,
         rgb: Float[Array, "b t h w 3"] | None = None,
-        spectrogram: Float[Array, "b s f 1"] | None = None,
+        audio: Float[Array, "b s f 1"] | None = None,
         flow: Float[Array, "b t h w 2"] | None = None,
         presence: Mapping[str, Float[Array, " b"]] | None = None,
         train: bool = False,
@@ -123,7 +123,7 @@ class MTV(nn.Module, kw_only=True):
         as a modality that is not among it, is always present. Of a view that is absent no other
         reads anything, and neither does the global transformer."""
         views = read_views(self.views)
-        inputs = self._inputs(rgb=rgb, spectrogram=spectrogram, flow=flow)
+        inputs = self._inputs(rgb=rgb, audio=audio, flow=flow)
         said = read_presence(presence, list(inputs)) or {}
         present = [said.get(view.modality) for view in views]
         grids = [view.grid(inputs[view.modality].shape) for view in views]

@@ -11,10 +11,9 @@ from scenic_video.errors import UserError
 from scenic_video.field_types import Extents, PositiveInt
 from scenic_video.layers.fields import read_integers, require_one_of
 from scenic_video.layers.sizes import size
-from scenic_video.modalities.names import WORDS
 
-RANK = ("flow", "spectrogram", "rgb")
-"""The order of modalities whose views have the same transformer."""
+RANK = ("flow", "audio", "rgb")
+"""The modalities of views, in the order of those that have the same transformer."""
 
 SPECTROGRAM_PATCH = (16, 16)
 """Time frames and mel bins of a view of audio, unless written otherwise."""
@@ -25,8 +24,7 @@ class View:
     """One view: tubelets of `tubelet_size` of a modality, and the transformer over them.
 
     `modality` is the input that the view sees: "rgb" or "flow" with tubelets (t, h, w), or
-    "spectrogram" (also written "audio") with patches (time frames, mel bins). Errors: ValueError
-    for another.
+    "audio" with patches (time frames, mel bins). Errors: ValueError for another.
     """
 
     hidden_size: PositiveInt
@@ -39,8 +37,7 @@ class View:
     def __post_init__(self):
         tubelet_size = read_integers(self, "tubelet_size", least=1)
         object.__setattr__(self, "tubelet_size", tubelet_size)  # hashable, from JSON
-        require_one_of(self, "modality", tuple(WORDS))
-        object.__setattr__(self, "modality", WORDS[self.modality])
+        require_one_of(self, "modality", RANK)
         axes = "time frames, mel bins" if self.is_audio else "frames, rows, columns"
         if len(self.tubelet_size) != len(axes.split(", ")):
             raise UserError(
@@ -50,7 +47,12 @@ class View:
 
     @property
     def is_audio(self) -> bool:
-        return self.modality == "spectrogram"
+        return self.modality == "audio"
+
+    @property
+    def space(self) -> str:
+        """What its rows and columns are of."""
+        return "mel bins" if self.is_audio else "picture"
 
     def grid(self, shape: Sequence[int]) -> tuple[int, int, int]:
         """How many tubelets fit into its input [b, t, h, w, c] or [b, s, f, 1] of this shape, over
@@ -80,9 +82,9 @@ def parse_views(text: str) -> tuple[View, ...]:
 
     A view is a size (Ti, S, B, L, H) and a tubelet: `X/T` is T frames of 16 x 16 pixels (14 x 14
     for H), `X/PxT` of P x P, `X/HxWxT` of H rows and W columns. A modality may follow, as in
-    "B/2:rgb+S/16x16:audio+Ti/4:flow"; "spectrogram" is "audio". For audio, `X/T` is T time frames
-    of 16 mel bins and `X/TxF` of F. Where a modality is written the tubelet may be left out, as in
-    "B:rgb+S:audio": 2 frames of 16 x 16 (14 x 14) pixels, or 16 time frames x 16 mel bins.
+    "B/2:rgb+S/16x16:audio+Ti/4:flow". For audio, `X/T` is T time frames of 16 mel bins and
+    `X/TxF` of F. Where a modality is written the tubelet may be left out, as in "B:rgb+S:audio":
+    2 frames of 16 x 16 (14 x 14) pixels, or 16 time frames x 16 mel bins.
     """
     return coarse_to_fine([_parse_view(name.strip(), text) for name in text.split("+")])
 
@@ -151,13 +153,13 @@ def _parse_view(name: str, text: str) -> View:
             "(h, w, t), 'S/16x16:audio' (time frames, mel bins), 'B:rgb'."
         )
     letter, numbers, written = match.groups()
-    if (written or "rgb") not in WORDS:
-        raise UserError(f"View {name!r} sees {written!r}; views see {', '.join(WORDS)}.")
-    modality = WORDS[written or "rgb"]
+    modality = written or "rgb"
+    if modality not in RANK:
+        raise UserError(f"View {name!r} reads {written!r}; views read {', '.join(RANK)}.")
     extents = [int(number) for number in numbers.split("x")] if numbers else []
     if not all(extents):
         raise UserError(f"View {name!r} has a tubelet of no extent; write numbers from 1 up.")
-    cut = _spectrogram_patch if modality == "spectrogram" else _tubelet
+    cut = _spectrogram_patch if modality == "audio" else _tubelet
     return View(**size(letter), tubelet_size=cut(letter, extents), modality=modality)
 
 

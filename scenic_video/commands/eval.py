@@ -47,9 +47,7 @@ def add_parser(subparsers: Any) -> None:
         type=flags.number(PositiveInt),
         help="videos at a time (default: the config's)",
     )
-    parser.add_argument(
-        "--modalities", help="a row for each of these: rgb,spectrogram,rgb+spectrogram; or all"
-    )
+    parser.add_argument("--modalities", help="a row for each of these: rgb,audio,rgb+audio; or all")
     parser.add_argument(
         "--average",
         choices=("probabilities", "logits"),

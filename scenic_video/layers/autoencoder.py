@@ -144,6 +144,14 @@ class Autoencoder(nn.Module, kw_only=True):
         """The name of a modality's parameter or layer."""
         raise NotImplementedError
 
+    def _modality_token_name(self, part: str, modality: str) -> str:
+        """The name of the vector that marks the tokens of a modality, "Encoder" or "Decoder"."""
+        raise NotImplementedError
+
+    def _is_video(self, modality: str) -> bool:
+        """Whether `central_frame` and `grayscale` concern a modality."""
+        raise NotImplementedError
+
     def _encode(self, tokens: Tokens, present: Present, *, train: bool) -> Tokens:
         raise NotImplementedError
 
@@ -234,12 +242,12 @@ class Autoencoder(nn.Module, kw_only=True):
     def _with_modality_token(self, part: str, modality: str, tokens: Array) -> Array:
         if not self.use_modality_tokens:
             return tokens
-        return add_modality_token(self, tokens, f"{part}_modality_token_{modality}")
+        return add_modality_token(self, tokens, self._modality_token_name(part, modality))
 
     def _reconstruct(
         self, modality: str, pixels: Array, decoded: Array, scored: Array
     ) -> Reconstruction:
-        video = modality == "rgb"
+        video = self._is_video(modality)
         target = reconstruction_target(
             pixels,
             self._patch_size(modality),

@@ -30,13 +30,15 @@ class FusionEncoder(nn.Module):
     over the bottlenecks of those it has, one at least, and its tokens are not attended to.
 
     `suffixes` gives the blocks' names, "encoderblock_3" + suffix; modalities of one suffix share
-    their blocks. `block` makes one from `stochastic_depth_rate` and `name`, as for `Encoder`.
+    their blocks. `positions_names` gives those of learned positions. `block` makes one from
+    `stochastic_depth_rate` and `name`, as for `Encoder`.
     """
 
     num_layers: int
     fusion_layer: int
     block: Callable[..., nn.Module]
     suffixes: Mapping[str, str]
+    positions_names: Mapping[str, str]
     positions: str = "learned"
     dropout_rate: float = 0.0
     stochastic_depth_rate: float = 0.0
@@ -75,7 +77,7 @@ class FusionEncoder(nn.Module):
         return split(nn.LayerNorm(name="encoder_norm")(joined), lengths)
 
     def _add_positions(self, modality: str, tokens: Array) -> Array:
-        return add_positions(tokens, self.positions, name=positions_name(modality))
+        return add_positions(tokens, self.positions, name=self.positions_names[modality])
 
     def _blocks(self, layer: int, tokens: Tokens) -> dict[str, Any]:
         """The block of every modality; those that share one get the same."""
@@ -86,11 +88,6 @@ class FusionEncoder(nn.Module):
             for suffix in suffixes
         }
         return {name: blocks[self.suffixes[name]] for name in tokens}
-
-
-def positions_name(modality: str) -> str:
-    """What the learned positions of a modality are called."""
-    return "posembed_input" if modality == "rgb" else f"posembed_input_{modality}"
 
 
 def _through_bottlenecks(

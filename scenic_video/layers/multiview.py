@@ -18,7 +18,11 @@ from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, Fusi
 
 @runtime_checkable
 class EncodedView(Protocol):
-    """How large the transformer of a view is, and of which input its tokens are."""
+    """How large the transformer of a view is, and what its tokens are of.
+
+    Rows and columns of views with the same `space` mean the same: those of pixels and of optical
+    flow do, mel bins do not.
+    """
 
     @property
     def hidden_size(self) -> int: ...
@@ -29,7 +33,7 @@ class EncodedView(Protocol):
     @property
     def num_heads(self) -> int: ...
     @property
-    def modality(self) -> str: ...
+    def space(self) -> str: ...
 
 
 class MultiviewEncoder(nn.Module, kw_only=True):
@@ -150,9 +154,7 @@ class MultiviewEncoder(nn.Module, kw_only=True):
         )
 
     def _shares_space(self, one: int, other: int) -> bool:
-        """Whether rows and columns mean the same: pixels and flow do, mel bins do not."""
-        heard = [self.views[view].modality == "spectrogram" for view in (one, other)]
-        return heard[0] == heard[1]
+        return self.views[one].space == self.views[other].space
 
     def _pass_bottleneck(
         self,

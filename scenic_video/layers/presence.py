@@ -8,7 +8,6 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Shaped
 
 from scenic_video.errors import UserError
-from scenic_video.modalities.names import MODALITIES
 
 Present = Mapping[str, Bool[Array, " b"]] | None
 """Which examples have each modality; None if all have all."""
@@ -33,15 +32,14 @@ def read_presence(
 ) -> Present:
     """Whether each example has each of `modalities`; None if nothing is said of any of them.
 
-    `presence` is above 0 where an example has a modality; one that it does not name is there, and
-    one that the model does not read says nothing. Errors: ValueError for a name that no modality
-    has.
+    `presence` is above 0 where an example has a modality; one that it does not name is there.
+    Errors: ValueError for a name that is not among `modalities`.
     """
     presence = {} if presence is None else presence
-    if unknown := [name for name in presence if name not in (*modalities, *MODALITIES)]:
+    if unknown := [name for name in presence if name not in modalities]:
         raise UserError(
-            f"presence names {', '.join(unknown)}; the modalities that it may name are "
-            f"{', '.join(dict.fromkeys((*modalities, *MODALITIES)))}. Change the name."
+            f"presence names {', '.join(unknown)}, but the model reads {', '.join(modalities)}. "
+            "Change the name, or leave it out."
         )
     said = {name: jnp.asarray(presence[name]) > 0 for name in modalities if name in presence}
     if not said:

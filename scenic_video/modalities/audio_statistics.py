@@ -31,7 +31,7 @@ def spectrogram_statistics(
     "num_silent" says how many are not or have no audio at all, "num_unreadable" how many files
     could not be read. Errors: ValueError where none is heard.
     """
-    preprocessing = Preprocessing(num_frames=1, modalities=("spectrogram",), audio=audio)
+    preprocessing = Preprocessing(num_frames=1, modalities=("audio",), audio=audio)
     sums = jax.jit(lambda waveforms: _sums(waveforms, audio))
     totals, num_heard = np.zeros(2), 0
     middles = EvaluationRow(examples, LabelSpace({}), preprocessing)

@@ -24,7 +24,7 @@ from scenic_video.sharding import Placement
 from scenic_video.tasks.task import Task
 from scenic_video.transforms.inputs import InputTransform
 
-TRANSFORMS = {"transform": "rgb", "audio_transform": "spectrogram"}
+TRANSFORMS = {"transform": "rgb", "audio_transform": "audio"}
 """Which modality the node of a config transforms."""
 
 
@@ -156,7 +156,7 @@ def with_statistics(
         return preprocessing
     found = read_statistics(Path(audio.statistics)) if audio.statistics else dataset.statistics
     audio = audio.with_statistics(
-        found.get("spectrogram", ()),
+        found.get("audio", ()),
         examples=identity(split_of(dataset, split)),
         dataset=dataset.name,
         command=statistics_command.command(node, split, audio),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Shaped
 
 from scenic_video.errors import UserError
+from scenic_video.tasks.presence import by_draw
 
 Tree = TypeVar("Tree")
 
@@ -42,7 +43,8 @@ def mix_examples(
     among themselves instead would gather the whole batch on each device of a mesh.)
     """
     mixed, labels = {}, {}
-    for index, (name, values) in enumerate(sorted(inputs.items())):
+    for index, name in enumerate(by_draw(inputs)):
+        values = inputs[name]
         own_rng = jax.random.fold_in(rng, index) if per_modality else rng
         shares = draw_shares(
             own_rng, values.shape, mixup_alpha=mixup_alpha, cutmix_alpha=cutmix_alpha

@@ -1,7 +1,7 @@
 """What a model sees of a batch, and which modalities each of its examples has."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -19,7 +19,16 @@ def shown_modalities(task: Task, given: Sequence[str]) -> tuple[str, ...]:
 
 def only_hears(shown: Sequence[str]) -> bool:
     """Whether a clip without audio tells nothing to a model that is shown these modalities."""
-    return tuple(shown) == ("spectrogram",)
+    return tuple(shown) == ("audio",)
+
+
+def by_draw(modalities: Iterable[str]) -> list[str]:
+    """Modalities in the order in which random numbers are drawn for them.
+
+    By name alone, from the last of the alphabet: so draws do not depend on how a config, or JAX in
+    a dict, orders modalities.
+    """
+    return sorted(modalities, reverse=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,9 +83,9 @@ class Inputs:
             return self
         self._require(tuple(rates), "task.modality_dropout")
         presence = self.all_presence
-        for index, (name, rate) in enumerate(sorted(rates.items())):
+        for index, name in enumerate(by_draw(rates)):
             kept = jax.random.bernoulli(
-                jax.random.fold_in(rng, index), 1.0 - rate, presence[name].shape
+                jax.random.fold_in(rng, index), 1.0 - rates[name], presence[name].shape
             )
             presence[name] = presence[name] * kept
         left = Inputs(self.arrays, presence).any_present > 0

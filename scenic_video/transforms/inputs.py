@@ -34,7 +34,7 @@ Transformed = dict[str, Any]
 class InputTransform:
     """Applies to every input of a batch the transform of its kind.
 
-    `pictures` turns "rgb" into itself, `audio` "waveform" and "has_audio" into "spectrogram", and
+    `pictures` turns "rgb" into itself, `audio` "waveform" and "has_audio" into "audio", and
     "flow" becomes float32 in [-1, 1], 0 where nothing moves. With audio, "presence" holds a
     float32 [B] for every modality: 1, or 0 where an example lacks it.
     """
@@ -53,11 +53,11 @@ class InputTransform:
         if self.audio is None:
             return transformed
         has_audio = jnp.asarray(inputs["has_audio"])
-        transformed["spectrogram"] = self.audio(
+        transformed["audio"] = self.audio(
             inputs["waveform"], has_audio, rng=jax.random.fold_in(rng, AUDIO), train=train
         )
         presence = {name: jnp.ones_like(has_audio) for name in transformed}
-        return transformed | {"presence": presence | {"spectrogram": has_audio}}
+        return transformed | {"presence": presence | {"audio": has_audio}}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from scenic_video.runs.parts import with_statistics
 from tests.helpers.runs import MBT
 
 AUDIO = Audio(seconds=0.32, num_mel_bins=32)
-SEES_AND_HEARS = Preprocessing(num_frames=2, modalities=("rgb", "spectrogram"), audio=AUDIO)
+SEES_AND_HEARS = Preprocessing(num_frames=2, modalities=("rgb", "audio"), audio=AUDIO)
 
 
 @pytest.fixture

@@ -65,9 +65,9 @@ def test_a_model_that_only_hears_is_not_trained_on_clips_without_audio(tmp_path,
     start, end = MBT.index("dataset=dict("), MBT.index("preprocessing=")
     own = tmp_path / "config.py"
     text = MBT[:start] + f'dataset="{tmp_path / "manifests"}",\n        ' + MBT[end:]
-    text = text.replace('("rgb", "spectrogram")', '("spectrogram",)')
-    own.write_text(text.replace('model:MBT"', "model:MBT\", modalities=('spectrogram',)"))
+    text = text.replace('("rgb", "audio")', '("audio",)')
+    own.write_text(text.replace('model:MBT"', "model:MBT\", modalities=('audio',)"))
     assert train(own, tmp_path / "run") == 1
     said = capsys.readouterr().err
     assert "None of the examples of steps 1 to 4 counted" in said
-    assert "The model reads spectrogram: a clip without any of it counts for nothing" in said
+    assert "The model reads audio: a clip without any of it counts for nothing" in said

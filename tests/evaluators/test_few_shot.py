@@ -224,7 +224,7 @@ def test_clips_without_audio_have_no_features_where_the_run_only_hears(dataset, 
     hearing = dataclasses.replace(
         run,
         task=Loudness(),
-        preprocessing=Preprocessing(1, modalities=("spectrogram",), audio=audio),
+        preprocessing=Preprocessing(1, modalities=("audio",), audio=audio),
     )
     labels = only(dataset, "loudness").labels
     reading = Reading(hearing, examples, labels, Views(), hearing.batch_size)

@@ -24,7 +24,7 @@ def get_config():
 
 AUDIOVISUAL = CONFIG.replace(
     "resize=18, crop=16",
-    """resize=18, crop=16, modalities=("rgb", "spectrogram"),
+    """resize=18, crop=16, modalities=("rgb", "audio"),
                            audio=dict(seconds=0.32, num_mel_bins=32, mean=0.0, std=1.0)""",
 )
 MBT = AUDIOVISUAL.replace(

@@ -9,4 +9,4 @@ def to_inputs(inputs, *, rng, train):
     if "has_audio" not in inputs:
         return arrays
     audio = inputs["has_audio"]
-    return arrays | {"presence": {"rgb": jnp.ones_like(audio), "spectrogram": audio}}
+    return arrays | {"presence": {"rgb": jnp.ones_like(audio), "audio": audio}}

@@ -36,7 +36,7 @@ def films(tmp_path_factory, write_video, moving_frames):
 def test_mean_and_deviation_are_those_of_all_audible_columns(films):
     dataset = open_dataset(films)
     found = spectrogram_statistics(dataset.splits["train"], AUDIO)
-    reader = Preprocessing(num_frames=1, modalities=("spectrogram",), audio=AUDIO)
+    reader = Preprocessing(num_frames=1, modalities=("audio",), audio=AUDIO)
     values = [
         log_mel(
             jnp.asarray(reader.eval_inputs(example)["waveform"][0] / FULL_SCALE, "float32"), AUDIO
@@ -62,10 +62,10 @@ def test_a_dataset_without_audio_has_no_statistics(films):
 def test_the_verb_keeps_statistics_with_the_data(films, capsys):
     assert main(["data", "stats", str(films), "--seconds=0.5", "--num-mel-bins=64"]) == 0
     assert "num_silent" in capsys.readouterr().out
-    (kept,) = json.loads((films / "statistics.json").read_text())["spectrogram"]
+    (kept,) = json.loads((films / "statistics.json").read_text())["audio"]
     assert kept["scale"]["num_mel_bins"] == 64 and kept["split"] == "train"
     dataset = open_dataset(films)
-    assert dataset.statistics["spectrogram"] == [kept]
+    assert dataset.statistics["audio"] == [kept]
     audio = Audio(seconds=0.3, num_mel_bins=64).with_statistics(
         [kept], examples=identity(dataset.splits["train"]), dataset="films", command=""
     )
@@ -97,8 +97,8 @@ def test_measurements_of_other_examples_or_scales_stand_beside_each_other(tmp_pa
         for bins in (64, 128)
     ]
     for measurement in (dict(kept[0], mean=0), *kept):
-        write_statistics(tmp_path, "spectrogram", measurement)
-    assert read_statistics(tmp_path) == {"spectrogram": kept}
+        write_statistics(tmp_path, "audio", measurement)
+    assert read_statistics(tmp_path) == {"audio": kept}
 
 
 def test_statistics_are_kept_where_the_dataset_of_a_config_node_finds_them(films, tmp_path):
@@ -110,5 +110,5 @@ def test_statistics_are_kept_where_the_dataset_of_a_config_node_finds_them(films
     }
     (tmp_path / "node.json").write_text(json.dumps(node))
     assert main(["data", "stats", str(tmp_path / "node.json"), "--seconds=0.5"]) == 0
-    found = open_dataset(tmp_path / "node.json").statistics["spectrogram"][-1]
+    found = open_dataset(tmp_path / "node.json").statistics["audio"][-1]
     assert found["num_examples"] == 2 and (films / "statistics.json").is_file()

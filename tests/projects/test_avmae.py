@@ -13,7 +13,14 @@ import pytest
 from projects.avmae.pretraining.model import AudiovisualMaskedAutoencoder, MaskedAutoencoder
 from scenic_video.layers.masking import Mask, Reconstruction, reconstruction_target
 from scenic_video.tasks.masked_reconstruction import MaskedReconstruction
-from tests.helpers.golden import assert_close, assert_tree, read_case, read_trees, shapes_of
+from tests.helpers.golden import (
+    assert_close,
+    assert_tree,
+    read_case,
+    read_trees,
+    renamed,
+    shapes_of,
+)
 
 slow = pytest.mark.slow  # minutes, all together
 
@@ -27,7 +34,7 @@ TINY: dict[str, Any] = {
     "decoder_num_layers": 2,
     "decoder_num_heads": 3,
 }
-RATES = {"rgb": 0.9, "spectrogram": 0.7}
+RATES = {"rgb": 0.9, "audio": 0.7}
 ON_GRID = {"positions": "sinusoidal", "decoder_positions": "sinusoidal"}
 VIDEO: dict[str, Any] = TINY | {"patch_size": (2, 8, 8), "masking_rate": 0.75}
 IMAGE: dict[str, Any] = VIDEO | ON_GRID | {"patch_size": (8, 8), "class_token": True}
@@ -42,8 +49,8 @@ RGB: dict[str, Any] = BOTH | {
     "encoder": "separate",
 }
 AUDIO: dict[str, Any] = BOTH | {
-    "modalities": ("spectrogram",),
-    "masking_rates": {"spectrogram": RATES["spectrogram"]},
+    "modalities": ("audio",),
+    "masking_rates": {"audio": RATES["audio"]},
     "encoder": "separate",
 }
 Audiovisual = AudiovisualMaskedAutoencoder
@@ -129,7 +136,7 @@ TREES |= {
     ),
     "avmae_pretrain_b16x2_rgb_only": audiovisual("separate", "shared", modalities=("rgb",)),
     "avmae_pretrain_b16x2_spectrogram_only": audiovisual(
-        "separate", "shared", modalities=("spectrogram",)
+        "separate", "shared", modalities=("audio",)
     ),
 }
 
@@ -152,7 +159,7 @@ def golden(name):
 
 
 def modality_of(path):
-    return "spectrogram" if path.endswith("spectrogram") else "rgb"
+    return "audio" if path.endswith("audio") else "rgb"
 
 
 def run(model, params, inputs, *, masks=None, **options):
@@ -199,7 +206,7 @@ def assert_golden(name, model, *, modalities=None):
         np.testing.assert_array_equal(answer.target, found["target_raw"])
         seen |= {(stem, modality) for stem in (*found, *INDICES)}
     assert seen == {key for key in arrays if key[1] in inputs}
-    every = case.description["post"]["losses"]
+    every = {renamed(k): v for k, v in case.description["post"]["losses"].items()}
     expected = {k: v for k, v in every.items() if modalities is None or k.endswith(modalities)}
     assert losses == pytest.approx(expected, rel=1e-4)
 
@@ -247,7 +254,7 @@ def test_reconstructions_equal_the_public_implementations(name):
 
 
 @slow
-@pytest.mark.parametrize("fields", [RGB, AUDIO], ids=["rgb", "spectrogram"])
+@pytest.mark.parametrize("fields", [RGB, AUDIO], ids=["rgb", "audio"])
 def test_separate_encoders_and_decoders_are_two_models(fields):
     model = Audiovisual(**fields, decoder="separate")
     assert_golden("avmae_late_sepdec", model, modalities=model.modalities)
@@ -286,15 +293,15 @@ def test_normalize_is_the_norm_at_the_end_of_every_encoder_and_decoder():
     model = Audiovisual(**AUDIO, normalize=False)
     kept = {path: shape for path, shape in case.tree.items() if not re.fullmatch(WITHOUT, path)}
     assert shapes_of(model, **inputs) == kept and len(case.tree) - len(kept) == 4
-    encoded = run(model, params, inputs, encode_only=True)["spectrogram"]
+    encoded = run(model, params, inputs, encode_only=True)["audio"]
     norm = params["Transformer_spectrogram"]["encoder_norm"]
-    assert_kept(nn.LayerNorm().apply({"params": norm}, encoded), arrays["output/0", "spectrogram"])
+    assert_kept(nn.LayerNorm().apply({"params": norm}, encoded), arrays["output/0", "audio"])
     apply: Any = functools.partial(model.apply, masks=masks, capture_intermediates=True)
     answers, state = jax.jit(apply)({"params": params}, **inputs)
     last = state["intermediates"]["Decoder"]["encoderblock_1"]["__call__"][0]
     head = params["output_projection_spectrogram"]
     expected = np.asarray(last) @ head["kernel"] + head["bias"]
-    assert_kept(answers["spectrogram"].prediction, expected)
+    assert_kept(answers["audio"].prediction, expected)
     case, _, inputs, _, _ = golden("avmae_mid_shareddec")
     tree = shapes_of(Audiovisual(**BOTH, normalize=False), **inputs)
     assert tree.keys() == {path for path in case.tree if not re.fullmatch(WITHOUT, path)}
@@ -344,15 +351,15 @@ def test_inpainting_looks_at_the_other_modality_alone(decoder):
     before = run(model, params, inputs, masks=masks)
     after = run(model, params, inputs | {"rgb": -inputs["rgb"]}, masks=masks)
     np.testing.assert_array_equal(before["rgb"].prediction, after["rgb"].prediction)
-    changes = before["spectrogram"].prediction - after["spectrogram"].prediction
-    hidden = before["spectrogram"].mask == 1
+    changes = before["audio"].prediction - after["audio"].prediction
+    hidden = before["audio"].mask == 1
     assert np.abs(changes[hidden]).max() > 1e-2
 
 
 @slow
 def test_all_of_the_audio_may_be_given_to_predict_video_from():
     _, params, inputs, _, _ = golden("avmae_mid_shareddec")
-    fields: dict[str, Any] = BOTH | {"masking_rates": {"rgb": 0.75, "spectrogram": 0.0}}
+    fields: dict[str, Any] = BOTH | {"masking_rates": {"rgb": 0.75, "audio": 0.0}}
     model: Any = Audiovisual(**fields, objective="inpainting")
     answers = model.apply({"params": params}, **inputs, rngs={"mask": jax.random.key(0)})
     assert answers.keys() == {"rgb"}
@@ -363,8 +370,8 @@ def test_all_of_the_audio_may_be_given_to_predict_video_from():
 @pytest.mark.parametrize(
     ("rates", "message"),
     [
-        ({"rgb": 0.0, "spectrogram": 0.0}, "nothing is left to predict"),
-        ({"rgb": 0.9, "spectrogram": 0.001}, "A masking rate of 0.001 hides none of"),
+        ({"rgb": 0.0, "audio": 0.0}, "nothing is left to predict"),
+        ({"rgb": 0.9, "audio": 0.001}, "A masking rate of 0.001 hides none of"),
     ],
 )
 def test_masks_that_hide_nothing_are_refused(rates, message):
@@ -421,12 +428,12 @@ def test_bfloat16_remat_and_learned_positions_predict_in_float32():
         ({"encoder": "separate", "decoder": "separate"}, "never see each other"),
         ({"encoder": "late"}, "encoder is 'late', not one of"),
         ({"fusion_layers": 3}, "fusion_layers between 1 and num_layers - 1; got 3 of 3"),
-        ({"masking_rates": {"rgb": 0.9}}, "are for rgb, but modalities are rgb, spec"),
-        ({"masking_rates": RATES | {"flow": 0.5}}, "masking_rates are for flow, rgb, spectrogram"),
+        ({"masking_rates": {"rgb": 0.9}}, "are for rgb, but modalities are rgb, audio"),
+        ({"masking_rates": RATES | {"flow": 0.5}}, "masking_rates are for audio, flow, rgb"),
         ({**AUDIO, "masking": "tube"}, "Tubes are of video"),
         ({"decoder": "early", "objective": "inpainting"}, "sees the visible tokens of both"),
         ({**RGB, "objective": "inpainting"}, "Inpainting needs both"),
-        ({"modalities": ("spectrogram", "rgb")}, "in that order"),
+        ({"modalities": ("audio", "rgb")}, "in that order"),
         ({"standardize": "image"}, "standardize is 'image'"),
     ],
 )
@@ -437,7 +444,7 @@ def test_what_makes_no_sense_is_refused_with_the_reason(fields, message):
 
 @slow
 def test_a_modality_that_is_missing_is_named():
-    with pytest.raises(ValueError, match=r"is for \('rgb', 'spectrogram'\) but got \('rgb',\)"):
+    with pytest.raises(ValueError, match=r"is for \('rgb', 'audio'\) but got \('rgb',\)"):
         shapes_of(Audiovisual(**BOTH), rgb=(2, 8, 32, 32, 3))
 
 

@@ -16,7 +16,7 @@ FINE_TUNED: dict[str, Any] = {
     "mae_finetune_video_gap": PretrainedViT(**HEAD, classifier="gap", normalize="pooled"),
     "mae_finetune_spectrogram_gap": PretrainedViT(
         **dict(HEAD, patch_size=(8, 8)),
-        modality="spectrogram",
+        modality="audio",
         classifier="gap",
         normalize="pooled",
         use_modality_tokens=True,
@@ -53,6 +53,6 @@ def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
 
 def test_a_fine_tuned_model_takes_its_modality_in_its_shape():
     with pytest.raises(ValueError, match=r"is for \('rgb',\) but got"):
-        shapes_of(PretrainedViT(**HEAD), spectrogram=(2, 48, 32, 1))
+        shapes_of(PretrainedViT(**HEAD), audio=(2, 48, 32, 1))
     with pytest.raises(ValueError, match="needs an input of 5 axes"):
         shapes_of(PretrainedViT(**HEAD), rgb=(2, 32, 32, 3))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from projects.avmae.modalities import IN_PARAMETERS
 from projects.avmae.model import MBT, PretrainedMBT
 from projects.avmae.pretraining.model import AudiovisualMaskedAutoencoder
 
@@ -19,14 +20,14 @@ DECODER: dict[str, Any] = SIZE | {
     "decoder_mlp_dim": 16,
     "decoder_num_layers": 1,
     "decoder_num_heads": 2,
-    "masking_rates": {"rgb": 0.5, "spectrogram": 0.5},
+    "masking_rates": {"rgb": 0.5, "audio": 0.5},
     "fusion_layers": 1,
 }
 INPUTS = {
     "rgb": jax.random.normal(jax.random.key(0), (4, 2, 16, 16, 3)),
-    "spectrogram": jax.random.normal(jax.random.key(1), (4, 24, 8, 1)),
+    "audio": jax.random.normal(jax.random.key(1), (4, 24, 8, 1)),
 }
-PRESENCE = {"rgb": jnp.array([1.0, 1, 0, 0]), "spectrogram": jnp.array([1.0, 0, 1, 0])}
+PRESENCE = {"rgb": jnp.array([1.0, 1, 0, 0]), "audio": jnp.array([1.0, 0, 1, 0])}
 """Both, pictures alone, audio alone, and neither."""
 
 CLASSIFIERS: dict[str, Any] = {
@@ -62,7 +63,8 @@ def start(model):
 
 def with_other_tokens(params, modality):
     """The parameters with others in the patch embedding of one modality."""
-    name = f"embedding_{modality}" if f"embedding_{modality}" in params else "embedding"
+    own = f"embedding_{IN_PARAMETERS[modality]}"
+    name = own if own in params else "embedding"
     return params | {name: jax.tree.map(lambda x: x[..., ::-1], params[name])}
 
 
@@ -99,7 +101,7 @@ def test_what_stands_in_the_place_of_an_absent_modality_changes_nothing(name):
         for m, x in INPUTS.items()
     }
     assert_same(run(params, nothing, PRESENCE), output)
-    for index, lacks, has in ((1, "spectrogram", "rgb"), (2, "rgb", "spectrogram")):
+    for index, lacks, has in ((1, "audio", "rgb"), (2, "rgb", "audio")):
         other = run(with_other_tokens(params, lacks), INPUTS, PRESENCE)
         before, after = scored(output, has), scored(other, has)
         assert_same(after[index], before[index])
@@ -120,10 +122,10 @@ def test_where_all_is_there_presence_changes_nothing(name):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("mid", {"rgb": [2, 2, 0, 0], "spectrogram": [1, 0, 1, 0]}),
+        ("mid", {"rgb": [2, 2, 0, 0], "audio": [1, 0, 1, 0]}),
         pytest.param(
             "inpainting",
-            {"rgb": [2, 0, 0, 0], "spectrogram": [1, 0, 0, 0]},
+            {"rgb": [2, 0, 0, 0], "audio": [1, 0, 0, 0]},
             marks=pytest.mark.slow,
         ),
     ],
@@ -148,7 +150,7 @@ def test_without_audio_attention_over_all_tokens_is_that_of_pictures_alone():
 def test_gradients_are_finite_and_none_reaches_what_is_absent(name):
     model = CLASSIFIERS[name]
     run, params = compiled(model), start(model)
-    no_audio = PRESENCE | {"spectrogram": jnp.zeros(4)}
+    no_audio = PRESENCE | {"audio": jnp.zeros(4)}
     gradients = jax.grad(lambda p: (run(p, INPUTS, no_audio)[:3] ** 2).sum())(params)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradients))
     assert (gradients["embedding_spectrogram"]["kernel"] == 0).all()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from projects.avmae.finetuning.model import PretrainedViT
+from projects.avmae.modalities import IN_PARAMETERS
 from projects.avmae.model import MBT, PretrainedMBT
 from projects.avmae.pretrained import from_autoencoder, from_image_model
 from projects.avmae.pretraining.model import AudiovisualMaskedAutoencoder, MaskedAutoencoder
@@ -27,21 +28,21 @@ BOTH: dict[str, Any] = (
     | DECODER
     | {
         "tubelet_size": (2, 8, 8),
-        "masking_rates": {"rgb": 0.5, "spectrogram": 0.5},
+        "masking_rates": {"rgb": 0.5, "audio": 0.5},
         "fusion_layers": 1,
     }
 )
 RGB: dict[str, Any] = BOTH | {"modalities": ("rgb",), "masking_rates": {"rgb": 0.5}}
 HEARD: dict[str, Any] = BOTH | {
-    "modalities": ("spectrogram",),
-    "masking_rates": {"spectrogram": 0.5},
+    "modalities": ("audio",),
+    "masking_rates": {"audio": 0.5},
 }
 FINE: dict[str, Any] = SIZE | {"num_classes": 5, "tubelet_size": (2, 8, 8), "fusion_layer": 3}
 FINE |= {"classifier": "gap", "num_bottlenecks": 2}
 ONE: dict[str, Any] = SIZE | {"num_classes": 5, "classifier": "gap"}
 CLIPS = jax.random.normal(jax.random.key(0), (2, 4, 16, 16, 3))
 AUDIO = jax.random.normal(jax.random.key(1), (2, 24, 16, 1))
-INPUTS: Any = {"rgb": CLIPS, "spectrogram": AUDIO}
+INPUTS: Any = {"rgb": CLIPS, "audio": AUDIO}
 Audiovisual = AudiovisualMaskedAutoencoder
 Params = dict[str, Any]
 
@@ -73,7 +74,7 @@ def assert_close(a, b):
 )
 @pytest.mark.parametrize(
     "order",
-    [("rgb", "spectrogram"), pytest.param(("spectrogram", "rgb"), marks=pytest.mark.slow)],
+    [("rgb", "audio"), pytest.param(("audio", "rgb"), marks=pytest.mark.slow)],
 )
 def test_one_encoder_starts_both_streams_which_compute_what_it_did(encoder, fields, order):
     source_model = Audiovisual(**BOTH, encoder=encoder)
@@ -135,25 +136,30 @@ def test_an_encoder_of_one_modality_goes_on_alone(modality, normalize):
     params, report = from_autoencoder(target=parameters(model, **inputs), source=source)
     expected = encoded(source_model, source, **INPUTS)[modality]
     if normalize == "pooled":
-        norm, old = params["encoder_norm"], source[f"Transformer_{modality}"]["encoder_norm"]
+        norm, old = (
+            params["encoder_norm"],
+            source[f"Transformer_{IN_PARAMETERS[modality]}"]["encoder_norm"],
+        )
         jax.tree.map(np.testing.assert_array_equal, norm, old)
     else:
         tokens = tokens_of(model, params, **inputs)
         assert_close(tokens[modality] if normalize is None else tokens, expected)
     left = ("embedding", "Transformer", "Encoder")
     (other,) = INPUTS.keys() - {modality}
-    assert all(other in path for path in report.unused if path.startswith(left))
+    written = IN_PARAMETERS[other]
+    assert all(written in path for path in report.unused if path.startswith(left))
 
 
-@pytest.mark.parametrize("order", [("rgb", "spectrogram"), ("spectrogram", "rgb")])
+@pytest.mark.parametrize("order", [("rgb", "audio"), ("audio", "rgb")])
 def test_joint_layers_follow_the_unimodal_ones_in_both_streams(order):
     source = parameters(Audiovisual(**BOTH), seed=1, **INPUTS)
     target = parameters(PretrainedMBT(**FINE, modalities=order), **INPUTS)
     params, report = from_autoencoder(target=target, source=source)
-    names = {"rgb": "_rgb", "spectrogram": "_spec", order[0]: ""}
+    names = {"rgb": "_rgb", "audio": "_spec", order[0]: ""}
     for modality, suffix in names.items():
+        own = f"Transformer_{IN_PARAMETERS[modality]}"
         for layer, path in enumerate(
-            [f"Transformer_{modality}/encoderblock_0", f"Transformer_{modality}/encoderblock_1"]
+            [f"{own}/encoderblock_0", f"{own}/encoderblock_1"]
             + ["Transformer_concat/encoderblock_0"]
         ):
             encoder, _, block = path.partition("/")
@@ -184,12 +190,12 @@ def test_audio_of_other_channels_gives_the_same_tokens(old, new):
     sounds = {n: jnp.repeat(AUDIO, n, axis=-1) for n in (old, new)}
     fields: dict[str, Any] = HEARD | {"encoder": "separate"}
     source_model = Audiovisual(**fields)
-    source = parameters(source_model, seed=1, spectrogram=sounds[old])
-    model = PretrainedViT(**ONE, patch_size=(8, 8), modality="spectrogram")
-    target = parameters(model, spectrogram=sounds[new])
+    source = parameters(source_model, seed=1, audio=sounds[old])
+    model = PretrainedViT(**ONE, patch_size=(8, 8), modality="audio")
+    target = parameters(model, audio=sounds[new])
     params, report = from_autoencoder(target=target, source=source)
-    expected = encoded(source_model, source, spectrogram=sounds[old])["spectrogram"]
-    assert_close(tokens_of(model, params, spectrogram=sounds[new]), expected)
+    expected = encoded(source_model, source, audio=sounds[old])["audio"]
+    assert_close(tokens_of(model, params, audio=sounds[new]), expected)
     (row,) = [row for row in report.rows if row.transform]
     assert (row.path, row.transform) == ("embedding/kernel", f"{old} to {new} channels")
 
@@ -263,7 +269,7 @@ def test_what_is_no_autoencoder_is_said_so():
 
 IMAGE: dict[str, Any] = SIZE | {"num_classes": 7, "patch_size": (8, 8)}
 PICTURES = jnp.zeros((1, 24, 24, 3))
-GRIDS = {"rgb": (2, 2, 2), "spectrogram": (3, 2)}
+GRIDS = {"rgb": (2, 2, 2), "audio": (3, 2)}
 
 
 @pytest.mark.parametrize("bottlenecks", ["random", "positions"])
@@ -305,7 +311,7 @@ def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"grids": {"rgb": (2, 2, 2)}}, "grids lacks spectrogram"),
+        ({"grids": {"rgb": (2, 2, 2)}}, "grids lacks audio"),
         ({"bottlenecks": "zeros"}, "start from one of .*got 'zeros'"),
         ({"grids": GRIDS | {"rgb": (4, 2, 2)}}, r"posembed_input/pos_embedding is \[1, 8, 24\]"),
     ],

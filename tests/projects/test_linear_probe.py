@@ -71,13 +71,13 @@ def test_features_are_normalised_by_the_batch_in_training_and_by_its_average_aft
 
 def test_the_statistics_are_those_of_the_modalities_that_are_there():
     model = PretrainedMBT(
-        **SIZE, tubelet_size=(2, 8, 8), modalities=("rgb", "spectrogram"), fusion_layer=1
+        **SIZE, tubelet_size=(2, 8, 8), modalities=("rgb", "audio"), fusion_layer=1
     )
-    inputs = {"rgb": CLIPS, "spectrogram": AUDIO}
+    inputs = {"rgb": CLIPS, "audio": AUDIO}
     params, stats = start(model, **inputs)
-    no_audio = {"rgb": jnp.ones(8), "spectrogram": jnp.zeros(8)}
+    no_audio = {"rgb": jnp.ones(8), "audio": jnp.zeros(8)}
     logits, state = trained(model, params, stats, **inputs, presence=no_audio)
     features = np.asarray(state["intermediates"]["features"][0])
     kept = state["batch_stats"]["BatchNorm_0"]["mean"]
     np.testing.assert_allclose(kept, 0.1 * features.mean(axis=0), atol=1e-5)
-    assert logits.keys() == {"rgb", "spectrogram"}
+    assert logits.keys() == {"rgb", "audio"}

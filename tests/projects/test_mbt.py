@@ -34,7 +34,7 @@ MODELS: dict[str, Any] = {
     "mbt_late": MBT(**dict(TINY, fusion_layer=4)),
     "mbt_nobottleneck_crossmodal": MBT(**TINY, num_bottlenecks=0),
     "mbt_rgb_only": MBT(**ALONE, modalities=("rgb",)),
-    "mbt_spec_only": MBT(**ALONE, modalities=("spectrogram",)),
+    "mbt_spec_only": MBT(**ALONE, modalities=("audio",)),
     "avmae_mbt_bottleneck_gap": PretrainedMBT(**TINY, classifier="gap"),
     "avmae_mbt_bottleneck_token": PretrainedMBT(**TINY),
     "avmae_mbt_rgb_only": PretrainedMBT(**TINY, classifier="gap", modalities=("rgb",)),
@@ -55,7 +55,7 @@ TREES: dict[str, Any] = {
         **B, fusion_layer=0, num_bottlenecks=0, share_encoder=True
     ),
     "mbt_b16x2_rgb_only": MBT(**B, num_bottlenecks=0, modalities=("rgb",)),
-    "mbt_b16_spec_only": MBT(**B, num_bottlenecks=0, modalities=("spectrogram",)),
+    "mbt_b16_spec_only": MBT(**B, num_bottlenecks=0, modalities=("audio",)),
     "avmae_mbt_b16x2_finetune_as527": PretrainedMBT(**B),
     "avmae_mbt_b16x2_finetune_modality_tokens": PretrainedMBT(**B, use_modality_tokens=True),
     "avmae_mbt_l16x2_finetune_as527": PretrainedMBT(**L),
@@ -63,7 +63,7 @@ TREES: dict[str, Any] = {
         **dict(L, fusion_layer=16, num_classes=309)
     ),
     "avmae_mbt_l16x2_finetune_rgb_only": PretrainedMBT(**L, modalities=("rgb",)),
-    "avmae_mbt_l16_finetune_spec_only": PretrainedMBT(**L, modalities=("spectrogram",)),
+    "avmae_mbt_l16_finetune_spec_only": PretrainedMBT(**L, modalities=("audio",)),
 }
 
 
@@ -127,7 +127,7 @@ def test_gflops_are_those_of_the_public_implementation(name, gflops):
 def test_video_hears_audio_only_through_the_fusion(fields, hears):
     _, params, inputs = golden("mbt_bottleneck_token")
     model = MBT(**dict(TINY, **fields))
-    silent = inputs | {"spectrogram": 0 * inputs["spectrogram"]}
+    silent = inputs | {"audio": 0 * inputs["audio"]}
     logits = [run(model, params, x, train=True)["rgb"] for x in (inputs, silent)]
     assert (np.abs(logits[0] - logits[1]).max() > 1e-5) == hears
 
@@ -165,7 +165,7 @@ def test_remat_and_bfloat16_keep_the_answer():
 
 
 def test_wrong_inputs_and_fields_are_refused():
-    with pytest.raises(ValueError, match=r"is for \('spectrogram', 'rgb'\) but got \('rgb',\)"):
+    with pytest.raises(ValueError, match=r"is for \('audio', 'rgb'\) but got \('rgb',\)"):
         shapes_of(MBT(**TINY), rgb=(2, 8, 32, 32, 3))
     with pytest.raises(ValueError, match="modalities are one or both of"):
         MBT(**TINY, modalities=("rgb", "flow"))

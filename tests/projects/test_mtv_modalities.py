@@ -17,7 +17,7 @@ from tests.helpers.drawn import drawn
 # Flow 2 times, audio 4, RGB 8; audio is in the middle, so that both others are its neighbours.
 VIEWS = (
     View(8, 16, num_layers=1, num_heads=1, tubelet_size=(4, 12, 8), modality="flow"),
-    View(12, 16, num_layers=1, num_heads=2, tubelet_size=(8, 16), modality="spectrogram"),
+    View(12, 16, num_layers=1, num_heads=2, tubelet_size=(8, 16), modality="audio"),
     View(16, 32, num_layers=1, num_heads=2, tubelet_size=(1, 8, 8)),
 )
 FIELDS: dict[str, Any] = {
@@ -39,7 +39,7 @@ FUSIONS: dict[str, dict[str, Any]] = {
     "time": IN_TIME,
     "gap": IN_TIME | {"classifier": "gap"},
 }
-SHAPES = {"rgb": (2, 8, 24, 24, 3), "spectrogram": (2, 32, 32, 1), "flow": (2, 8, 24, 24, 2)}
+SHAPES = {"rgb": (2, 8, 24, 24, 3), "audio": (2, 32, 32, 1), "flow": (2, 8, 24, 24, 2)}
 ONLY_THE_SECOND = jnp.array([0.0, 1.0])
 
 
@@ -88,7 +88,7 @@ def test_kernels_and_positions_are_those_of_the_views_own_grids():
 
 
 @pytest.mark.parametrize("name", FUSIONS)
-@pytest.mark.parametrize("absent", ["spectrogram", "rgb"])
+@pytest.mark.parametrize("absent", ["audio", "rgb"])
 def test_what_an_absent_modality_holds_changes_nothing(name, absent):
     model, presence = prepared(name), everything(**{absent: ONLY_THE_SECOND})
     logits = model(inputs(), presence)
@@ -117,15 +117,15 @@ def test_an_example_without_anything_gives_a_number(name):
 
 def test_a_view_of_audio_that_is_absent_is_not_the_same_as_silence():
     model = prepared("attention")
-    silent = inputs() | {"spectrogram": jnp.zeros(SHAPES["spectrogram"])}
-    absent = model(silent, everything(spectrogram=jnp.zeros(2)))
+    silent = inputs() | {"audio": jnp.zeros(SHAPES["audio"])}
+    absent = model(silent, everything(audio=jnp.zeros(2)))
     assert np.abs(model(silent, everything()) - absent).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["attention", "mlp", "bottleneck", "time"])
 def test_no_parameter_of_an_absent_view_reaches_the_logits(name):
     """Not even its class tokens and positions, which are no input."""
-    model, presence = prepared(name), everything(spectrogram=jnp.zeros(2))
+    model, presence = prepared(name), everything(audio=jnp.zeros(2))
     (variables,) = model.args
 
     def changed(path, leaf):
@@ -139,9 +139,9 @@ def test_no_parameter_of_an_absent_view_reaches_the_logits(name):
 
 
 def test_views_without_their_input_are_refused():
-    with pytest.raises(ValueError, match="flow, rgb, spectrogram, and the inputs are rgb"):
+    with pytest.raises(ValueError, match="audio, flow, rgb, and the inputs are rgb"):
         shapes_of(MTV(**FIELDS), rgb=inputs()["rgb"])
-    with pytest.raises(ValueError, match="views of rgb, and the inputs are rgb, spectrogram"):
+    with pytest.raises(ValueError, match="views of rgb, and the inputs are audio, rgb"):
         given = inputs()
         del given["flow"]
         shapes_of(MTV(**RGB_ONLY), **given)
@@ -150,7 +150,7 @@ def test_views_without_their_input_are_refused():
 def shape_only(frames, columns):
     return {
         "rgb": jax.ShapeDtypeStruct((1, frames, 32, 32, 3), np.float32),
-        "spectrogram": jax.ShapeDtypeStruct((1, columns, 128, 1), np.float32),
+        "audio": jax.ShapeDtypeStruct((1, columns, 128, 1), np.float32),
     }
 
 

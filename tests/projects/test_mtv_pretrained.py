@@ -161,11 +161,11 @@ def test_a_view_starts_from_no_model_of_videos():
 def test_audio_and_flow_start_from_image_models_as_if_grey():
     """What a model of images says of a picture whose channels are equal."""
     flow = View(16, 24, num_layers=1, num_heads=2, tubelet_size=(1, 8, 8), modality="flow")
-    audio = View(24, 32, num_layers=2, num_heads=3, tubelet_size=(8, 8), modality="spectrogram")
+    audio = View(24, 32, num_layers=2, num_heads=3, tubelet_size=(8, 8), modality="audio")
     sources = [image_model(view)[1] for view in (flow, audio)]
     inputs: Any = {
         "flow": CLIP[..., :2],
-        "spectrogram": jnp.concatenate([CLIP[:, 0, :16, :, :1]] * 2, axis=1),
+        "audio": jnp.concatenate([CLIP[:, 0, :16, :, :1]] * 2, axis=1),
     }
     model = MTV(**FIELDS, views=(flow, audio), classifier="gap")
     begin = functools.partial(from_image_models, target=draw(model, **inputs), source=sources)

@@ -15,7 +15,7 @@ from scenic_video.tasks.classification import Classification
 from tests.helpers.drawn import drawn
 
 RGB = View(16, 16, num_layers=1, num_heads=2, tubelet_size=(2, 8, 8))
-AUDIO = View(8, 16, num_layers=1, num_heads=2, tubelet_size=(8, 16), modality="spectrogram")
+AUDIO = View(8, 16, num_layers=1, num_heads=2, tubelet_size=(8, 16), modality="audio")
 HEADS = {"noun": 5, "verb": 3}
 MODEL = MTV(
     num_classes=8,
@@ -36,8 +36,8 @@ def batch_of(**changed):
     random = np.random.default_rng(0)
     inputs = {
         "rgb": random.uniform(-1, 1, (2, 4, 16, 16, 3)).astype(np.float32),
-        "spectrogram": random.uniform(-1, 1, (2, 16, 32, 1)).astype(np.float32),
-        "presence": {"rgb": np.ones(2, np.float32), "spectrogram": np.array([1, 0], np.float32)},
+        "audio": random.uniform(-1, 1, (2, 16, 32, 1)).astype(np.float32),
+        "presence": {"rgb": np.ones(2, np.float32), "audio": np.array([1, 0], np.float32)},
     }
     label = {head: np.array([0, 1], np.int32) for head in HEADS}
     return {"inputs": inputs | changed, "label": label, "mask": np.ones(2, np.float32)}
@@ -68,10 +68,10 @@ def test_heads_share_the_logits_of_one_model():
 
 def test_the_loss_does_not_hear_what_stands_in_place_of_audio():
     step, variables = task_and_variables()
-    audio = batch_of()["inputs"]["spectrogram"]
+    audio = batch_of()["inputs"]["audio"]
     loss = step(variables, batch_of()).loss
-    assert step(variables, batch_of(spectrogram=audio + [[[[0.0]]], [[[9.0]]]])).loss == loss
-    assert step(variables, batch_of(spectrogram=audio + [[[[9.0]]], [[[0.0]]]])).loss != loss
+    assert step(variables, batch_of(audio=audio + [[[[0.0]]], [[[9.0]]]])).loss == loss
+    assert step(variables, batch_of(audio=audio + [[[[9.0]]], [[[0.0]]]])).loss != loss
 
 
 def test_a_config_of_several_modalities_builds_it():
@@ -81,5 +81,5 @@ def test_a_config_of_several_modalities_builds_it():
         "fusion": {"target": "scenic_video.layers.view_fusion:Bottleneck", "layers": [10, 11]},
     }
     model = build(node, num_classes=sum(HEADS.values()))
-    assert [view.modality for view in model.views] == ["flow", "spectrogram", "rgb"]
+    assert [view.modality for view in model.views] == ["flow", "audio", "rgb"]
     assert hash(model) == hash(build(node, num_classes=8))

@@ -38,7 +38,7 @@ MINE: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "vit_to_mbt_token": (
         avmae.from_image_model,
         {
-            "grids": {"rgb": GRID, "spectrogram": (6, 4)},
+            "grids": {"rgb": GRID, "audio": (6, 4)},
             "source_grid": (4, 4),
             "bottlenecks": "positions",
         },

@@ -40,7 +40,7 @@ from tests.helpers.runs import MBT
         (
             ["audio_transform.time_masks=(1,8)", "audio_transform.circular_shift=True"],
             "audio_transform sets circular_shift, time_masks, but preprocessing.modalities="
-            "('rgb',) has no 'spectrogram'",
+            "('rgb',) has no 'audio'",
         ),
         (
             ["preprocessing.modalities=('flow',)", "transform.color_drop=0.1"],

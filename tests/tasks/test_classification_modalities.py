@@ -28,8 +28,8 @@ class Streams(nn.Module):
     joint: bool = False
 
     @nn.compact
-    def __call__(self, *, rgb, spectrogram, presence=None, train=False):
-        inputs = {"rgb": rgb, "spectrogram": spectrogram}
+    def __call__(self, *, rgb, audio, presence=None, train=False):
+        inputs = {"rgb": rgb, "audio": audio}
         logits = {
             name: nn.Dense(self.num_classes, name=name)(x.mean(axis=tuple(range(1, x.ndim - 1))))
             for name, x in inputs.items()
@@ -54,7 +54,7 @@ def make_batch(*, views=None, audio: Any = AUDIO, seed=0):
     lead = (SIZE,) if views is None else (SIZE, views)
     inputs = {
         "rgb": jnp.asarray(values.normal(size=(*lead, 2, 8, 8, 3)), jnp.float32),
-        "spectrogram": jnp.asarray(values.normal(size=(*lead, 16, 16, 1)), jnp.float32),
+        "audio": jnp.asarray(values.normal(size=(*lead, 16, 16, 1)), jnp.float32),
     }
     if audio is not None:
         inputs["has_audio"] = jnp.broadcast_to(audio.reshape(-1, *(1,) * (len(lead) - 1)), lead)
@@ -68,15 +68,15 @@ def variables_of(task, batch):
 
 def with_other_silence(batch):
     """The batch with other values where a spectrogram is absent."""
-    audio = batch["inputs"]["spectrogram"]
+    audio = batch["inputs"]["audio"]
     silent = batch["inputs"]["has_audio"].reshape(*batch["inputs"]["has_audio"].shape, 1, 1, 1) == 0
     changed = jnp.where(jnp.broadcast_to(silent, audio.shape), 100.0 - audio, audio)
-    return batch | {"inputs": batch["inputs"] | {"spectrogram": changed}}
+    return batch | {"inputs": batch["inputs"] | {"audio": changed}}
 
 
 def losses_by_stream(task, variables, batch):
     logits = task.model.apply(
-        variables, rgb=batch["inputs"]["rgb"], spectrogram=batch["inputs"]["spectrogram"],
+        variables, rgb=batch["inputs"]["rgb"], audio=batch["inputs"]["audio"],
         train=True,
     )  # fmt: skip
     target = jax.nn.one_hot(batch["label"]["action"], 4)
@@ -88,7 +88,7 @@ def test_an_example_is_held_to_the_logits_of_each_modality_that_it_has():
     variables = variables_of(task, batch)
     output = task(variables, batch, rng=RNG, train=True)
     losses, logits = losses_by_stream(task, variables, batch)
-    both = (losses["rgb"] + losses["spectrogram"]) / 2
+    both = (losses["rgb"] + losses["audio"]) / 2
     expected = jnp.where(AUDIO > 0, both, losses["rgb"])
     assert float(output.loss) == pytest.approx(float(expected.mean()), rel=1e-6)
     mean = jnp.where(AUDIO[:, None] > 0, sum(logits.values()) / 2, logits["rgb"])
@@ -137,14 +137,14 @@ def test_an_example_without_any_modality_counts_nothing(train):
 
 class AudioAlone(nn.Module):
     @nn.compact
-    def __call__(self, spectrogram, train=False):
-        return nn.Dense(4)(spectrogram.mean(axis=(1, 2)))
+    def __call__(self, audio, train=False):
+        return nn.Dense(4)(audio.mean(axis=(1, 2)))
 
 
 def audio_of(inputs):
     return {
-        "spectrogram": inputs["spectrogram"],
-        "presence": {"spectrogram": inputs["has_audio"]},
+        "audio": inputs["audio"],
+        "presence": {"audio": inputs["has_audio"]},
     }
 
 
@@ -153,10 +153,10 @@ def test_one_model_is_evaluated_with_audio_alone_pictures_alone_and_both():
     variables = variables_of(make_task(), make_batch())
     first = jax.tree.map(lambda x: x[:, 0], batch["inputs"])
     _, logits = losses_by_stream(make_task(), variables, batch | {"inputs": first})
-    for names in (("rgb",), ("spectrogram",), ("rgb", "spectrogram"), None):
+    for names in (("rgb",), ("audio",), ("rgb", "audio"), None):
         output = make_task(modalities=names)(variables, batch, rng=RNG, train=False)
         shown = {m: jnp.full(SIZE, float(m in (names or logits))) for m in logits}
-        shown["spectrogram"] *= AUDIO
+        shown["audio"] *= AUDIO
         weight = sum(shown.values())
         expected = (
             sum(logits[m] * shown[m][:, None] for m in logits) / jnp.maximum(weight, 1)[:, None]
@@ -171,7 +171,7 @@ def test_views_without_the_shown_modality_do_not_count():
     batch = make_batch(views=2)
     heard = jnp.stack([AUDIO, jnp.ones(SIZE)], axis=1)
     batch["inputs"]["has_audio"] = heard
-    task = make_task(modalities=("spectrogram",))
+    task = make_task(modalities=("audio",))
     variables = variables_of(task, make_batch())
     output = task(variables, batch, rng=RNG, train=False)
     assert float(output.weight) == SIZE
@@ -201,7 +201,7 @@ def test_mixmod_mixes_every_modality_and_its_labels_on_their_own():
     target = jax.nn.one_hot(batch["label"]["action"], 4)
     _, mixup_rng, *_ = jax.random.split(RNG, 4)
     losses = []
-    for index, name in enumerate(("rgb", "spectrogram")):
+    for index, name in enumerate(("rgb", "audio")):
         share = jax.random.beta(jax.random.fold_in(mixup_rng, index), 0.5, 0.5)
         blend = lambda x, share=share: share * x + (1 - share) * x[::-1]  # noqa: E731
         logits = task.model.apply(
@@ -238,9 +238,9 @@ def test_modality_dropout_hides_modalities_in_training_only():
     variables = variables_of(task, batch)
     output = task(variables, batch, rng=RNG, train=True)
     _, logits = losses_by_stream(task, variables, batch)
-    mean = (logits["rgb"] + logits["spectrogram"]) / 2
+    mean = (logits["rgb"] + logits["audio"]) / 2
     found = output.predictions["action"]
-    heard_alone = np.isclose(found, logits["spectrogram"], atol=1e-6).all(axis=1)
+    heard_alone = np.isclose(found, logits["audio"], atol=1e-6).all(axis=1)
     whole = np.isclose(found, mean, atol=1e-6).all(axis=1)
     assert heard_alone.any() and (heard_alone | whole).all()
     views = batch | {"inputs": jax.tree.map(lambda x: x[:, None], batch["inputs"])}
@@ -289,7 +289,7 @@ def fine_tuned(model_class):
         num_classes=4, hidden_size=8, mlp_dim=16, num_layers=1, num_heads=2, fusion_layer=0,
         num_bottlenecks=2, tubelet_size=(2, 8, 8), classifier="token",
     )  # fmt: skip
-    task = make_task(model, mixup_alpha=0.5, mixmod=True, modality_dropout={"spectrogram": 0.3})
+    task = make_task(model, mixup_alpha=0.5, mixmod=True, modality_dropout={"audio": 0.3})
     optimizer = optax.sgd(0.5)
     fields = (task, optimizer, RNG, trainer.TrainerOptions(num_steps=2))
     state = jax.jit(functools.partial(trainer.init_state, *fields))(make_batch())
@@ -319,7 +319,7 @@ def test_a_real_model_gives_pictures_audio_and_both(model_class):
     task, state, _ = fine_tuned(model_class)
     variables, batch = {"params": state.params}, make_batch(views=1, audio=jnp.ones(SIZE))
     found = {}
-    for names in (("rgb",), ("spectrogram",), ("rgb", "spectrogram")):
+    for names in (("rgb",), ("audio",), ("rgb", "audio")):
         shown = make_task(task.model, modalities=names)
         found[names] = logits_of(shown, variables, batch)
     pictures, audio, both = found.values()

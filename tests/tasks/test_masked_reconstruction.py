@@ -28,9 +28,9 @@ class Echo(nn.Module):
     """Predicts every patch as one learned number; hides the first token of the two of each."""
 
     @nn.compact
-    def __call__(self, *, rgb, spectrogram, presence=None, train=False, encode_only=False):
+    def __call__(self, *, rgb, audio, presence=None, train=False, encode_only=False):
         level = self.param("level", nn.initializers.ones, ())
-        tokens = {"rgb": rgb.reshape(len(rgb), 2, -1), "spectrogram": spectrogram}
+        tokens = {"rgb": rgb.reshape(len(rgb), 2, -1), "audio": audio}
         if encode_only:
             return {name: x[..., :1] for name, x in tokens.items()}
         mask = jnp.broadcast_to(jnp.asarray([[1.0, 0.0]]), (len(rgb), 2))
@@ -46,7 +46,7 @@ def make_task(model: Any = None, **fields):
 def make_batch(*, shapes=None, views=None, audio: Any = None, seed=0):
     values = np.random.default_rng(seed)
     lead = (SIZE,) if views is None else (SIZE, views)
-    shapes = shapes or {"rgb": (2, 2, 3), "spectrogram": (2, 5)}
+    shapes = shapes or {"rgb": (2, 2, 3), "audio": (2, 5)}
     inputs: dict[str, Any] = {
         name: jnp.asarray(values.normal(size=(*lead, *shape)), jnp.float32)
         for name, shape in shapes.items()
@@ -65,10 +65,10 @@ def run(task, batch, *, train=True, rng=RNG):
 def errors(batch, *, tokens=slice(0, 1)):
     """The mean squared errors [B] of Echo, which says 1 of everything."""
     rgb = batch["inputs"]["rgb"].reshape(SIZE, 2, -1)[:, tokens]
-    audio = batch["inputs"]["spectrogram"][:, tokens]
+    audio = batch["inputs"]["audio"][:, tokens]
     return {
         "rgb": np.square(1 - np.asarray(rgb)).mean(axis=(1, 2)),
-        "spectrogram": np.square(1 - np.asarray(audio)).mean(axis=(1, 2)),
+        "audio": np.square(1 - np.asarray(audio)).mean(axis=(1, 2)),
     }
 
 
@@ -80,10 +80,8 @@ def test_the_loss_weighs_the_mean_errors_of_hidden_tokens():
     assert float(output.weight) == SIZE
     for name, x in expected.items():
         assert output.metrics[f"{name}_loss"].compute() == pytest.approx(x, rel=1e-5)
-    output = run(make_task(weights={"rgb": 3, "spectrogram": 1}), batch)
-    assert float(output.loss) == pytest.approx(
-        3 * expected["rgb"] + expected["spectrogram"], rel=1e-5
-    )
+    output = run(make_task(weights={"rgb": 3, "audio": 1}), batch)
+    assert float(output.loss) == pytest.approx(3 * expected["rgb"] + expected["audio"], rel=1e-5)
     assert output.predictions == {}
 
 
@@ -91,23 +89,23 @@ def test_visible_tokens_and_sums_over_values_can_be_scored():
     batch = make_batch()
     both = {name: x.mean() for name, x in errors(batch, tokens=slice(0, 2)).items()}
     output = run(make_task(score_visible=True, normalize_by_output_dimension=False), batch)
-    expected = 0.5 * (6 * both["rgb"] + 5 * both["spectrogram"])
+    expected = 0.5 * (6 * both["rgb"] + 5 * both["audio"])
     assert float(output.loss) == pytest.approx(expected, rel=1e-5)
 
 
 def test_an_example_is_not_scored_on_what_it_lacks_and_weighs_less():
     batch = make_batch(audio=AUDIO)
-    batch["inputs"]["spectrogram"] = batch["inputs"]["spectrogram"].at[1].set(jnp.nan)
-    task = make_task(weights={"rgb": 0.8, "spectrogram": 0.2})
+    batch["inputs"]["audio"] = batch["inputs"]["audio"].at[1].set(jnp.nan)
+    task = make_task(weights={"rgb": 0.8, "audio": 0.2})
     output = run(task, batch)
     found = errors(batch)
     heard = np.asarray(AUDIO) > 0
     weight = 0.8 * SIZE + 0.2 * heard.sum()
-    total = 0.8 * found["rgb"].sum() + 0.2 * found["spectrogram"][heard].sum()
+    total = 0.8 * found["rgb"].sum() + 0.2 * found["audio"][heard].sum()
     assert float(output.weight) == pytest.approx(weight)
     assert float(output.loss) == pytest.approx(total / weight, rel=1e-5)
-    mean = output.metrics["spectrogram_loss"].compute()
-    assert mean == pytest.approx(found["spectrogram"][heard].mean(), rel=1e-5)
+    mean = output.metrics["audio_loss"].compute()
+    assert mean == pytest.approx(found["audio"][heard].mean(), rel=1e-5)
     gradient = jax.grad(lambda v: task(v, batch, rng=RNG, train=True).loss)
     assert np.isfinite(jax.tree.leaves(gradient(task.init(RNG, batch)))).all()
 
@@ -126,7 +124,7 @@ def test_padding_counts_nothing():
 def test_micro_batches_that_lack_more_or_less_add_up_to_the_whole():
     batch = make_batch(audio=AUDIO)
     batch["mask"] = batch["mask"].at[3].set(0.0)
-    task = make_task(weights={"rgb": 3.0, "spectrogram": 1.0})
+    task = make_task(weights={"rgb": 3.0, "audio": 1.0})
     state = trainer.init_state(task, optax.sgd(0.1), RNG, parts(1), batch)
     whole, output = trainer.accumulated_gradients(task, RNG, parts(1), state, batch)
     found, of_parts = trainer.accumulated_gradients(task, RNG, parts(4), state, batch)
@@ -145,9 +143,9 @@ def test_views_are_averaged_over_those_that_hold_the_modality():
     )
     output = run(make_task(), batch, train=False)
     heard = np.asarray(AUDIO) > 0
-    mean = (first["spectrogram"] + second["spectrogram"]) / 2
-    expected = np.where(heard, mean, first["spectrogram"]).mean()
-    assert output.metrics["spectrogram_loss"].compute() == pytest.approx(expected, rel=1e-5)
+    mean = (first["audio"] + second["audio"]) / 2
+    expected = np.where(heard, mean, first["audio"]).mean()
+    assert output.metrics["audio_loss"].compute() == pytest.approx(expected, rel=1e-5)
     expected = (first["rgb"] + second["rgb"]).mean() / 2
     assert output.metrics["rgb_loss"].compute() == pytest.approx(expected, rel=1e-5)
 
@@ -158,13 +156,13 @@ def test_features_are_means_over_tokens_and_what_is_there():
     first = batch | {"inputs": jax.tree.map(lambda x: x[:, 0], batch["inputs"])}
     variables = task.init(RNG, first)
     rgb = first["inputs"]["rgb"].reshape(SIZE, 2, -1)[..., :1].mean(axis=1)
-    both = (rgb + first["inputs"]["spectrogram"][..., :1].mean(axis=1)) / 2
+    both = (rgb + first["inputs"]["audio"][..., :1].mean(axis=1)) / 2
     expected = np.where(AUDIO[:, None] > 0, both, rgb)
     np.testing.assert_allclose(task.features(variables, batch), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_weights_of_other_modalities_are_an_error():
-    with pytest.raises(ValueError, match="weights are for rgb, but the model predicts rgb, spec"):
+    with pytest.raises(ValueError, match="weights are for rgb, but the model predicts rgb, audio"):
         run(make_task(weights={"rgb": 1.0}), make_batch())
     with pytest.raises(ValueError, match="weights are 0 or more"):
         make_task(weights={"rgb": -1.0})
@@ -180,13 +178,13 @@ TINY: dict[str, Any] = {
     "decoder_num_layers": 1,
     "decoder_num_heads": 2,
 }
-SHAPES = {"rgb": (2, 16, 16, 3), "spectrogram": (16, 16, 1)}
+SHAPES = {"rgb": (2, 16, 16, 3), "audio": (16, 16, 1)}
 
 
 @functools.cache
 def audiovisual(objective="reconstruction"):
     return AudiovisualMaskedAutoencoder(
-        **TINY, tubelet_size=(2, 8, 8), masking_rates={"rgb": 0.75, "spectrogram": 0.5},
+        **TINY, tubelet_size=(2, 8, 8), masking_rates={"rgb": 0.75, "audio": 0.5},
         encoder="early", fusion_layers=1, objective=objective,
     )  # fmt: skip
 
@@ -218,9 +216,9 @@ def test_a_real_autoencoder_learns_what_is_hidden():
 
 def test_absent_audio_teaches_a_real_autoencoder_nothing():
     task, batch, state, _ = learned()
-    audio = batch["inputs"]["spectrogram"]
+    audio = batch["inputs"]["audio"]
     silent = jnp.broadcast_to(AUDIO.reshape(-1, 1, 1, 1) == 0, audio.shape)
-    changed = batch["inputs"] | {"spectrogram": jnp.where(silent, 50.0, audio)}
+    changed = batch["inputs"] | {"audio": jnp.where(silent, 50.0, audio)}
     gradients = jax.jit(functools.partial(trainer.accumulated_gradients, task, RNG, parts(1)))
     found, output = gradients(state, batch)
     other, other_output = gradients(state, batch | {"inputs": changed})

@@ -16,7 +16,7 @@ RNG = jax.random.key(0)
 
 def some_inputs(size=6):
     values = np.random.default_rng(0)
-    shapes = {"rgb": (size, 2, 6, 6, 3), "spectrogram": (size, 8, 4, 1)}
+    shapes = {"rgb": (size, 2, 6, 6, 3), "audio": (size, 8, 4, 1)}
     return {
         name: jnp.asarray(values.uniform(-1, 1, shape), jnp.float32)
         for name, shape in shapes.items()
@@ -29,7 +29,7 @@ def some_targets(size=6):
 
 
 def all_present(size=6):
-    return {"rgb": jnp.ones(size), "spectrogram": jnp.ones(size)}
+    return {"rgb": jnp.ones(size), "audio": jnp.ones(size)}
 
 
 def mix(inputs=None, *, presence=None, rng=RNG, size=6, **options):
@@ -59,7 +59,7 @@ def test_all_modalities_and_their_labels_share_one_lambda():
     mixed, labels = mix()
     share = own_share(labels, "rgb")
     assert 0 < share < 1
-    assert own_share(labels, "spectrogram") == share
+    assert own_share(labels, "audio") == share
     for name, x in some_inputs().items():
         np.testing.assert_allclose(mixed[name], blend(x, share), atol=1e-6)
         np.testing.assert_allclose(labels[name]["action"].sum(axis=1), 1.0, atol=1e-6)
@@ -68,7 +68,7 @@ def test_all_modalities_and_their_labels_share_one_lambda():
 def test_modalities_with_a_lambda_each_have_labels_that_tell_it():
     mixed, labels = mix(mixup_alpha=0.5, per_modality=True)
     shares = {name: own_share(labels, name) for name in mixed}
-    assert shares["rgb"] != pytest.approx(shares["spectrogram"], abs=1e-3)
+    assert shares["rgb"] != pytest.approx(shares["audio"], abs=1e-3)
     for name, x in some_inputs().items():
         np.testing.assert_allclose(mixed[name], blend(x, shares[name]), atol=1e-6)
 
@@ -94,11 +94,11 @@ def test_row_without_example_is_mixed_into_none():
 
 def test_what_a_partner_lacks_is_mixed_neither_in_nor_into_the_label():
     inputs = some_inputs()
-    poisoned = inputs | {"spectrogram": inputs["spectrogram"].at[5].set(jnp.nan)}
-    presence = all_present() | {"spectrogram": jnp.ones(6).at[5].set(0.0)}
+    poisoned = inputs | {"audio": inputs["audio"].at[5].set(jnp.nan)}
+    presence = all_present() | {"audio": jnp.ones(6).at[5].set(0.0)}
     mixed, labels = mix(poisoned, presence=presence)
-    np.testing.assert_array_equal(mixed["spectrogram"][0], inputs["spectrogram"][0])
-    assert own_share(labels, "spectrogram") == 1.0
+    np.testing.assert_array_equal(mixed["audio"][0], inputs["audio"][0])
+    assert own_share(labels, "audio") == 1.0
     assert 0 < own_share(labels, "rgb") < 1
     np.testing.assert_allclose(
         mixed["rgb"], blend(inputs["rgb"], own_share(labels, "rgb")), atol=1e-6

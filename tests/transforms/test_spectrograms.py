@@ -116,13 +116,13 @@ def test_presence_tells_which_examples_have_audio():
     seen = both(inputs, rng=RNG, train=True)
     assert {name: x.tolist() for name, x in seen["presence"].items()} == {
         "rgb": [1, 1, 1],
-        "spectrogram": [1, 0, 1],
+        "audio": [1, 0, 1],
     }
     deaf = InputTransform(both.pictures)({"rgb": inputs["rgb"]}, rng=RNG, train=True)
     assert set(deaf) == {"rgb"}
     np.testing.assert_array_equal(deaf["rgb"], seen["rgb"])
     blind = InputTransform(None, both.audio)(inputs, rng=RNG, train=True)
-    assert set(blind) == {"spectrogram", "presence"} and set(blind["presence"]) == {"spectrogram"}
+    assert set(blind) == {"audio", "presence"} and set(blind["presence"]) == {"audio"}
 
 
 @pytest.mark.parametrize("masks", [(1,), (-1, 3), (1, 51)])

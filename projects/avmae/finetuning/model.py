@@ -3,7 +3,7 @@
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from projects.avmae.modalities import MODALITIES, given
+from projects.avmae.modalities import IN_PARAMETERS, MODALITIES, given
 from projects.avmae.model import Logits
 from scenic_video.errors import UserError
 from scenic_video.field_types import PairOrTriple
@@ -23,7 +23,7 @@ from scenic_video.layers.vision_transformer import VisionTransformer
 class PretrainedViT(VisionTransformer, kw_only=True):
     """The encoder of a masked autoencoder of one modality, with a head, to be fine-tuned.
 
-    Takes the input that `modality` names, "rgb" or "spectrogram", of as many axes as `patch_size`
+    Takes the input that `modality` names, "rgb" or "audio", of as many axes as `patch_size`
     has entries: images [b, h, w, 3] (or clips of one frame) or spectrograms [b, t, f, channels] for
     two, videos [b, t, h, w, 3] for three. Positions are those of pretraining: a class token has
     none. `normalize` says where the last LayerNorm stands: over "tokens", or over what was "pooled"
@@ -54,10 +54,10 @@ class PretrainedViT(VisionTransformer, kw_only=True):
         self,
         *,
         rgb: Float[Array, "..."] | None = None,
-        spectrogram: Float[Array, "..."] | None = None,
+        audio: Float[Array, "..."] | None = None,
         train: bool = False,
     ) -> Logits:
-        inputs = given([self.modality], rgb=rgb, spectrogram=spectrogram)
+        inputs = given([self.modality], rgb=rgb, audio=audio)
         tokens = self._tokenize(inputs[self.modality])
         if self.classifier == "token":
             token = self.param("cls", nn.initializers.zeros, (1, 1, self.hidden_size))
@@ -95,4 +95,5 @@ class PretrainedViT(VisionTransformer, kw_only=True):
         tokens = add_positions(tokens, self.positions, grid=grid, name="posembed_input")
         if not self.use_modality_tokens:
             return tokens
-        return add_modality_token(self, tokens, f"Encoder_modality_token_{self.modality}")
+        name = f"Encoder_modality_token_{IN_PARAMETERS[self.modality]}"
+        return add_modality_token(self, tokens, name)

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from projects.avmae.modalities import given
+from projects.avmae.modalities import IN_PARAMETERS, given
 from projects.avmae.pretraining.strategies import STRATEGIES, other, run
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Names, PairOrTriple, ShareBelowOne, Triple
@@ -71,6 +71,12 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
     def _name(self, stem: str, modality: str) -> str:
         return stem
 
+    def _modality_token_name(self, part: str, modality: str) -> str:
+        return f"{part}_modality_token_{IN_PARAMETERS[modality]}"
+
+    def _is_video(self, modality: str) -> bool:
+        return True
+
     def _encode(self, tokens: Tokens, present: Present, *, train: bool) -> Tokens:
         visible = tokens["rgb"]
         if self.class_token:
@@ -92,7 +98,7 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
 class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
     """Hides tokens of video and audio, and predicts them from what is left of both.
 
-    Takes `rgb` [b, t, h, w, 3] in tubelets of `tubelet_size`, and `spectrogram` [b, t, f, channels]
+    Takes `rgb` [b, t, h, w, 3] in tubelets of `tubelet_size`, and `audio` [b, t, f, channels]
     in patches of its last two entries; `modalities` names the inputs that it must get.
     `masking_rates` gives the share of hidden tokens of each, drawn at "random"; with `masking`
     "tube" those of video in tubes.
@@ -117,7 +123,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
     not scored at all.
     """
 
-    modalities: Names = ("rgb", "spectrogram")
+    modalities: Names = ("rgb", "audio")
     tubelet_size: Triple = (2, 16, 16)
     masking_rates: Mapping[str, ShareBelowOne]
     masking: str = "random"
@@ -133,8 +139,8 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         require_one_of(self, "decoder", STRATEGIES)
         require_one_of(self, "objective", ("reconstruction", "inpainting", "public_inpainting"))
         names = tuple(self.modalities)
-        if names not in (("rgb", "spectrogram"), ("rgb",), ("spectrogram",)):
-            raise UserError(f"modalities are rgb, spectrogram, or both in that order: {names}.")
+        if names not in (("rgb", "audio"), ("rgb",), ("audio",)):
+            raise UserError(f"modalities are rgb, audio, or both in that order: {names}.")
         if set(names) != set(self.masking_rates):
             raise UserError(
                 f"masking_rates are for {', '.join(sorted(self.masking_rates))}, but modalities "
@@ -170,13 +176,13 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         self,
         *,
         rgb: Float[Array, "b t h w 3"] | None = None,
-        spectrogram: Float[Array, "b s f channels"] | None = None,
+        audio: Float[Array, "b s f channels"] | None = None,
         masks: Mapping[str, Mask] | None = None,
         presence: Mapping[str, Float[Array, " b"]] | None = None,
         train: bool = False,
         encode_only: bool = False,
     ) -> dict[str, Reconstruction] | dict[str, Float[Array, "b _n d"]]:
-        inputs = given(self.modalities, rgb=rgb, spectrogram=spectrogram)
+        inputs = given(self.modalities, rgb=rgb, audio=audio)
         present = read_presence(presence, tuple(inputs))
         return self._autoencode(inputs, masks, present, train=train, encode_only=encode_only)
 
@@ -202,13 +208,20 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         return self.masking if modality == "rgb" else "random"
 
     def _name(self, stem: str, modality: str) -> str:
-        return f"{stem}_{modality}"
+        return f"{stem}_{IN_PARAMETERS[modality]}"
+
+    def _modality_token_name(self, part: str, modality: str) -> str:
+        return self._name(f"{part}_modality_token", modality)
+
+    def _is_video(self, modality: str) -> bool:
+        return modality == "rgb"
 
     def _encode(self, tokens: Tokens, present: Present, *, train: bool) -> Tokens:
         if self.encoder != "mid":
             return run(self.encoder, self._encoder, "Transformer", tokens, present, train=train)
         for name in tokens:
-            unimodal = self._encoder(f"Transformer_{name}", self.num_layers - self.fusion_layers)
+            own = self._name("Transformer", name)
+            unimodal = self._encoder(own, self.num_layers - self.fusion_layers)
             tokens = tokens | {name: unimodal(tokens[name], train=train)}
         joint = self._encoder("Transformer_concat", self.fusion_layers)
         joined, lengths = join(tokens)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from projects.avmae.modalities import IN_PARAMETERS
 from scenic_video.layers.autoencoder import Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
 from scenic_video.layers.presence import Present
@@ -11,7 +12,7 @@ STRATEGIES = ("shared", "separate", "early")
 
 
 def other(modality: str) -> str:
-    return "spectrogram" if modality == "rgb" else "rgb"
+    return "audio" if modality == "rgb" else "rgb"
 
 
 def run(
@@ -25,7 +26,8 @@ def run(
 ) -> Tokens:
     """Tokens of all modalities through one transformer or several, as the strategy says."""
     if strategy == "separate":
-        return {m: make(f"{name}_{m}")(x, train=train) for m, x in tokens.items()}
+        names = {m: f"{name}_{IN_PARAMETERS[m]}" for m in tokens}
+        return {m: make(names[m])(x, train=train) for m, x in tokens.items()}
     transformer = make(name)
     if strategy == "shared":
         return {m: transformer(x, train=train) for m, x in tokens.items()}

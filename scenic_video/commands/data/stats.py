@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     terminal.results(f"Spectrograms of {dataset.name}, {arguments.split}", numbers)
     which = {"dataset": dataset.name, "split": arguments.split}
     which["examples"] = statistics.identity(split)
-    path = statistics.write_statistics(folder, "spectrogram", which | found)
+    path = statistics.write_statistics(folder, "audio", which | found)
     terminal.line(f"Kept in {path}")
     return 0
 

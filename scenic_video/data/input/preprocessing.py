@@ -29,7 +29,7 @@ Inputs = dict[str, np.ndarray]
 class Preprocessing:
     """Which frames, pixels and audio of a video are a model's input.
 
-    `modalities` says what of it: "rgb" gives uint8 pictures "rgb" [t, h, w, 3]; "spectrogram" gives
+    `modalities` says what of it: "rgb" gives uint8 pictures "rgb" [t, h, w, 3]; "audio" gives
     an int16 "waveform" [samples], as `audio` says, and "has_audio", 1 or 0 for a clip that is
     silent or has no audio at all; "flow" gives uint8 "flow" [t, h, w, 2], see `data.flow`. Pictures
     and flow are those of the same frames, cut by the same crop. Audio is `audio.seconds` long, more
@@ -82,7 +82,7 @@ class Preprocessing:
         names = tuple(self.modalities)
         known = bool(names) and len(set(names)) == len(names) and set(names) <= {*MODALITIES}
         _check(known, "modalities", names, f"be some of {MODALITIES}, each once")
-        hears = "spectrogram" in names
+        hears = "audio" in names
         wish = f"be {'given' if hears else 'None'} where modalities are {names}"
         _check(hears == (self.audio is not None), "audio", self.audio, wish)
 
@@ -101,7 +101,7 @@ class Preprocessing:
             name: clip for name in ("rgb", "flow") if name in self.modalities
         }
         if self.audio is not None:
-            sizes["spectrogram"] = (self.audio.num_columns, self.audio.num_mel_bins)
+            sizes["audio"] = (self.audio.num_columns, self.audio.num_mel_bins)
         return sizes
 
     @property

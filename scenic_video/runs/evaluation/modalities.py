@@ -7,29 +7,24 @@ from typing import Any
 
 from scenic_video.config import ConfigError, near
 from scenic_video.evaluators.split_result import SplitResult
-from scenic_video.modalities.names import WORDS
 from scenic_video.runs.evaluation.comparison import Comparison, Row
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.runs.evaluation.trained_model import TrainedModel
 from scenic_video.tasks.classification import Classification
 from scenic_video.tasks.side_by_side import SideBySide
 
-LETTERS = {"spectrogram": "A", "rgb": "V", "flow": "F"}
+LETTERS = {"audio": "A", "rgb": "V", "flow": "F"}
 
 
 def parse(text: str, modalities: Sequence[str]) -> list[tuple[str, ...]]:
-    """Reads "rgb,rgb+spectrogram"; "all" is each of a model's `modalities` alone, then together.
-
-    Audio may be called "audio".
-    """
+    """Reads "rgb,rgb+audio"; "all" is each of a model's `modalities` alone, then together."""
     ordered = sorted(modalities, key=list(LETTERS).index)
     if text == "all":
         alone = [(name,) for name in ordered]
         return alone if len(alone) == 1 else [*alone, tuple(ordered)]
     rows = []
     for wish in text.split(","):
-        written = wish.strip().split("+")
-        names = [WORDS.get(name, name) for name in written]
+        names = wish.strip().split("+")
         for name in names:
             if name not in ordered:
                 raise ConfigError(

@@ -22,7 +22,7 @@ def film(tmp_path_factory, write_video, moving_frames):
 
 def heard(path, *, num_clips: int = 1, num_crops: int = 1, window=None, **fields: Any):
     defaults: dict[str, Any] = dict(
-        num_frames=5, stride=5, resize=32, crop=32, modalities=("rgb", "spectrogram")
+        num_frames=5, stride=5, resize=32, crop=32, modalities=("rgb", "audio")
     )
     audio = Audio(**{"seconds": 1.0} | fields.pop("audio", {}))
     preprocessing = Preprocessing(**defaults | fields, audio=audio)
@@ -65,7 +65,7 @@ def test_a_training_clip_hears_what_it_sees(film):
         num_frames=2,
         resize=32,
         crop=32,
-        modalities=("rgb", "spectrogram"),
+        modalities=("rgb", "audio"),
         audio=Audio(seconds=0.2),
     )
     silent_film = Preprocessing(num_frames=2, resize=32, crop=32)
@@ -114,14 +114,14 @@ def test_no_audio_track_and_a_silent_one_are_said_and_not_heard(
 
 
 def test_a_model_may_listen_without_looking(film):
-    inputs = heard(film, modalities=("spectrogram",))
+    inputs = heard(film, modalities=("audio",))
     assert set(inputs) == {"waveform", "has_audio"}
     np.testing.assert_array_equal(inputs["waveform"], heard(film)["waveform"])
 
 
 def test_blank_inputs_are_shaped_like_real_ones(film):
     preprocessing = Preprocessing(
-        num_frames=5, resize=32, crop=32, modalities=("rgb", "spectrogram"), audio=Audio(seconds=1)
+        num_frames=5, resize=32, crop=32, modalities=("rgb", "audio"), audio=Audio(seconds=1)
     )
     real = preprocessing.eval_inputs(Example("v", film, {}), num_clips=2)
     blank = preprocessing.blank_inputs(2)
@@ -153,11 +153,11 @@ def test_fields_that_cannot_be_are_refused(fields, message):
 
 def test_audio_is_given_where_it_is_heard_and_only_there():
     with pytest.raises(ValueError, match="audio must be given where"):
-        Preprocessing(num_frames=2, modalities=("rgb", "spectrogram"))
+        Preprocessing(num_frames=2, modalities=("rgb", "audio"))
     with pytest.raises(ValueError, match="audio must be None where"):
         Preprocessing(num_frames=2, audio=Audio())
-    with pytest.raises(ValueError, match="modalities must be some of .* got .'rgb', 'audio'."):
-        Preprocessing(num_frames=2, modalities=("rgb", "audio"))
+    with pytest.raises(ValueError, match="modalities must be some of .* got .'rgb', 'sound'."):
+        Preprocessing(num_frames=2, modalities=("rgb", "sound"))
     with pytest.raises(ValueError, match="no field 'second'. Did you mean 'seconds'"):
         Preprocessing.from_dict({"num_frames": 2, "audio": {"second": 8}})
 

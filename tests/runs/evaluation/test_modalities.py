@@ -21,7 +21,7 @@ from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.runs.evaluation.trained_model import load
 from tests.helpers.runs import FLOW, MBT, without_audio
 
-BOTH = ("rgb", "spectrogram")
+BOTH = ("rgb", "audio")
 (RULE,) = rule(["A", "V", "AV"])
 
 
@@ -62,7 +62,7 @@ def test_audio_pictures_and_both_are_rows(files):
     summary, logits = files
     assert [row["name"] for row in summary["rows"]] == ["A", "V", "AV"]
     modalities = [row["modalities"] for row in summary["rows"]]
-    assert modalities == ["spectrogram", "rgb", "spectrogram+rgb"]
+    assert modalities == ["audio", "rgb", "audio+rgb"]
     assert [row["num_examples"] for row in summary["rows"]] == [2, 3, 3]
     assert summary["notes"][-1] == RULE
     audio, pictures = logits["logits/A/action"], logits["logits/V/action"]
@@ -93,11 +93,11 @@ def test_without_audio_both_is_pictures_alone_and_audio_does_not_count(files):
 
 
 def test_one_table_is_printed_with_its_rule(alone, tmp_path):
-    row = Row("AV", 3, alone.metrics, alone.logits, {"modalities": "spectrogram+rgb"})
+    row = Row("AV", 3, alone.metrics, alone.logits, {"modalities": "audio+rgb"})
     printed = io.StringIO()
     Comparison("test", [row], alone.ids, [RULE], {}).show(tmp_path, Terminal(printed))
     text = " ".join(printed.getvalue().split())
-    assert "modalities examples loss top1 top5" in text and "AV spectrogram+rgb 3" in text
+    assert "modalities examples loss top1 top5" in text and "AV audio+rgb 3" in text
     assert RULE in text
 
 
@@ -117,7 +117,7 @@ def test_a_task_that_shows_audio_alone_counts_and_predicts_what_it_can_hear(
 ):
     model = load(audiovisual)
     task: Any = model.task
-    task = dataclasses.replace(task, modalities=["spectrogram"])
+    task = dataclasses.replace(task, modalities=["audio"])
     hearing = dataclasses.replace(model, task=task)
     evaluation = evaluate(hearing, data=str(some_silent), views="2x1")
     assert evaluation.coverage == "decoded 3 of 4; 1 without audio, not counted"
@@ -148,7 +148,7 @@ def test_predict_hears(audiovisual, some_silent, alone):
 def test_a_model_that_only_hears_counts_and_predicts_what_it_can_hear(
     save_run, some_silent, tmp_path, capsys
 ):
-    alone = {"preprocessing.modalities": "('spectrogram',)", "model.modalities": "('spectrogram',)"}
+    alone = {"preprocessing.modalities": "('audio',)", "model.modalities": "('audio',)"}
     run = save_run(tmp_path / "run", MBT, **alone)
     evaluation = evaluate(load(run), data=str(some_silent), views="1x1")
     assert evaluation.coverage == "decoded 3 of 4; 1 without audio, not counted"
@@ -160,15 +160,15 @@ def test_a_model_that_only_hears_counts_and_predicts_what_it_can_hear(
 
 
 def test_wishes_are_read():
-    assert parse("all", BOTH) == [("spectrogram",), ("rgb",), ("spectrogram", "rgb")]
+    assert parse("all", BOTH) == [("audio",), ("rgb",), ("audio", "rgb")]
     assert parse("all", ("rgb",)) == [("rgb",)]
-    assert parse("rgb, rgb+spectrogram,spectrogram+rgb", BOTH) == [
-        ("rgb",), ("spectrogram", "rgb"),
+    assert parse("rgb, rgb+audio,audio+rgb", BOTH) == [
+        ("rgb",), ("audio", "rgb"),
     ]  # fmt: skip
 
 
 def test_audio_may_be_called_audio():
-    assert parse("audio,rgb+audio", BOTH) == [("spectrogram",), ("spectrogram", "rgb")]
+    assert parse("audio,rgb+audio", BOTH) == [("audio",), ("audio", "rgb")]
 
 
 @pytest.mark.parametrize(
@@ -191,5 +191,5 @@ def test_rows_that_do_not_hear_need_no_rule():
 
 @pytest.mark.parametrize("wish", ["speech", "rgb+flow", "", "rgb,"])
 def test_modalities_that_the_model_does_not_read_are_refused(wish):
-    with pytest.raises(ValueError, match="the model reads spectrogram, rgb"):
+    with pytest.raises(ValueError, match="the model reads audio, rgb"):
         parse(wish, BOTH)
