@@ -97,7 +97,7 @@ class Encoders:
             return "Transformer/encoder_norm"
         if self.joint:
             return "Transformer_concat/encoder_norm"
-        if len(modalities) > 1:
+        if len(modalities) != 1:
             return None
         return f"Transformer_{IN_PARAMETERS[modalities[0]]}/encoder_norm"
 

@@ -17,7 +17,7 @@ SIZE = {"hidden_size": 8, "mlp_dim": 8, "num_layers": 3, "num_heads": 2}
 CLASSIFIER = {"num_classes": 3, **SIZE}
 TUBELETS, PATCHES = {"tubelet_size": (2, 8, 8)}, {"patch_size": (8, 8)}
 IMAGES, VIDEOS = {"rgb": (1, 16, 16, 3)}, {"rgb": (1, 4, 16, 16, 3)}
-AUDIOVISUAL = {**VIDEOS, "spectrogram": (1, 16, 16, 1)}
+AUDIOVISUAL = {**VIDEOS, "audio": (1, 16, 16, 1)}
 LEARNED = {"positions": "learned", "use_modality_tokens": True}
 DECODER = {f"decoder_{name}": value for name, value in SIZE.items()}
 AUTOENCODER = {**SIZE, **DECODER, **LEARNED, "decoder_positions": "learned"}
@@ -95,7 +95,7 @@ MODELS: dict[str, tuple[str, dict[str, Any], dict[str, tuple[int, ...]]]] = {
     **{
         f"AudiovisualMaskedAutoencoder {encoder} {decoder}": (
             "avmae.pretraining.model:AudiovisualMaskedAutoencoder",
-            {**AUTOENCODER, **TUBELETS, "masking_rates": {"rgb": 0.5, "spectrogram": 0.5}}
+            {**AUTOENCODER, **TUBELETS, "masking_rates": {"rgb": 0.5, "audio": 0.5}}
             | {"encoder": encoder, "decoder": decoder, "fusion_layers": 1},
             AUDIOVISUAL,
         )
