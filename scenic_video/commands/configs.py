@@ -1,37 +1,18 @@
 """Reads `--config=FILE[:VARIANT] --config.field=value ...` into a ConfigDict."""
 
 import ast
-import dataclasses
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from scenic_video.commands.config_files import run_config
 from scenic_video.config import ConfigError, near, resolve
-from scenic_video.runs.options import InitOptions
+from scenic_video.runs.config_nodes import NODES, complete
 
-IMPLIED_TARGETS = {
-    "input": "scenic_video.runs.options:InputOptions",
-    "mesh": "scenic_video.sharding:make_mesh",
-    "sharding": "scenic_video.sharding:Placement",
-    "trainer": "scenic_video.trainer:TrainerOptions",
-    "evaluation": "scenic_video.runs.options:EvaluationOptions",
-    "preprocessing": "scenic_video.data.input.preprocessing:Preprocessing",
-    "transform": "scenic_video.transforms.inputs:VideoTransform",
-    "audio_transform": "scenic_video.transforms.spectrograms:SpectrogramTransform",
-    "task": "scenic_video.tasks.classification:Classification",
-}
-NO_INIT = {
-    "target": "scenic_video.weights.initialize:initialize",
-    **dataclasses.asdict(InitOptions()),
-}
 ONE_OF = {"num_steps": "num_epochs", "num_epochs": "num_steps"}
 """Fields of the trainer that take the place of each other."""
-REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")
-OPTIONAL = ("seed", "transform", "audio_transform", "input", "task", "mesh", "evaluation", "init")
-OPTIONAL += ("evaluators", "sharding")
 
 
 def load_config(arguments: Sequence[str]) -> Any:
@@ -45,50 +26,15 @@ def load_config(arguments: Sequence[str]) -> Any:
     names = [value for name, value in pairs if name == "--config"]
     if len(names) != 1:
         raise ConfigError("Give one config: --config=FILE, such as configs/quickstart.py.")
-    config = complete(run_config(names[0]))
+    config = _completed(run_config(names[0]))
     for name, value in pairs:
         if name != "--config":
             _override(config, name, value)
-    return complete(config).lock()
+    return _completed(config).lock()
 
 
-def complete(config: ConfigDict) -> ConfigDict:
-    """`config` with all its nodes and their targets; an unknown or missing node is an error.
-
-    None stands for a node that is left out.
-    """
-    known = [*REQUIRED, *OPTIONAL]
-    nodes: dict[str, Any] = {"seed": 0}
-    nodes |= {name: node for name, node in config.to_dict().items() if node is not None}
-    for name, node in nodes.items():
-        if name not in known:
-            raise ConfigError(f"A config has no node {name!r}{near(name, known)}")
-        _check_node(name, node)
-    missing = [name for name in REQUIRED if name not in nodes]
-    if missing:
-        raise ConfigError(f"The config lacks {', '.join(missing)}.")
-    nodes["init"] = NO_INIT | nodes.get("init", {})
-    nodes.setdefault("evaluators", {})
-    for name, target in IMPLIED_TARGETS.items():
-        nodes[name] = {"target": target} | nodes.get(name, {})
-    if nodes["preprocessing"].get("audio") is not None:
-        _check_node("preprocessing.audio", nodes["preprocessing"]["audio"])
-        audio = {"target": "scenic_video.data.input.audio:Audio"} | nodes["preprocessing"]["audio"]
-        nodes["preprocessing"] |= {"audio": audio}
-    return ConfigDict(nodes)
-
-
-def _check_node(name: str, node: Any) -> None:
-    if name == "seed":
-        if type(node) is not int or not 0 <= node < 2**32:
-            raise ConfigError(f"seed must be an integer from 0 to 2**32 - 1; got {node!r}.")
-    elif not isinstance(node, Mapping) and not (name == "dataset" and isinstance(node, str)):
-        raise ConfigError(
-            f"{name} must be a node, the fields of a constructor by their names; got {node!r}."
-        )
-    elif name == "evaluators" and isinstance(node, Mapping):
-        for evaluator, its_node in node.items():
-            _check_node(f"evaluators.{evaluator}", its_node)
+def _completed(config: ConfigDict) -> ConfigDict:
+    return ConfigDict(complete(config.to_dict()))
 
 
 def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
@@ -124,7 +70,7 @@ def _override(config: Any, name: str, text: str) -> None:
         with config.ignore_type():
             config.dataset = ConfigDict(fields)
     node = _parent(config, name, text)
-    known = _fields(node) if parents else [*REQUIRED, *OPTIONAL]
+    known = _fields(node) if parents else list(NODES)
     is_open = _is_node(node) and (parents == ["evaluators"] or _takes_any(node))
     if not _is_node(node) or not (field in known or is_open):
         raise ConfigError(f"{name}: there is no field {field!r}{near(field, known)}")

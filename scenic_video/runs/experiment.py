@@ -135,7 +135,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 def build_experiment(
     config: Mapping[str, Any], terminal: Terminal | None = None, *, outline: Dataset | None = None
 ) -> Experiment:
-    """Builds every node of a completed config; see `scenic_video.commands.configs.complete`.
+    """Builds every node of a completed config; see `runs.config_nodes.complete`.
 
     An `outline` takes the place of a dataset that is not at hand; evaluators, which read theirs,
     are left out then.

@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scenic_video.commands.configs import NO_INIT, load_config
+from scenic_video.commands.configs import load_config
 from scenic_video.commands.recipes import CONFIGS, Recipe, find_recipes
 from scenic_video.config import ConfigError, build, resolve
 from scenic_video.layers import sizes
+from scenic_video.runs.config_nodes import NO_INIT
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.initial_weights import check_positions, with_sizes
 from scenic_video.runs.parts import check_transforms

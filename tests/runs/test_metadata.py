@@ -1,6 +1,6 @@
 import pytest
 
-from scenic_video.commands.configs import complete
+from scenic_video.runs.config_nodes import complete
 from scenic_video.runs.metadata import changed_fields
 from tests.commands.test_configs import CONFIG
 
@@ -8,7 +8,7 @@ from tests.commands.test_configs import CONFIG
 def config(**changed):
     found = {}
     exec(CONFIG, found)
-    nodes = complete(found["get_config"]()).to_dict()
+    nodes = complete(found["get_config"]().to_dict())
     for name, value in changed.items():
         *parents, field = name.split("__")
         node = nodes

@@ -1,0 +1,66 @@
+"""The nodes of a config: which there are, and what a config that leaves them out means."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from scenic_video.config import ConfigError, near
+from scenic_video.runs.options import InitOptions
+
+IMPLIED_TARGETS = {
+    "input": "scenic_video.runs.options:InputOptions",
+    "mesh": "scenic_video.sharding:make_mesh",
+    "sharding": "scenic_video.sharding:Placement",
+    "trainer": "scenic_video.trainer:TrainerOptions",
+    "evaluation": "scenic_video.runs.options:EvaluationOptions",
+    "preprocessing": "scenic_video.data.input.preprocessing:Preprocessing",
+    "transform": "scenic_video.transforms.inputs:VideoTransform",
+    "audio_transform": "scenic_video.transforms.spectrograms:SpectrogramTransform",
+    "task": "scenic_video.tasks.classification:Classification",
+}
+NO_INIT = {
+    "target": "scenic_video.weights.initialize:initialize",
+    **dataclasses.asdict(InitOptions()),
+}
+REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")
+OPTIONAL = ("seed", "transform", "audio_transform", "input", "task", "mesh", "evaluation", "init")
+OPTIONAL += ("evaluators", "sharding")
+NODES: tuple[str, ...] = (*REQUIRED, *OPTIONAL)
+
+
+def complete(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`config` with all its nodes and their targets; an unknown or missing node is an error.
+
+    None stands for a node that is left out.
+    """
+    nodes: dict[str, Any] = {"seed": 0}
+    nodes |= {name: node for name, node in config.items() if node is not None}
+    for name, node in nodes.items():
+        if name not in NODES:
+            raise ConfigError(f"A config has no node {name!r}{near(name, list(NODES))}")
+        _check_node(name, node)
+    missing = [name for name in REQUIRED if name not in nodes]
+    if missing:
+        raise ConfigError(f"The config lacks {', '.join(missing)}.")
+    nodes["init"] = NO_INIT | nodes.get("init", {})
+    nodes.setdefault("evaluators", {})
+    for name, target in IMPLIED_TARGETS.items():
+        nodes[name] = {"target": target} | nodes.get(name, {})
+    if nodes["preprocessing"].get("audio") is not None:
+        _check_node("preprocessing.audio", nodes["preprocessing"]["audio"])
+        audio = {"target": "scenic_video.data.input.audio:Audio"} | nodes["preprocessing"]["audio"]
+        nodes["preprocessing"] |= {"audio": audio}
+    return nodes
+
+
+def _check_node(name: str, node: Any) -> None:
+    if name == "seed":
+        if type(node) is not int or not 0 <= node < 2**32:
+            raise ConfigError(f"seed must be an integer from 0 to 2**32 - 1; got {node!r}.")
+    elif not isinstance(node, Mapping) and not (name == "dataset" and isinstance(node, str)):
+        raise ConfigError(
+            f"{name} must be a node, the fields of a constructor by their names; got {node!r}."
+        )
+    elif name == "evaluators" and isinstance(node, Mapping):
+        for evaluator, its_node in node.items():
+            _check_node(f"evaluators.{evaluator}", its_node)
