@@ -1,4 +1,4 @@
-"""What a dataset is made of: examples, their labels, and the splits they lie in."""
+"""Datasets: examples, their labels, and splits."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from scenic_video.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """One clip: where it lies and what is known of it.
+    """One clip: its file, the part of it, and its labels.
 
     `video` is a path, or the encoded bytes of a container (mp4, webm, ... or a JPEG or PNG, which
-    is a video of one frame). `start` and `end` are seconds; `end=None` is the end of the file.
-    `labels` holds class ids by head: exactly one, or any number where the label space says so.
-    `flow` is a file of its optical flow, if that is not where `scenic-video data flow` puts it.
+    is a video of one frame). `start` and `end` are in seconds; `end=None` is the end of the file.
+    `labels` holds class ids by head: exactly one, or any number if the label space is multi-label.
+    `flow` is the file of its optical flow, if not where `scenic-video data flow` writes it.
     """
 
     id: str
@@ -31,7 +31,7 @@ class Example:
 
 @dataclasses.dataclass(frozen=True)
 class LabelSpace:
-    """The heads that a dataset labels and the names of their classes, in the order of the ids."""
+    """The heads of a dataset and the names of their classes, in the order of class ids."""
 
     classes: Mapping[str, tuple[str, ...]]
     multilabel: bool = False
@@ -44,13 +44,12 @@ class LabelSpace:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """Named splits of examples under one label space.
+    """Named splits of examples with one label space.
 
-    `flip_safe` says that a mirrored clip keeps its label. `fingerprint` is a short hash of ids,
+    `flip_safe` states that a flipped clip keeps its label. `fingerprint` is a short hash of ids,
     labels and splits: two datasets with the same fingerprint hold the same examples in the same
-    order. `statistics` are what `scenic-video data stats` found, by modality, and left in `folder`,
-    of this dataset and of others there. `remarks` are what its reader left out or took for granted,
-    in sentences.
+    order. `statistics` are the results of `scenic-video data stats` in `folder`, by modality, for
+    this dataset and others there. `remarks` are sentences on what its reader left out or assumed.
     """
 
     name: str
@@ -69,7 +68,7 @@ class Dataset:
 
 
 def split_of(dataset: Dataset, name: str) -> Sequence[Example]:
-    """The split called `name`; another name is an error that lists those there are."""
+    """The split called `name`. Errors: ValueError that lists the splits."""
     if name not in dataset.splits:
         raise ConfigError(
             f"Dataset {dataset.name!r} has no split {name!r}; it has {', '.join(dataset.splits)}."
@@ -79,7 +78,7 @@ def split_of(dataset: Dataset, name: str) -> Sequence[Example]:
 
 @dataclasses.dataclass(frozen=True)
 class Subset(Sequence[Example]):
-    """The examples at some positions of others, read when they are asked for."""
+    """The examples at some positions of others, read on access."""
 
     examples: Sequence[Example]
     positions: tuple[int, ...]
@@ -94,8 +93,8 @@ class Subset(Sequence[Example]):
 
 
 def random_subset(examples: Sequence[Example], number: int) -> Subset:
-    """`number` of the examples, always the same ones, in their order."""
+    """`number` of the examples, always the same ones, in their original order."""
     if not 1 <= number <= len(examples):
-        raise UserError(f"Of {len(examples)} examples, {number} cannot be chosen.")
+        raise UserError(f"Cannot choose {number} of {len(examples)} examples.")
     chosen = np.random.default_rng(0).permutation(len(examples))[:number]
     return Subset(examples, tuple(sorted(chosen.tolist())))

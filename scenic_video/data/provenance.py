@@ -1,4 +1,4 @@
-"""A folder of made files remembers how they were made, and is not made otherwise."""
+"""Records in a folder of generated files the settings that they were generated with."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,10 +12,10 @@ from scenic_video.errors import UserError
 def claim(
     directory: Path, file_name: str, settings: Mapping[str, Any], *, contents: Iterable[str]
 ) -> None:
-    """Notes `settings` in the directory's `file_name`, or compares them with those noted there.
+    """Writes `settings` to `file_name` in the directory, or compares them with those in it.
 
-    Raises ValueError if they differ, or if one of `contents` is there without a note: these are
-    the files and folders that would be written.
+    Errors: ValueError if they differ, or if one of `contents`, the files and folders that would be
+    written, exists without `file_name`.
     """
     note = directory / file_name
     if note.exists():
@@ -28,13 +28,13 @@ def claim(
             )
             raise UserError(
                 f"{directory} was made with other settings: {difference}. "
-                "Ask for these settings, choose another directory, or delete it."
+                "Use those settings, choose another directory, or delete this one."
             )
         return
     taken = [name for name in contents if (directory / name).exists()]
     if taken:
         raise UserError(
-            f"{directory} holds a {taken[0]} that was not made here (there is no {file_name}). "
+            f"{directory} contains {taken[0]} but no {file_name}: it was not made here. "
             "Choose another directory."
         )
     directory.mkdir(parents=True, exist_ok=True)

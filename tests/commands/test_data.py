@@ -50,9 +50,9 @@ def test_check_shows_splits_classes_and_a_verdict(broken, capsys):
     assert out.splitlines()[-5:] == [
         "1 of 3 examples cannot be read. To look at:",
         "- 1 stand in more than one split",
-        "- 1 are clips that another example labels otherwise",
-        "- 1 class of 'verb' is in 'test' alone: 'put'",
-        "- 1 class of 'noun' is in 'test' alone: 'pan'",
+        "- 1 are clips with two different labels",
+        "- 1 class of 'verb' is only in 'test': 'put'",
+        "- 1 class of 'noun' is only in 'test': 'pan'",
     ]
 
 

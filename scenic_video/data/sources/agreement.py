@@ -1,4 +1,4 @@
-"""Holds a dataset to what it says of itself: its parts, and labels within the label space."""
+"""Checks the parts of a dataset, and that its labels fit its label space."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -9,21 +9,21 @@ from scenic_video.errors import UserError
 
 
 def checked(found: Any, *, maker: str) -> Dataset:
-    """`found`, what `maker` returned, if it is a dataset whose examples fit its label space.
+    """`found`, the return value of `maker`, once checked to be a dataset that fits its label space.
 
-    Splits that read their examples when asked for one are not gone through: `check_labels` sees
-    those as they are loaded. Errors: ValueError with the example's name and the cure.
+    Splits that read examples on access are skipped; `check_labels` checks those as they are loaded.
+    Errors: ValueError with the id of the example and what to change.
     """
     if not isinstance(found, Dataset):
         raise UserError(
-            f"{maker} returned {_kind(found)} where a dataset is wanted: return "
+            f"{maker} returned {_kind(found)}, not a dataset. Return "
             "scenic_video.data.examples.Dataset(name=..., splits={'train': [Example(...), ...]}, "
             "labels=LabelSpace({'label': ('run', 'jump')}))."
         )
     _check_label_space(found.labels, maker)
     if not isinstance(found.splits, Mapping) or not found.splits:
         raise UserError(
-            f"{maker}: `splits` is {_kind(found.splits)}; wanted examples by name of the split, "
+            f"{maker}: `splits` is {_kind(found.splits)}; wanted split names -> examples, "
             "{'train': [Example(...), ...]}."
         )
     for split, examples in found.splits.items():
@@ -32,9 +32,9 @@ def checked(found: Any, *, maker: str) -> Dataset:
 
 
 def check_labels(example: Example, labels: LabelSpace) -> None:
-    """Errors: ValueError where an example's labels are not class ids of `labels`, one a head.
+    """Errors: ValueError unless an example has one class id of `labels` per head.
 
-    Where the label space is multi-label, any number of them a head.
+    With a multi-label space, any number of them per head.
     """
     if not isinstance(example.labels, Mapping):
         raise UserError(
@@ -61,11 +61,11 @@ def _check_ids(example: Example, head: str, names: Sequence[str], *, multilabel:
     for index in ids:
         if not _is_id(index):
             cure = f" Its id is {names.index(index)}." if index in names else ""
-            raise UserError(f"{where}: the label {index!r} is no class id (an integer).{cure}")
+            raise UserError(f"{where}: the label {index!r} is not a class id (an integer).{cure}")
         if not 0 <= index < len(names):
             raise UserError(
-                f"{where}: the class id {index} is none of its {len(names)} classes, whose ids "
-                f"are 0 to {len(names) - 1}."
+                f"{where}: the class id {index} is out of range; the {len(names)} classes have the "
+                f"ids 0 to {len(names) - 1}."
             )
     if len(ids) != 1 and not multilabel:
         raise UserError(
@@ -109,7 +109,7 @@ def _check_split(split: str, examples: Any, labels: LabelSpace, maker: str) -> N
 
 
 def _trouble(example: Any) -> str:
-    """How a sentence on it goes on where it is no example of the right parts; else ""."""
+    """What is wrong with the parts of an example, to follow its name in a sentence; else ""."""
     if not isinstance(example, Example):
         return (
             f"is {_kind(example)}; wanted Example(id=..., video=path, labels={{'label': (id,)}})."
@@ -123,7 +123,7 @@ def _trouble(example: Any) -> str:
     if not isinstance(example.start, Real) or not isinstance(end, Real) or end < example.start:
         return (
             f"{example.id!r} goes from start={example.start!r} to end={example.end!r}; wanted "
-            "seconds that rise, or end=None for the end of the file."
+            "increasing seconds, or end=None for the end of the file."
         )
     return ""
 

@@ -1,4 +1,4 @@
-"""From rows, which hold paths and the words of annotations, to a `Dataset`."""
+"""Builds a `Dataset` from rows of paths and class names."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ def assemble(
     flip_safe: bool = True,
     remarks: Sequence[str] = (),
 ) -> Dataset:
-    """The dataset of rows by split; `folder` is where `scenic-video data stats` left its file."""
+    """The dataset of rows by split; `folder` is where `scenic-video data stats` writes its file."""
     labels = label_space(rows, classes=classes, multilabel=multilabel)
     examples = to_examples(rows, labels)
     return Dataset(
@@ -47,10 +47,10 @@ def assemble_present(
     multilabel: bool = False,
     flip_safe: bool = True,
 ) -> Dataset:
-    """The dataset of the rows whose files are there, as `present` says.
+    """The dataset of the rows whose files exist (see `present`).
 
-    How many are left out stands in its name, and its fingerprint is another. Classes without
-    `classes` are those of all rows, so that a missing file never renumbers them.
+    The number of rows that are left out becomes part of its name and fingerprint. Without
+    `classes`, the classes are those of all rows, so that a missing file never changes class ids.
     """
     for split, all_rows in rows.items():
         if not all_rows:

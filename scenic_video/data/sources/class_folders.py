@@ -18,10 +18,9 @@ from scenic_video.field_types import ShareBelowOne
 from scenic_video.printable import printable
 
 SPLIT_NAMES = ("train", "validation", "validate", "val", "test")
-"""A folder of such a name, capitals or not, with folders in it tells that all beside it are
-splits."""
+"""If a folder with such a name, in any case, contains folders, all folders beside it are splits."""
 SPELLINGS = {"training": "train", "testing": "test"}
-"""How these are called too."""
+"""Other names of splits."""
 
 
 def class_folders(
@@ -36,12 +35,13 @@ def class_folders(
 ) -> Dataset:
     """The dataset of a folder of folders: directory/<split>/<class>/<video>.
 
-    If no folder is named after a split and holds folders, the layout is directory/<class>/<video>,
-    and about `test_fraction` of the videos, at least one, make the split "test": a hash of a
-    video's id decides, so the choice holds when videos are added. Pictures are videos of one
-    frame. Hidden files, files in deeper folders and files with other `suffixes` than those of
-    videos and pictures are left out, which `Dataset.remarks` says; where there are both, `suffixes`
-    must say which are meant, as pictures beside videos are often their previews.
+    If no folder is named after a split and contains folders, the layout is
+    directory/<class>/<video>, and about `test_fraction` of the videos, at least one, form the split
+    "test". A hash of the id of a video decides, so the choice does not change when videos are
+    added. Images are videos of one frame. Hidden files, files in deeper folders and files with
+    suffixes other than `suffixes` (by default, those of videos and images) are skipped and listed
+    in `Dataset.remarks`. If there are both videos and images, `suffixes` must select one kind,
+    since images beside videos are often previews.
     """
     top = Path(directory).expanduser()
     if not top.is_dir():
@@ -77,7 +77,7 @@ def usual_order(split: str) -> tuple[int, str]:
 
 
 def _by_split(top: Path, left_out: LeftOut) -> dict[str, Path]:
-    """The folders that are splits, in the usual order; none where folders are classes."""
+    """The folders that are splits, in the usual order; empty if folders are classes."""
     folders = _folders(top)
     if not any(_is_split(folder, left_out) for folder in folders):
         return {}
@@ -96,7 +96,7 @@ def _by_split(top: Path, left_out: LeftOut) -> dict[str, Path]:
 
 
 def _is_split(folder: Path, left_out: LeftOut) -> bool:
-    """Whether it has the name of a split and is not a class of that name, which holds videos."""
+    """Whether it has the name of a split and is not a class with that name, which holds videos."""
     if _split_name(folder) not in SPLIT_NAMES:
         return False
     return bool(_folders(folder)) or not any(map(left_out.is_wanted, folder.iterdir()))
@@ -109,7 +109,7 @@ def _split_name(folder: Path) -> str:
 
 
 def _assumed(splits: dict[str, Path], top: Path) -> list[str]:
-    """What the names of folders were taken for, where another reading is possible."""
+    """How ambiguous names of folders were interpreted."""
     if splits:
         return [
             f"the folder {folder.name!r} is the split {split!r}"
@@ -117,7 +117,7 @@ def _assumed(splits: dict[str, Path], top: Path) -> list[str]:
             if split in SPLIT_NAMES and folder.name != split
         ]
     alike = [folder.name for folder in _folders(top) if _split_name(folder) in SPLIT_NAMES]
-    return [f"the folder {name!r} holds videos itself, so it is a class" for name in alike]
+    return [f"the folder {name!r} contains videos, so it is a class" for name in alike]
 
 
 def _folders(directory: Path) -> list[Path]:
@@ -141,7 +141,7 @@ def _rows(directory: Path, head: str, left_out: LeftOut) -> list[Row]:
 
 
 def _class_rows(folder: Path, head: str, left_out: LeftOut) -> list[Row]:
-    with os.scandir(folder) as entries:  # tells folders from files without asking for each
+    with os.scandir(folder) as entries:  # also says which are folders, without a call for each
         found = sorted((entry.name, entry.is_dir()) for entry in entries)
     rows = []
     for name, is_folder in found:
@@ -166,14 +166,14 @@ def _row(video: Path, head: str) -> Row:
 
 
 def _hold_out(rows: Sequence[Row], test_fraction: float) -> tuple[dict[str, list[Row]], list[str]]:
-    """The rows as the splits train and test, and a remark where too few of them were drawn."""
+    """The rows as the splits train and test, and a remark if one of them would be empty."""
     if not 0 <= test_fraction < 1:
         raise UserError(f"test_fraction must lie in [0, 1); got {test_fraction}.")
     if not test_fraction:
         return {"train": list(rows)}, []
     if len(rows) == 1:
         raise UserError(
-            f"{rows[0].place} is the only video, and both train and test need one. Add videos, or "
+            f"{rows[0].place} is the only video, but both train and test need one. Add videos, or "
             "set test_fraction=0."
         )
     draws = {row.id: _draw(row) for row in rows}
@@ -185,33 +185,33 @@ def _hold_out(rows: Sequence[Row], test_fraction: float) -> tuple[dict[str, list
             pick = min if split == "test" else max
             only = pick(rows, key=lambda row: draws[row.id])
             splits[split], splits[other] = [only], [row for row in rows if row is not only]
-            remark = f"of {len(rows)} videos none was drawn for {split!r}, so {only.id} is taken"
+            remark = f"none of {len(rows)} videos was selected for {split!r}, so {only.id} is used"
             return splits, [f"{remark} (test_fraction={test_fraction})"]
     return splits, []
 
 
 def _draw(row: Row) -> float:
-    """Evenly from [0, 1), always the same."""
+    """A number that is uniform in [0, 1) over ids, and always the same for an id."""
     return int.from_bytes(hashlib.sha256(row.id.encode()).digest()[:8]) / 2**64
 
 
 def _no_examples(split: str, top: Path, wanted: Sequence[str], remarks: Sequence[str]) -> str:
     lists = lists_in(top)
     if lists and not _folders(top):
-        return f"{printable(str(top))} holds neither manifests nor folders of classes. {lists}"
+        return f"{printable(str(top))} contains neither manifests nor class folders. {lists}"
     found = "".join(f"\n  {remark}" for remark in (*remarks, lists) if remark)
     return (
         f"The split {split!r} of {printable(str(top))} has no examples: wanted "
         f"<class>/<video> with one of the suffixes {' '.join(wanted)}, or <split>/<class>/<video> "
-        f"where a folder that holds folders is called {', '.join(SPLIT_NAMES)}.{found}"
+        f"with split folders called {', '.join(SPLIT_NAMES)}.{found}"
     )
 
 
 def _refuse_mixture(directory: str, paths: Sequence[str]) -> None:
-    """Errors: ValueError where pictures lie beside videos."""
-    num_pictures = sum(path.lower().endswith(IMAGE_SUFFIXES) for path in paths)
-    if 0 < num_pictures < len(paths):
+    """Errors: ValueError if there are both images and videos."""
+    num_images = sum(path.lower().endswith(IMAGE_SUFFIXES) for path in paths)
+    if 0 < num_images < len(paths):
         raise UserError(
-            f"{directory} holds {len(paths) - num_pictures} videos and {num_pictures} pictures. "
-            f"Which are meant? Set `suffixes`, as in suffixes={VIDEO_SUFFIXES[:1]}."
+            f"{directory} contains {len(paths) - num_images} videos and {num_images} images. "
+            f"Select one kind with `suffixes`, as in suffixes={VIDEO_SUFFIXES[:1]}."
         )

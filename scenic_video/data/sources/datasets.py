@@ -1,10 +1,10 @@
-"""Where examples come from: the functions that a config's dataset node names.
+"""The functions that a config's dataset node can name.
 
 manifest        CSV, TSV or JSON lines, see `scenic_video.data.sources.manifest`
-class_folders   directory/<split>/<class>/*.mp4 or directory/<class>/*.mp4; pictures alike
+class_folders   directory/<split>/<class>/*.mp4 or directory/<class>/*.mp4; also images
 tfds            TFDS datasets, ours or of the catalogue, see `scenic_video.data.sources.records`
 
-`scenic_video.data.published` has those that read what published data sets come with.
+`scenic_video.data.published` has readers of published data sets.
 """
 
 import dataclasses
@@ -43,17 +43,17 @@ READERS = frozenset(
         "scenic_video.data.synthetic:read",
     ]
 )
-"""All that a file may name as its reader: they read, and call nothing that their fields name."""
+"""The readers that a file may name; none of them calls anything that its fields name."""
 
 
 def open_dataset(path: str | os.PathLike | Mapping[str, Any], **options: Any) -> Dataset:
-    """The dataset of a config node, or of a plain string, told apart by what it names:
+    """The dataset of a config node, or of a string, depending on what it names:
 
     "tfds:name"                  `tfds(name)`
-    a .json                      the node in there, {"target": ..., ...}, one of `READERS`
-    a .csv, .tsv or .jsonl       `manifest`; the file's stem names its only split
+    a .json                      the node in it, {"target": ..., ...}, one of `READERS`
+    a .csv, .tsv or .jsonl       `manifest`; its only split is named after the file
     a folder of those            `manifest`; every file is a split (train.csv, test.csv, ...)
-    ... with a dataset.json      `manifest` with the fields in there; its paths start at the folder
+    ... with a dataset.json      `manifest` with the fields in it; paths are relative to the folder
     a folder of synthetic clips  `scenic_video.data.synthetic:read`
     a folder of records          `tfds`
     any other folder             `class_folders`
@@ -69,20 +69,20 @@ def open_dataset(path: str | os.PathLike | Mapping[str, Any], **options: Any) ->
 
 
 def _passed_over(path: str | os.PathLike | Mapping[str, Any], node: Mapping[str, Any]) -> list[str]:
-    """What else lies in a folder of manifests, and might be one."""
+    """Files in a folder of manifests that might be manifests but are not read."""
     if isinstance(path, Mapping) or not os.path.isdir(path) or "splits" not in node:
         return []
     return [words] if (words := lists_in(Path(path))) else []
 
 
 def _knows_labels(node: Mapping[str, Any]) -> bool:
-    """Whether the reader sees for itself how many labels an example has; folders have one."""
+    """Whether the reader finds the number of labels per example by itself; folders have one."""
     takes = inspect.signature(resolve(node["target"])).parameters
     return "multilabel" not in takes and node["target"] != f"{__name__}:class_folders"
 
 
 def _node(name: str, heads: Heads | None) -> dict[str, Any]:
-    """The config node that a plain string is short for."""
+    """The config node that a string stands for."""
     here = f"{__name__}:"
     if name.startswith("tfds:"):
         return {"target": here + "tfds", "name": name.removeprefix("tfds:")}
@@ -93,8 +93,8 @@ def _node(name: str, heads: Heads | None) -> dict[str, Any]:
         return {"target": here + "manifest", "splits": {path.stem: str(path)}}
     if not path.is_dir():
         raise UserError(
-            f"{name!r} is no dataset: wanted 'tfds:<name>', a manifest ({', '.join(SUFFIXES)}), "
-            "a config node (.json), or a folder that exists. Relative paths start at the working "
+            f"{name!r} is not a dataset; wanted 'tfds:<name>', a manifest ({', '.join(SUFFIXES)}), "
+            "a config node (.json), or an existing folder. Paths are relative to the working "
             f"directory, {os.getcwd()}."
         )
     if (path / SETTINGS_FILE).exists():
@@ -116,8 +116,8 @@ def _manifests_in(folder: Path) -> dict[str, str]:
     for file in sorted(files, key=lambda file: usual_order(file.stem)):
         if file.stem in splits:
             raise UserError(
-                f"{splits[file.stem]} and {file.name} are both the split {file.stem!r}, which is "
-                "a file's name without its suffix. Rename or remove one of them."
+                f"{splits[file.stem]} and {file.name} both define the split {file.stem!r}: splits "
+                "are named after files, without suffix. Rename or remove one of them."
             )
         splits[file.stem] = str(file)
     return splits
@@ -127,7 +127,7 @@ def _read_node(path: Path) -> dict[str, Any]:
     node = read_json(path, dict)
     if "target" not in node:
         raise UserError(
-            f"{path} is no config node of a dataset: there is no 'target' in it, such as "
+            f"{path} is not a config node of a dataset: it has no 'target', such as "
             "'scenic_video.data.published.kinetics:kinetics'."
         )
     check_data(node, READERS, source=path)
@@ -161,12 +161,12 @@ def manifest(
     flip_safe: bool = True,
     name: str | None = None,
 ) -> Dataset:
-    """The dataset of one manifest a split, {"train": "train.csv", ...}.
+    """The dataset of one manifest per split, {"train": "train.csv", ...}.
 
     See `read_manifest` for the files, `root`, `heads` and `multilabel`. Class names are the
-    sorted distinct labels of all splits unless `classes` gives them (by head, as a list or a file
-    with one name a line); then labels may be ids. Set `flip_safe=False` if a mirrored clip has
-    another label.
+    sorted distinct labels of all splits, unless `classes` gives them (by head, as a list or a file
+    with one name per line); then labels may be ids. Set `flip_safe=False` if a flipped clip may
+    have another label.
     """
     rows = {
         split: read_manifest(path, root=root, heads=heads, multilabel=multilabel)
@@ -188,12 +188,12 @@ def manifest(
 
 
 def _expect_files(rows: Sequence[Row], path: str) -> None:
-    """A wrong root shows in the first files; `check` looks at them all."""
+    """Finds a wrong root by the first files; `check` looks at all of them."""
     first = list(itertools.islice(rows, 20))
     if not any(Path(row.path).exists() for row in first):
-        slashes = " Folders in paths are separated by /, not by \\ as these seem to be."
+        slashes = " Separate folders in paths by /, not by \\."
         raise UserError(
-            f"None of the first {len(first)} videos of {path} exists, such as {first[0].path}."
+            f"None of the first {len(first)} videos of {path} exists, for example {first[0].path}."
             f"{slashes if any(chr(92) in row.path for row in first) else ''} "
-            "Relative paths start at the manifest's folder; set `root` to start elsewhere."
+            "Paths are relative to the folder of the manifest; set `root` to change that."
         )

@@ -1,4 +1,4 @@
-"""From class names to class ids, and the fingerprint of a dataset."""
+"""Converts class names to class ids, and computes the fingerprint of a dataset."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from scenic_video.data.sources.manifest import Row
 from scenic_video.errors import UserError
 
 Names = Sequence[str] | str
-"""Class names in the order of their ids, or the path of a text file with one name a line."""
+"""Class names in the order of their ids, or the path of a text file with one name per line."""
 
 
 def label_space(
@@ -21,10 +21,10 @@ def label_space(
     classes: Mapping[str, Names] | Names | None = None,
     multilabel: bool = False,
 ) -> LabelSpace:
-    """The classes of every head: those given, else the sorted distinct labels of all splits.
+    """The classes of each head: those given, else the sorted distinct labels of all splits.
 
-    Labels that are all integers sort by value. `classes` names them by head, or is the names
-    themselves if there is one head.
+    Labels that are all integers sort by value. `classes` maps heads to names, or holds the
+    names if there is only one head.
     """
     heads = _heads(splits)
     given = _given_names(heads, classes)
@@ -39,8 +39,8 @@ def to_examples(
 ) -> dict[str, tuple[Example, ...]]:
     """Replaces names by ids.
 
-    Where every label of a head is a non-negative integer and its class names are not, the labels
-    are ids. Raises ValueError with file, line and column where a label is no class.
+    If every label of a head is a non-negative integer and its class names are not, the labels are
+    ids. Errors: ValueError with file, line and column if a label is not a class.
     """
     ids = {head: _ids(splits, head, names) for head, names in labels.classes.items()}
 
@@ -64,7 +64,7 @@ def to_examples(
 
 
 def fingerprint(splits: Mapping[str, Iterable[Example]], labels: LabelSpace) -> str:
-    """16 hex digits over class names, split names, ids, times and labels; not over paths."""
+    """A hash (16 hex digits) of class names, split names, ids, times and labels, but not paths."""
     digest = hashlib.sha256(_canonical([dict(labels.classes), labels.multilabel]))
     for split, examples in splits.items():
         digest.update(_canonical(split))
@@ -79,7 +79,7 @@ def _canonical(value: object) -> bytes:
 
 
 def _plain_number(value: Any) -> int | float:
-    """NumPy's scalars, which are no less ids and times."""
+    """The Python number of a NumPy scalar, which ids and times may be."""
     return value.item()
 
 
@@ -90,7 +90,7 @@ def _heads(splits: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:
         if set(other) != set(heads):
             raise UserError(
                 f"The split {first!r} labels {', '.join(heads) or 'nothing'}, but {split!r} "
-                f"labels {', '.join(other) or 'nothing'}. Pick the common columns by `heads`."
+                f"labels {', '.join(other) or 'nothing'}. Select the common columns with `heads`."
             )
     return heads
 
@@ -103,7 +103,7 @@ def _given_names(
     if not isinstance(classes, Mapping):
         if len(heads) != 1:
             raise UserError(
-                f"`classes` must say which head it names, as in {{'verb': [...]}}: the heads are "
+                f"`classes` must name the classes by head, as in {{'verb': [...]}}; the heads are "
                 f"{', '.join(heads) or 'none'}."
             )
         classes = {heads[0]: classes}
@@ -124,11 +124,11 @@ def _read_names(head: str, names: Names) -> tuple[str, ...]:
     for number, name in enumerate(names, start=1):
         if not name or name in seen:
             raise UserError(
-                f"`classes` of {head!r}: name {number}, {name!r}, is empty or stands there twice."
+                f"`classes` of {head!r}: name {number}, {name!r}, is empty or occurs twice."
             )
         seen.add(name)
     if not names:
-        raise UserError(f"`classes` of {head!r} holds no names.")
+        raise UserError(f"`classes` of {head!r} is empty.")
     return names
 
 
@@ -140,7 +140,7 @@ def _distinct(splits: Mapping[str, Sequence[Row]], head: str) -> tuple[str, ...]
 
 
 def _ids(splits: Mapping[str, Sequence[Row]], head: str, names: tuple[str, ...]) -> dict[str, int]:
-    """Label as it stands in the manifest -> class id."""
+    """Label as written in the manifest -> class id."""
     used = {label for rows in splits.values() for row in rows for label in row.labels[head]}
     if all(map(_is_id, used)) and not all(map(_is_id, names)):
         return {label: int(label) for label in used if int(label) < len(names)}
@@ -152,8 +152,8 @@ def _is_id(label: str) -> bool:
 
 
 def _unknown(row: Row, head: str, label: str, names: tuple[str, ...]) -> str:
-    begin = " Ids begin at 0." if _is_id(label) and not all(map(_is_id, names)) else ""
+    begin = " Ids start at 0." if _is_id(label) and not all(map(_is_id, names)) else ""
     return (
-        f"{row.place}, head {head!r}: {label!r} is none of the {len(names)} classes, which begin "
-        f"with {', '.join(names[:3])}{near(label, list(names))}{begin}"
+        f"{row.place}, head {head!r}: {label!r} is not one of the {len(names)} classes, such "
+        f"as {', '.join(names[:3])}{near(label, list(names))}{begin}"
     )

@@ -1,4 +1,4 @@
-"""What a folder of classes holds that no example is made of, counted and named."""
+"""Counts and names the files in class folders that are not examples."""
 
 import itertools
 import os
@@ -9,12 +9,12 @@ from pathlib import Path
 from scenic_video.printable import printable
 
 MOST_COUNTED = 1000
-"""Files that are counted below a folder: one of a million frames need not be listed."""
+"""Files counted below a folder, so that a folder of a million frames is not listed."""
 MOST_NAMED = 3
 
 
 class LeftOut:
-    """Collects what is passed over below `directory`; `remarks` says it in sentences."""
+    """Collects the files that are skipped below `directory`; `remarks` describes them."""
 
     def __init__(self, directory: Path, suffixes: Sequence[str]):
         self._directory = directory
@@ -30,12 +30,12 @@ class LeftOut:
         return path.suffix.lower() in self._suffixes
 
     def loose(self, path: Path) -> None:
-        """A file that lies beside the folders of classes, not in one."""
+        """Adds a file beside the class folders."""
         if self.is_wanted(path) and not path.name.startswith("."):
             self._loose.append(self._name(path))
 
     def in_class(self, path: Path, *, is_folder: bool) -> None:
-        """What lies in the folder of a class and is no example."""
+        """Adds a file or folder in a class folder that is not an example."""
         if is_folder:
             self._folder(path)
         elif path.name.startswith("."):
@@ -45,7 +45,7 @@ class LeftOut:
             self._other[path.suffix.lower() or "none"] += 1
 
     def empty(self, folder: Path) -> None:
-        """A class without examples."""
+        """Adds a class folder without examples."""
         self._empty.append(self._name(folder))
 
     def remarks(self) -> list[str]:

@@ -1,9 +1,8 @@
 """Reads and writes manifests: tables (CSV, TSV, JSON lines) of clips and their labels.
 
-A row has a `path`, and may have `start` and `end` (seconds or HH:MM:SS.ss), an `id`, and a file of
-its optical `flow`. Every other column is a head with the class of the clip; several classes in one
-cell are separated by `|` (in JSON lines: a list). Spaces around cells are dropped, empty lines
-skipped.
+A row has a `path`, and may have `start` and `end` (seconds or HH:MM:SS.ss), an `id`, and the file
+of its optical `flow`. Every other column is a head with the class of the clip; several classes in a
+cell are separated by `|` (in JSON lines: a list). Spaces around cells and empty lines are ignored.
 """
 
 import csv
@@ -22,18 +21,18 @@ from scenic_video.printable import printable
 
 RESERVED = ("path", "start", "end", "id", "flow")
 FILES = ("file", "filename", "file_name", "video", "video_name", "clip", "image")
-"""What others call the column "path"."""
+"""Other common names of the column "path"."""
 KINETICS_COLUMNS = frozenset({"youtube_id", "time_start", "time_end"})
 
 Heads = str | Sequence[str] | Mapping[str, str]
-"""Columns to read labels from; a mapping renames them: {head: column}."""
+"""The columns with labels; a mapping renames them: {head: column}."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One clip as the manifest names it; labels are still strings.
+    """One clip of a manifest; labels are still strings.
 
-    `place` says where the row stands ("train.csv, line 7"), for the errors of later checks.
+    `place` is the position of the row ("train.csv, line 7"), for the errors of later checks.
     """
 
     id: str
@@ -52,11 +51,11 @@ def read_manifest(
     heads: Heads | None = None,
     multilabel: bool = False,
 ) -> list[Row]:
-    """The rows in the order of the file, whose suffix tells its format: .csv, .tsv or .jsonl.
+    """The rows of a .csv, .tsv or .jsonl file, in its order.
 
-    Relative paths resolve against `root`, else against the manifest's folder. `heads` picks the
-    columns that hold labels, all but `RESERVED` if None. A row without `id` takes its path, and
-    its times if it has some, for an id. Raises ValueError with file, line and column.
+    Paths are relative to `root`, by default the folder of the manifest. `heads` selects the columns
+    with labels, all but `RESERVED` if None. The default `id` of a row is its path, with its times
+    if it has any. Errors: ValueError with file, line and column.
     """
     path = Path(path)
     records = read_records(path)
@@ -78,19 +77,23 @@ def columns_of(heads: Heads) -> dict[str, str]:
 
 
 def write_manifest(path: Path, examples: Sequence[Example], labels: LabelSpace) -> None:
-    """Writes a CSV file that `read_manifest` reads as these examples, which must lie in files.
+    """Writes a CSV file that `read_manifest` reads as these examples, which must be in files.
 
-    Paths are relative to the manifest where they lie below its folder. The order of the classes
-    is not in it.
+    Paths below the folder of the manifest become relative to it. The order of classes is not
+    stored.
     """
     if path.suffix != ".csv":
-        raise UserError(f"{path}: manifests are written as .csv.")
+        raise UserError(f"{path}: manifests are written as .csv; change the suffix.")
     for head, names in labels.classes.items():
         if head in RESERVED:
-            raise UserError(f"The head {head!r} cannot stand in a manifest; rename it.")
+            raise UserError(
+                f"The head {head!r} cannot be the name of a column in a manifest; rename it."
+            )
         ambiguous = [name for name in names if "|" in name or name != name.strip()]
         if ambiguous:
-            raise UserError(f"The class {ambiguous[0]!r} of {head!r} cannot stand in a manifest.")
+            raise UserError(
+                f"The class {ambiguous[0]!r} of {head!r} cannot be written to a manifest."
+            )
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [*RESERVED, *labels.classes], lineterminator="\n")
         writer.writeheader()
@@ -100,7 +103,7 @@ def write_manifest(path: Path, examples: Sequence[Example], labels: LabelSpace) 
 
 def _cells(example: Example, labels: LabelSpace, folder: Path) -> dict[str, str]:
     if isinstance(example.video, bytes):
-        raise UserError(f"{example.id!r} lies in records; a manifest names files.")
+        raise UserError(f"{example.id!r} is in records, but a manifest names files.")
     video = Path(example.video)
     return {
         "path": str(video.relative_to(folder) if video.is_relative_to(folder) else video),
@@ -116,17 +119,17 @@ def _cells(example: Example, labels: LabelSpace, folder: Path) -> dict[str, str]
 
 
 def _no_path(path: Path, columns: list[str]) -> str:
-    hint = " The first line names the columns."
+    hint = " The first line must name the columns."
     wanted = "tabs" if path.suffix.lower() == ".tsv" else "commas"
     is_one = len(columns) == 1 and path.suffix.lower() != ".jsonl"
     other = other_delimiter(columns[0]) if is_one else ""
     if set(columns) >= KINETICS_COLUMNS:
         reader = "scenic_video.data.published.kinetics:kinetics"
-        hint = f" This is a list of Kinetics: read it by a node whose target is {reader!r}."
+        hint = f" This is an annotation file of Kinetics: read it with the target {reader!r}."
     elif other:
-        hint = f" Cells of a {path.suffix} file are separated by {wanted}; these are by {other}."
+        hint = f" Cells of a {path.suffix} file must be separated by {wanted}, not by {other}."
     elif alike := [name for name in columns if "path" in name.lower() or name.lower() in FILES]:
-        hint = f" Did you mean {alike[0]!r}? Call it 'path'."
+        hint = f" Did you mean {alike[0]!r}? Rename it to 'path'."
     return f"{path} has no column 'path', only {', '.join(map(repr, columns))}.{hint}"
 
 
@@ -139,7 +142,7 @@ def _head_columns(path: Path, columns: list[str], heads: Heads | None) -> dict[s
         if column not in columns or column in RESERVED:
             labels = [name for name in columns if name not in RESERVED]
             raise UserError(
-                f"{path} has no column of labels {column!r}; it has "
+                f"{path} has no label column {column!r}; it has "
                 f"{', '.join(map(repr, labels)) or 'none'}{near(column, labels)}"
             )
     return chosen
@@ -186,7 +189,7 @@ def _time(seconds: float | None) -> str:
 
 
 def read_seconds(place: str, column: str, value: Any) -> float | None:
-    """Reads 12.5, "12.5" and "00:00:12.5"; None if the cell is empty."""
+    """Seconds from 12.5, "12.5" or "00:00:12.5"; None for an empty cell."""
     if value is None or value == "":
         return None
     parts = str(value).split(":")
@@ -194,11 +197,11 @@ def read_seconds(place: str, column: str, value: Any) -> float | None:
         units = [float(parts[-1]), *(int(part) for part in reversed(parts[:-1]))]
     except ValueError:
         units = [math.nan]
-    smaller = units[:-1]  # minutes and seconds below larger units stay below 60
+    smaller = units[:-1]  # with hours or minutes before them, minutes and seconds are below 60
     valid = len(units) <= 3 and all(0 <= unit < 60 for unit in smaller)
     if isinstance(value, bool) or not (valid and 0 <= units[-1] < math.inf):
         raise UserError(
-            f"{place}, column {column!r}: {value!r} is no time; write seconds or HH:MM:SS.ss."
+            f"{place}, column {column!r}: {value!r} is not a time; write seconds or HH:MM:SS.ss."
         )
     return float(sum(unit * 60**power for power, unit in enumerate(units)))
 
@@ -206,19 +209,19 @@ def read_seconds(place: str, column: str, value: Any) -> float | None:
 def _labels(place: str, column: str, value: Any, multilabel: bool) -> tuple[str, ...]:
     labels = _split_labels(value)
     if labels is None or "" in labels:
-        raise UserError(f"{place}, column {column!r}: {value!r} is no label.")
+        raise UserError(f"{place}, column {column!r}: {value!r} is not a label.")
     if not multilabel and len(labels) != 1:
         missing = "the label is missing"
-        many = f"{len(labels)} labels ({', '.join(labels)}) where one is wanted"
+        many = f"wanted one label, got {len(labels)} ({', '.join(labels)})"
         raise UserError(
             f"{place}, column {column!r}: {many if labels else missing}. "
-            "Set multilabel=True if a clip may have any number of them, or pick other heads."
+            "Set multilabel=True if a clip may have any number of labels, or select other heads."
         )
     return tuple(dict.fromkeys(labels))
 
 
 def _split_labels(value: Any) -> list[str] | None:
-    """The labels in one cell; None if there are things other than strings and integers."""
+    """The labels in a cell; None if they are not all strings or integers."""
     if value is None or value == "":
         return []
     parts = value.split("|") if isinstance(value, str) else value
@@ -229,12 +232,12 @@ def _split_labels(value: Any) -> list[str] | None:
 
 
 def refuse_duplicates(rows: Sequence[Row], *, column: str) -> None:
-    """Errors: ValueError where an id stands twice; `column` is where ids come from."""
+    """Errors: ValueError if an id occurs twice; `column` is where ids come from."""
     first: dict[str, Row] = {}
     for row in rows:
         earlier = first.setdefault(row.id, row)
         if earlier is not row:
             raise UserError(
-                f"{row.place}, column {column!r}: the id {row.id!r} stands already in "
-                f"{earlier.place}. Ids must differ; give such clips an `id` of their own."
+                f"{row.place}, column {column!r}: the id {row.id!r} is also that of "
+                f"{earlier.place}. Ids must be unique; give such clips an `id` of their own."
             )

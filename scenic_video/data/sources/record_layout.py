@@ -1,4 +1,4 @@
-"""Finds out which feature of a TFDS dataset holds the video, the id, the times and the labels."""
+"""Finds the features of a TFDS dataset that hold the video, the id, the times and the labels."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ ID_FEATURES = ("video_id", "id", "file_name", "filename")
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Names of features. `images` must be read with SkipDecoding, so that they stay encoded."""
+    """Names of features. `images` must be read with SkipDecoding, to stay encoded."""
 
     video: str
     images: tuple[str, ...]
@@ -30,17 +30,15 @@ class Layout:
 
 
 def check_features(directory: Path) -> None:
-    """Refuses records whose features are classes of others than TFDS, which would import them.
-
-    Errors: ValueError.
-    """
+    """Errors: ValueError if the features of records are classes from outside TFDS, which would
+    import them."""
     path = directory / FEATURES_FILE
     content = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     for name in _classes_in(content):
         if not name.startswith(FEATURES):
             raise UserError(
-                f"{path} names the class {name!r}. Data is no code: only the features that TFDS "
-                f"itself has ({FEATURES}...) are read."
+                f"{path} names the class {name!r}. Data must not name code: only features of "
+                f"TFDS itself ({FEATURES}...) are read."
             )
 
 
@@ -58,13 +56,13 @@ def _classes_in(node: Any) -> Iterator[str]:
 def find_layout(info: Any, heads: str | Sequence[str] | None) -> Layout:
     """The layout of the dataset that a TFDS `DatasetInfo` describes.
 
-    The video is the feature `video`, else the only scalar of bytes or the only Image. Every
-    ClassLabel is a head, or those that `heads` names; a Sequence of them makes it multi-label.
-    Raises ValueError for any other layout.
+    The video is the feature `video`, else the only scalar of bytes or the only Image. Heads are the
+    ClassLabels in `heads`, by default all; a Sequence of them is multi-label. Errors: ValueError
+    for any other layout.
     """
     from tensorflow_datasets import features as kinds
 
-    features = dict(sorted(info.features.items()))  # TFDS has them in a new order every time
+    features = dict(sorted(info.features.items()))  # their order in TFDS changes from call to call
     images = tuple(name for name, kind in features.items() if isinstance(kind, kinds.Image))
     encoded = [*images, *(name for name, kind in features.items() if _is_bytes(kind, kinds))]
     if "video" not in encoded and len(encoded) != 1:
@@ -106,14 +104,14 @@ def _label_space(
     many = [head for head in chosen if isinstance(features[head], kinds.Sequence)]
     if many and many != chosen:
         raise UserError(
-            f"{info.name}: {', '.join(many)} may have several classes, the other labels have one. "
-            "Pick labels of one sort by `heads`."
+            f"{info.name}: {', '.join(many)} may have several classes, but other labels have one. "
+            "Select labels of one kind with `heads`."
         )
     classes = {head: tuple(labels[head].names) for head in chosen}
     return LabelSpace(classes=classes, multilabel=bool(many))
 
 
 def _class_label(kind: Any, kinds: Any) -> Any:
-    """The ClassLabel that a feature is, or is a sequence of."""
+    """The ClassLabel of a feature that is one or a sequence of them."""
     inner = kind.feature if isinstance(kind, kinds.Sequence) else kind
     return inner if isinstance(inner, kinds.ClassLabel) else None

@@ -1,8 +1,8 @@
 """Reads TFDS datasets as splits of encoded videos (or images), without TensorFlow.
 
-Both what `scenic_video.data.preparation.records` writes and the image datasets of the catalogue:
-one feature holds the encoded bytes, class labels are heads. Nothing is read before an example is
-asked for, and a split can be pickled.
+These are either written by `scenic_video.data.preparation.records` or image datasets of the TFDS
+catalogue: one feature holds the encoded bytes, and class labels are heads. Examples are read on
+access, and a split can be pickled.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from scenic_video.errors import UserError
 
 INFO_FILE = "dataset_info.json"
 CATALOGUE_NAME = re.compile(r"\w+(/[\w.+-]+)?(:[\d.*]+)?")
-"""Without a namespace, which TFDS would take code from a network for."""
+"""Without a namespace, for which TFDS would download code."""
 
 
 def tfds(
@@ -35,10 +35,10 @@ def tfds(
 ) -> Dataset:
     """A TFDS dataset: a directory that `scenic-video data build` wrote, or a catalogue name.
 
-    A catalogue dataset ("imagenet2012", below `data_dir`) must have been prepared before, with
-    file_format=array_record. `splits` picks and names splits, {"train": "train[:90%]"}; None
-    takes all. `heads` picks the class labels; None takes all. `flip_safe=None` takes what
-    `data build` noted, else True.
+    A catalogue dataset ("imagenet2012", below `data_dir`) must have been prepared with
+    file_format=array_record. `splits` selects and names splits, {"train": "train[:90%]"}, and
+    `heads` selects class labels; None means all. `flip_safe=None` uses the value that `data build`
+    wrote, else True.
     """
     builder = _builder(name, data_dir)
     layout = find_layout(builder.info, heads)
@@ -73,7 +73,7 @@ def find_records(path: Path) -> Path | None:
 
 @dataclasses.dataclass(frozen=True)
 class RecordSplit(Sequence[Example]):
-    """The examples of one split, read from the records when asked for."""
+    """The examples of one split, read from the records on access."""
 
     source: Any
     name: str
@@ -81,7 +81,7 @@ class RecordSplit(Sequence[Example]):
 
     @property
     def identity(self) -> str:
-        """Whose statistics are its own: the folder's, of all of the split that it is a slice of."""
+        """The identity of its statistics: its folder and the whole split that it is a slice of."""
         return re.sub(r"\[[^]]*\]", "", self.name)
 
     def __len__(self) -> int:
@@ -110,7 +110,7 @@ class RecordSplit(Sequence[Example]):
 
 
 def _seconds(value: bytes | str | float) -> float | None:
-    """Times are text in our own records, see `building`; numbers in those of others."""
+    """Times are text in our own records, numbers in others."""
     return None if value in (b"", "") or math.isinf(float(value)) else float(value)
 
 
@@ -120,7 +120,7 @@ def _class_ids(value: Any) -> tuple[int, ...]:
 
 
 def _builder(name: str, data_dir: str | None) -> Any:
-    # Imported late: it takes a second, which only those should wait who read records.
+    # Imported here because it takes a second, which only reading records should cost.
     import tensorflow_datasets
 
     directory = find_records(Path(name).expanduser())
@@ -132,7 +132,7 @@ def _builder(name: str, data_dir: str | None) -> Any:
     file_format = builder.info.file_format
     if file_format is None or file_format.value != "array_record":
         raise UserError(
-            f"The TFDS dataset {name} holds {file_format and file_format.value} files, which only "
+            f"The TFDS dataset {name} has {file_format and file_format.value} files, which only "
             "TensorFlow reads. Prepare it with file_format=array_record."
         )
     return builder
@@ -141,18 +141,18 @@ def _builder(name: str, data_dir: str | None) -> Any:
 def _catalogue_builder(tensorflow_datasets: Any, name: str, data_dir: str | None) -> Any:
     if not CATALOGUE_NAME.fullmatch(name):
         raise UserError(
-            f"{name!r} is neither a folder with TFDS records nor a name of the TFDS catalogue, "
+            f"{name!r} is neither a folder with TFDS records nor a name in the TFDS catalogue, "
             "such as 'imagenet2012' or 'name/config:1.0.0'."
         )
     try:
         builder = tensorflow_datasets.builder(name, data_dir=data_dir)
     except tensorflow_datasets.core.DatasetNotFoundError as error:
         raise UserError(
-            f"{name!r} is neither a folder with TFDS records nor a dataset of the TFDS catalogue."
+            f"{name!r} is neither a folder with TFDS records nor a dataset in the TFDS catalogue."
         ) from error
     if not builder.info.splits:
         raise UserError(
-            f"The TFDS dataset {name} is not below {builder.data_path.parent}. Prepare it first: "
+            f"The TFDS dataset {name} is not in {builder.data_path.parent}. Prepare it first: "
             f"tfds build {name} --file_format=array_record"
         )
     return builder
@@ -175,7 +175,7 @@ def _split(builder: Any, source: str, layout: Layout) -> RecordSplit:
 
 
 def _fingerprint(builder: Any, splits: Mapping[str, str], layout: Layout) -> str:
-    """What `data build` noted; else a hash of name, version, sizes, choices and class names."""
+    """The one that `data build` wrote; else a hash of name, version, sizes, splits and classes."""
     notes = builder.info.metadata or {}
     noted = notes.get("fingerprint")
     everything = all(split == source for split, source in splits.items())

@@ -1,6 +1,6 @@
-"""What labels and file names alone tell of a dataset that is not as it was meant.
+"""Finds likely mistakes in a dataset from its labels and file names alone.
 
-A check says it, and so does the start of a run, for nothing is decoded for it.
+They are shown by `scenic-video data check` and at the start of a run, since nothing is decoded.
 """
 
 import math
@@ -15,24 +15,24 @@ Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
 """Split -> head -> class -> number of examples that have it."""
 
 MISSING = frozenset({"nan", "n/a", "#n/a", "na", "null", "none", "-", "?"})
-"""What programs and people write into a cell that has no value."""
+"""Common marks for a missing value."""
 NO_LABELS = frozenset(
     "fps frame_rate framerate duration seconds length frames num_frames width height size "
     "resolution notes note comment comments url link file filename split subset index date md5 "
     "start_time end_time time_start time_end start_frame stop_frame end_frame".split()
 )
-"""Columns that describe a file; they become heads where `heads` does not say which are."""
+"""Columns that describe a file, which become heads if `heads` is not set."""
 MOST_SHARE_OF_CLASSES = 0.9
-"""Classes to examples: a head that has more is no label."""
+"""Classes per example, above which a head does not look like a label."""
 FEWEST_EXAMPLES = 4
-"""For that to be said."""
+"""Examples needed for that remark."""
 MOST_NAMED = 4
 
 
 def remarks(dataset: Dataset, *, train: str) -> list[str]:
-    """What to look at, in sentences; `train` is the split that is learned from.
+    """Sentences on likely mistakes; `train` is the split to train on.
 
-    Of splits that read their examples when asked for one, the labels are not looked at.
+    The labels of splits that read examples on access are not checked.
     """
     splits = {name: split for name, split in dataset.splits.items() if _is_at_hand(split)}
     if len(splits) < len(dataset.splits):
@@ -48,7 +48,7 @@ def remarks(dataset: Dataset, *, train: str) -> list[str]:
 
 
 def label_remarks(counts: Counts, *, num_examples: int, train: str) -> list[str]:
-    """What the names of classes and the numbers of their examples tell."""
+    """Remarks on the names of classes and the numbers of their examples."""
     heads = list(next(iter(counts.values())))
     found = []
     for head in heads:
@@ -61,7 +61,7 @@ def label_remarks(counts: Counts, *, num_examples: int, train: str) -> list[str]
 def class_counts(
     examples: Iterable[Example], labels: LabelSpace
 ) -> Mapping[str, Mapping[str, int]]:
-    """Head -> class -> number of examples, of every class of `labels`."""
+    """Head -> class -> number of examples, for every class of `labels`."""
     ids: dict[str, Counter[int]] = {head: Counter() for head in labels.classes}
     for example in examples:
         for head, counter in ids.items():
@@ -73,7 +73,7 @@ def class_counts(
 
 
 def learned_split(splits: Iterable[str]) -> str:
-    """The split that is learned from, as far as names tell."""
+    """The split to train on, judging by names."""
     names = list(splits)
     return "train" if "train" in names else names[0]
 
@@ -96,7 +96,7 @@ def _in_test_alone(head: str, counts: Counts, train: str) -> list[str]:
         return []
     where = [name for name, split in counts.items() if any(split[head][x] for x in alone)]
     places = " and ".join(repr(name) for name in where)
-    return [f"{_classes(alone)} of {head!r} {_are(alone)} in {places} alone: {_few(alone)}"]
+    return [f"{_classes(alone)} of {head!r} {_are(alone)} only in {places}: {_few(alone)}"]
 
 
 def _spelled_apart(head: str, names: Sequence[str]) -> list[str]:
@@ -106,7 +106,7 @@ def _spelled_apart(head: str, names: Sequence[str]) -> list[str]:
     groups = ["/".join(map(repr, group)) for group in alike.values() if len(group) > 1]
     if not groups:
         return []
-    return [f"classes of {head!r} that differ in spelling alone: {_listed(groups)}"]
+    return [f"classes of {head!r} that differ only in spelling: {_listed(groups)}"]
 
 
 def _spelling(name: str) -> str:
@@ -139,7 +139,7 @@ def _no_labels(heads: Sequence[str], counts: Counts, num_examples: int) -> list[
     others = [head for head in heads if head not in strange]
     cure = f"; heads={','.join(others)} leaves them out" if others else ""
     words = _listed([f"{head!r} ({reason})" for head, reason in strange.items()])
-    return [f"heads that look like no labels: {words}{cure}"]
+    return [f"heads that do not look like labels: {words}{cure}"]
 
 
 def _why_no_label(head: str, names: Sequence[str], num_examples: int) -> str:
@@ -153,7 +153,7 @@ def _why_no_label(head: str, names: Sequence[str], num_examples: int) -> str:
 
 
 def _clips_of_two_labels(examples: Iterable[Example]) -> list[str]:
-    """Examples of the same part of the same file that are labelled otherwise."""
+    """Examples of the same part of the same file with different labels."""
     first: dict[tuple[str, float, float | None], Example] = {}
     found = []
     for example in examples:
@@ -162,7 +162,7 @@ def _clips_of_two_labels(examples: Iterable[Example]) -> list[str]:
             earlier = first.setdefault(clip, example)
             if example.labels != earlier.labels:
                 found.append(example.id)
-    return [f"clips that another example labels otherwise: {_few(found)}"] if found else []
+    return [f"clips with two different labels: {_few(found)}"] if found else []
 
 
 def _classes(names: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
-"""Where numbers that were measured over a whole dataset are kept: with the data.
+"""Reads and writes statistics that were measured over a whole dataset, in the folder of the data.
 
-A folder may hold several datasets, so each measurement says of which examples it is.
+A folder may hold several datasets, so each measurement states its examples.
 """
 
 import hashlib
@@ -14,17 +14,17 @@ from scenic_video.data.examples import Example
 
 STATISTICS_FILE = "statistics.json"
 WHICH = ("examples", "scale")
-"""The fields of a measurement that say of what it is; one with others stands beside it."""
+"""The fields that identify a measurement; one that differs in them does not replace it."""
 
 Measurement = dict[str, Any]
-"""What was found, and "dataset", "split" and "examples": the names, and `identity`."""
+"""The results, with "dataset" and "split" (names) and "examples" (the `identity`)."""
 
 
 def identity(examples: Sequence[Example]) -> str:
-    """What a split is known by: 16 hex digits over the ids and times of its examples.
+    """A hash (16 hex digits) of the ids and times of the examples of a split.
 
-    Neither their order and labels count, nor paths. Splits that would have to be read for it say
-    themselves what their `identity` is.
+    Order, labels and paths do not matter. Splits that would have to be read for it have an
+    `identity` of their own.
     """
     if stated := getattr(examples, "identity", ""):
         return stated
@@ -35,15 +35,15 @@ def identity(examples: Sequence[Example]) -> str:
 
 
 def read_statistics(folder: Path) -> dict[str, list[Measurement]]:
-    """By modality, the measurements of the datasets in `folder`."""
+    """The measurements of the datasets in `folder`, by modality."""
     path = folder / STATISTICS_FILE
     found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    # One that stands alone is of an older version, and does not say of which examples it is.
+    # A measurement outside a list is of an older version, which did not state its examples.
     return {name: kept for name, kept in found.items() if isinstance(kept, list)}
 
 
 def write_statistics(folder: Path, modality: str, measurement: Measurement) -> Path:
-    """Notes a measurement in place of an older one of the same, and returns the file."""
+    """Writes a measurement, replaces an older one of the same examples, and returns the file."""
     path = folder / STATISTICS_FILE
     found = read_statistics(folder)
     others = [kept for kept in found.get(modality, ()) if not _same(kept, measurement)]

@@ -1,4 +1,4 @@
-"""Reads tables (CSV, TSV, JSON lines) as records that remember where they stand, and JSON."""
+"""Reads tables (CSV, TSV, JSON lines) as records with their positions, and JSON."""
 
 import csv
 import json
@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from scenic_video.errors import UserError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
-"""Capitals or not."""
+"""In any case."""
 NOT_READ = (".txt", ".json", ".xlsx", ".xls", ".ods", ".parquet", ".pkl", ".npy")
-"""What may hold a list of videos, but is no table that is read."""
+"""Files that may list videos but are not read as tables."""
 LISTS = ("train", "val", "test", "list", "label", "annotation")
 """Words in the names of files that list videos."""
 
@@ -24,14 +24,14 @@ class Record(NamedTuple):
 
 
 def read_records(path: Path, *, columns: Sequence[str] = ()) -> list[Record]:
-    """All rows of a table; its suffix tells its format. Cells are stripped, empty lines skipped.
+    """All rows of a table, in the format of its suffix. Cells are stripped, empty lines skipped.
 
-    `columns` are the names of the first columns of a table that has no header; its other cells,
-    and its lines that begin with #, are left out. Raises ValueError with file, line and column.
+    `columns` names the first columns of a table without a header; its other cells, and lines that
+    start with #, are ignored. Errors: ValueError with file, line and column.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise UserError(f"{path}: a table ends in one of {', '.join(SUFFIXES)}.")
+        raise UserError(f"{path}: the name of a table must end in one of {', '.join(SUFFIXES)}.")
     if not path.is_file():
         raise UserError(f"There is no file {path}.")
     is_json = suffix == ".jsonl"
@@ -43,7 +43,7 @@ def read_records(path: Path, *, columns: Sequence[str] = ()) -> list[Record]:
         raise UserError(f"{path} has no rows.")
     for place, cells in records:
         if any("\0" in text for text in (*cells, *cells.values()) if isinstance(text, str)):
-            raise UserError(f"{place}: a cell holds a NUL byte. Save {path} as UTF-8 text.")
+            raise UserError(f"{place}: a cell contains a NUL byte. Save {path} as UTF-8 text.")
     return records
 
 
@@ -55,7 +55,7 @@ def _read_table(path: Path, columns: list[str]) -> Iterator[Record]:
         for cells in reader:
             place = f"{path}, line {reader.line_num}"
             if any("\n" in cell or "\r" in cell for cell in cells):
-                raise UserError(f"{place}: a quoted cell runs over several lines; close its quote.")
+                raise UserError(f"{place}: a quoted cell spans several lines; close its quote.")
             cells = [cell.strip() for cell in cells]
             if not any(cells) or (columns and cells[0].startswith("#")):
                 continue
@@ -71,7 +71,7 @@ def _named_cells(place: str, header: list[str], cells: list[str]) -> dict[str, s
     if len(cells) != len(header):
         hint = "Quote a cell that holds the delimiter."
         if len(header) == 1 and (other := other_delimiter(header[0])):
-            hint = f"Cells are separated by commas (tabs in .tsv); these seem to be by {other}."
+            hint = f"Separate cells by commas (tabs in .tsv), not by {other}."
         raise UserError(
             f"{place} has {len(cells)} cells but the header names {len(header)} "
             f"column{'s' if len(header) > 1 else ''} ({', '.join(header)}). {hint}"
@@ -80,13 +80,13 @@ def _named_cells(place: str, header: list[str], cells: list[str]) -> dict[str, s
 
 
 def other_delimiter(header: str) -> str:
-    """What separates the cells of a header that was taken for a single one; "" if nothing does."""
+    """The likely separator in a header that was read as a single cell; "" if there is none."""
     marks = {";": "semicolons", "\t": "tabs", ",": "commas", "|": "bars", " ": "spaces"}
     return next((name for mark, name in marks.items() if mark in header), "")
 
 
 def lists_in(folder: Path) -> str:
-    """A sentence on the files in `folder` that seem to list videos and are not read; "" if none."""
+    """A sentence on files in `folder` that seem to list videos but are not read; "" if none."""
     names = sorted(
         path.name
         for path in folder.iterdir()
@@ -101,7 +101,7 @@ def lists_in(folder: Path) -> str:
 def _first_cells(place: str, columns: list[str], cells: list[str]) -> dict[str, str]:
     if len(cells) < len(columns):
         raise UserError(
-            f"{place} has {len(cells)} cells where {len(columns)} are wanted: {', '.join(columns)}."
+            f"{place} has {len(cells)} cells; wanted {len(columns)}: {', '.join(columns)}."
         )
     return dict(zip(columns, cells, strict=False))
 

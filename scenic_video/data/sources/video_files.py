@@ -1,4 +1,4 @@
-"""Finds the files that annotations name, and says which are not there."""
+"""Finds the files that annotations name, and reports missing ones."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,16 +13,16 @@ VIDEO_SUFFIXES = tuple(
     ".gif".split()
 )
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-"""Pictures are videos of one frame."""
+"""Images are videos of one frame."""
 
 Root = str | Mapping[str, str]
-"""The folder of the files, or one a split: {"train": "videos/train", ...}."""
+"""The folder of the files, or one per split: {"train": "videos/train", ...}."""
 
 MISSING = ("raise", "skip")
 
 
 class VideoFiles:
-    """The files below `root`; a folder is listed once, however many of its files are asked for."""
+    """The files below `root`. Each folder is listed only once."""
 
     def __init__(self, root: Root, *, suffixes: Sequence[str] = VIDEO_SUFFIXES):
         self._root = root
@@ -30,18 +30,18 @@ class VideoFiles:
         self._listings: dict[str, frozenset[str]] = {}
 
     def root(self, split: str) -> Path:
-        """The folder of a split. Errors: ValueError where none is given."""
+        """The folder of a split. Errors: ValueError if none is given."""
         if isinstance(self._root, Mapping) and split not in self._root:
             raise UserError(
-                f"`root` names the folders of {', '.join(self._root)}, but not of {split!r}."
+                f"`root` has folders for {', '.join(self._root)}, but not for {split!r}."
             )
         root = self._root[split] if isinstance(self._root, Mapping) else self._root
         return Path(root).expanduser()
 
     def find(self, split: str, stems: Iterable[str]) -> str:
-        """The first of `stems`, paths without suffix, that is a file with one of the suffixes.
+        """The first of `stems` (paths without suffix) that is a file with one of the suffixes.
 
-        If none is, where the first of them would be.
+        If there is none, the path that the first of them would have.
         """
         bases = [str(self.root(split) / stem) for stem in stems]
         candidates = (base + suffix for base in bases for suffix in self._suffixes)
@@ -60,10 +60,10 @@ class VideoFiles:
 def present(
     rows: Mapping[str, Sequence[Row]], files: VideoFiles, *, missing: str
 ) -> tuple[dict[str, list[Row]], list[str]]:
-    """The rows whose file is there, and a remark a split on those that are left out.
+    """The rows whose files exist, and a remark for each split with missing ones.
 
-    If some are not there, `missing="raise"` is an error that counts them; "skip" leaves them out.
-    None in a split is always an error.
+    With `missing="raise"` missing files are an error that counts them; "skip" leaves them out. A
+    split without any file is always an error.
     """
     if missing not in MISSING:
         raise UserError(f"missing must be one of {MISSING}; got {missing!r}.")
@@ -89,5 +89,5 @@ def _count(split: str, absent: Sequence[Row], total: int) -> str:
 
 def _advice(words: str, *, is_whole_split: bool) -> str:
     if is_whole_split:
-        return f"There is nothing at `root`, or under other names: {words}"
-    return f"{words} Complete them, or set missing='skip' to do without them."
+        return f"`root` is wrong or files have other names: {words}"
+    return f"{words} Add them, or set missing='skip' to leave them out."

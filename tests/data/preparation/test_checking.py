@@ -173,7 +173,7 @@ def test_the_same_clip_under_two_labels_is_found_by_its_content(videos, tmp_path
     report = check_files(tmp_path, ["a.mp4,,,run", "b.mp4,,,jump", "b.mp4,0,0.3,jump"])
     words = "is 'jump', but 'a.mp4' of the same content is 'run'"
     assert told(report.contradictory) == {"b.mp4": words}
-    assert "- 1 are clips that another example labels otherwise" in report.verdict()
+    assert "- 1 are clips with two different labels" in report.verdict()
 
 
 def test_labels_of_records_that_are_no_classes_are_found(videos, tmp_path):

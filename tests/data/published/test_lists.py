@@ -52,7 +52,7 @@ def test_lists_for_pretraining_have_no_labels(put, write, described):
         ("frames/a 250 2\n", {"multilabel": True}, "names a folder of frames"),
         ("a.mp4 jump\n", {}, "line 1: wanted the path of a video and its class id"),
         ("a.mp4 1\nb.mp4 0 -1\n", {}, "line 2: some lines of this list have labels"),
-        ("a.mp4 1\na.mp4 1\n", {}, "the id 'a.mp4' stands already in"),
+        ("a.mp4 1\na.mp4 1\n", {}, "the id 'a.mp4' is also that of"),
         ("a.mp4 7\n", {"num_classes": 7}, "num_classes is 7, but a list has the label 7"),
         ("a.mp4 1\n", {"separator": ";"}, "separator must be one of"),
         ("\n", {}, "has no lines"),

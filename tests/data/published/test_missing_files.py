@@ -30,7 +30,7 @@ def test_skipped_files_show_in_remarks_name_and_fingerprint(put, splits):
 
 
 def test_a_wrong_root_is_an_error_even_where_files_may_be_missing(put, splits):
-    with pytest.raises(ValueError, match="There is nothing at `root`"):
+    with pytest.raises(ValueError, match="`root` is wrong"):
         video_lists(splits, root=put("elsewhere/a.mp4"), missing="skip")
 
 
@@ -43,5 +43,5 @@ def test_a_root_a_split_must_name_every_split(put, write):
     from scenic_video.data.published.moments_in_time import moments_in_time
 
     path = write("validationSet.csv", "run/a.mp4,run,3,0\n")
-    with pytest.raises(ValueError, match="names the folders of train, but not of 'test'"):
+    with pytest.raises(ValueError, match="has folders for train, but not for 'test'"):
         moments_in_time({"test": path}, root={"train": put("run/a.mp4")})

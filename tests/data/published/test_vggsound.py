@@ -24,5 +24,5 @@ def test_one_file_without_a_header_holds_all_splits(put, write, described):
 
 
 def test_lines_of_too_few_cells_are_an_error(put, write):
-    with pytest.raises(ValueError, match="line 1 has 2 cells where 4 are wanted: id, start"):
+    with pytest.raises(ValueError, match="line 1 has 2 cells; wanted 4: id, start"):
         vggsound(write("vggsound.csv", "a,1\n"), root=put("a_000001.mp4"))

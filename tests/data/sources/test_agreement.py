@@ -42,13 +42,13 @@ def refusal(found: Any) -> str:
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        ({"label": (5,)}, "the class id 5 is none of its 3 classes, whose ids are 0 to 2"),
-        ({"label": (-1,)}, "the class id -1 is none of its 3 classes"),
+        ({"label": (5,)}, "the class id 5 is out of range; the 3 classes have the ids 0 to 2"),
+        ({"label": (-1,)}, "the class id -1 is out of range"),
         ({"label": 2}, "the label is 2; wanted a tuple of class ids, such as (2,)"),
         ({"label": "swim"}, "the label is 'swim'; wanted a tuple of class ids, such as (2,)"),
-        ({"label": ("swim",)}, "the label 'swim' is no class id (an integer). Its id is 2."),
-        ({"label": (1.0,)}, "the label 1.0 is no class id"),
-        ({"label": (True,)}, "the label True is no class id"),
+        ({"label": ("swim",)}, "the label 'swim' is not a class id (an integer). Its id is 2."),
+        ({"label": (1.0,)}, "the label 1.0 is not a class id"),
+        ({"label": (True,)}, "the label True is not a class id"),
         ({"label": (0, 1)}, "has 2 classes for 'label'; a dataset that is not multilabel needs"),
         ({"label": ()}, "has 0 classes for 'label'"),
         ({"lable": (0,)}, "has no label for 'label', only for 'lable'; the dataset's heads are"),
@@ -65,8 +65,8 @@ def test_labels_outside_of_their_classes_are_refused_as_the_dataset_opens(labels
     [
         ({"video": None}, "example 1 of the split 'train' has the id 'clip 7' and the video None"),
         ({"id": 7}, "has the id 7"),
-        ({"start": "0:10"}, "goes from start='0:10' to end=None; wanted seconds"),
-        ({"start": 2.0, "end": 1.0}, "goes from start=2.0 to end=1.0; wanted seconds that rise"),
+        ({"start": "0:10"}, "goes from start='0:10' to end=None; wanted increasing seconds"),
+        ({"start": 2.0, "end": 1.0}, "goes from start=2.0 to end=1.0; wanted increasing seconds"),
     ],
 )
 def test_examples_of_wrong_parts_are_refused(fields, words):
@@ -74,8 +74,8 @@ def test_examples_of_wrong_parts_are_refused(fields, words):
 
 
 def test_what_is_no_dataset_is_told_what_one_is():
-    assert "mine returned a list where a dataset is wanted: return" in refusal([example()])
-    assert "mine returned None where a dataset" in refusal(None)
+    assert "mine returned a list, not a dataset. Return" in refusal([example()])
+    assert "mine returned None, not a dataset" in refusal(None)
     assert "example 1 of the split 'train' is a dict" in refusal(dataset({"path": "a.mp4"}))
     assert "`splits` is a list" in refusal(with_fields(dataset(), splits=[example()]))
     assert "the split 'test' has no examples" in refusal(
@@ -116,6 +116,6 @@ def test_labels_that_are_read_late_are_checked_as_they_are_loaded():
     lazy = with_fields(dataset(), splits={"train": Lazy()}, fingerprint="known")
     train = build_dataset({"target": MINE, "found": [lazy]}).splits["train"]
     assert label_arrays(train[2], LABELS) == {"label": 2}
-    assert "'clip 7', head 'label': the class id 3 is none" in message(
+    assert "'clip 7', head 'label': the class id 3 is out of range" in message(
         label_arrays, train[3], LABELS
     )

@@ -60,7 +60,7 @@ def test_pictures_are_examples_like_videos(tmp_path):
 def test_pictures_beside_videos_are_refused_until_it_is_said_which_are_meant(tmp_path):
     touch(tmp_path / "train/run/a.mp4", tmp_path / "train/run/a.jpg", tmp_path / "train/run/b.mp4")
     words = message(datasets.class_folders, str(tmp_path))
-    assert "holds 2 videos and 1 pictures" in words and "suffixes=('.mp4',)" in words
+    assert "contains 2 videos and 1 images" in words and "suffixes=('.mp4',)" in words
     dataset = datasets.class_folders(str(tmp_path), suffixes=[".jpg"])
     assert [example.id for example in dataset.splits["train"]] == ["run/a.jpg"]
 
@@ -77,10 +77,14 @@ def test_nothing_is_held_out_where_nothing_is_asked(tmp_path):
         (["train/run/a.txt"], {}, "The split 'train' of"),
         (["train/run/deep/a.mp4"], {}, "left out: 1 file in deeper folders (train/run/deep)"),
         (["train/run/1.mp4", "bus/1.mp4"], {}, "left out: 1 file beside the class folders (bus/1"),
-        (["run/a.mp4"], {}, "run/a.mp4 is the only video, and both train and test need one"),
+        (["run/a.mp4"], {}, "run/a.mp4 is the only video, but both train and test need one"),
         (["Train/run/a.mp4", "train/run/b.mp4"], {}, "'train' are both the split 'train'"),
         (["run/a.mp4"], {"test_fraction": 1.0}, "must lie in [0, 1); got 1.0"),
-        (["train/run/a.mp4", "test/jump/b.mp4"], {"classes": ["run"]}, "'jump' is none of the 1"),
+        (
+            ["train/run/a.mp4", "test/jump/b.mp4"],
+            {"classes": ["run"]},
+            "'jump' is not one of the 1",
+        ),
     ],
 )
 def test_folders_that_are_no_dataset_are_errors(tmp_path, files, options, complaint):
@@ -135,7 +139,7 @@ def test_a_class_may_be_called_train(tmp_path):
     touch(*(tmp_path / name / f"{i}.mp4" for name in ("train", "bus") for i in range(20)))
     dataset = datasets.class_folders(str(tmp_path))
     assert dataset.labels.classes == {"label": ("bus", "train")}
-    assert dataset.remarks == ("the folder 'train' holds videos itself, so it is a class",)
+    assert dataset.remarks == ("the folder 'train' contains videos, so it is a class",)
 
 
 def test_at_least_one_video_is_held_out_and_one_is_left_to_train_on(tmp_path):
@@ -143,7 +147,7 @@ def test_at_least_one_video_is_held_out_and_one_is_left_to_train_on(tmp_path):
     few = datasets.class_folders(str(tmp_path), test_fraction=1e-9)
     (held_out,) = few.splits["test"]
     assert len(few.splits["train"]) == 2 and few.remarks == (
-        f"of 3 videos none was drawn for 'test', so {held_out.id} is taken (test_fraction=1e-09)",
+        f"none of 3 videos was selected for 'test', so {held_out.id} is used (test_fraction=1e-09)",
     )
     many = datasets.class_folders(str(tmp_path), test_fraction=1 - 1e-9)
     assert [len(split) for split in many.splits.values()] == [1, 2]

@@ -82,7 +82,7 @@ def test_a_manifest_whose_files_are_all_elsewhere_is_an_error(videos, tmp_path):
 def test_paths_of_windows_are_told_how_to_be_written(tmp_path):
     (tmp_path / "train.csv").write_text("path\nclips\\a.mp4\n")
     words = message(datasets.open_dataset, str(tmp_path / "train.csv"))
-    assert "Folders in paths are separated by /, not by \\ as these" in words
+    assert "Separate folders in paths by /, not by \\" in words
 
 
 def test_a_manifest_may_have_its_suffix_in_capitals(tmp_path):
@@ -100,7 +100,7 @@ def test_two_manifests_of_one_split_are_refused(tmp_path):
     (tmp_path / "train.csv").write_text("path,label\na.mp4,run\n")
     (tmp_path / "train.jsonl").write_text('{"path": "a.mp4", "label": "run"}')
     words = message(datasets.open_dataset, tmp_path)
-    assert "train.csv and train.jsonl are both the split 'train'" in words
+    assert "train.csv and train.jsonl both define the split 'train'" in words
 
 
 def test_lists_beside_manifests_that_are_not_read_are_named(tmp_path):
@@ -149,7 +149,7 @@ def test_folders_of_classes_cannot_have_several_labels(tmp_path):
 def test_a_json_file_without_a_target_is_an_error(tmp_path):
     path = tmp_path / "labels.json"
     path.write_text('{"run": 0}')
-    assert "no config node of a dataset" in message(datasets.open_dataset, str(path))
+    assert "not a config node of a dataset" in message(datasets.open_dataset, str(path))
 
 
 # Records
@@ -215,7 +215,7 @@ def test_an_empty_split_of_records_is_an_error(records):
 
 def test_a_name_that_is_neither_folder_nor_catalogue_is_an_error(tmp_path):
     words = message(datasets.tfds, "no_such_dataset_of_mine", data_dir=str(tmp_path))
-    assert "neither a folder with TFDS records nor a dataset of the TFDS catalogue" in words
+    assert "neither a folder with TFDS records nor a dataset in the TFDS catalogue" in words
 
 
 def test_a_catalogue_dataset_that_is_not_prepared_says_how_to(tmp_path):
@@ -348,7 +348,7 @@ def test_examples_without_ids_are_named_by_place(tmp_path):
                 "many": kinds.Sequence(kinds.ClassLabel(names=["a"])),
             },
             {"video": b"1", "one": 0, "many": [0]},
-            "many may have several classes, the other labels have one",
+            "many may have several classes, but other labels have one",
         ),
     ],
 )
@@ -363,7 +363,7 @@ def test_records_that_only_tensorflow_reads_are_refused(records, tmp_path):
         if file.name == "dataset_info.json":
             text = text.replace(b"array_record", b"tfrecord")
         (tmp_path / file.name).write_bytes(text)
-    assert "holds tfrecord files" in message(datasets.tfds, str(tmp_path))
+    assert "has tfrecord files" in message(datasets.tfds, str(tmp_path))
 
 
 def test_a_folder_of_several_tfds_datasets_must_be_told_which(records, tmp_path):
@@ -410,7 +410,7 @@ def test_the_shorthand_of_the_catalogue(tmp_path, monkeypatch):
 
 def test_a_string_that_names_nothing_is_an_error(tmp_path):
     words = message(datasets.open_dataset, str(tmp_path / "nothing"))
-    assert "is no dataset: wanted 'tfds:<name>', a manifest" in words
+    assert "is not a dataset; wanted 'tfds:<name>', a manifest" in words
 
 
 def test_records_are_read_without_tensorflow(records):

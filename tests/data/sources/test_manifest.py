@@ -118,53 +118,61 @@ def test_multilabel_cells_hold_any_number_of_labels(write, name, text):
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
-        ("a.txt", "path\n", "a.txt: a table ends in one of .csv, .tsv, .jsonl."),
+        ("a.txt", "path\n", "a.txt: the name of a table must end in one of .csv, .tsv, .jsonl."),
         ("a.csv", "", "a.csv has no rows."),
         ("a.csv", "path,label\n", "a.csv has no rows."),
         ("a.csv", "path,label\na.mp4\n", "line 2 has 1 cells but the header names 2 columns"),
         ("a.csv", "path,label\na.mp4,b,c\n", "line 2 has 3 cells"),
         ("a.csv", "path,,label\na.mp4,b,c\n", "line 1: column 2 of the header has no name"),
         ("a.csv", "path,a,a\na.mp4,b,c\n", "line 1: the header names the column 'a' twice"),
-        ("a.csv", 'path,label\na.mp4,"x\nb.mp4,y\n', "line 3: a quoted cell runs over several"),
+        ("a.csv", 'path,label\na.mp4,"x\nb.mp4,y\n', "line 3: a quoted cell spans several"),
         ("a.csv", "video,label\na.mp4,b\n", "no column 'path', only 'video', 'label'. Did you"),
-        ("a.csv", "path label\na.mp4 b\n", "Cells of a .csv file are separated by commas"),
-        ("a.tsv", "path,label\na.mp4,b\n", "Cells of a .tsv file are separated by tabs; these are"),
-        ("a.csv", "path;label\na.mp4;b\n", "separated by commas; these are by semicolons"),
+        ("a.csv", "path label\na.mp4 b\n", "Cells of a .csv file must be separated by commas"),
+        (
+            "a.tsv",
+            "path,label\na.mp4,b\n",
+            "Cells of a .tsv file must be separated by tabs, not by",
+        ),
+        ("a.csv", "path;label\na.mp4;b\n", "separated by commas, not by semicolons"),
         (
             "a.csv",
             "path;start\na.mp4;0,5\n",
-            "separated by commas (tabs in .tsv); these seem to be",
+            "by commas (tabs in .tsv), not by",
         ),
-        ("a.csv", "Path,label\na.mp4,b\n", "Did you mean 'Path'? Call it 'path'."),
-        ("a.csv", "video_path,label\na.mp4,b\n", "Did you mean 'video_path'? Call it 'path'."),
+        ("a.csv", "Path,label\na.mp4,b\n", "Did you mean 'Path'? Rename it to 'path'."),
+        ("a.csv", "video_path,label\na.mp4,b\n", "Did you mean 'video_path'? Rename it to 'path'."),
         (
             "a.csv",
             "label,youtube_id,time_start,time_end,split\na,b,1,2,train\n",
-            "by a node whose target is 'scenic_video.data.published.kinetics:kinetics'",
+            "with the target 'scenic_video.data.published.kinetics:kinetics'",
         ),
         ("a.csv", "path,label\n ,b\n", "line 2, column 'path': wanted the path of a video"),
         ("a.csv", "path,label\na.mp4,\n", "line 2, column 'label': the label is missing"),
-        ("a.csv", "path,label\na.mp4,b|c\n", "line 2, column 'label': 2 labels (b, c) where one"),
-        ("a.csv", "path,end\na.mp4,soon\n", "line 2, column 'end': 'soon' is no time"),
-        ("a.csv", "path,start\na.mp4,-1\n", "line 2, column 'start': '-1' is no time"),
-        ("a.csv", "path,start\na.mp4,nan\n", "'nan' is no time"),
-        ("a.csv", "path,end\na.mp4,inf\n", "'inf' is no time"),
-        ("a.csv", "path,start\na.mp4,00:75:00\n", "'00:75:00' is no time"),
-        ("a.csv", "path,start\na.mp4,1:-5\n", "'1:-5' is no time"),
-        ("a.csv", "path,start\na.mp4,1:2:3:4\n", "'1:2:3:4' is no time"),
+        (
+            "a.csv",
+            "path,label\na.mp4,b|c\n",
+            "line 2, column 'label': wanted one label, got 2 (b, c)",
+        ),
+        ("a.csv", "path,end\na.mp4,soon\n", "line 2, column 'end': 'soon' is not a time"),
+        ("a.csv", "path,start\na.mp4,-1\n", "line 2, column 'start': '-1' is not a time"),
+        ("a.csv", "path,start\na.mp4,nan\n", "'nan' is not a time"),
+        ("a.csv", "path,end\na.mp4,inf\n", "'inf' is not a time"),
+        ("a.csv", "path,start\na.mp4,00:75:00\n", "'00:75:00' is not a time"),
+        ("a.csv", "path,start\na.mp4,1:-5\n", "'1:-5' is not a time"),
+        ("a.csv", "path,start\na.mp4,1:2:3:4\n", "'1:2:3:4' is not a time"),
         ("a.csv", "path,start,end\na.mp4,3,2\n", "column 'end': 2 s is not after start=3 s"),
         ("a.csv", "path,end\na.mp4,0\n", "column 'end': 0 s is not after start=0 s"),
-        ("a.csv", "path,id\na.mp4,x\nb.mp4,x\n", "line 3, column 'id': the id 'x' stands already"),
-        ("a.csv", "path,x\na.mp4,1\na.mp4,2\n", "line 3, column 'path': the id 'a.mp4' stands"),
+        ("a.csv", "path,id\na.mp4,x\nb.mp4,x\n", "line 3, column 'id': the id 'x' is also that of"),
+        ("a.csv", "path,x\na.mp4,1\na.mp4,2\n", "line 3, column 'path': the id 'a.mp4' is also"),
         ("a.jsonl", '{"path": "a.mp4"\n', "line 1: not JSON"),
         ("a.jsonl", '"a.mp4"\n', "line 1: wanted an object"),
         ("a.jsonl", '{"path": 3}\n', "line 1, column 'path': wanted the path of a video, got 3"),
         ("a.jsonl", '{"path": "a", "flow": 3}\n', "line 1, column 'flow': wanted the path"),
-        ("a.csv", "path\na\0.mp4\n", "line 2: a cell holds a NUL byte"),
+        ("a.csv", "path\na\0.mp4\n", "line 2: a cell contains a NUL byte"),
         ("a.jsonl", "[" * 200_000, "line 1: not JSON"),
-        ("a.jsonl", '{"path": "a", "label": 1.5}\n', "line 1, column 'label': 1.5 is no label"),
-        ("a.jsonl", '{"path": "a", "label": true}\n', "True is no label"),
-        ("a.jsonl", '{"path": "a", "start": true}\n', "True is no time"),
+        ("a.jsonl", '{"path": "a", "label": 1.5}\n', "line 1, column 'label': 1.5 is not a label"),
+        ("a.jsonl", '{"path": "a", "label": true}\n', "True is not a label"),
+        ("a.jsonl", '{"path": "a", "start": true}\n', "True is not a time"),
         ("a.jsonl", '{"path": "a", "x": "1"}\n{"path": "b"}\n', "line 2, column 'x': the label is"),
     ],
 )
@@ -190,14 +198,14 @@ def test_a_file_that_is_no_text_is_an_error(write):
 
 def test_an_unknown_head_is_an_error_that_offers_the_nearest(write):
     words = message(read_manifest, write("path,verb\na.mp4,x\n"), heads=["verbs"])
-    assert "no column of labels 'verbs'; it has 'verb'. Did you mean 'verb'?" in words
+    assert "no label column 'verbs'; it has 'verb'. Did you mean 'verb'?" in words
     words = message(read_manifest, write("path,verb\na.mp4,x\n"), heads=["path"])
     assert "no column of labels 'path'" in words
 
 
 def test_an_empty_piece_of_a_multilabel_cell_is_an_error(write):
     words = message(read_manifest, write("path,tags\na.mp4,x||y\n"), multilabel=True)
-    assert "line 2, column 'tags': 'x||y' is no label" in words
+    assert "line 2, column 'tags': 'x||y' is not a label" in words
 
 
 # From names to ids
@@ -254,10 +262,10 @@ def test_numbers_are_names_where_the_given_names_are_numbers(write):
 @pytest.mark.parametrize(
     ("label", "complaint"),
     [
-        ("jmup", "line 2, head 'label': 'jmup' is none of the 2 classes"),
+        ("jmup", "line 2, head 'label': 'jmup' is not one of the 2 classes"),
         ("jmup", "Did you mean 'jump'?"),
-        ("2", "line 2, head 'label': '2' is none of the 2 classes"),
-        ("2", "Ids begin at 0."),
+        ("2", "line 2, head 'label': '2' is not one of the 2 classes"),
+        ("2", "Ids start at 0."),
     ],
 )
 def test_a_label_outside_the_classes_is_an_error(write, label, complaint):
@@ -269,8 +277,8 @@ def test_a_label_outside_the_classes_is_an_error(write, label, complaint):
 @pytest.mark.parametrize(
     ("classes", "complaint"),
     [
-        ([], "holds no names"),
-        (["a", "b", "a"], "name 3, 'a', is empty or stands there twice"),
+        ([], "is empty"),
+        (["a", "b", "a"], "name 3, 'a', is empty or occurs twice"),
         (["a", ""], "name 2, '', is empty"),
         ({"labl": ["a"]}, "names the head 'labl', unknown. Did you mean 'label'?"),
         ("nowhere.txt", "there is no file nowhere.txt"),
@@ -283,7 +291,7 @@ def test_impossible_classes_are_errors(write, classes, complaint):
 
 def test_classes_of_several_heads_must_say_which(write):
     rows = {"train": read_manifest(write("path,verb,noun\na,cut,onion\n"))}
-    assert "which head it names" in message(label_space, rows, classes=["cut"])
+    assert "must name the classes by head" in message(label_space, rows, classes=["cut"])
     space = label_space(rows, classes={"verb": ["put", "cut"]})
     assert space.classes == {"verb": ("put", "cut"), "noun": ("onion",)}
 

@@ -26,24 +26,24 @@ def said(folder, *, header="path,label", **splits):
             ["001", "002", "001"],
             ["1", "2", "1"],
             [
-                "2 classes of 'label' are in 'test' alone: '1', '2'",
-                "classes of 'label' that differ in spelling alone: '001'/'1', '002'/'2'",
+                "2 classes of 'label' are only in 'test': '1', '2'",
+                "classes of 'label' that differ only in spelling: '001'/'1', '002'/'2'",
             ],
         ),
         (
             ["0.0", "1.0", "0.0", "1.0"],
             ["0", "1"],
             [
-                "2 classes of 'label' are in 'test' alone: '0', '1'",
-                "classes of 'label' that differ in spelling alone: '0'/'0.0', '1'/'1.0'",
+                "2 classes of 'label' are only in 'test': '0', '1'",
+                "classes of 'label' that differ only in spelling: '0'/'0.0', '1'/'1.0'",
             ],
         ),
         (
             ["Run", "jump_high", "Run"],
             ["run", "jump high"],
             [
-                "2 classes of 'label' are in 'test' alone: 'jump high', 'run'",
-                "classes of 'label' that differ in spelling alone: 'Run'/'run', "
+                "2 classes of 'label' are only in 'test': 'jump high', 'run'",
+                "classes of 'label' that differ only in spelling: 'Run'/'run', "
                 "'jump high'/'jump_high'",
             ],
         ),
@@ -55,7 +55,7 @@ def said(folder, *, header="path,label", **splits):
         (
             ["a", "b", "c", "d", "e", "f", "g", "h", "i"],
             ["a"],
-            ["heads that look like no labels: 'label' (9 classes for 10 examples)"],
+            ["heads that do not look like labels: 'label' (9 classes for 10 examples)"],
         ),
         (["a", "b", "c", "a", "b", "c"], ["a"], []),
         (["-1", "1", "1", "-1"], ["1"], []),
@@ -69,7 +69,7 @@ def test_labels_that_are_not_as_they_were_meant_are_named(tmp_path, train, test,
 def test_columns_that_became_heads_are_named_with_the_flag_that_leaves_them_out(tmp_path):
     rows = [f"run,{fps},note {number},cold" for number, fps in enumerate((25, 29.97, 25, 29.97))]
     assert said(tmp_path, header="path,label,rate,notes,index", train=rows) == [
-        "heads that look like no labels: 'rate' (numbers with fractions), "
+        "heads that do not look like labels: 'rate' (numbers with fractions), "
         "'notes' (4 classes for 4 examples), 'index' (by its name); heads=label leaves them out"
     ]
 
@@ -78,7 +78,7 @@ def test_long_lists_of_classes_are_cut(tmp_path):
     names = [f"class {letter}" for letter in "abcdefg"] * 2
     (remark,) = said(tmp_path, train=["x"], test=[*names, "x"])
     assert remark == (
-        "7 classes of 'label' are in 'test' alone: 'class a', 'class b', 'class c', 'class d', ..."
+        "7 classes of 'label' are only in 'test': 'class a', 'class b', 'class c', 'class d', ..."
     )
 
 
@@ -87,7 +87,7 @@ def test_one_clip_under_two_labels_is_named_by_its_id(tmp_path):
     rows = ["a.mp4,one,0,run", "a.mp4,two,0,jump", "a.mp4,three,2,jump", "a.mp4,four,0,run"]
     (tmp_path / "train.csv").write_text("\n".join(["path,id,start,label", *rows]))
     dataset = datasets.open_dataset(tmp_path)
-    assert remarks(dataset, train="train") == ["clips that another example labels otherwise: 'two'"]
+    assert remarks(dataset, train="train") == ["clips with two different labels: 'two'"]
 
 
 def test_what_the_reader_left_out_comes_first_and_records_are_not_read_for_labels():
