@@ -49,8 +49,8 @@ def test_check_shows_splits_classes_and_a_verdict(broken, capsys):
     assert "Invalid data found" in " ".join(out.split())  # a long path folds the line
     assert out.splitlines()[-5:] == [
         "1 of 3 examples cannot be read. To look at:",
-        "- 1 stand in more than one split",
-        "- 1 are clips with two different labels",
+        "- 1 are in more than one split",
+        "- 1 have the clip of another example but other labels",
         "- 1 class of 'verb' is only in 'test': 'put'",
         "- 1 class of 'noun' is only in 'test': 'pan'",
     ]

@@ -1,11 +1,11 @@
-"""What `checking.check` found out about a dataset: as JSON, and as tables for a terminal."""
+"""The results of `checking.check` on a dataset: as JSON, and as tables for a terminal."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 MOST_NAMED = 20
-"""Rows that a table shows of a list that may be long; the JSON holds them all."""
+"""Rows that a table shows of a long list; the JSON holds all of them."""
 
 Table = tuple[str, Sequence[str], Sequence[Sequence[Any]]]
 """Title, names of the columns, rows."""
@@ -13,7 +13,7 @@ Table = tuple[str, Sequence[str], Sequence[Sequence[Any]]]
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """An example that something is to be said about: `what` says it."""
+    """A problem of an example, described by `what`."""
 
     split: str
     id: str
@@ -23,7 +23,7 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
-    """Smallest, middle and largest of some numbers."""
+    """Minimum, median and maximum of some numbers."""
 
     minimum: float
     median: float
@@ -32,9 +32,10 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True)
 class SplitSummary:
-    """A split in numbers. Durations are seconds of what an example covers of its file.
+    """Statistics of a split. Durations are in seconds, of the part of a file that an example
+    covers.
 
-    `histogram` counts the examples of every class by head.
+    `histogram` is the number of examples by head and class.
     """
 
     num_examples: int
@@ -46,16 +47,15 @@ class SplitSummary:
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
-    """Everything that a check found.
+class CheckReport:
+    """The results of a check.
 
-    `unreadable` holds the decoder's words; these examples are lost to training. `damaged` files
-    open, but lack a part or hold pictures that do not decode; each is told of once.
-    `without_usable_flow` is empty where no example has optical flow. `shared` are
-    examples of one split that stand in another one too, by id, by file or by content;
-    `contradictory` are those whose clip stands under other labels too; `wrong_labels` are no
-    classes. `unused_classes` are names by head that no example of any split has. `remarks` are
-    sentences on the dataset: what was left out, and what names of classes tell.
+    `unreadable` examples cannot be used in training; the decoder's message is given. `damaged`
+    files open, but lack a part or contain frames that do not decode; each is listed once.
+    `without_usable_flow` is empty if no example has optical flow. `shared` examples are also in an
+    earlier split, by id, file or content; `contradictory` ones have the clip of another example but
+    other labels; `wrong_labels` are not class ids. `unused_classes` are the names, by head, without
+    examples in any split. `remarks` are sentences on skipped files and names of classes.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Report:
         return dataclasses.asdict(self)
 
     def tables(self) -> list[Table]:
-        """What a person should see; lists are cut to their first `MOST_NAMED` rows."""
+        """Tables for a terminal; lists are cut to their first `MOST_NAMED` rows."""
         return [
             self._summary(),
             *self._histograms(),
@@ -93,15 +93,15 @@ class Report:
             *_findings("Beyond the end of their file", self.beyond_end),
             *_findings("Optical flow that cannot be used", self.without_usable_flow),
             *_findings("In more than one split", self.shared),
-            *_findings("The same clip under other labels", self.contradictory),
-            *_findings("Labels that are no classes", self.wrong_labels),
-            *_findings("Turned or mirrored by metadata", self.rotated),
+            *_findings("The same clip with other labels", self.contradictory),
+            *_findings("Labels that are not classes", self.wrong_labels),
+            *_findings("Rotated or flipped by metadata", self.rotated),
             *_findings("Frames at uneven intervals", self.variable_frame_rate),
             *_findings("Without audio", self.without_audio),
         ]
 
     def verdict(self) -> str:
-        """The last lines: is the dataset fit for training, and what should be looked at?"""
+        """The last lines: whether all examples can be read, and what to look at."""
         lost = len(self.unreadable)
         first = f"All {self.num_examples} examples can be read."
         if lost:
@@ -115,12 +115,12 @@ class Report:
         counted = [
             f"{len(found)} {words}"
             for found, words in (
-                (self.wrong_labels, "have labels that are no classes"),
-                (self.damaged, "lie in damaged files"),
-                (self.beyond_end, "reach beyond the end of their file"),
+                (self.wrong_labels, "have labels that are not classes"),
+                (self.damaged, "are in damaged files"),
+                (self.beyond_end, "extend beyond the end of their file"),
                 (self.without_usable_flow, "have no usable optical flow"),
-                (self.shared, "stand in more than one split"),
-                (self.contradictory, "are clips that another example labels otherwise"),
+                (self.shared, "are in more than one split"),
+                (self.contradictory, "have the clip of another example but other labels"),
             )
             if found
         ]
@@ -137,7 +137,7 @@ class Report:
             ("unreadable", lambda split: split.num_unreadable),
             ("seconds", lambda split: _range(split.duration)),
             ("short side, pixels", lambda split: _range(split.short_side)),
-            ("frames a second", lambda split: _range(split.frame_rate)),
+            ("frames per second", lambda split: _range(split.frame_rate)),
         ):
             rows.append((name, *(str(show(split)) for split in self.splits.values())))
         title = f"{self.name} ({self.fingerprint})"

@@ -1,4 +1,4 @@
-"""Opens every video of a dataset and counts what training would stumble over."""
+"""Opens every video of a dataset and reports what would go wrong in training."""
 
 import os
 import statistics
@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from scenic_video.data.decoding.display_matrix import Orientation
 from scenic_video.data.decoding.video_reader import VideoInfo
 from scenic_video.data.examples import Dataset, Example, LabelSpace
-from scenic_video.data.preparation.check_report import Finding, Report, SplitSummary, Spread
-from scenic_video.data.preparation.example_check import Look, Seen
+from scenic_video.data.preparation.check_report import CheckReport, Finding, SplitSummary, Spread
+from scenic_video.data.preparation.example_check import CheckedExample, ExampleChecker
 from scenic_video.data.sources.remarks import class_counts, label_remarks, learned_split
 
 END_TOLERANCE = 0.5
-"""Seconds by which an example may overrun its file: annotations are rounded."""
+"""Seconds by which an example may exceed its file, since annotations are rounded."""
 AT_ONCE = 1024
 
 
@@ -23,53 +23,59 @@ def check(
     num_workers: int | None = None,
     decode_all: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Report:
-    """Opens every example's video in `num_workers` threads (None: one a core) and reports.
+) -> CheckReport:
+    """Opens every example's video in `num_workers` threads (None: one per core).
 
-    The first picture is decoded, and some stretches of an example that is a whole file; the rest is
-    only listed, and compared with what the file's index promises. `decode_all` decodes every frame
-    of every file. Where there is optical flow, it is looked at likewise, and whether it covers the
-    example. A file that is missing or cannot be read is no error here but a line of the report.
-    `progress` is called with the number of examples seen and their total.
+    The first frame is decoded, and some parts of examples that are whole files; the other packets
+    are only listed and compared with the index of the file. `decode_all` decodes every frame of
+    every file. Optical flow is checked in the same way, and must cover the example. A file that is
+    missing or cannot be read is a line of the report, not an error. `progress` is called with the
+    numbers of checked and of all examples.
     """
     total = sum(len(split) for split in dataset.splits.values())
-    all_seen = []
+    all_checked = []
     with ThreadPoolExecutor(num_workers or os.cpu_count()) as pool:
-        for seen in _look_at_all(dataset, pool, decode_all=decode_all):
-            all_seen.append(seen)
+        for checked in _check_all(dataset, pool, decode_all=decode_all):
+            all_checked.append(checked)
             if progress is not None:
-                progress(len(all_seen), total)
-    return _report(dataset, all_seen)
+                progress(len(all_checked), total)
+    return _report(dataset, all_checked)
 
 
-def _look_at_all(dataset: Dataset, pool: ThreadPoolExecutor, *, decode_all: bool) -> Iterator[Seen]:
-    look = Look(dataset.labels, decode_all=decode_all)
+def _check_all(
+    dataset: Dataset, pool: ThreadPoolExecutor, *, decode_all: bool
+) -> Iterator[CheckedExample]:
+    look = ExampleChecker(dataset.labels, decode_all=decode_all)
     for split, examples in dataset.splits.items():
 
-        def look_at(index: int, split: str = split, examples: Sequence[Example] = examples):
+        def check_one(index: int, split: str = split, examples: Sequence[Example] = examples):
             return look(split, examples[index])
 
-        for begin in range(0, len(examples), AT_ONCE):  # a future for each at once would add up
-            yield from pool.map(look_at, range(begin, min(begin + AT_ONCE, len(examples))))
+        for begin in range(0, len(examples), AT_ONCE):  # limits the number of pending futures
+            yield from pool.map(check_one, range(begin, min(begin + AT_ONCE, len(examples))))
 
 
-def _report(dataset: Dataset, all_seen: Sequence[Seen]) -> Report:
-    readable = [(seen, seen.info) for seen in all_seen if seen.info is not None]
+def _report(dataset: Dataset, all_checked: Sequence[CheckedExample]) -> CheckReport:
+    readable = [(checked, checked.info) for checked in all_checked if checked.info is not None]
     summaries = {
-        split: _summarize([seen for seen in all_seen if seen.split == split], dataset.labels)
+        split: _summarize(
+            [checked for checked in all_checked if checked.split == split], dataset.labels
+        )
         for split in dataset.splits
     }
-    return Report(
+    return CheckReport(
         name=dataset.name,
         fingerprint=dataset.fingerprint,
         splits=summaries,
-        unreadable=[seen.finding(seen.error) for seen in all_seen if seen.info is None],
-        damaged=[seen.finding(seen.damage) for seen in all_seen if seen.damage],
+        unreadable=[
+            checked.finding(checked.error) for checked in all_checked if checked.info is None
+        ],
+        damaged=[checked.finding(checked.damage) for checked in all_checked if checked.damage],
         beyond_end=list(_beyond_end(readable)),
         without_audio=[
-            seen.finding("no audio stream")
-            for seen, info in readable
-            if not info.has_audio and not _is_picture(info)
+            checked.finding("no audio stream")
+            for checked, info in readable
+            if not info.has_audio and not _is_image(info)
         ],
         rotated=[
             s.finding(str(info.orientation))
@@ -77,33 +83,35 @@ def _report(dataset: Dataset, all_seen: Sequence[Seen]) -> Report:
             if info.orientation != Orientation()
         ],
         variable_frame_rate=[
-            seen.finding(f"{info.fps:.4g} frames a second on average")
-            for seen, info in readable
+            checked.finding(f"{info.fps:.4g} frames per second on average")
+            for checked, info in readable
             if info.is_variable_frame_rate
         ],
-        without_usable_flow=list(_without_usable_flow(all_seen)),
-        shared=list(_shared(all_seen)),
-        contradictory=list(_contradictory(all_seen, dataset.labels)),
-        wrong_labels=[seen.finding(seen.wrong_labels) for seen in all_seen if seen.wrong_labels],
+        without_usable_flow=list(_without_usable_flow(all_checked)),
+        shared=list(_shared(all_checked)),
+        contradictory=list(_contradictory(all_checked, dataset.labels)),
+        wrong_labels=[
+            checked.finding(checked.wrong_labels) for checked in all_checked if checked.wrong_labels
+        ],
         unused_classes=_unused(summaries, dataset.labels),
         remarks=[*dataset.remarks, *_remarks(summaries)],
     )
 
 
-def _is_picture(info: VideoInfo) -> bool:
-    """Whether it is a single frame, of which no one expects to hear anything."""
+def _is_image(info: VideoInfo) -> bool:
+    """Whether it is a single frame, which has no audio."""
     return round(info.fps * info.duration) == 1
 
 
-def _summarize(seen: Sequence[Seen], labels: LabelSpace) -> SplitSummary:
-    infos = [example.info for example in seen if example.info is not None]
+def _summarize(checked: Sequence[CheckedExample], labels: LabelSpace) -> SplitSummary:
+    infos = [example.info for example in checked if example.info is not None]
     return SplitSummary(
-        num_examples=len(seen),
-        num_unreadable=len(seen) - len(infos),
+        num_examples=len(checked),
+        num_unreadable=len(checked) - len(infos),
         duration=_spread(info.duration for info in infos),
         short_side=_spread(min(info.height, info.width) for info in infos),
         frame_rate=_spread(info.fps for info in infos),
-        histogram=class_counts((one.example for one in seen), labels),
+        histogram=class_counts((one.example for one in checked), labels),
     )
 
 
@@ -112,54 +120,58 @@ def _spread(numbers: Iterable[float]) -> Spread | None:
     return Spread(values[0], statistics.median(values), values[-1]) if values else None
 
 
-def _beyond_end(readable: Iterable[tuple[Seen, VideoInfo]]) -> Iterator[Finding]:
-    for seen, info in readable:
+def _beyond_end(readable: Iterable[tuple[CheckedExample, VideoInfo]]) -> Iterator[Finding]:
+    for checked, info in readable:
         finish = float(info.timestamps[0]) + info.duration
-        end = seen.example.end
+        end = checked.example.end
         if end is not None and end - finish > END_TOLERANCE:
-            yield seen.finding(f"ends at {end:g} s, its file at {finish:.3f} s")
+            yield checked.finding(f"ends at {end:g} s, but its file at {finish:.3f} s")
 
 
-def _without_usable_flow(all_seen: Sequence[Seen]) -> Iterator[Finding]:
-    """Where some examples have optical flow, all that have none or one that is of no use."""
-    if all(seen.flow is None for seen in all_seen):
+def _without_usable_flow(all_checked: Sequence[CheckedExample]) -> Iterator[Finding]:
+    """If some examples have optical flow, those without usable flow."""
+    if all(checked.flow is None for checked in all_checked):
         return
-    for seen in all_seen:
-        if seen.flow is None and seen.info is not None:
-            yield seen.finding("it has none, unlike others; `scenic-video data flow` computes it")
-        elif seen.flow:
-            yield seen.finding(seen.flow)
+    for checked in all_checked:
+        if checked.flow is None and checked.info is not None:
+            yield checked.finding(
+                "it has none, but others do; `scenic-video data flow` computes it"
+            )
+        elif checked.flow:
+            yield checked.finding(checked.flow)
 
 
-def _shared(all_seen: Iterable[Seen]) -> Iterator[Finding]:
-    """Examples that an earlier split holds too: the same file, content or at least id."""
-    first: dict[tuple[str, str], Seen] = {}
-    for seen in all_seen:
+def _shared(all_checked: Iterable[CheckedExample]) -> Iterator[Finding]:
+    """Examples that are also in an earlier split, by file, content or id."""
+    first: dict[tuple[str, str], CheckedExample] = {}
+    for checked in all_checked:
         keys = {
-            "the file": os.path.realpath(seen.file) if seen.file else "",
-            "the content": seen.content,
-            "the id": seen.example.id,
+            "the file": os.path.realpath(checked.file) if checked.file else "",
+            "the content": checked.content,
+            "the id": checked.example.id,
         }
-        others = {what: first.setdefault((what, key), seen) for what, key in keys.items() if key}
-        shared = [what for what, other in others.items() if other.split != seen.split]
+        others = {what: first.setdefault((what, key), checked) for what, key in keys.items() if key}
+        shared = [what for what, other in others.items() if other.split != checked.split]
         if shared:
             other = others[shared[0]]
-            yield seen.finding(
+            yield checked.finding(
                 f"has {shared[0]} of {other.example.id!r} in the split {other.split!r}"
             )
 
 
-def _contradictory(all_seen: Iterable[Seen], labels: LabelSpace) -> Iterator[Finding]:
-    """Examples of the same part of the same content as one before, under other labels."""
-    first: dict[tuple[str, float, float | None], Seen] = {}
-    for seen in all_seen:
-        if not seen.content or seen.wrong_labels:
+def _contradictory(all_checked: Iterable[CheckedExample], labels: LabelSpace) -> Iterator[Finding]:
+    """Examples with the same part of the same content as an earlier one, but other labels."""
+    first: dict[tuple[str, float, float | None], CheckedExample] = {}
+    for checked in all_checked:
+        if not checked.content or checked.wrong_labels:
             continue
-        earlier = first.setdefault((seen.content, seen.example.start, seen.example.end), seen)
+        earlier = first.setdefault(
+            (checked.content, checked.example.start, checked.example.end), checked
+        )
         for head, names in labels.classes.items():
-            one, other = ([names[i] for i in x.example.labels[head]] for x in (seen, earlier))
+            one, other = ([names[i] for i in x.example.labels[head]] for x in (checked, earlier))
             if sorted(one) != sorted(other):
-                yield seen.finding(
+                yield checked.finding(
                     f"is {_names(one)}, but {earlier.example.id!r} of the same content is "
                     f"{_names(other)}"
                 )

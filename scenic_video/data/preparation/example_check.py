@@ -1,4 +1,4 @@
-"""A look at one example: whether its video, its optical flow and its labels are what they say."""
+"""Checks the video, the optical flow and the labels of one example."""
 
 import dataclasses
 import functools
@@ -15,18 +15,18 @@ from scenic_video.data.sources.agreement import check_labels
 from scenic_video.printable import printable
 
 DEADLINE = 60.0
-"""Seconds after which a file that FFmpeg still ponders counts as unreadable."""
+"""Seconds that FFmpeg may take to open a file before it counts as unreadable."""
 DECODING_DEADLINE = 3600.0
-"""Seconds for a file whose every frame is decoded."""
+"""Seconds to decode every frame of a file."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Seen:
-    """An example after a look at its video; `info` is None where it cannot be read.
+class CheckedExample:
+    """A checked example; `info` is None if its video cannot be read.
 
-    `example` is without its video where that came as bytes, and without labels where those are
-    wrong, which `wrong_labels` then says. `flow` says why its optical flow cannot be used; ""
-    where it can, None where there is none.
+    `example` has no video if it was given as bytes, and no labels if those are wrong, as described
+    by `wrong_labels`. `flow` is the reason why its optical flow cannot be used, "" if it can, None
+    if there is none.
     """
 
     split: str
@@ -47,19 +47,19 @@ class Seen:
         return Finding(split=self.split, id=self.example.id, file=file, what=what)
 
 
-class Look:
-    """Looks at one example after the other, and for damage at each file once."""
+class ExampleChecker:
+    """Checks one example after the other, and each file for damage only once."""
 
     def __init__(self, labels: LabelSpace, *, decode_all: bool):
         self._labels, self._decode_all = labels, decode_all
         self._looked_through: set[str] = set()
 
-    def __call__(self, split: str, example: Example) -> Seen:
+    def __call__(self, split: str, example: Example) -> CheckedExample:
         info, error, content, flow, damage = None, "", "", None, ""
         try:
             info = with_deadline(functools.partial(_inspect, example), DEADLINE)
             damage = self._damage(example)
-        except UnreadableVideo as failure:  # FFmpeg did answer, so it will again
+        except UnreadableVideo as failure:  # FFmpeg did not hang, so the file can be opened again
             error = f"{failure}{' It is encrypted.' if is_encrypted(example.video) else ''}"
         except NoAnswer as failure:
             error = str(failure)
@@ -67,7 +67,7 @@ class Look:
             content = content_of(example.video)
             flow = _trouble_with_flow(example, info)
         wrong_labels = _trouble_with_labels(example, self._labels)
-        return Seen(
+        return CheckedExample(
             split=split,
             example=dataclasses.replace(
                 example,
@@ -83,7 +83,7 @@ class Look:
         )
 
     def _damage(self, example: Example) -> str:
-        """Of a part of a file, only where all is decoded: a film of many parts is long."""
+        """Parts of files are only checked with `decode_all`, since a file of many parts is long."""
         is_part = example.start > 0 or example.end is not None
         file = example.video if isinstance(example.video, str) else example.id
         if file in self._looked_through or (is_part and not self._decode_all):
@@ -98,12 +98,12 @@ class Look:
 def _inspect(example: Example) -> VideoInfo:
     name = None if isinstance(example.video, str) else example.id
     info = inspect(example.video, name=name, start=example.start, end=example.end)
-    ends = info.timestamps[[0, -1]]  # the rest adds up
+    ends = info.timestamps[[0, -1]]  # all of them would take too much memory
     return dataclasses.replace(info, timestamps=ends)
 
 
 def _trouble_with_labels(example: Example, labels: LabelSpace) -> str:
-    """`Seen.wrong_labels`."""
+    """`CheckedExample.wrong_labels`."""
     try:
         check_labels(example, labels)
     except ValueError as failure:
@@ -112,7 +112,7 @@ def _trouble_with_labels(example: Example, labels: LabelSpace) -> str:
 
 
 def _trouble_with_flow(example: Example, info: VideoInfo) -> str | None:
-    """`Seen.flow`."""
+    """`CheckedExample.flow`."""
     if not has_flow(example):
         return None
     try:

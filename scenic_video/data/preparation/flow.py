@@ -1,8 +1,8 @@
-"""Computes the optical flow of videos, and keeps it beside them.
+"""Computes the optical flow of videos and stores it beside them.
 
-By OpenCV's DIS (Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016): of what
-runs on any CPU it is the fastest at its accuracy. Farneback's, the other one OpenCV ships, takes
-longer and smears the edges of what moves.
+It uses OpenCV's DIS (Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016), the
+fastest method for its accuracy that runs on any CPU. Farneback's, also in OpenCV, takes longer and
+blurs motion boundaries.
 """
 
 import functools
@@ -32,12 +32,12 @@ from scenic_video.errors import UserError
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 SHORTEST_SIDE = 12
-"""Pixels, below which DIS computes nothing."""
+"""Pixels; DIS does not run on smaller frames."""
 REMEDY = (
-    "Name another folder by --out=FOLDER, and --config.preprocessing.flow_folder=FOLDER where you "
-    "train."
+    "Choose another folder with --out=FOLDER, and train with "
+    "--config.preprocessing.flow_folder=FOLDER."
 )
-# All of the colours are kept (444): they are numbers.
+# No chroma subsampling (444): the channels are data.
 CODEC = {"preset": "veryfast", "g": "16", "crf": "12", "x264-params": "mbtree=0"}
 
 
@@ -49,14 +49,14 @@ def write_flow(
     preset: str = "medium",
     overwrite: bool = False,
 ) -> bool:
-    """Writes the flow of a whole video, a picture a frame, whose shorter side is `short_side`.
+    """Writes the flow of a whole video at a shorter side of `short_side` pixels.
 
-    The last frame repeats the motion of the one before. `preset` is "ultrafast", "fast" or
-    "medium", from fast to accurate.
+    There is one flow frame per frame; the last repeats the motion of the one before. `preset` is
+    "ultrafast", "fast" or "medium", from fast to accurate.
 
-    A file that was computed of this very video stays, and False is returned; that of a video which
-    has changed since is written anew. A file of other settings, or of unknown origin, is an error,
-    or written anew if `overwrite` is set. Errors: UnreadableVideo; ValueError.
+    If the file was already computed from this video, it is kept and False is returned; if the video
+    has changed since, it is computed again. A file with other settings or of unknown origin is an
+    error, or is replaced with `overwrite`. Errors: UnreadableVideo; ValueError.
     """
     _check_size(short_side)
     destination, settings = Path(destination), {"short_side": short_side, "preset": preset}
@@ -66,7 +66,7 @@ def write_flow(
         metadata = notes.metadata(notes.note(source, settings))
         try:
             with replacing(destination) as scratch:
-                pictures = _pictures(reader, **settings)
+                pictures = _flow_frames(reader, **settings)
                 encode(scratch, reader, pictures, iter(()), CODEC, metadata)
         except FFmpegError as error:
             raise UnreadableVideo(f"{source}: its flow cannot be encoded: {error}.") from error
@@ -76,24 +76,24 @@ def write_flow(
 def _check_size(short_side: int) -> None:
     if short_side < SHORTEST_SIDE:
         raise ConfigError(
-            f"short_side={short_side}: optical flow needs pictures of {SHORTEST_SIDE} pixels or "
-            "more. Take the resize of preprocessing, such as 256."
+            f"short_side={short_side}: optical flow needs at least {SHORTEST_SIDE} pixels. "
+            "Use the value of preprocessing.resize, such as 256."
         )
 
 
 def _is_kept(path: Path, source: str, settings: dict[str, Any], *, overwrite: bool) -> bool:
-    """Whether the file that is there is the wanted one. Errors: ValueError, see `write_flow`."""
+    """Whether the existing file can be kept. Errors: ValueError, see `write_flow`."""
     found, wanted = notes.read_note(path), notes.note(source, settings)
     if overwrite:
         return found == wanted
     if found is None:
         raise UserError(
-            f"{path} does not say how it was computed. To use it as it is, name it in the "
-            "manifest's column flow; to replace it, delete it or call with --overwrite."
+            f"{path} does not state how it was computed. To use it unchanged, name it in the "
+            "manifest's column flow; to replace it, delete it or use --overwrite."
         )
     if others := notes.other_settings(found, settings):
         raise UserError(
-            f"{path} was computed with other settings: {others}. Ask for those, or call with "
+            f"{path} was computed with other settings: {others}. Use those, or run with "
             "--overwrite."
         )
     return found == wanted
@@ -107,13 +107,12 @@ def write_flow_of(
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> list[Result]:
-    """Writes the flow of every video of a dataset beside it, or in `folder`.
+    """Writes the flow of every video of a dataset, beside the video or in `folder`.
 
     `options` are those of `write_flow`.
 
-    Examples that name a flow of their own are left alone, and so are the files that they name.
-    Errors: ValueError for records, ConfigError for a size that is too small or a place that cannot
-    be written to.
+    Examples that name a flow file are skipped, and these files are not changed. Errors: ValueError
+    for records, ConfigError for too small a size or a folder that cannot be written to.
     """
     _require_opencv()
     _check_size(options.get("short_side", SHORTEST_SIDE))
@@ -133,7 +132,9 @@ def _jobs(dataset: Dataset, folder: str | Path | None) -> Sequence[Job]:
     named: set[str] = set()
     for example in itertools.chain(*dataset.splits.values()):
         if isinstance(example.video, bytes):
-            raise UserError(f"{dataset.name!r} lies in records. Compute the flow of its files.")
+            raise UserError(
+                f"{dataset.name!r} is in TFDS records. Compute the flow of the original files."
+            )
         if example.flow is None:
             videos[example.video] = None
         else:
@@ -147,25 +148,27 @@ def _run(options: dict[str, Any], job: Job) -> bool:
     return write_flow(job.source, job.destination, **options)
 
 
-def _pictures(reader: VideoReader, *, short_side: int, preset: str) -> Iterator[av.VideoFrame]:
-    """A picture of motion for every frame, over all of the time that the reader states."""
+def _flow_frames(reader: VideoReader, *, short_side: int, preset: str) -> Iterator[av.VideoFrame]:
+    """A flow frame for every frame, over the whole time that the reader states."""
     listed = round(reader.first_time / reader.time_base)
     first, last = (round(time / float(reader.time_base)) for time in reader.timestamps[[0, -1]])
     start = listed - max(first, 0)  # time 0
     end = listed + last - first
     tick, pixels = start, None
     for tick, motion in _motions(reader, short_side=short_side, preset=preset):
-        if pixels is None and tick > start:  # what comes before it cannot be decoded
-            yield _picture(motion_to_pixels(motion), 0, reader)
+        if pixels is None and tick > start:  # earlier frames cannot be decoded
+            yield _flow_frame(motion_to_pixels(motion), 0, reader)
         pixels = motion_to_pixels(motion)
-        yield _picture(pixels, tick - start, reader)
+        yield _flow_frame(pixels, tick - start, reader)
     if pixels is None:
         raise UnreadableVideo(f"{reader.name}: none of its frames can be decoded.")
     if tick < end:
-        yield _picture(pixels, end - start, reader)
+        yield _flow_frame(pixels, end - start, reader)
 
 
-def _picture(pixels: UInt8[np.ndarray, "h w 3"], tick: int, reader: VideoReader) -> av.VideoFrame:
+def _flow_frame(
+    pixels: UInt8[np.ndarray, "h w 3"], tick: int, reader: VideoReader
+) -> av.VideoFrame:
     picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv444p")
     picture.pts, picture.time_base = tick, reader.time_base
     return picture
@@ -174,7 +177,7 @@ def _picture(pixels: UInt8[np.ndarray, "h w 3"], tick: int, reader: VideoReader)
 def _motions(
     reader: VideoReader, *, short_side: int, preset: str
 ) -> Iterator[tuple[int, Float32[np.ndarray, "h w 2"]]]:
-    """The time of every frame in ticks, and its motion to the next one, in pixels."""
+    """The time of each frame in ticks, and its motion to the next frame in pixels."""
     cv2 = _require_opencv()
     estimator = cv2.DISOpticalFlow_create(getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}"))
     frames = _grey(reader, short_side)
@@ -187,7 +190,7 @@ def _motions(
             except cv2.error as error:
                 size = f"{now.shape[1]}x{now.shape[0]}"
                 raise UnreadableVideo(
-                    f"{reader.name}: OpenCV computes no flow of {size} pixels: {error.err}."
+                    f"{reader.name}: OpenCV cannot compute flow for {size} pixels: {error.err}."
                 ) from error
         elif motion is None:
             motion = np.zeros((*now.shape, 2), np.float32)
@@ -196,7 +199,7 @@ def _motions(
 
 
 def _grey(reader: VideoReader, short_side: int) -> Iterator[tuple[int, UInt8[np.ndarray, "h w"]]]:
-    """The frames' times in ticks, and their brightness."""
+    """The times of the frames in ticks, and their luma."""
 
     def whole(height: int, width: int) -> sampling.Crop:
         size = stored_size(height, width, short_side=short_side)
@@ -213,6 +216,6 @@ def _require_opencv() -> Any:
         import cv2
     except ImportError as error:
         raise ConfigError(
-            "Optical flow is computed by OpenCV, which is not installed: pip install -e '.[flow]'"
+            "Computing optical flow needs OpenCV, which is not installed: pip install -e '.[flow]'"
         ) from error
     return cv2

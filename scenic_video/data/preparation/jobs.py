@@ -1,4 +1,4 @@
-"""Work on many files, side by side: what is there is kept, and what fails stops nothing else."""
+"""Processes many files in parallel: existing ones are kept, and a failure stops no others."""
 
 import dataclasses
 import functools
@@ -12,7 +12,7 @@ from av.error import FFmpegError
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A file, or its part from `start` to `end` seconds, and the file that it is to become."""
+    """A source file, or its part from `start` to `end` seconds, and the file to write."""
 
     source: str
     destination: str
@@ -22,7 +22,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """How a job ended: written, skipped because its file was there, or failed, and then why."""
+    """How a job ended: written, skipped because its file existed, or failed with an error."""
 
     job: Job
     was_written: bool
@@ -32,16 +32,16 @@ class Result:
 def work(
     function: Callable[[Job], bool], jobs: Iterable[Job], *, num_workers: int | None = None
 ) -> Iterator[Result]:
-    """Results as jobs end, in any order; `function` says whether it wrote the job's file.
+    """Results as jobs end, in any order; `function` returns whether it wrote the job's file.
 
-    `num_workers` processes (None: one a core; 0: this process alone) work side by side. A job that
-    fails stops no other. A second call goes on where the first was interrupted.
+    `num_workers` processes run in parallel (None: one per core; 0: this process only). A failed job
+    does not stop others. After an interruption, a second call continues.
     """
     run = functools.partial(_run, function)
     if num_workers == 0:
         yield from map(run, jobs)
         return
-    # Spawned: a fork of a process that holds JAX's threads may hang.
+    # Spawned, since a fork of a process with JAX's threads may hang.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(num_workers or os.cpu_count(), mp_context=context)
     try:

@@ -1,4 +1,4 @@
-"""Writes a dataset as TFDS records that keep the encoded videos byte for byte."""
+"""Writes a dataset as TFDS records with the encoded videos, byte for byte."""
 
 import contextlib
 import io
@@ -29,11 +29,11 @@ def build_tfds(
 ) -> Path:
     """Writes all splits of `dataset` to `directory`, which must not exist yet or be empty.
 
-    `datasets.tfds(directory)` reads it, and so does `tfds.builder_from_directory(directory)
-    .as_data_source()` without our code. Labels, class names, `flip_safe` and fingerprint travel
-    along. `num_shards` is the number of files a split (None: TFDS decides by size). `progress` is
-    called with the number of examples written and their total. The records appear in `directory`
-    when all are written; until then they lie in `<directory>.incomplete`.
+    `datasets.tfds(directory)` reads it, as does `tfds.builder_from_directory(directory)
+    .as_data_source()` without this package. Labels, class names, `flip_safe` and fingerprint are
+    kept. `num_shards` is the number of files per split (None: TFDS decides by size). `progress` is
+    called with the numbers of written and of all examples. Until all records are written, they are
+    in `<directory>.incomplete`.
     """
     directory = Path(directory).expanduser()
     scratch = directory.with_name(directory.name + ".incomplete")
@@ -56,11 +56,11 @@ def build_tfds(
 
 
 class _Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """TFDS' side of it: which features there are, and an iterator of records a split."""
+    """The TFDS builder: its features, and an iterator of records per split."""
 
     VERSION = tfds.core.Version(VERSION)
-    # There is nothing to download. TFDS would look next to our code for checksums, by means of
-    # a package that it does not ask to be installed.
+    # There is nothing to download. TFDS would look for checksums next to this file, with a package
+    # that is not among its dependencies.
     url_infos = {}
 
     def __init__(self, name: str, dataset: Dataset, data_dir: Path, written: Callable[[], None]):
@@ -100,7 +100,7 @@ def _features(labels: LabelSpace) -> tfds.features.FeaturesDict:
         {
             "video": tfds.features.Tensor(shape=(), dtype=np.bytes_),
             "video_id": tfds.features.Text(),
-            # Text, for TFDS stores numbers of 64 bits as 32.
+            # Text, since TFDS stores 64-bit numbers as 32-bit ones.
             "start": tfds.features.Text(doc="seconds"),
             "end": tfds.features.Text(doc="seconds; empty: the end of the file"),
             **{
@@ -136,7 +136,7 @@ def _count(total: int, progress: Callable[[int, int], None] | None) -> Callable[
 
 @contextlib.contextmanager
 def _quiet_tfds() -> Iterator[None]:
-    """Keeps TFDS' own progress bars and announcements off the terminal."""
+    """Turns off the progress bars and messages of TFDS."""
     tfds.disable_progress_bar()
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -149,22 +149,24 @@ def _check_free(directory: Path, scratch: Path) -> None:
     if scratch.exists():
         raise UserError(
             f"{scratch} is left over from a build that was interrupted or is still running. "
-            "Delete it if none is."
+            "Delete it if none is running."
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UserError(f"{directory} exists already. Delete it or choose another directory.")
+        raise UserError(f"{directory} already exists. Delete it or choose another directory.")
 
 
 def _check_names(name: str, labels: LabelSpace) -> None:
-    """TFDS makes file names of head names, and lines of class names."""
+    """TFDS uses names of heads as file names, and stores one class name per line."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise UserError(f"{name!r} is no TFDS name; use lower-case letters, digits and '_'.")
+        raise UserError(f"{name!r} is not a TFDS name; use lower-case letters, digits and '_'.")
     for head, classes in labels.classes.items():
         if not re.fullmatch(r"\w[\w.-]*", head) or head in ("video", "video_id", "start", "end"):
-            raise UserError(f"The head {head!r} cannot be written; rename it (`heads`).")
+            raise UserError(f"The head {head!r} cannot be stored by TFDS; rename it with `heads`.")
         wrong = [label for label in classes if label != label.strip() or "\n" in label]
         if wrong:
-            raise UserError(f"The class {wrong[0]!r} of {head!r} cannot be written.")
+            raise UserError(
+                f"The class {wrong[0]!r} of {head!r} cannot be stored by TFDS; rename it."
+            )
 
 
 def _check_shards(dataset: Dataset, num_shards: int | None) -> None:
@@ -172,16 +174,16 @@ def _check_shards(dataset: Dataset, num_shards: int | None) -> None:
     for split, examples in dataset.splits.items():
         if not examples or not 1 <= wanted <= len(examples):
             raise UserError(
-                f"The split {split!r} has {len(examples)} examples and every shard holds at least "
-                f"one: {wanted} shards cannot be."
+                f"{wanted} shards are not possible: the split {split!r} has {len(examples)} "
+                "examples, and every shard needs at least one."
             )
 
 
 def _check_sources(dataset: Dataset) -> None:
-    """All files exist, and few are cut into many clips, each of which would store it whole."""
+    """Errors: ValueError if files are missing, or if each is cut into many clips on average."""
     for split, examples in dataset.splits.items():
         if not isinstance(examples, tuple | list):
-            continue  # records already: the bytes are at hand
+            continue  # already records, which hold the bytes
         paths = [example.video for example in examples if isinstance(example.video, str)]
         files = list(dict.fromkeys(paths))
         missing = [path for path in files if not os.path.isfile(path)]

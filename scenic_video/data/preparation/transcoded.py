@@ -1,4 +1,4 @@
-"""A dataset's transcoded copy: where its files go, and the manifests that name them."""
+"""Transcodes a dataset: writes its files and the manifests that name them."""
 
 import dataclasses
 import hashlib
@@ -24,7 +24,7 @@ SETTINGS_FILE = "transcoded.json"
 
 @dataclasses.dataclass(frozen=True)
 class Copy:
-    """How a copy went: `failed` videos are left out of it, `num_kept` were there before."""
+    """The result: `failed` videos are left out of the copy, `num_kept` existed before."""
 
     num_written: int
     num_kept: int
@@ -39,12 +39,12 @@ def transcode_dataset(
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
 ) -> Copy:
-    """Writes directory/<split>/<id>.mp4 for every example, and what `open_dataset` reads it by.
+    """Writes directory/<split>/<id>.mp4 for every example, and manifests for `open_dataset`.
 
-    An example with a start or an end becomes a file of its own, cut there. `options` are those of
-    `transcode`. Files that exist are kept, so an interrupted call can be repeated. `progress` is
-    called with the number of files that are done and their total. Raises ValueError if the
-    directory holds anything else, or if no video of some split can be read.
+    An example with a start or an end becomes a file of its own. `options` are those of `transcode`.
+    Existing files are kept, so an interrupted call can be repeated. `progress` is called with the
+    numbers of finished and of all files. Errors: ValueError if the directory contains anything
+    else, or if no video of a split can be read.
     """
     directory = directory.expanduser().absolute()
     jobs = {
@@ -74,7 +74,7 @@ def transcode_dataset(
 def _copies(
     dataset: Dataset, split: str, jobs: Sequence[Job], failed: Mapping[Job, Result]
 ) -> list[Example]:
-    """The examples of a split as they lie in their new files."""
+    """The examples of a split, in their new files."""
     copies = [
         dataclasses.replace(example, video=job.destination, start=0.0, end=None, flow=None)
         for example, job in zip(dataset.splits[split], jobs, strict=True)
@@ -89,15 +89,15 @@ def _copies(
 def _job(example: Example, folder: Path) -> Job:
     if isinstance(example.video, bytes):
         raise UserError(
-            f"{example.id!r} lies in records, and only files are transcoded. Transcode what the "
-            "records were built from, and build them again."
+            f"{example.id!r} is in TFDS records, but only files can be transcoded. Transcode the "
+            "files that the records were built from, and build them again."
         )
     destination = folder / _file_name(example.id)
     return Job(example.video, str(destination), start=example.start, end=example.end)
 
 
 def _file_name(identity: str) -> str:
-    """The id where it can be a file's name; else what of it can, and a hash to tell it apart."""
+    """The id if it is a valid file name; else its valid characters and a hash."""
     parts = [part for part in re.sub(r"[^\w./ -]", "_", identity).split("/") if part.strip(".")]
     name = "/".join(parts)
     is_short = all(len(os.fsencode(part)) <= LONGEST for part in parts)
@@ -112,7 +112,7 @@ def _file_name(identity: str) -> str:
 def _write_manifests(
     dataset: Dataset, copies: Mapping[str, Sequence[Example]], directory: Path
 ) -> None:
-    """Writes a manifest a split, and how `open_dataset` is to read them."""
+    """Writes one manifest per split, and the fields with which `open_dataset` reads them."""
     for split, examples in copies.items():
         write_manifest(directory / f"{split}.csv", examples, dataset.labels)
     fields = {

@@ -1,4 +1,4 @@
-"""Makes videos cheap to read: small pictures, close keyframes, no filter that decoding pays for."""
+"""Makes videos cheap to read: small frames, frequent keyframes, no costly decoding filters."""
 
 import functools
 import heapq
@@ -42,26 +42,26 @@ def transcode(
 ) -> bool:
     """Writes a video, or its part from `start` to `end` seconds, as H.264 and AAC in mp4.
 
-    The shorter side becomes `short_side` pixels unless it is shorter already; every `gop`-th
-    frame is a keyframe; `crf` and `preset` are x264's quality (lower is better) and effort. Every
-    frame keeps its time, exactly, counted from the first one, and is turned upright. Audio becomes
-    mono at `audio_rate` Hz and keeps in step; None leaves it out.
+    The shorter side becomes `short_side` pixels unless it is already shorter; every `gop`-th frame
+    is a keyframe; `crf` and `preset` are x264's quality (lower is better) and effort. Frames keep
+    their exact times relative to the first one, and are rotated upright. Audio becomes mono at
+    `audio_rate` Hz, in sync with the frames; None leaves it out.
 
-    A file that exists stays, and False is returned, unless `overwrite` is set. No file is ever
-    left half written. Errors: UnreadableVideo.
+    An existing file is kept and False is returned, unless `overwrite` is set. Files are never left
+    half written. Errors: UnreadableVideo.
     """
     destination = Path(destination)
     if destination.exists() and not overwrite:
         return False
     destination.parent.mkdir(parents=True, exist_ok=True)
-    # Without mbtree, which together with B-frames gives other bytes from run to run.
+    # Without mbtree, whose output with B-frames differs from run to run.
     options = {"preset": preset, "tune": "fastdecode", "g": str(gop), "crf": str(crf)}
     options |= {"x264-params": "mbtree=0"}
     name = f"video of {destination}" if isinstance(source, bytes) else os.fspath(source)
     with VideoReader(source, name=name, start=start, end=end) as reader:
         try:
             with replacing(destination) as scratch:
-                pictures = _pictures(reader, short_side)
+                pictures = _stored_frames(reader, short_side)
                 audio = _audio(source, reader, audio_rate) if audio_rate else iter(())
                 encode(scratch, reader, pictures, audio, options)
         except FFmpegError as error:
@@ -72,7 +72,7 @@ def transcode(
 def transcode_many(
     jobs: Iterable[Job], *, num_workers: int | None = None, **options: Any
 ) -> Iterator[Result]:
-    """Transcodes many files, as `work` does; `options` are those of `transcode`."""
+    """Transcodes many files with `work`; `options` are those of `transcode`."""
     yield from work(functools.partial(_run, options=options), jobs, num_workers=num_workers)
 
 
@@ -88,9 +88,9 @@ def encode(
     options: dict[str, str],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes mp4 of H.264, by x264's `options`, and AAC; frames have the times of `reader`'s.
+    """Writes an mp4 with H.264, encoded with x264's `options`, and AAC; frames keep their times.
 
-    `metadata` are tags of the file: those that mp4 knows, such as "comment".
+    `metadata` are tags of the file that mp4 supports, such as "comment".
     """
     first_picture, first_audio = next(pictures), next(audio, None)
     tracks: list[Iterable[av.VideoFrame | av.AudioFrame]] = [
@@ -116,14 +116,14 @@ def _add_video(
     output: OutputContainer, reader: VideoReader, picture: av.VideoFrame, options: dict[str, str]
 ) -> VideoStream:
     duration = reader.finish - float(reader.timestamps[0])
-    # The rate steers how x264 spends bits; when frames are shown is said by the time base.
+    # The rate guides the bit allocation of x264; times are in units of the time base.
     rate = Fraction(len(reader.timestamps) / duration).limit_denominator(1001)
     video = output.add_stream("libx264", rate=rate, options=options)
     video.width, video.height, video.pix_fmt = picture.width, picture.height, picture.format.name
     video.time_base = video.codec_context.time_base = reader.time_base
     video.codec_context.colorspace = picture.colorspace
     video.codec_context.color_range = picture.color_range
-    video.codec_context.thread_count = 1  # many files are encoded side by side
+    video.codec_context.thread_count = 1  # many files are encoded in parallel
     return video
 
 
@@ -133,8 +133,8 @@ def _add_audio(output: OutputContainer, audio: av.AudioFrame) -> AudioStream:
     return audio_stream
 
 
-def _pictures(reader: VideoReader, short_side: int) -> Iterator[av.VideoFrame]:
-    """Frames as they are to be stored; the first one's time is 0."""
+def _stored_frames(reader: VideoReader, short_side: int) -> Iterator[av.VideoFrame]:
+    """The frames to store; the first one has the time 0."""
     graphs: dict[tuple, Graph] = {}
     first = size = None
     for tick, frame in reader.frames():
@@ -152,7 +152,7 @@ def _pictures(reader: VideoReader, short_side: int) -> Iterator[av.VideoFrame]:
 
 
 def stored_size(height: int, width: int, *, short_side: int) -> tuple[int, int]:
-    """(height, width), both even, of a picture whose shorter side is at most `short_side`."""
+    """(height, width), both even, with a shorter side of at most `short_side`."""
     scale = min(1.0, short_side / min(height, width))
     return max(2, round(height * scale / 2) * 2), max(2, round(width * scale / 2) * 2)
 

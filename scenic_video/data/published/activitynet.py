@@ -24,14 +24,14 @@ def activitynet(
     missing: str = "raise",
     name: str = "activitynet",
 ) -> Dataset:
-    """Segments by activity_net.v1-3.min.json: {"database": {id: {"subset", "annotations"}}}.
+    """Segments in activity_net.v1-3.min.json: {"database": {id: {"subset", "annotations"}}}.
 
-    An example is one annotated segment. `splits` says which subset is which split, by default
+    An example is one annotated segment. `splits` maps splits to subsets, by default
     {"train": "training", "validation": "validation"}; the subset "testing" has no annotations.
     """
     database = read_json(annotations, dict).get("database")
     if not isinstance(database, dict):
-        raise UserError(f"{annotations} has no 'database' with a video an entry.")
+        raise UserError(f"{annotations} has no 'database' with an entry per video.")
     videos = VideoFiles(root)
     subsets = splits or {"train": "training", "validation": "validation"}
     rows = {

@@ -1,4 +1,4 @@
-"""What readers of published annotations share: cells, lines, names of files, rows."""
+"""Shared by the readers of published annotations: cells, lines, file names, rows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,8 @@ def table_rows(
     *,
     columns: Sequence[str] = (),
 ) -> dict[str, list[Row]]:
-    """`row(split, record)` of every record of a table a split; `columns` as in `read_records`."""
+    """`row(split, record)` for each record of one table per split; `columns` as in
+    `read_records`."""
     return {
         split: [row(split, record) for record in read_records(Path(path), columns=columns)]
         for split, path in splits.items()
@@ -23,7 +24,7 @@ def table_rows(
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """The lines of a text file that are not empty, stripped."""
+    """The non-empty lines of a text file, stripped."""
     path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f"There is no file {path}.")
@@ -31,7 +32,7 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def cell(record: Record, column: str) -> str:
-    """What a record has in `column`. Errors: ValueError where the table has none of that name."""
+    """The cell of a record in `column`. Errors: ValueError if the table lacks the column."""
     if column not in record.cells:
         raise UserError(
             f"{record.place}: there is no column {column!r}, only {', '.join(record.cells)}."
@@ -40,18 +41,18 @@ def cell(record: Record, column: str) -> str:
 
 
 def number(record: Record, column: str) -> float:
-    """A cell as a number. Errors: ValueError where it is none."""
+    """A cell as a number. Errors: ValueError if it is not one."""
     text = cell(record, column)
     try:
         return float(text)
     except ValueError:
-        raise UserError(f"{record.place}, column {column!r}: {text!r} is no number.") from None
+        raise UserError(f"{record.place}, column {column!r}: {text!r} is not a number.") from None
 
 
 def stems(names: Sequence[str], **fields: Any) -> Iterator[str]:
     """`names`, such as "{label}/{id}", with their fields filled in.
 
-    Errors: ValueError where a name asks for a field that there is not.
+    Errors: ValueError if a name has an unknown field.
     """
     for pattern in names:
         try:

@@ -1,4 +1,4 @@
-"""AudioSet (Gemmeke et al. 2017): ten seconds of a video, and what is heard in them."""
+"""AudioSet (Gemmeke et al. 2017): ten-second segments of videos, and their audio events."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,11 +31,11 @@ def audioset(
     missing: str = "raise",
     name: str = "audioset",
 ) -> Dataset:
-    """Segments by balanced_train_segments.csv, eval_segments.csv and the like, one file a split.
+    """Segments in balanced_train_segments.csv, eval_segments.csv etc., one file per split.
 
-    Multi-label; `labels` is class_labels_indices.csv (index, mid, display_name), whose order is
-    that of the 527 classes. `root` holds files with the ten seconds alone; `trimmed=False` says
-    that they are the whole videos, out of which the seconds are cut.
+    Multi-label; `labels` is class_labels_indices.csv (index, mid, display_name), in the order of
+    the 527 classes. `root` holds files of ten seconds, or with `trimmed=False` whole videos, of
+    which only these seconds are read.
     """
     names, ids = _classes(Path(labels))
     videos = VideoFiles(root)
@@ -48,7 +48,7 @@ def audioset(
         mids = [mid.strip() for mid in cell(record, "positive_labels").split(",")]
         unknown = [mid for mid in mids if mid not in ids]
         if unknown:
-            raise UserError(f"{record.place}: {unknown[0]!r} is no class of {labels}.")
+            raise UserError(f"{record.place}: {unknown[0]!r} is not a class of {labels}.")
         return Row(
             id=f"{id}_{int(start):06d}",
             path=videos.find(split, stems(files, id=id, **fields)),

@@ -23,15 +23,15 @@ def avid(
     missing: str = "raise",
     name: str = "avid",
 ) -> Dataset:
-    """Videos by avid_train.json and avid_val.json, each {"yrpxojhg.mp4": "playing harmonica", ...}.
+    """Videos in avid_train.json and avid_val.json, each {"yrpxojhg.mp4": "playing harmonica", ...}.
 
-    Classes are the sorted labels of all splits, "none" among them, unless `classes` gives them.
+    Classes are the sorted labels of all splits, including "none", unless `classes` gives them.
     """
     videos = VideoFiles(root)
 
     def row(split: str, path: str, file: str, label: object) -> Row:
         if not isinstance(label, str):
-            raise UserError(f"{path}: the label of {file!r} is no class name but {label!r}.")
+            raise UserError(f"{path}: the label of {file!r} is {label!r}, not a class name.")
         found = videos.find(split, stems(files, file=str(Path(file).with_suffix(""))))
         return whole_file(file, found, {"label": (label,)}, f"{path}, {file!r}")
 

@@ -1,4 +1,4 @@
-"""Charades (Sigurdsson et al. 2016): half a minute at home, with several actions."""
+"""Charades (Sigurdsson et al. 2016): videos of half a minute at home, with several actions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,10 +27,10 @@ def charades(
     missing: str = "raise",
     name: str = "charades",
 ) -> Dataset:
-    """Videos by Charades_v1_train.csv and Charades_v1_test.csv, one file a split.
+    """Videos in Charades_v1_train.csv and Charades_v1_test.csv, one file per split.
 
     Columns: id, actions ("c092 11.90 21.20;c147 0.00 12.60", or nothing). An example is a whole
-    video, with every action that happens in it: multi-label. `classes` is Charades_v1_classes.txt,
+    video with all its actions: multi-label. `classes` is Charades_v1_classes.txt,
     with lines "c000 Holding some clothes".
     """
     names = _classes(classes)
@@ -41,7 +41,7 @@ def charades(
         codes = [action.split()[0] for action in actions.split(";") if action.strip()]
         unknown = [code for code in codes if code not in names]
         if unknown:
-            raise UserError(f"{record.place}: {unknown[0]!r} is no class of {classes}.")
+            raise UserError(f"{record.place}: {unknown[0]!r} is not a class of {classes}.")
         labels = tuple(dict.fromkeys(names[code] for code in codes))
         path = videos.find(split, stems(files, id=id))
         return whole_file(id, path, {"action": labels}, record.place)

@@ -1,4 +1,4 @@
-"""EPIC-Kitchens-100 (Damen et al. 2022): segments of long videos, with a noun and a verb."""
+"""EPIC-Kitchens-100 (Damen et al. 2022): segments of long videos, with a noun and a verb each."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,12 +30,12 @@ def epic_kitchens(
     missing: str = "raise",
     name: str = "epic_kitchens_100",
 ) -> Dataset:
-    """Segments by EPIC_100_train.csv and EPIC_100_validation.csv, one file a split.
+    """Segments in EPIC_100_train.csv and EPIC_100_validation.csv, one file per split.
 
     Columns: narration_id, participant_id, video_id, start_timestamp, stop_timestamp (HH:MM:SS.ss),
     verb_class, noun_class. `root` holds the long videos. `noun_classes` and `verb_classes` are
     EPIC_100_noun_classes_v2.csv and EPIC_100_verb_classes.csv (columns id and key); without them
-    classes are called by their numbers.
+    classes are named by their numbers.
     """
     videos = VideoFiles(root)
     tables = {"noun": noun_classes, "verb": verb_classes}

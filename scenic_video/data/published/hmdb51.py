@@ -1,4 +1,4 @@
-"""HMDB51 (Kuehne et al. 2011), by its own lists, one a class and fold."""
+"""HMDB51 (Kuehne et al. 2011), from its own lists, one per class and fold."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from scenic_video.errors import UserError
 from scenic_video.field_types import PositiveInt
 
 SPLITS = {"0": None, "1": "train", "2": "test"}
-"""What the number behind a video says of it; 0 is for videos of neither."""
+"""The meaning of the number after a video; 0 is for unused videos."""
 
 
 def hmdb51(
@@ -25,15 +25,15 @@ def hmdb51(
     missing: str = "raise",
     name: str = "hmdb51",
 ) -> Dataset:
-    """Videos by the lists <class>_test_split<fold>.txt in the folder `annotations`.
+    """Videos in the lists <class>_test_split<fold>.txt in the folder `annotations`.
 
-    Lines are "video.avi 1" for training, 2 for tests, and 0 for neither. Classes are sorted by
+    Lines are "video.avi 1" for training, 2 for testing, and 0 for neither. Classes are sorted by
     name.
     """
     folder, ending = Path(annotations).expanduser(), f"_test_split{fold}.txt"
     lists = sorted(folder.glob(f"*{ending}"))
     if not lists:
-        raise UserError(f"{folder} holds no lists of fold {fold}, called <class>{ending}.")
+        raise UserError(f"{folder} has no lists of fold {fold}; they are called <class>{ending}.")
     videos = VideoFiles(root)
     rows: dict[str, list[Row]] = {"train": [], "test": []}
     for path in lists:

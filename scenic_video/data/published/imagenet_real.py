@@ -1,4 +1,4 @@
-"""The validation set of ImageNet with the reassessed labels (Beyer et al. 2020, "ReaL")."""
+"""The validation set of ImageNet with reassessed labels (Beyer et al. 2020, "ReaL")."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,13 +24,12 @@ def imagenet_real(
     missing: str = "raise",
     name: str = "imagenet_real",
 ) -> Dataset:
-    """Pictures by real.json: a list of class ids for each picture, in the order of their numbers.
+    """Images in real.json, a list of class ids for each image, in the order of their numbers.
 
-    Any of the ids is a right answer, which is how a model of one label is evaluated on multi-label
-    data. A picture without one is left out, as in the paper. `root` holds the pictures, side by
-    side or in a folder a class. `classes` must be the names that the model was trained on, or the
-    folder of its training classes, whose sorted names they then are; None calls classes by their
-    numbers.
+    Any of the ids counts as correct, as for any single-label model that is evaluated on multi-label
+    data. Images without a label are left out, as in the paper. `root` holds the images, in one
+    folder or one per class. `classes` must be the names that the model was trained on, or the
+    folder of its training classes, whose names are sorted; None names classes by their numbers.
     """
     pictures = VideoFiles(root, suffixes=IMAGE_SUFFIXES)
     folders = ["", *_folders(Path(root).expanduser())]

@@ -1,4 +1,4 @@
-"""Kinetics 400, 600 and 700 (Kay et al. 2017, and its successors)."""
+"""Kinetics 400, 600 and 700 (Kay et al. 2017, and successors)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,12 +32,12 @@ def kinetics(
     missing: str = "raise",
     name: str = "kinetics",
 ) -> Dataset:
-    """Clips by the CSV files of Kinetics, {"train": "train.csv", "test": "validate.csv"}.
+    """Clips in the CSV files of Kinetics, {"train": "train.csv", "test": "validate.csv"}.
 
     Columns: label, youtube_id, time_start, time_end (seconds). `root` holds the trimmed clips;
-    `files` are their names without suffix, tried in turn, where {folder} is the label with
-    underscores for spaces. The head is "label", its classes the sorted labels of all splits unless
-    `classes` gives them.
+    `files` lists the names to try, without suffix, where {folder} is the label with underscores for
+    spaces. The head is "label"; its classes are the sorted labels of all splits unless `classes`
+    gives them.
     """
     videos = VideoFiles(root)
 

@@ -15,7 +15,7 @@ from scenic_video.field_types import PositiveInt
 HEAD = "label"
 SEPARATORS = ("::", ",", " ")
 NO_LABEL = -1
-"""VideoMAE writes "path 0 -1", from frame 0 to the end, where there is no label."""
+"""VideoMAE writes "path 0 -1", from frame 0 to the end, for unlabelled videos."""
 
 
 def video_lists(
@@ -30,12 +30,12 @@ def video_lists(
     missing: str = "raise",
     name: str | None = None,
 ) -> Dataset:
-    """The dataset of one list a split, {"train": "train.csv", ...}, with a video a line.
+    """The dataset of one list per split, {"train": "train.csv", ...}, with a video per line.
 
-    A line is "path label" with a class id, or "path label label ..." where `multilabel`, or
-    "path 0 -1" where nothing is labelled. `separator` is "::", "," or " " (any white space); None
-    takes the first of them that splits the first line. Relative paths start at `root`, else at the
-    list. Ids run up to the highest label, or there are `num_classes`; `classes` names them.
+    A line is "path label" with a class id, "path label label ..." if `multilabel`, or "path 0 -1"
+    if nothing is labelled. `separator` is "::", "," or " " (any white space); None uses the first
+    of them that splits the first line. Paths are relative to `root`, else to the list. There are
+    `num_classes` ids, by default up to the highest label; `classes` names them.
     """
     rows = {split: _rows(Path(path), root, separator, multilabel) for split, path in splits.items()}
     if not rows:
@@ -53,7 +53,7 @@ def video_lists(
 
 
 def _numbers(rows: Mapping[str, Sequence[Row]], num_classes: int | None) -> list[str] | None:
-    """The ids as names; None where nothing is labelled."""
+    """The ids as names; None if nothing is labelled."""
     ids = [int(x) for split in rows.values() for row in split for x in row.labels.get(HEAD, ())]
     if not ids:
         return None
@@ -74,12 +74,14 @@ def _rows(path: Path, root: str | None, separator: str | None, multilabel: bool)
     rows = [_row(f"{path}, line {n}", line, pattern, folder, multilabel) for n, line in numbered]
     for row in rows:
         if set(row.labels) != set(rows[0].labels):
-            raise UserError(f"{row.place}: some lines of this list have labels, others none.")
+            raise UserError(
+                f"{row.place}: some lines of this list have labels, others do not. Split the list."
+            )
     return rows
 
 
 def _pattern(line: str, separator: str | None) -> re.Pattern[str]:
-    """Takes a line apart: its path, which may hold separators itself, and numbers behind it."""
+    """Matches a line: a path, which may contain separators, and the numbers after it."""
     if separator is not None and separator not in SEPARATORS:
         raise UserError(f"separator must be one of {SEPARATORS}, or None; got {separator!r}.")
     found = [separator] if separator else SEPARATORS
@@ -95,7 +97,7 @@ def _row(place: str, line: str, pattern: re.Pattern[str], root: Path, multilabel
     if found is None:
         raise UserError(
             f"{place}: wanted the path of a video and its class id, got {line!r}. UCF101 and "
-            "HMDB51 have readers of their own, ucf101:ucf101 and hmdb51:hmdb51."
+            "HMDB51 have their own readers, ucf101:ucf101 and hmdb51:hmdb51."
         )
     path = found["path"].strip()
     numbers = [int(number) for number in re.findall(r"-?\d+", found["numbers"])]
@@ -121,6 +123,6 @@ def _refuse_frames(place: str, line: str, path: str, numbers: Sequence[int]) -> 
     if len(numbers) > 1 and Path(path).suffix.lower() not in VIDEO_SUFFIXES:
         raise UserError(
             f"{place}: {line!r} names a folder of frames (folder, number of frames, label). Only "
-            "videos are read: make one of each folder, as in `ffmpeg -i folder/img_%05d.jpg "
+            "videos are read: make a video of each folder, as in `ffmpeg -i folder/img_%05d.jpg "
             "folder.mp4`, and list those."
         )

@@ -30,9 +30,9 @@ def moments_in_time(
     missing: str = "raise",
     name: str = "moments_in_time",
 ) -> Dataset:
-    """Clips by trainingSet.csv and validationSet.csv: lines "class/file.mp4,class,..." each.
+    """Clips in trainingSet.csv and validationSet.csv, with lines "class/file.mp4,class,...".
 
-    `root` is a folder a split: {"train": "Moments_in_Time_Raw/training", "test":
+    `root` has a folder per split: {"train": "Moments_in_Time_Raw/training", "test":
     "Moments_in_Time_Raw/validation"}. `categories` is moments_categories.txt, lines "class,id";
     without it the classes are the sorted labels.
     """

@@ -21,11 +21,11 @@ def something_something(
     missing: str = "raise",
     name: str = "something_something_v2",
 ) -> Dataset:
-    """Clips by the JSON files of the data set, {"train": "train.json", "test": "validation.json"}.
+    """Clips in the JSON files of the data set, {"train": "train.json", "test": "validation.json"}.
 
     `labels` is labels.json, {class: id}. An entry's class is its template without the brackets,
-    "Holding [something]" -> "Holding something". A mirrored clip may have another label ("from
-    left to right"), so that flip_safe is False.
+    "Holding [something]" -> "Holding something". A flipped clip may have another label ("from left
+    to right"), so flip_safe is False.
     """
     ids = read_json(labels, dict)
     classes = sorted(ids, key=lambda label: int(ids[label]))

@@ -1,4 +1,4 @@
-"""UCF101 (Soomro et al. 2012), by its own lists of train and test videos."""
+"""UCF101 (Soomro et al. 2012), from its own lists of train and test videos."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,11 +21,11 @@ def ucf101(
     missing: str = "raise",
     name: str = "ucf101",
 ) -> Dataset:
-    """Videos by {"train": "trainlist01.txt", "test": "testlist01.txt"}.
+    """Videos in {"train": "trainlist01.txt", "test": "testlist01.txt"}.
 
-    Lines are "class/video.avi id" in lists for training and "class/video.avi" in those for tests;
-    the folder is the class. `classes` is classInd.txt, lines "id class" with ids from 1, which the
-    ids of the lists are compared with; those of the dataset begin at 0.
+    Lines are "class/video.avi id" in training lists and "class/video.avi" in test lists; the folder
+    is the class. `classes` is classInd.txt, with lines "id class" and ids from 1. The ids in the
+    lists are checked against it; ids of the dataset start at 0.
     """
     videos, names = VideoFiles(root), _classes(classes)
     rows = {

@@ -1,4 +1,4 @@
-"""VGGSound (Chen et al. 2020): ten seconds of a video, and the one thing that sounds in them."""
+"""VGGSound (Chen et al. 2020): ten-second clips with one audio event each."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +24,9 @@ def vggsound(
     missing: str = "raise",
     name: str = "vggsound",
 ) -> Dataset:
-    """Clips by vggsound.csv, whose lines are "id,start,label,split" without a header.
+    """Clips in vggsound.csv, with lines "id,start,label,split" and no header.
 
-    It holds all splits ("train" and "test"). `root` holds the trimmed clips. The 309 classes are
+    It contains all splits ("train" and "test"). `root` holds the trimmed clips. The 309 classes are
     the sorted labels unless `classes` gives them.
     """
     videos = VideoFiles(root)

@@ -138,7 +138,7 @@ def test_times_outside_of_the_file_are_found(videos, tmp_path):
     report = check_files(
         tmp_path, ["a.mp4,0,0.5,x", "a.mp4,0.2,0.9,x", "a.mp4,0.2,3,x", "a.mp4,2,3,x"]
     )
-    assert told(report.beyond_end) == {"a.mp4#0.2-3.0": "ends at 3 s, its file at 0.500 s"}
+    assert told(report.beyond_end) == {"a.mp4#0.2-3.0": "ends at 3 s, but its file at 0.500 s"}
     assert set(told(report.unreadable)) == {"a.mp4#2.0-3.0"}
     assert "there is no frame" in told(report.unreadable)["a.mp4#2.0-3.0"]
 
@@ -163,7 +163,7 @@ def test_examples_in_two_splits_are_found_by_file_content_and_id(videos, tmp_pat
         "three": "has the id of 'three' in the split 'train'",
     }
     assert report.verdict() == (
-        "All 8 examples can be read. To look at:\n- 3 stand in more than one split"
+        "All 8 examples can be read. To look at:\n- 3 are in more than one split"
     )
 
 
@@ -173,14 +173,14 @@ def test_the_same_clip_under_two_labels_is_found_by_its_content(videos, tmp_path
     report = check_files(tmp_path, ["a.mp4,,,run", "b.mp4,,,jump", "b.mp4,0,0.3,jump"])
     words = "is 'jump', but 'a.mp4' of the same content is 'run'"
     assert told(report.contradictory) == {"b.mp4": words}
-    assert "- 1 are clips with two different labels" in report.verdict()
+    assert "- 1 have the clip of another example but other labels" in report.verdict()
 
 
 def test_labels_of_records_that_are_no_classes_are_found(videos, tmp_path):
     example = Example("a", str(videos / "train/00000.mp4"), {"label": (7,)})
     split = collections.UserList([example])
     report = check(Dataset("late", {"train": split}, LabelSpace({"label": ("run", "jump")})))
-    assert "the class id 7 is none of its 2 classes" in told(report.wrong_labels)["a"]
+    assert "the class id 7 is out of range; the 2 classes" in told(report.wrong_labels)["a"]
     assert report.splits["train"].histogram == {"label": {"run": 0, "jump": 0}}
 
 
@@ -212,7 +212,7 @@ def test_flow_is_looked_at_where_there_is_some(videos, tmp_path):
     report = check(datasets.open_dataset(manifest))
     words = told(report.without_usable_flow)
     assert {name.removesuffix(".mp4") for name in words} == {*names[1:4], "short", "missing"}
-    assert "unlike others" in words["none.mp4"] and "has changed" in words["stale.mp4"]
+    assert "but others do" in words["none.mp4"] and "has changed" in words["stale.mp4"]
     assert "Invalid data" in words["text.mp4"] and "No such file" in words["missing.mp4"]
     assert "covers 0.000 to 0.200 s" in words["short.mp4"]
     assert report.verdict() == (

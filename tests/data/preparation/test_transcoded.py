@@ -129,21 +129,21 @@ def test_other_settings_and_other_data_are_refused(dataset, tmp_path):
 
 def test_a_folder_of_other_data_is_left_alone(videos, dataset):
     before = (videos / "train.csv").read_text()
-    assert "that was not made here" in message(small_copy, dataset, videos)
+    assert "it was not made here" in message(small_copy, dataset, videos)
     assert (videos / "train.csv").read_text() == before
 
 
 def test_records_are_refused(dataset, tmp_path):
     records = datasets.tfds(str(build_tfds(dataset, tmp_path / "records")))
-    assert "only files are transcoded" in message(small_copy, records, tmp_path / "small")
+    assert "only files can be transcoded" in message(small_copy, records, tmp_path / "small")
     assert not (tmp_path / "small").exists()
 
 
 @pytest.mark.parametrize(
     ("classes", "complaint"),
     [
-        ({"label": ("a|b",)}, "The class 'a|b' of 'label' cannot stand in a manifest"),
-        ({"path": ("a",)}, "The head 'path' cannot stand in a manifest"),
+        ({"label": ("a|b",)}, "The class 'a|b' of 'label' cannot be written to a manifest"),
+        ({"path": ("a",)}, "The head 'path' cannot be the name of a column"),
     ],
 )
 def test_what_cannot_stand_in_a_manifest_is_refused(dataset, tmp_path, classes, complaint):

@@ -51,7 +51,7 @@ def test_seconds_are_cut_out_of_whole_videos(put, write):
 
 
 def test_an_unknown_class_is_an_error(put, write):
-    with pytest.raises(ValueError, match="eval.csv, line 1: '/m/0' is no class of"):
+    with pytest.raises(ValueError, match="eval.csv, line 1: '/m/0' is not a class of"):
         audioset(
             {"test": write("eval.csv", 'a, 0.0, 1.0, "/m/0"\n')},
             labels=write("labels.csv", LABELS),

@@ -16,7 +16,7 @@ def test_files_are_named_with_their_class(put, write, described):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('{"a.mp4": ["run"]}', "the label of 'a.mp4' is no class name"),
+        ('{"a.mp4": ["run"]}', "the label of 'a.mp4' is .*, not a class name"),
         ('["a.mp4"]', "wanted a JSON dict, got list"),
         ("{", "is not JSON"),
     ],

@@ -30,7 +30,7 @@ def test_a_video_has_every_action_that_happens_in_it(put, write, described):
 
 
 def test_an_unknown_action_is_an_error(put, write):
-    with pytest.raises(ValueError, match="line 2: 'c092' is no class of"):
+    with pytest.raises(ValueError, match="line 2: 'c092' is not a class of"):
         charades(
             {"train": write("train.csv", TRAIN)},
             classes=write("classes.txt", "c000 Holding some clothes\n"),

@@ -27,7 +27,7 @@ def test_the_number_behind_a_video_names_its_split(lists, put, described):
 
 def test_folders_and_lines_of_another_kind_are_refused(lists, put):
     root = put("wave/e.mp4")
-    assert "no lists of fold 3, called <class>_test_split3.txt" in message(
+    assert "no lists of fold 3; they are called <class>_test_split3.txt" in message(
         hmdb51, str(lists), root=root, fold=3
     )
     (lists / "wave_test_split1.txt").write_text("e.mp4 3\n")

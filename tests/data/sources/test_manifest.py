@@ -200,7 +200,7 @@ def test_an_unknown_head_is_an_error_that_offers_the_nearest(write):
     words = message(read_manifest, write("path,verb\na.mp4,x\n"), heads=["verbs"])
     assert "no label column 'verbs'; it has 'verb'. Did you mean 'verb'?" in words
     words = message(read_manifest, write("path,verb\na.mp4,x\n"), heads=["path"])
-    assert "no column of labels 'path'" in words
+    assert "no label column 'path'" in words
 
 
 def test_an_empty_piece_of_a_multilabel_cell_is_an_error(write):
