@@ -86,7 +86,7 @@ def test_multilabel_cells_are_read_where_asked(videos, tmp_path, capsys):
     shutil.copy(videos / "train/00000.mp4", tmp_path / "a.mp4")
     (tmp_path / "train.csv").write_text("path,tags\na.mp4,cat|dog\n")
     assert data("check", tmp_path / "train.csv") == 2
-    assert "line 2, column 'tags': 2 labels (cat, dog)" in capsys.readouterr().err
+    assert "line 2, column 'tags': wanted one label, got 2 (cat, dog)" in capsys.readouterr().err
     assert data("check", tmp_path / "train.csv", "--multilabel") == 0
 
 
@@ -99,7 +99,7 @@ def test_built_records_hold_the_dataset(videos, tmp_path, capsys):
     assert built.name == "clips" and not built.flip_safe
     assert data("check", records, "--strict") == 0
     assert data("build", videos, f"--out={records}") == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def test_what_a_folder_leaves_out_is_said_where_it_is_packed_or_copied(videos, tmp_path, capsys):
@@ -148,9 +148,9 @@ def test_direction_of_motion_can_be_noted_with_the_records(broken, tmp_path):
     ("arguments", "complaint"),
     [
         (["check"], "required: DATA"),
-        (["check", "nowhere"], "'nowhere' is no dataset"),
+        (["check", "nowhere"], "'nowhere' is not a dataset"),
         (["check", "a/train.csv", "b/train.csv"], "their stems must differ"),
-        (["check", "train.csv", "folder"], "folder: a table ends in one of"),
+        (["check", "train.csv", "folder"], "folder: the name of a table must end in one of"),
         (["synthesize", "--clips=4"], "required: --out"),
         (["synthesize", "--out=x", "--clip=4"], "--clip"),
         (["pack"], "invalid choice: 'pack'"),

@@ -8,7 +8,7 @@ from scenic_video.cli import main
 from scenic_video.data.examples import Example
 from scenic_video.data.input.audio import FULL_SCALE, Audio
 from scenic_video.data.input.preprocessing import Preprocessing
-from scenic_video.data.preparation.records import build_tfds
+from scenic_video.data.preparation.tfds_writer import build_tfds
 from scenic_video.data.sources.datasets import open_dataset, tfds
 from scenic_video.data.sources.statistics import identity, read_statistics, write_statistics
 from scenic_video.modalities.audio_statistics import spectrogram_statistics

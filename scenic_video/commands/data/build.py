@@ -36,11 +36,11 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """`scenic-video data build`."""
-    from scenic_video.data.preparation import records
+    from scenic_video.data.preparation import tfds_writer
 
     dataset = open_data(arguments)
     with counting("examples") as progress:
-        folder = records.build_tfds(
+        folder = tfds_writer.build_tfds(
             dataset,
             arguments.out,
             name=arguments.name,

@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from scenic_video.data.sources.manifest import Row
-from scenic_video.data.sources.tables import Record, read_records
+from scenic_video.data.sources.tables import Line, read_table
 from scenic_video.errors import UserError
 
 
 def table_rows(
     splits: Mapping[str, str],
-    row: Callable[[str, Record], Row],
+    row: Callable[[str, Line], Row],
     *,
     columns: Sequence[str] = (),
 ) -> dict[str, list[Row]]:
-    """`row(split, record)` for each record of one table per split; `columns` as in
-    `read_records`."""
+    """`row(split, line)` for each line of one table per split; `columns` as in
+    `read_table`."""
     return {
-        split: [row(split, record) for record in read_records(Path(path), columns=columns)]
+        split: [row(split, line) for line in read_table(Path(path), columns=columns)]
         for split, path in splits.items()
     }
 
@@ -31,22 +31,22 @@ def read_lines(path: str | Path) -> list[str]:
     return [line.strip() for line in path.read_text("utf-8-sig").split("\n") if line.strip()]
 
 
-def cell(record: Record, column: str) -> str:
-    """The cell of a record in `column`. Errors: ValueError if the table lacks the column."""
-    if column not in record.cells:
+def cell(line: Line, column: str) -> str:
+    """The cell of a line in `column`. Errors: ValueError if the table lacks the column."""
+    if column not in line.cells:
         raise UserError(
-            f"{record.place}: there is no column {column!r}, only {', '.join(record.cells)}."
+            f"{line.place}: there is no column {column!r}, only {', '.join(line.cells)}."
         )
-    return record.cells[column]
+    return line.cells[column]
 
 
-def number(record: Record, column: str) -> float:
+def number(line: Line, column: str) -> float:
     """A cell as a number. Errors: ValueError if it is not one."""
-    text = cell(record, column)
+    text = cell(line, column)
     try:
         return float(text)
     except ValueError:
-        raise UserError(f"{record.place}, column {column!r}: {text!r} is not a number.") from None
+        raise UserError(f"{line.place}, column {column!r}: {text!r} is not a number.") from None
 
 
 def stems(names: Sequence[str], **fields: Any) -> Iterator[str]:

@@ -7,7 +7,7 @@ from scenic_video.data.examples import Dataset
 from scenic_video.data.published.annotations import cell, number, stems, table_rows
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
-from scenic_video.data.sources.tables import Record, read_records
+from scenic_video.data.sources.tables import Line, read_table
 from scenic_video.data.sources.video_files import Root, VideoFiles
 from scenic_video.errors import UserError
 
@@ -40,22 +40,22 @@ def audioset(
     names, ids = _classes(Path(labels))
     videos = VideoFiles(root)
 
-    def row(split: str, record: Record) -> Row:
-        id = cell(record, "YTID")
-        start, end = (number(record, column) for column in ("start_seconds", "end_seconds"))
+    def row(split: str, line: Line) -> Row:
+        id = cell(line, "YTID")
+        start, end = (number(line, column) for column in ("start_seconds", "end_seconds"))
         fields = {"start": int(start), "end": int(end)}
         fields |= {"start_ms": round(1000 * start), "end_ms": round(1000 * end)}
-        mids = [mid.strip() for mid in cell(record, "positive_labels").split(",")]
+        mids = [mid.strip() for mid in cell(line, "positive_labels").split(",")]
         unknown = [mid for mid in mids if mid not in ids]
         if unknown:
-            raise UserError(f"{record.place}: {unknown[0]!r} is not a class of {labels}.")
+            raise UserError(f"{line.place}: {unknown[0]!r} is not a class of {labels}.")
         return Row(
             id=f"{id}_{int(start):06d}",
             path=videos.find(split, stems(files, id=id, **fields)),
             start=0.0 if trimmed else start,
             end=None if trimmed else end,
             labels={"label": tuple(dict.fromkeys(ids[mid] for mid in mids))},
-            place=record.place,
+            place=line.place,
         )
 
     rows = table_rows(splits, row, columns=COLUMNS)
@@ -72,7 +72,7 @@ def audioset(
 
 def _classes(path: Path) -> tuple[list[str], dict[str, str]]:
     """Display names in the order of their index, and mid -> display name."""
-    records = sorted(read_records(path), key=lambda record: int(number(record, "index")))
-    names = [cell(record, "display_name") for record in records]
-    mids = [cell(record, "mid") for record in records]
+    lines = sorted(read_table(path), key=lambda line: int(number(line, "index")))
+    names = [cell(line, "display_name") for line in lines]
+    mids = [cell(line, "mid") for line in lines]
     return names, dict(zip(mids, names, strict=True))

@@ -12,7 +12,7 @@ from scenic_video.data.published.annotations import (
 )
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
-from scenic_video.data.sources.tables import Record
+from scenic_video.data.sources.tables import Line
 from scenic_video.data.sources.video_files import Root, VideoFiles
 from scenic_video.errors import UserError
 
@@ -36,15 +36,15 @@ def charades(
     names = _classes(classes)
     videos = VideoFiles(root)
 
-    def row(split: str, record: Record) -> Row:
-        id, actions = cell(record, "id"), cell(record, "actions")
+    def row(split: str, line: Line) -> Row:
+        id, actions = cell(line, "id"), cell(line, "actions")
         codes = [action.split()[0] for action in actions.split(";") if action.strip()]
         unknown = [code for code in codes if code not in names]
         if unknown:
-            raise UserError(f"{record.place}: {unknown[0]!r} is not a class of {classes}.")
+            raise UserError(f"{line.place}: {unknown[0]!r} is not a class of {classes}.")
         labels = tuple(dict.fromkeys(names[code] for code in codes))
         path = videos.find(split, stems(files, id=id))
-        return whole_file(id, path, {"action": labels}, record.place)
+        return whole_file(id, path, {"action": labels}, line.place)
 
     rows = table_rows(splits, row)
     return assemble_present(

@@ -7,7 +7,7 @@ from scenic_video.data.examples import Dataset
 from scenic_video.data.published.annotations import cell, number, stems, table_rows
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row, read_seconds
-from scenic_video.data.sources.tables import Record, read_records
+from scenic_video.data.sources.tables import Line, read_table
 from scenic_video.data.sources.video_files import Root, VideoFiles
 from scenic_video.errors import UserError
 
@@ -41,19 +41,19 @@ def epic_kitchens(
     tables = {"noun": noun_classes, "verb": verb_classes}
     classes = {head: _class_names(head, table) for head, table in tables.items()}
 
-    def row(split: str, record: Record) -> Row:
-        video, participant = cell(record, "video_id"), cell(record, "participant_id")
+    def row(split: str, line: Line) -> Row:
+        video, participant = cell(line, "video_id"), cell(line, "participant_id")
         start, end = (
-            read_seconds(record.place, column, cell(record, column))
+            read_seconds(line.place, column, cell(line, column))
             for column in ("start_timestamp", "stop_timestamp")
         )
         return Row(
-            id=cell(record, "narration_id"),
+            id=cell(line, "narration_id"),
             path=videos.find(split, stems(files, video=video, participant=participant)),
             start=start or 0.0,
             end=end,
-            labels={head: (str(int(number(record, f"{head}_class"))),) for head in tables},
-            place=record.place,
+            labels={head: (str(int(number(line, f"{head}_class"))),) for head in tables},
+            place=line.place,
         )
 
     rows = table_rows(splits, row)
@@ -65,7 +65,7 @@ def epic_kitchens(
 def _class_names(head: str, table: str | None) -> list[str]:
     if table is None:
         return [str(index) for index in range(NUM_CLASSES[head])]
-    names = {int(number(row, "id")): cell(row, "key") for row in read_records(Path(table))}
+    names = {int(number(row, "id")): cell(row, "key") for row in read_table(Path(table))}
     if sorted(names) != list(range(len(names))):
         raise UserError(f"{table}: the ids of its {len(names)} classes are not 0, 1, 2, ...")
     return [names[index] for index in range(len(names))]

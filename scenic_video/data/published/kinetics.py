@@ -13,7 +13,7 @@ from scenic_video.data.published.annotations import (
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Row
-from scenic_video.data.sources.tables import Record
+from scenic_video.data.sources.tables import Line
 from scenic_video.data.sources.video_files import Root, VideoFiles
 
 
@@ -41,12 +41,12 @@ def kinetics(
     """
     videos = VideoFiles(root)
 
-    def row(split: str, record: Record) -> Row:
-        label, id = cell(record, "label"), cell(record, "youtube_id")
-        start, end = (int(number(record, column)) for column in ("time_start", "time_end"))
+    def row(split: str, line: Line) -> Row:
+        label, id = cell(line, "label"), cell(line, "youtube_id")
+        start, end = (int(number(line, column)) for column in ("time_start", "time_end"))
         fields = {"label": label, "folder": label.replace(" ", "_"), "start": start, "end": end}
         path = videos.find(split, stems(files, id=id, **fields))
-        return whole_file(f"{id}_{start:06d}_{end:06d}", path, {"label": (label,)}, record.place)
+        return whole_file(f"{id}_{start:06d}_{end:06d}", path, {"label": (label,)}, line.place)
 
     rows = table_rows(splits, row)
     return assemble_present(

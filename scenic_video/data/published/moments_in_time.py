@@ -13,7 +13,7 @@ from scenic_video.data.published.annotations import (
 )
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
-from scenic_video.data.sources.tables import Record
+from scenic_video.data.sources.tables import Line
 from scenic_video.data.sources.video_files import Root, VideoFiles
 from scenic_video.errors import UserError
 
@@ -38,11 +38,11 @@ def moments_in_time(
     """
     videos = VideoFiles(root)
 
-    def row(split: str, record: Record) -> Row:
-        file, label = cell(record, "file"), cell(record, "label")
+    def row(split: str, line: Line) -> Row:
+        file, label = cell(line, "file"), cell(line, "label")
         stem = str(Path(file).with_suffix(""))
         path = videos.find(split, stems(files, file=stem, label=label))
-        return whole_file(file, path, {"label": (label,)}, record.place)
+        return whole_file(file, path, {"label": (label,)}, line.place)
 
     rows = table_rows(splits, row, columns=COLUMNS)
     classes = None if categories is None else {"label": _classes(categories)}

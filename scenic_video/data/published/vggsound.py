@@ -8,7 +8,7 @@ from scenic_video.data.published.annotations import cell, number, stems, whole_f
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Row
-from scenic_video.data.sources.tables import read_records
+from scenic_video.data.sources.tables import read_table
 from scenic_video.data.sources.video_files import Root, VideoFiles
 
 COLUMNS = ("id", "start", "label", "split")
@@ -31,12 +31,12 @@ def vggsound(
     """
     videos = VideoFiles(root)
     rows: dict[str, list[Row]] = {}
-    for record in read_records(Path(annotations), columns=COLUMNS):
-        id, start = cell(record, "id"), int(number(record, "start"))
-        split = cell(record, "split")
+    for line in read_table(Path(annotations), columns=COLUMNS):
+        id, start = cell(line, "id"), int(number(line, "start"))
+        split = cell(line, "split")
         path = videos.find(split, stems(files, id=id, start=start))
-        labels = {"label": (cell(record, "label"),)}
-        row = whole_file(f"{id}_{start:06d}", path, labels, record.place)
+        labels = {"label": (cell(line, "label"),)}
+        row = whole_file(f"{id}_{start:06d}", path, labels, line.place)
         rows.setdefault(split, []).append(row)
     return assemble_present(
         rows, videos, missing=missing, name=name, classes=classes, flip_safe=flip_safe

@@ -2,7 +2,7 @@
 
 manifest        CSV, TSV or JSON lines, see `scenic_video.data.sources.manifest`
 class_folders   directory/<split>/<class>/*.mp4 or directory/<class>/*.mp4; also images
-tfds            TFDS datasets, ours or of the catalogue, see `scenic_video.data.sources.records`
+tfds            TFDS datasets, ours or of the catalogue, see `tfds_records`
 
 `scenic_video.data.published` has readers of published data sets.
 """
@@ -22,8 +22,8 @@ from scenic_video.data.sources.assembling import assemble
 from scenic_video.data.sources.class_folders import class_folders, usual_order
 from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Heads, Row, columns_of, read_manifest
-from scenic_video.data.sources.records import find_records, tfds
 from scenic_video.data.sources.tables import SUFFIXES, lists_in, read_json
+from scenic_video.data.sources.tfds_records import find_records, tfds
 from scenic_video.data.synthetic_settings import SETTINGS_FILE
 from scenic_video.errors import UserError
 from scenic_video.trust import check_data

@@ -15,7 +15,7 @@ from typing import Any
 
 from scenic_video.config import near
 from scenic_video.data.examples import Example, LabelSpace
-from scenic_video.data.sources.tables import Record, other_delimiter, read_records
+from scenic_video.data.sources.tables import Line, other_delimiter, read_table
 from scenic_video.errors import UserError
 from scenic_video.printable import printable
 
@@ -58,13 +58,13 @@ def read_manifest(
     if it has any. Errors: ValueError with file, line and column.
     """
     path = Path(path)
-    records = read_records(path)
-    columns = list(dict.fromkeys(name for record in records for name in record.cells))
+    lines = read_table(path)
+    columns = list(dict.fromkeys(name for line in lines for name in line.cells))
     if "path" not in columns:
         raise UserError(_no_path(path, columns))
     head_columns = _head_columns(path, columns, heads)
     root = path.parent if root is None else Path(root).expanduser()
-    rows = [_row(record, root, head_columns, multilabel) for record in records]
+    rows = [_row(line, root, head_columns, multilabel) for line in lines]
     refuse_duplicates(rows, column="id" if "id" in columns else "path")
     return rows
 
@@ -148,8 +148,8 @@ def _head_columns(path: Path, columns: list[str], heads: Heads | None) -> dict[s
     return chosen
 
 
-def _row(record: Record, root: Path, head_columns: dict[str, str], multilabel: bool) -> Row:
-    place, cells = record
+def _row(line: Line, root: Path, head_columns: dict[str, str], multilabel: bool) -> Row:
+    place, cells = line
     path = _file(place, "path", cells.get("path"))
     start, end = (read_seconds(place, column, cells.get(column)) for column in ("start", "end"))
     if end is not None and end <= (start or 0.0):

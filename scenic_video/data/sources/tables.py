@@ -1,4 +1,4 @@
-"""Reads tables (CSV, TSV, JSON lines) as records with their positions, and JSON."""
+"""Reads tables (CSV, TSV, JSON lines) as lines with their positions, and JSON files."""
 
 import csv
 import json
@@ -16,15 +16,15 @@ LISTS = ("train", "val", "test", "list", "label", "annotation")
 """Words in the names of files that list videos."""
 
 
-class Record(NamedTuple):
-    """One row: `place` reads "train.csv, line 7"; `cells` by column, JSON values in JSON lines."""
+class Line(NamedTuple):
+    """One line: `place` reads "train.csv, line 7"; `cells` by column, JSON values in JSON lines."""
 
     place: str
     cells: dict[str, Any]
 
 
-def read_records(path: Path, *, columns: Sequence[str] = ()) -> list[Record]:
-    """All rows of a table, in the format of its suffix. Cells are stripped, empty lines skipped.
+def read_table(path: Path, *, columns: Sequence[str] = ()) -> list[Line]:
+    """All lines of a table, in the format of its suffix. Cells are stripped, empty lines skipped.
 
     `columns` names the first columns of a table without a header; its other cells, and lines that
     start with #, are ignored. Errors: ValueError with file, line and column.
@@ -36,18 +36,18 @@ def read_records(path: Path, *, columns: Sequence[str] = ()) -> list[Record]:
         raise UserError(f"There is no file {path}.")
     is_json = suffix == ".jsonl"
     try:
-        records = list(_read_json_lines(path) if is_json else _read_table(path, list(columns)))
+        lines = list(_read_json_lines(path) if is_json else _read_delimited(path, list(columns)))
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text: {error}. Save it as UTF-8.") from error
-    if not records:
+    if not lines:
         raise UserError(f"{path} has no rows.")
-    for place, cells in records:
+    for place, cells in lines:
         if any("\0" in text for text in (*cells, *cells.values()) if isinstance(text, str)):
             raise UserError(f"{place}: a cell contains a NUL byte. Save {path} as UTF-8 text.")
-    return records
+    return lines
 
 
-def _read_table(path: Path, columns: list[str]) -> Iterator[Record]:
+def _read_delimited(path: Path, columns: list[str]) -> Iterator[Line]:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
@@ -60,9 +60,9 @@ def _read_table(path: Path, columns: list[str]) -> Iterator[Record]:
             if not any(cells) or (columns and cells[0].startswith("#")):
                 continue
             if columns:
-                yield Record(place, _first_cells(place, columns, cells))
+                yield Line(place, _first_cells(place, columns, cells))
             elif header:
-                yield Record(place, _named_cells(place, header, cells))
+                yield Line(place, _named_cells(place, header, cells))
             else:
                 header = _checked_header(place, cells)
 
@@ -115,7 +115,7 @@ def _checked_header(place: str, header: list[str]) -> list[str]:
     return header
 
 
-def _read_json_lines(path: Path) -> Iterator[Record]:
+def _read_json_lines(path: Path) -> Iterator[Line]:
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -127,7 +127,7 @@ def _read_json_lines(path: Path) -> Iterator[Record]:
                 raise UserError(f"{place}: not JSON: {error}.") from error
             if not isinstance(cells, dict):
                 raise UserError(f"{place}: wanted an object like {{'path': ...}}, got {cells!r}.")
-            yield Record(place, cells)
+            yield Line(place, cells)
 
 
 def read_json(path: str | Path, kind: type) -> Any:

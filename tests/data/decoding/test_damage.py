@@ -125,5 +125,5 @@ def test_damage_stands_in_the_verdict_once_a_file(tmp_path, frames, write_video)
     assert finding.id == "a_half.mp4" and "its index says 2.4 s" in finding.what
     assert report.verdict().splitlines() == [
         "All 4 examples can be read. To look at:",
-        "- 1 lie in damaged files",
+        "- 1 are in damaged files",
     ]

@@ -108,7 +108,7 @@ def test_flow_of_other_settings_is_replaced_where_that_is_asked_for(film, tmp_pa
 def test_flow_of_unknown_origin_is_not_replaced_unasked(film, tmp_path):
     path = tmp_path / "f.flow.mp4"
     shutil.copy(film, path)
-    with pytest.raises(ValueError, match="does not say how it was computed.*column flow"):
+    with pytest.raises(ValueError, match="does not state how it was computed.*column flow"):
         write_flow(film, path, short_side=48)
     assert write_flow(film, path, short_side=48, overwrite=True)
 
@@ -156,7 +156,7 @@ def test_a_tiny_video_is_left_out_and_a_tiny_size_refused(film, tmp_path, write_
         assert f"short_side={size}: optical flow needs" in capsys.readouterr().err
     assert main([*command, "--short-side=48"]) == 1
     printed = " ".join(capsys.readouterr().out.split())
-    assert "tiny.mp4: OpenCV computes no flow of 8x8 pixels" in printed
+    assert "tiny.mp4: OpenCV cannot compute flow for 8x8 pixels" in printed
     assert "Flow of 1 videos written, 0 kept, 1 left out." in printed
 
 

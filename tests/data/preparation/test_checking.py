@@ -15,7 +15,7 @@ from scenic_video.data.flow.reading import flow_path
 from scenic_video.data.preparation import example_check
 from scenic_video.data.preparation.checking import check
 from scenic_video.data.preparation.flow import write_flow
-from scenic_video.data.preparation.records import build_tfds
+from scenic_video.data.preparation.tfds_writer import build_tfds
 from scenic_video.data.sources import datasets
 from scenic_video.data.synthetic.scenes import ACTIONS
 

@@ -6,7 +6,7 @@ import pytest
 
 from scenic_video.data import synthetic
 from scenic_video.data.decoding.video_reader import inspect
-from scenic_video.data.preparation.records import build_tfds
+from scenic_video.data.preparation.tfds_writer import build_tfds
 from scenic_video.data.preparation.transcoded import transcode_dataset
 from scenic_video.data.sources import datasets
 from scenic_video.data.sources.manifest import write_manifest

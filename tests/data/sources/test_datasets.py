@@ -12,7 +12,7 @@ import tensorflow_datasets
 from scenic_video.config import build
 from scenic_video.data import synthetic
 from scenic_video.data.input.preprocessing import Preprocessing
-from scenic_video.data.preparation.records import build_tfds
+from scenic_video.data.preparation.tfds_writer import build_tfds
 from scenic_video.data.sources import datasets
 from scenic_video.data.sources.manifest import read_manifest
 from scenic_video.data.synthetic.scenes import ACTIONS
@@ -415,7 +415,7 @@ def test_a_string_that_names_nothing_is_an_error(tmp_path):
 
 def test_records_are_read_without_tensorflow(records):
     code = (
-        "import sys; from scenic_video.data.preparation import records; "
+        "import sys; from scenic_video.data.preparation import tfds_writer; "
         "from scenic_video.data.sources import datasets; "
         f"print(len(datasets.open_dataset({str(records)!r}).splits['train'][0].video) > 100, "
         "'tensorflow' in sys.modules)"

@@ -7,7 +7,7 @@ import pytest
 import tensorflow_datasets
 
 from scenic_video.data import synthetic
-from scenic_video.data.preparation.records import build_tfds
+from scenic_video.data.preparation.tfds_writer import build_tfds
 from scenic_video.data.sources import datasets
 from scenic_video.data.synthetic.scenes import SHAPES
 from tests.helpers.errors import message
@@ -170,10 +170,10 @@ def test_names_that_tfds_cannot_write_are_refused(dataset, tmp_path, options, co
 
 def test_building_needs_no_tensorflow(videos, tmp_path):
     code = (
-        "import sys; from scenic_video.data.preparation import records; "
+        "import sys; from scenic_video.data.preparation import tfds_writer; "
         "from scenic_video.data.sources import datasets; "
         f"dataset = datasets.manifest({{'train': {str(videos / 'train.csv')!r}}}, heads='action'); "
-        f"records.build_tfds(dataset, {str(tmp_path / 'records')!r}); "
+        f"tfds_writer.build_tfds(dataset, {str(tmp_path / 'records')!r}); "
         "print('tensorflow' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"

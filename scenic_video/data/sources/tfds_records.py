@@ -1,8 +1,8 @@
 """Reads TFDS datasets as splits of encoded videos (or images), without TensorFlow.
 
-These are either written by `scenic_video.data.preparation.records` or image datasets of the TFDS
-catalogue: one feature holds the encoded bytes, and class labels are heads. Examples are read on
-access, and a split can be pickled.
+These are either written by `scenic_video.data.preparation.tfds_writer` or image datasets of the
+TFDS catalogue: one feature holds the encoded bytes, and class labels are heads. Examples are read
+on access, and a split can be pickled.
 """
 
 import dataclasses
@@ -16,8 +16,8 @@ from typing import Any
 
 from scenic_video.config import near
 from scenic_video.data.examples import Dataset, Example
-from scenic_video.data.sources.record_layout import Layout, check_features, find_layout
 from scenic_video.data.sources.statistics import read_statistics
+from scenic_video.data.sources.tfds_layout import Layout, check_features, find_layout
 from scenic_video.errors import UserError
 
 INFO_FILE = "dataset_info.json"
