@@ -48,12 +48,11 @@ def config(tmp_path_factory):
 def start(config, workdir, *overrides):
     """The command line in a process of its own, on one device."""
     command = [sys.executable, "-m", "scenic_video.cli", "train", f"--config={config}"]
-    compile_fast = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    environment = {**os.environ, "XLA_FLAGS": compile_fast}
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=1"
     return subprocess.Popen(
         [*command, f"--workdir={workdir}", *overrides],
         cwd=ROOT,
-        env=environment,
+        env={**os.environ, "XLA_FLAGS": flags},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
