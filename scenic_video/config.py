@@ -4,7 +4,7 @@ import difflib
 import functools
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, get_origin
 
 from scenic_video import type_checks
@@ -73,10 +73,34 @@ def resolve(target: Any) -> Callable[..., Any]:
     return found
 
 
-def near(name: str, known: list[str]) -> str:
-    """The end of an error's sentence: the nearest known name, if one is near."""
-    matches = difflib.get_close_matches(name, known, n=1)
-    return f". Did you mean {matches[0]!r}?" if matches else "."
+def near(name: str, known: Iterable[str], *, most: int = 1) -> str:
+    """The end of an error's sentence: the nearest known names, if some are near."""
+    matches = difflib.get_close_matches(name, list(known), n=most)
+    return f". Did you mean {' or '.join(map(repr, matches))}?" if matches else "."
+
+
+def refuse_unknown(given: Iterable[str], known: Collection[str], *, of: str) -> None:
+    """A ConfigError if some of the fields that are `given` are not among those `known` `of` it."""
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"{of} has no field {name!r}{near(name, known)}")
+
+
+def check_fields(made: Any, names: Collection[str] | None = None) -> None:
+    """Holds the fields of an object, all or those of these `names`, to their annotations.
+
+    `build` does so for nodes; constructors do it for Python code that calls them directly.
+    """
+    fields = {name: value for name, value in vars(made).items() if names is None or name in names}
+    _check_values(type(made).__name__, type(made), fields)
+
+
+def require(wanted: Mapping[str, bool], *, of: Any) -> None:
+    """A ConfigError with the first of the `wanted` conditions, in words, that does not hold of the
+    object's fields together."""
+    for words, holds in wanted.items():
+        if not holds:
+            raise ConfigError(f"{type(of).__name__} needs {words}; got {of}.")
 
 
 def _checked_fields(
@@ -125,9 +149,8 @@ def _check_names(
     parameters = inspect.signature(function).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
+    refuse_unknown(fields, parameters, of=target)
     for name in fields:
-        if name not in parameters:
-            raise ConfigError(f"{target} has no field {name!r}{near(name, list(parameters))}")
         if name in runtime:
             raise ConfigError(
                 f"{target}: {name!r} is known at run time; leave it out of the config."

@@ -4,13 +4,13 @@ A path is such as "Transformer/encoderblock_3/MlpBlock_0/Dense_0/kernel". What i
 is chosen so, never by the number of dimensions.
 """
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 
+from scenic_video.config import near
 from scenic_video.errors import UserError
 
 
@@ -42,8 +42,7 @@ def check_alive(patterns: Sequence[str], paths: Sequence[str], field: str) -> No
         except re.error as error:
             raise UserError(f"{field}: {pattern!r} is no regular expression: {error}.") from error
         if not is_alive:
-            near = difflib.get_close_matches(pattern, paths, n=3, cutoff=0.3) or paths[:3]
             raise UserError(
-                f"{field}: {pattern!r} finds none of the {len(paths)} parameters. "
-                f"Near: {', '.join(near)}."
+                f"{field}: {pattern!r} finds none of the {len(paths)} parameters, such as "
+                f"{', '.join(paths[:3])}{near(pattern, paths, most=3)}"
             )

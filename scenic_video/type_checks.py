@@ -45,7 +45,8 @@ def words(annotation: Any) -> str:
     """What an annotation wants, as the end of a sentence: "a whole number above 0, or None"."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return words(arguments[0]) + _range_words(_bounds(annotation))
+        kind, separator, elements = words(arguments[0]).partition(", each of it ")
+        return kind + _range_words(_bounds(annotation)) + separator + elements
     if origin in (Union, UnionType):
         members = [x for x in arguments if not (x is int and float in arguments)]
         return ", or ".join(dict.fromkeys(words(member) for member in members))
@@ -153,7 +154,10 @@ def _range_words(bounds: Sequence[Any]) -> str:
             case annotated_types.Le(le=limit):
                 texts.append(f"at most {limit}")
             case annotated_types.MinLen(min_length=limit):
-                texts.append(f"{limit} or more of them")
+                texts.append(f"of length {limit} or more")
             case annotated_types.MaxLen(max_length=limit):
-                texts.append(f"{limit} at most")
+                at_least = f"of length {limit} or more"
+                is_exact = at_least in texts
+                texts = [text for text in texts if text != at_least]
+                texts.append(f"of length {limit}" + ("" if is_exact else " or less"))
     return " " + " and ".join(texts) if texts else ""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from annotated_types import Ge, Interval, Len
 
-from scenic_video.field_types import PositiveInt, Share
+from scenic_video.field_types import Names, PositiveInt, Share
 from scenic_video.type_checks import fits, words
 
 
@@ -63,6 +63,11 @@ def test_anything_else_does_not(value, annotation):
         (Share, "a number from 0 up and at most 1"),
         (Annotated[float, Interval(gt=0, lt=1)], "a number above 0 and below 1"),
         (Sequence[bool], "a sequence, each of it True or False"),
+        (Names, "a sequence of length 1 or more, each of it text"),
+        (
+            Annotated[Sequence[str], Len(2, 2)] | None,
+            "a sequence of length 2, each of it text, or None",
+        ),
         (Literal["a", "b"], "'a' or 'b'"),
     ],
 )

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from scenic_video.config import check_fields
 from scenic_video.errors import UserError
 from scenic_video.field_types import Extents, PositiveInt
-from scenic_video.layers.fields import read_integers, require_one_of
+from scenic_video.layers.fields import require_one_of
 from scenic_video.layers.sizes import size
 
 RANK = ("flow", "audio", "rgb")
@@ -35,8 +36,8 @@ class View:
     modality: str = "rgb"
 
     def __post_init__(self):
-        tubelet_size = read_integers(self, "tubelet_size", least=1)
-        object.__setattr__(self, "tubelet_size", tubelet_size)  # hashable, from JSON
+        check_fields(self)
+        object.__setattr__(self, "tubelet_size", tuple(self.tubelet_size))  # hashable, from JSON
         require_one_of(self, "modality", RANK)
         axes = "time frames, mel bins" if self.is_audio else "frames, rows, columns"
         if len(self.tubelet_size) != len(axes.split(", ")):

@@ -14,10 +14,11 @@ import flax.linen as nn
 from einops import rearrange
 from jaxtyping import Array, Float
 
+from scenic_video.config import check_fields
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Pair, PositiveInt, Triple
 from scenic_video.layers.attention import attention
-from scenic_video.layers.fields import refuse_unread, require_integer, require_one_of
+from scenic_video.layers.fields import refuse_unread, require_one_of
 from scenic_video.layers.layer_order import EncoderLayers
 from scenic_video.layers.pooling import pool
 from scenic_video.layers.token_learner import (
@@ -64,16 +65,12 @@ class _TokenLearner(VisionTransformer, kw_only=True):
 
     def __post_init__(self):
         super().__post_init__()
+        check_fields(self)
         require_one_of(self, "token_learner", TOKEN_LEARNERS)
         require_one_of(self, "token_pooling", ("sum", "mean"))
         refuse_unread(self, "token_pooling", token_learner="v1")
         refuse_unread(self, "bottleneck_dim", token_learner="v1.1")
         refuse_unread(self, "fuser_bottleneck_dim", token_fuser=True)
-        for field in ("num_tokens", "bottleneck_dim"):
-            require_integer(self, field, least=1)
-        if self.fuser_bottleneck_dim is not None:
-            require_integer(self, "fuser_bottleneck_dim", least=1)
-        require_integer(self, "num_extra_layers", least=0)
         layers = self.num_layers + self.num_extra_layers
         if not 0 <= self.token_learner_at < layers:
             raise UserError(

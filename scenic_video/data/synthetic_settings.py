@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 from annotated_types import Interval
 
-from scenic_video.config import near
+from scenic_video.config import check_fields, refuse_unknown, require
 from scenic_video.errors import UserError
 from scenic_video.field_types import (
     INT32_MAX,
-    Count,
     InnerShare,
     NonNegative,
     PositiveInt,
@@ -39,30 +38,22 @@ class Settings:
     frame_rate: PositiveInt = 12
     seconds: Seconds = 1.75
     noise: NonNegative = 5.0
-    max_distractors: Count = 2
+    max_distractors: Annotated[int, Interval(ge=0, le=4)] = 2
     test_fraction: InnerShare = 0.2
 
     def __post_init__(self):
+        check_fields(self)
         wanted = {
-            "num_clips >= 2": self.num_clips >= 2,
             "size >= 16 and even": self.size >= 16 and self.size % 2 == 0,
-            "frame_rate >= 1": self.frame_rate >= 1,
             "seconds long enough for 2 frames": self.num_frames >= 2,
-            "noise >= 0": self.noise >= 0,
-            "max_distractors in 0..4": 0 <= self.max_distractors <= 4,
-            "test_fraction in (0, 1)": 0 < self.test_fraction < 1,
         }
-        for wish, holds in wanted.items():
-            if not holds:
-                raise UserError(f"Synthetic clips need {wish}; got {self}.")
+        require(wanted, of=self)
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "Settings":
         """Raises ValueError for a name that is no field."""
         known = [field.name for field in dataclasses.fields(cls)]
-        for name in fields:
-            if name not in known:
-                raise UserError(f"Synthetic clips have no setting {name!r}{near(name, known)}")
+        refuse_unknown(fields, known, of="Settings of synthetic clips")
         if "num_clips" not in fields:
             raise UserError("Synthetic clips need num_clips: how many there should be.")
         return cls(**fields)

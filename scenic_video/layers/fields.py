@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections.abc import Collection
-from numbers import Integral, Real
 from typing import Any
 
 import jax.numpy as jnp
 
+from scenic_video.config import check_fields
 from scenic_video.errors import UserError
 from scenic_video.layers.attention import IMPLEMENTATIONS
 from scenic_video.layers.embeddings import KERNEL_STARTS
@@ -25,10 +25,7 @@ def check_shared_fields(model: Any) -> None:
     them."""
     for field in (name for name in KNOWN if hasattr(model, name)):
         require_one_of(model, field, KNOWN[field])
-    for field in (name for name in RATES if hasattr(model, name)):
-        rate = getattr(model, field)
-        if not isinstance(rate, Real) or not 0 <= float(rate) < 1:
-            raise UserError(f"{_field(model, field)}; a rate is a probability in [0, 1).")
+    check_fields(model, RATES)
 
 
 def require_one_of(owner: Any, field: str, known: Collection[str]) -> None:
@@ -37,25 +34,6 @@ def require_one_of(owner: Any, field: str, known: Collection[str]) -> None:
     name = _dtype_name(value) if field == "dtype" else value
     if name not in tuple(known):
         raise UserError(f"{_field(owner, field)}, not one of {tuple(known)}.")
-
-
-def require_integer(owner: Any, field: str, *, least: int) -> None:
-    """A ValueError unless the field is an integer from `least` up."""
-    if not _is_integer(getattr(owner, field), least):
-        raise UserError(f"{_field(owner, field)}; it is an integer from {least} up.")
-
-
-def read_integers(owner: Any, field: str, *, least: int) -> tuple[int, ...]:
-    """The field as a tuple; a ValueError unless it is one integer from `least` up, or more."""
-    value = getattr(owner, field)
-    is_sequence = hasattr(value, "__iter__") and not isinstance(value, str)
-    integers = tuple(value) if is_sequence else ()
-    if not integers or not all(_is_integer(number, least) for number in integers):
-        raise UserError(
-            f"{_field(owner, field)}; it is a sequence of integers from {least} up, one at least, "
-            f"such as ({least}, {least + 1})."
-        )
-    return tuple(map(int, integers))
 
 
 def refuse_unread(owner: Any, field: str, **reader: Any) -> None:
@@ -74,10 +52,6 @@ def refuse_unread(owner: Any, field: str, **reader: Any) -> None:
 
 def _field(owner: Any, field: str) -> str:
     return f"{type(owner).__name__}: {field} is {getattr(owner, field)!r}"
-
-
-def _is_integer(value: Any, least: int) -> bool:
-    return isinstance(value, Integral) and int(value) >= least
 
 
 def _dtype_name(value: Any) -> str | None:

@@ -9,9 +9,10 @@ from typing import Annotated
 
 from annotated_types import MinLen
 
+from scenic_video.config import check_fields
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, PositiveInt
-from scenic_video.layers.fields import read_integers, require_integer, require_one_of
+from scenic_video.layers.fields import require_one_of
 
 DIRECTIONS = ("fine_to_coarse", "coarse_to_fine")
 
@@ -28,8 +29,8 @@ class Fusion:
     direction: str = "fine_to_coarse"
 
     def __post_init__(self):
-        layers = read_integers(self, "layers", least=0)
-        object.__setattr__(self, "layers", layers)  # hashable, from JSON as well
+        check_fields(self)
+        object.__setattr__(self, "layers", tuple(self.layers))  # hashable, from JSON as well
         require_one_of(self, "direction", DIRECTIONS)
 
     def order(self, num_views: int) -> list[int]:
@@ -109,10 +110,6 @@ class Bottleneck(Fusion):
     """
 
     num_tokens: PositiveInt = 4
-
-    def __post_init__(self):
-        super().__post_init__()
-        require_integer(self, "num_tokens", least=1)
 
     def _exchanges(self, layer: int, depths: Sequence[int]) -> bool:
         earlier = [other for other in self.layers if other < layer]

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from scenic_video.config import check_fields
 from scenic_video.errors import UserError
 from scenic_video.field_types import Names, NonNegative, ShareBelowOne
 from scenic_video.layers.presence import log_mean_over_present, mean_over_present
@@ -73,24 +74,20 @@ class Classification:
     average_views: str = "logits"
 
     def __post_init__(self):
+        check_fields(self)
+        if not self.heads:
+            raise UserError(
+                "Classification needs labels, and the dataset has none. Give it some, or choose a "
+                "task that learns without them, such as MaskedReconstruction."
+            )
         known = ("sigmoid",) if self.multilabel else ("softmax", "sigmoid")
         if self.loss not in (None, *known):
             raise UserError(
                 f"loss is {self.loss!r}, not one of {known}, which are for "
                 f"{'many labels' if self.multilabel else 'one label'} an example."
             )
-        if not 0.0 <= self.label_smoothing < 1.0:
-            raise UserError(f"label_smoothing must lie in [0, 1); got {self.label_smoothing}.")
-        for name in ("mixup_alpha", "cutmix_alpha"):
-            if getattr(self, name) < 0.0:
-                raise UserError(f"{name} must be 0 (off) or more; got {getattr(self, name)}.")
         if self.mixmod and not self._mixes:
             raise UserError("mixmod needs mixup_alpha or cutmix_alpha above 0; got 0 for both.")
-        for name, rate in self.modality_dropout.items():
-            if not 0.0 <= rate < 1.0:
-                raise UserError(f"modality_dropout of {name} must lie in [0, 1); got {rate}.")
-        if self.modalities is not None and not self.modalities:
-            raise UserError("modalities names none to evaluate with; leave it out to show all.")
         if self.average_views not in ("logits", "probabilities"):
             raise UserError(
                 f"average_views must be 'logits' or 'probabilities'; got {self.average_views!r}."

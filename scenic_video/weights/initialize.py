@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from scenic_video.config import near
 from scenic_video.errors import UserError
 from scenic_video.text_tables import text_table
 
@@ -120,7 +120,7 @@ def _matches(path: str, patterns: Sequence[str]) -> bool:
 
 def _unmatched(patterns: Sequence[str], target: Mapping[str, Any]) -> list[str]:
     return [
-        f"allow_random {pattern!r} matches no parameter{_near(pattern, target)}"
+        f"allow_random {pattern!r} matches no parameter{near(pattern, target, most=3)}"
         for pattern in patterns
         if not any(re.fullmatch(pattern, path) for path in target)
     ]
@@ -129,7 +129,7 @@ def _unmatched(patterns: Sequence[str], target: Mapping[str, Any]) -> list[str]:
 def _missing(path: str, take: Take | None, source: Mapping[str, Any]) -> str:
     if take is None:
         return f"{path} is not loaded from anywhere; load it, or name it in allow_random"
-    return f"{path} needs {take.path}, which the source lacks{_near(take.path, source)}"
+    return f"{path} needs {take.path}, which the source lacks{near(take.path, source, most=3)}"
 
 
 def _misfit(path: str, leaf: Any, take: Take, value: np.ndarray) -> list[str]:
@@ -144,11 +144,6 @@ def _abstract(path: str, leaf: Any) -> list[str]:
     if isinstance(leaf, jax.ShapeDtypeStruct):
         return [f"{path} is to stay random, but the target has only its shape"]
     return []
-
-
-def _near(path: str, known: Mapping[str, Any]) -> str:
-    matches = difflib.get_close_matches(path, known, n=3)
-    return f"; near: {', '.join(matches)}" if matches else ""
 
 
 def _line(row: Origin) -> tuple[str, str, str, str]:

@@ -252,7 +252,7 @@ def test_modality_dropout_hides_modalities_in_training_only():
     ("fields", "message"),
     [
         ({"mixmod": True}, "mixmod needs mixup_alpha"),
-        ({"cutmix_alpha": -1.0}, "cutmix_alpha must be 0"),
+        ({"cutmix_alpha": -1.0}, "cutmix_alpha is -1.0"),
         ({"modality_dropout": {"rgb": 1.0}}, "modality_dropout of rgb"),
         ({"modalities": ()}, "leave it out"),
     ],

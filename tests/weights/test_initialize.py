@@ -26,7 +26,7 @@ def test_equal_trees_are_copied_whole():
 
 
 def test_a_missing_parameter_is_an_error_that_names_near_ones():
-    with pytest.raises(ValueError, match=r"a/kernel needs a/kernel.*near: a/kernels"):
+    with pytest.raises(ValueError, match=r"a/kernel needs a/kernel.*Did you mean 'a/kernels'"):
         initialize(target={"a": zeros(kernel=(2,))}, source={"a": ones(kernels=(2,))})
 
 

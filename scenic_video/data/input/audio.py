@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int16
 
-from scenic_video.config import near
+from scenic_video.config import check_fields, refuse_unknown, require
 from scenic_video.data.decoding.audio_track import audio_track
 from scenic_video.data.decoding.containers import Source
 from scenic_video.errors import UserError
@@ -57,31 +57,25 @@ class Audio:
     statistics: str | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         wanted = {
             "seconds long enough for one column": self.num_columns >= 1,
             "hop_seconds of at least one sample": self.hop >= 1,
             f"fft_size of {self.window} or more, the samples of a window": (
                 self.fft_size >= self.window >= 1
             ),
-            "num_mel_bins >= 1": self.num_mel_bins >= 1,
             f"0 <= lowest_frequency < highest_frequency <= {self.sample_rate / 2:g}": (
-                0 <= self.lowest_frequency < self.highest_frequency <= self.sample_rate / 2
+                self.lowest_frequency < self.highest_frequency <= self.sample_rate / 2
             ),
-            "log_offset above 0": self.log_offset > 0,
-            "std above 0, or None": self.std is None or self.std > 0,
             "mean and std both, or neither": (self.mean is None) == (self.std is None),
         }
-        for wish, holds in wanted.items():
-            if not holds:
-                raise UserError(f"preprocessing.audio needs {wish}; got {self}.")
+        require(wanted, of=self)
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "Audio":
         """From a config or JSON. Raises ValueError for a name that is no field."""
         known = [field.name for field in dataclasses.fields(cls)]
-        for name in fields:
-            if name not in known:
-                raise UserError(f"preprocessing.audio has no field {name!r}{near(name, known)}")
+        refuse_unknown(fields, known, of="preprocessing.audio")
         return cls(**fields)
 
     @property

@@ -138,12 +138,12 @@ def test_a_window_is_audible_from_80_decibels_below_full_scale():
 @pytest.mark.parametrize(
     "fields, message",
     [
-        (dict(seconds=0), "seconds long enough"),
+        (dict(seconds=0), "Audio.seconds is 0; wanted a number above 0"),
         (dict(fft_size=256), "fft_size of 400 or more"),
         (dict(highest_frequency=9000), "highest_frequency <= 8000"),
         (dict(mean=1.0), "mean and std both"),
-        (dict(mean=1.0, std=0.0), "std above 0"),
-        (dict(log_offset=0), "log_offset above 0"),
+        (dict(mean=1.0, std=0.0), "std is 0.0"),
+        (dict(log_offset=0), "log_offset is 0"),
     ],
 )
 def test_fields_that_cannot_be_are_refused(fields, message):
