@@ -1,4 +1,4 @@
-"""By which settings a directory of synthetic clips is made, and that it is made by no others."""
+"""The settings of a directory of synthetic clips, which all of its clips share."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -20,16 +20,16 @@ from scenic_video.field_types import (
 SPLITS = ("train", "test")
 SETTINGS_FILE = "synthetic.json"
 GENERATOR = 1
-"""Goes up when the same settings give other clips."""
+"""Increases when the same settings give other clips."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the clips of a directory are made by; the same settings give the same bytes.
+    """The settings of the clips of a directory; the same settings give the same bytes.
 
-    `num_clips` counts all of them, of which `test_fraction` are for testing. `size` is height and
-    width in pixels, even. `noise` is the standard deviation of pixel noise, of 255.
-    `max_distractors` (0 to 4) things stand still in a picture at most.
+    `num_clips` is the number of all clips, of which the share `test_fraction` is for testing.
+    `size` is height and width in pixels, even. `noise` is the standard deviation of pixel noise, in
+    [0, 255]. A clip has at most `max_distractors` (0 to 4) static objects.
     """
 
     num_clips: Annotated[int, Interval(ge=2, le=INT32_MAX)]

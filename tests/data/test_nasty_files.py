@@ -295,5 +295,5 @@ def test_a_file_without_streams_has_nothing_in_it():
 
     header = struct.pack(">12xIIIH10x", 1000, 0, 1 << 16, 1 << 8) + bytes(36 + 24 + 4)
     empty = box(b"ftyp", b"isom" + bytes(4)) + box(b"moov", box(b"mvhd", header))
-    with pytest.raises(UnreadableVideo, match="empty: there is nothing in it"):
+    with pytest.raises(UnreadableVideo, match="empty: it has no streams"):
         inspect(empty, name="empty")

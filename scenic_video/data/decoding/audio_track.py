@@ -1,4 +1,4 @@
-"""The audio of a file, in step with its pictures."""
+"""Reads the audio of a file, in sync with its frames."""
 
 import contextlib
 import itertools
@@ -16,29 +16,29 @@ from scenic_video.data.decoding.downmix import resampled
 from scenic_video.data.decoding.streams import best_audio
 
 LARGEST_SLIP = 0.1
-"""Seconds by which timestamps may disagree with the count of samples before that is a gap."""
+"""Seconds by which timestamps may deviate from the count of samples without being a gap."""
 
 LONGEST_SILENCE = 10
-"""Seconds of silence in one piece."""
+"""Seconds of silence in one chunk."""
 
 SEEK_EARLY = 1
-"""Seconds before the wanted audio at which decoding begins, for codecs that lean on their past."""
+"""Seconds of audio to decode before the requested start, for codecs with memory."""
 
 
 def audio_track(
     source: Source, *, begin: Fraction, duration: float, rate: int
 ) -> Iterator[Float32[np.ndarray, "samples"]]:
-    """Mono audio at `rate` Hz in [-1, 1], piece by piece, from `begin` on for `duration` seconds.
+    """Chunks of mono audio at `rate` Hz in [-1, 1], from `begin` for `duration` seconds.
 
-    `begin` is a time on the file's own clock. Gaps, in front too, are silence, and what overlaps
-    is cut, so that sample n is heard n / rate seconds after `begin`. Audio that ends early, or a
-    file that has none, ends the pieces.
+    `begin` is a time on the file's own clock. Gaps, also at the start, are filled with silence, and
+    overlaps are cut, so that sample n is at n / rate seconds after `begin`. Chunks end early if the
+    audio does, and there are none if the file has no audio.
     """
     filled, total = 0, round(duration * rate)
     for position, samples in _placed(source, begin=begin, rate=rate):
         slip = filled - position
         if filled == 0 or abs(slip) > LARGEST_SLIP * rate:
-            # Fill what lies between, or cut what is filled already.
+            # Fill the gap, or cut the overlap.
             for silence in _silence(min(max(0, -slip), total - filled), rate=rate):
                 yield silence
                 filled += len(silence)
@@ -52,7 +52,7 @@ def audio_track(
 
 
 def _silence(length: int, *, rate: int) -> Iterator[Float32[np.ndarray, "samples"]]:
-    """In pieces, as a small file may state a gap of years."""
+    """In chunks, since a small file may state a gap of years."""
     for start in range(0, length, LONGEST_SILENCE * rate):
         yield np.zeros(min(LONGEST_SILENCE * rate, length - start), np.float32)
 
@@ -60,7 +60,7 @@ def _silence(length: int, *, rate: int) -> Iterator[Float32[np.ndarray, "samples
 def _placed(
     source: Source, *, begin: Fraction, rate: int
 ) -> Iterator[tuple[int, Float32[np.ndarray, "samples"]]]:
-    """Pieces of audio and the positions of their first samples, counted from `begin`."""
+    """Chunks of audio and the positions of their first samples, counted from `begin`."""
     with StreamReader(source, best_audio) as reader, naming_failures(reader.name):
         if reader.stream is None:
             return
@@ -73,7 +73,7 @@ def _placed(
 def _frames(
     reader: StreamReader[AudioStream | None], stream: AudioStream, begin: Fraction
 ) -> Iterator[av.AudioFrame]:
-    """Decoded frames with their times, from `begin` or earlier on."""
+    """Decoded frames with their times, from `begin` or earlier."""
     first_time, time_base = Fraction(0), stream.time_base or Fraction(1, 1000)
     if stream.start_time is not None:
         first_time = stream.start_time * time_base
@@ -81,7 +81,7 @@ def _frames(
         frames = _decoded(reader, int((begin - SEEK_EARLY) / time_base))
         first = next(frames, None)
         time = None if first is None else _time(first)
-        # A seek may land behind the wanted audio, or where nothing says when it is heard.
+        # A seek may land after the requested audio, or where no timestamps are stated.
         if first is not None and time is not None and time <= begin:
             yield from timed(itertools.chain([first], frames), time)
             return
@@ -91,7 +91,7 @@ def _frames(
 def _decoded(
     reader: StreamReader[AudioStream | None], start: int | None
 ) -> Iterator[av.AudioFrame]:
-    """Frames from pts `start` or earlier on; broken packets are left out."""
+    """Frames from pts `start` or earlier; broken packets are skipped."""
     for packet in itertools.chain(reader.packets(start), [None]):
         if reader.stream is not None:
             with contextlib.suppress(FFmpegError):
@@ -99,9 +99,9 @@ def _decoded(
 
 
 def timed(frames: Iterator[av.AudioFrame], clock: Fraction) -> Iterator[av.AudioFrame]:
-    """The frames, each with a time: one that states none is heard right behind the one before.
+    """The frames, each with a time; one that states none follows the one before.
 
-    Only the first frame of a packet need have a time. Where none has any, `clock` is the first's.
+    Only the first frame of a packet needs a time. If none has any, `clock` is that of the first.
     """
     for frame in frames:
         if not frame.sample_rate:

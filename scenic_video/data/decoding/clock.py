@@ -1,4 +1,4 @@
-"""One clock that runs forward, for streams whose own begins anew where files were joined."""
+"""Continuous timestamps for concatenated files, in which timestamps start again."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -6,18 +6,18 @@ from fractions import Fraction
 import av
 
 STEP_BACK = 0.1
-"""Seconds by which decoding times may go back, as jitter, before that is a new beginning."""
+"""Seconds by which decoding times may go back without being a restart (jitter)."""
 
 LEAP = 12 * 3600
-"""Seconds without a packet that no recording has: FFmpeg takes a step far back for a full circle
-of the clock, of 26.5 hours in MPEG, and makes it such a leap."""
+"""Seconds without a packet that do not occur in recordings: FFmpeg takes a step far back for a
+wraparound of the clock (26.5 hours in MPEG) and turns it into such a leap."""
 
 
 def running(packets: Iterable[av.Packet]) -> Iterator[av.Packet]:
-    """The packets, with times that go on where their clock begins anew.
+    """The packets, with times that continue where the clock restarts.
 
-    They are changed in place. The first packet of a new beginning follows the last one before it
-    by as much as that followed its own predecessor.
+    They are changed in place. The first packet after a restart follows the one before by the
+    interval between that one and its predecessor.
     """
     shift, step, last, back, leap = 0, 0, None, 0, 0
     for packet in packets:

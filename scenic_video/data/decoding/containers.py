@@ -1,4 +1,4 @@
-"""Opens video files and bytes, and says in the decoder's own words why one cannot be read."""
+"""Opens video files and bytes, and reports FFmpeg's reason if one cannot be read."""
 
 import codecs
 import contextlib
@@ -22,7 +22,7 @@ from scenic_video.data.decoding.clock import running
 from scenic_video.data.decoding.opening import Source, UnreadableVideo, bounds, open_container
 from scenic_video.data.decoding.streams import best_audio, best_video
 
-# A seek in these lands somewhere near: they have no index.
+# Formats without an index, in which seeking is not exact.
 WITHOUT_INDEX = frozenset({"mpegts", "mpeg"})
 
 _one_diagnosis_at_a_time = threading.Lock()
@@ -34,10 +34,10 @@ AnyStream = TypeVar("AnyStream", bound=Stream | None)
 
 
 class StreamReader(contextlib.AbstractContextManager, Generic[AnyStream]):
-    """The packets of one stream of a file; more than once and from anywhere.
+    """The packets of one stream of a file, which can be read repeatedly and from any position.
 
-    `choose` takes the stream of an open container. `name` stands for bytes in messages. Errors:
-    UnreadableVideo, with the reason of `choose` too.
+    `choose` selects the stream of an open container. `name` is used for bytes in messages. Errors:
+    UnreadableVideo, also with the errors of `choose`.
     """
 
     stream: AnyStream
@@ -55,10 +55,10 @@ class StreamReader(contextlib.AbstractContextManager, Generic[AnyStream]):
         self._open()
 
     def packets(self, start: int | None = None) -> Iterator[av.Packet]:
-        """Packets in decoding order, from a keyframe at or before pts `start` where it is known.
+        """Packets in decoding order, from a keyframe at or before pts `start` if it is known.
 
-        None is the beginning. A file that breaks off ends there. Where a file was joined from
-        others, so that its clock begins anew, times go on from the first part's.
+        None means from the start. A truncated file ends where it is cut. In a concatenated file
+        whose clock restarts, times continue those of the first part.
         """
         if not self._seek(start):
             self._rewind()
@@ -76,7 +76,7 @@ class StreamReader(contextlib.AbstractContextManager, Generic[AnyStream]):
     def _seek(self, start: int | None) -> bool:
         if start is None or self._container.format.name in WITHOUT_INDEX:
             return False
-        self._at_start = False  # a seek that fails may have moved too
+        self._at_start = False  # a failed seek may have moved as well
         try:
             self._container.seek(start, stream=self.stream)
         except FFmpegError:
@@ -93,7 +93,7 @@ class StreamReader(contextlib.AbstractContextManager, Generic[AnyStream]):
             container = open_container(self._source)
         except UnreadableVideo:
             raise
-        except Exception as error:  # a file can make PyAV raise anything, such as UnicodeError
+        except Exception as error:  # PyAV can raise anything, such as UnicodeError
             reason = why_unreadable(self._source, error)
             raise UnreadableVideo(f"{self.name}: {reason}") from error
         try:
@@ -112,12 +112,12 @@ class Demuxer(StreamReader[VideoStream]):
 
     @property
     def has_timestamps(self) -> bool:
-        """Whether pts are stated by the file, and not guessed from the order of decoding."""
+        """Whether the file states pts; otherwise they are guessed from the decoding order."""
         return self._container.format.name != "avi" or not self.stream.codec_context.has_b_frames
 
     @property
     def time_base(self) -> Fraction:
-        """Seconds a tick: the unit of timestamps."""
+        """Seconds per tick, the unit of timestamps."""
         return self.stream.time_base or Fraction(1, 1000)
 
     @property
@@ -127,20 +127,20 @@ class Demuxer(StreamReader[VideoStream]):
 
     @property
     def ticks_per_frame(self) -> float:
-        """Of a video of constant frame rate; a guess where nothing states its rate."""
+        """For a constant frame rate; a guess if the file does not state it."""
         rate = self.stream.average_rate or self.stream.guessed_rate or 25
         return float(1 / (rate * self.time_base))
 
     @property
     def may_be_cut(self) -> bool:
-        """Whether it is a stream, of which a part that begins anywhere is a file too."""
+        """Whether the format is a stream, of which any part is a valid file."""
         return self._container.format.name in WITHOUT_INDEX
 
     def still_until(self, end: int) -> int:
-        """Until when a last picture stays that the next would replace at the tick `end`.
+        """Until when the last frame is shown, if the next one would replace it at the tick `end`.
 
-        That is the file's own end where its audio goes on and its index lists no more pictures: a
-        slide show, not a broken download.
+        This is the end of the file if its audio continues and its index lists no more frames: a
+        slide show, not a truncated download.
         """
         file_end, stream = self._container.duration, self.stream
         if not stream.duration or not file_end or end < self.origin + stream.duration:
@@ -156,7 +156,7 @@ class Demuxer(StreamReader[VideoStream]):
 
 def _video_on_one_thread(container: InputContainer) -> VideoStream:
     stream = best_video(container)
-    # One thread a clip costs least: it is clips that are decoded side by side.
+    # One thread per clip is the most efficient, since clips are decoded in parallel.
     stream.codec_context.thread_type = "NONE"
     stream.codec_context.thread_count = 1
     stream.codec_context.options = bounds()
@@ -165,7 +165,7 @@ def _video_on_one_thread(container: InputContainer) -> VideoStream:
 
 @contextlib.contextmanager
 def naming_failures(name: str) -> Iterator[None]:
-    """Whatever PyAV raises over a file, or its size, becomes UnreadableVideo, which names it."""
+    """Turns any error of PyAV or of size into an UnreadableVideo that names the file."""
     try:
         yield
     except FFmpegError as error:
@@ -182,7 +182,7 @@ def _is_of_pyav(error: BaseException) -> bool:
 
 
 def why_unreadable(source: Source, error: Exception) -> str:
-    """FFmpeg's reason why `source` does not open, and what stands in it instead of a video."""
+    """FFmpeg's reason why `source` does not open, and what it contains instead of a video."""
     size = len(source) if isinstance(source, bytes) else _file_size(source)
     if size == 0:
         return "the file is empty."
@@ -196,7 +196,7 @@ def why_unreadable(source: Source, error: Exception) -> str:
 
 
 def _text_at_start(source: Source) -> str | None:
-    """The first line of a file of text, such as a pointer of git LFS or a web page; else None."""
+    """The first line if it is a text file, such as a git LFS pointer or a web page; else None."""
     try:
         if isinstance(source, bytes):
             start = source[:TEXT_BYTES]
@@ -221,10 +221,10 @@ def _file_size(path: str | os.PathLike[str]) -> int | None:
 
 
 def _log_of_opening(source: Source) -> str | None:
-    # PyAV discards FFmpeg's log unless a level is set, and the level belongs to all threads. With
-    # PANIC nothing is printed, yet errors carry their log.
+    # PyAV discards FFmpeg's log unless a level is set, which is shared by all threads. With PANIC
+    # nothing is printed, but errors carry their log.
     if not _one_diagnosis_at_a_time.acquire(timeout=DIAGNOSIS_SECONDS):
-        return None  # another file's diagnosis hangs
+        return None  # the diagnosis of another file hangs
     try:
         level = logging.get_level()
         logging.set_level(logging.PANIC)

@@ -1,4 +1,4 @@
-"""Which content a video has, without reading all of it."""
+"""Identifies the content of a video without reading all of it."""
 
 import hashlib
 import io
@@ -7,11 +7,11 @@ import os
 from scenic_video.data.decoding.containers import Source
 
 CONTENT_BYTES = 2**16
-"""A file is known by its size and so many bytes at both of its ends."""
+"""A file is identified by its size and this many bytes at both ends."""
 
 
 def content_of(video: Source) -> str:
-    """Equal for videos of equal content, and in all likelihood only for those. Errors: OSError."""
+    """A hash that is equal for videos of equal content. Errors: OSError."""
     with io.BytesIO(video) if isinstance(video, bytes) else open(video, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)

@@ -1,4 +1,4 @@
-"""Decoded pictures as RGB arrays: cut, scaled, turned upright and mirrored in one filter graph."""
+"""Converts decoded frames to RGB arrays: crops, scales, rotates and flips them in one graph."""
 
 import dataclasses
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from scenic_video.data.decoding.filter_graph import build_graph
 from scenic_video.data.decoding.sampling import Crop
 
 ChooseCrop = Callable[[int, int], Crop]
-"""(height, width) of the upright picture -> the crop of it that is wanted."""
+"""(height, width) of the upright frame -> the requested crop of it."""
 
 
 class SharedCrop:
-    """Asks `choose_crop` once, and cuts pictures of any size at the same place of their own.
+    """Calls `choose_crop` once, and crops frames of any size at the same relative place.
 
-    For pictures of one scene, such as a video and its optical flow. `crop` is that of the size
-    that came first.
+    For frames of one scene, such as a video and its optical flow. `crop` belongs to the size that
+    came first.
     """
 
     crop: Crop
@@ -37,11 +37,11 @@ class SharedCrop:
 
 
 class RgbConverter:
-    """Turns decoded frames into uint8 [height, width, 3]: the same crop of every one.
+    """Converts decoded frames to uint8 [height, width, 3], with the same crop for all of them.
 
-    Metadata that says how to turn or mirror the picture is obeyed; pixels that are not square stay
-    so. `choose_crop` is asked once, with the size of the first frame; a frame of another size later
-    in the video is cut at the same place relative to its own size.
+    Frames are rotated and flipped as their metadata says; pixels that are not square are kept.
+    `choose_crop` is called once, with the size of the first frame; a later frame of another size is
+    cropped at the same place relative to its size.
     """
 
     def __init__(self, choose_crop: ChooseCrop):
@@ -50,7 +50,7 @@ class RgbConverter:
         self._graphs: dict[tuple, Graph] = {}
 
     def __call__(self, frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
-        """The picture, in memory that lives no longer than the next call: copy it."""
+        """The converted frame, in memory that the next call reuses: copy it."""
         key = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
         if key not in self._graphs:
             self._graphs[key] = self._build(frame)
@@ -68,7 +68,8 @@ class RgbConverter:
 
 
 def rgb_filters(frame: av.VideoFrame, crop: Crop, shown: Orientation) -> list[tuple[str, str]]:
-    """(filter, arguments): the box before the scale, and what moves pixels last, on fewest."""
+    """(filter, arguments): crops before it scales, and rotates last, when there are fewest
+    pixels."""
     crop = _as_stored(crop, *shown.upright_size(frame), shown=shown)
     filters = []
     if (crop.height, crop.width) != (frame.height, frame.width):
@@ -90,9 +91,9 @@ def _relative(crop: Crop, *, was: tuple[int, int], now: tuple[int, int]) -> Crop
 
 
 def _as_stored(crop: Crop, height: int, width: int, *, shown: Orientation) -> Crop:
-    """`crop` of an upright picture, as a crop of the picture as it is stored."""
+    """`crop` of an upright frame, as a crop of the stored frame."""
     for _ in range(shown.rotation // 90):
-        # One quarter turn back: what was the right edge lies on top.
+        # One quarter turn back: the right edge becomes the top.
         top, left = (width - crop.left - crop.width) // 2 * 2, crop.top
         sizes = (crop.width, crop.height, crop.out_width, crop.out_height)
         crop = Crop(top, left, *sizes, crop.mirrored)

@@ -1,4 +1,4 @@
-"""What a video promises and does not hold: a part that is missing, pictures that do not decode."""
+"""Finds damage in a video: missing parts, and frames that do not decode."""
 
 import contextlib
 import dataclasses
@@ -12,24 +12,24 @@ from av.error import FFmpegError
 from scenic_video.data.decoding.containers import Demuxer, Source, open_container
 
 STATES_ITS_LENGTH = ("mov", "matroska", "avi", "flv")
-"""Containers whose header says how long they are; others are as long as what is there."""
+"""Containers whose header states their duration; others are as long as their packets."""
 LIST_TIMES = ("mov", "avi")
-"""Containers whose index says of every frame when it is shown."""
+"""Containers whose index states the time of every frame."""
 TOLERANCE = 0.5
-"""Seconds by which a file may end before its index says: rounding, and audio that lasts longer."""
+"""Seconds by which a file may end early, because of rounding or longer audio."""
 LONGEST_GAP = 1.0
-"""Seconds without a picture that are no pause in a video of otherwise constant frame rate."""
+"""Seconds without a frame that are not a pause, at an otherwise constant frame rate."""
 STRETCHES = 3
 STRETCH = 48
-"""So many packets are decoded at so many places, where not all are."""
+"""Unless all are decoded, so many packets are decoded at so many places."""
 FEW = 0.02
-"""A share of pictures that may fail: those that lean on what was cut off before the first."""
+"""The share of frames that may fail, since they refer to frames cut off before the first."""
 
 
 def damage_of(source: Source, *, name: str | None = None, decode_all: bool = False) -> str:
-    """What is wrong with a video that opens, in a few words; "" where nothing is found.
+    """A description of the damage of a video that opens; "" if there is none.
 
-    All of its packets are listed, and those of some stretches decoded, or all. Errors:
+    All packets are listed; all of them, or those of some sections, are decoded. Errors:
     UnreadableVideo.
     """
     with Demuxer(source, name=name) as demuxer:
@@ -45,7 +45,7 @@ def damage_of(source: Source, *, name: str | None = None, decode_all: bool = Fal
 
 
 def is_encrypted(source: Source) -> bool:
-    """Whether the file says of its video that a key is needed."""
+    """Whether the file states that its video is encrypted."""
     try:
         with Demuxer(source) as demuxer:
             first = next(iter(demuxer.packets()), None)
@@ -56,7 +56,7 @@ def is_encrypted(source: Source) -> bool:
 
 @dataclasses.dataclass
 class _Decoded:
-    """How decoding went; packets that hold no shown picture are not counted."""
+    """Counts of decoding; packets without a shown frame are not counted."""
 
     packets: int = 0
     frames: int = 0
@@ -98,23 +98,23 @@ class _Walk:
 
     @property
     def has_other_streams(self) -> bool:
-        """Whether the stated length may be that of another stream."""
+        """Whether the stated duration may be that of another stream."""
         return self._num_streams > 1 and not self._states_own_length
 
     def is_reached_by(self, seconds: float) -> bool:
-        """Whether a stream that ends there is as long as the file says."""
+        """Whether a stream that ends there has the duration that the file states."""
         return self._stated is None or self._stated - seconds <= TOLERANCE
 
     def missing_end(self) -> str:
         end = self._end * self._seconds
         if self.is_reached_by(end):
             return ""
-        return f"ends at {end:.4g} s, its index says {self._stated:.4g} s"
+        return f"ends at {end:.4g} s, but its index states {self._stated:.4g} s"
 
     def gap(self) -> str:
-        """A hole in a video whose other frames come evenly, as a broken part leaves it.
+        """A gap in a video whose other frames are evenly spaced, as from a broken part.
 
-        Where an index lists the times of all frames, a long one is a pause.
+        If an index lists the times of all frames, a long gap is a pause.
         """
         times = np.unique(np.array(self._times, float)) * self._seconds
         intervals = np.diff(times)
@@ -126,21 +126,24 @@ class _Walk:
         if not is_even or intervals[longest] < max(LONGEST_GAP, 10 * usual):
             return ""
         start = float(times[longest] - times[0])
-        return f"has no pictures from {start:.4g} to {start + intervals[longest]:.4g} s"
+        return f"has no frames from {start:.4g} to {start + intervals[longest]:.4g} s"
 
     def failures(self) -> str:
         done = self._decoded
         failed = done.corrupt + done.errors
         if self._decode_all and self._context.name in ("h264", "hevc") and done.frames > 1:
-            failed = max(failed, done.packets - done.frames)  # others have packets without picture
-        is_half = abs(done.packets - 2 * done.frames) <= 2  # a packet a field, not a frame
+            failed = max(
+                failed, done.packets - done.frames
+            )  # others have frameless packets
+        is_half = abs(done.packets - 2 * done.frames) <= 2  # a packet per field, not per frame
         if failed <= FEW * done.packets or (is_half and not done.corrupt + done.errors):
             return f"{self._broken} packets are incomplete" if self._broken > 1 else ""
         looked = "" if self._decode_all else " that were decoded"
-        return f"{failed} of {done.packets} pictures{looked} are damaged"
+        return f"{failed} of {done.packets} frames{looked} are damaged"
 
     def _is_due(self, packet: av.Packet) -> bool:
-        """Whether all are decoded, or it lies in a stretch, which begins at a keyframe."""
+        """Whether to decode the packet: all are, or it is in a section that starts at a
+        keyframe."""
         if self._decode_all or self._left > 0:
             self._left -= 1
             return True
@@ -169,22 +172,22 @@ class _Walk:
 
 
 def _stated_seconds(demuxer: Demuxer) -> float | None:
-    """How long the video is by the file's header; None where none says it."""
+    """The duration of the video in the file's header; None if it is not stated."""
     container = demuxer.stream.container
     assert isinstance(container, InputContainer)
     if not container.format.name.startswith(STATES_ITS_LENGTH):
         return None
-    if container.format.name == "avi" and demuxer.stream.frames:  # its duration is a guess
+    if container.format.name == "avi" and demuxer.stream.frames:  # whose duration is a guess
         return demuxer.stream.frames * demuxer.ticks_per_frame * float(demuxer.time_base)
     if demuxer.stream.duration:
         return demuxer.stream.duration * float(demuxer.time_base)
     if not container.duration or container.format.name.startswith("mov"):
-        return None  # of fragments, only what was read so far
+        return None  # of fragmented files, only what was read so far
     return container.duration / av.time_base
 
 
 def _last_end(source: Source) -> float:
-    """Seconds at which the last packet of any stream ends: a length may be that of the audio."""
+    """Seconds at which the last packet of any stream ends, since a duration may be the audio's."""
     end = 0.0
     with open_container(source) as container, contextlib.suppress(FFmpegError):
         begin = (container.start_time or 0) / av.time_base

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 LONGEST_TICK = 0.5
-"""Seconds after which a wait that goes on is counted; one that took longer was a pause."""
+"""Seconds of one wait; if it took longer, the process was paused, and the rest is not counted."""
 
 
 class NoAnswer(Exception):
@@ -19,10 +19,9 @@ class NoAnswer(Exception):
 def with_deadline(function: Callable[[], T], seconds: float | int) -> T:
     """`function()`, or `NoAnswer` after `seconds`.
 
-    No thread can be stopped from outside, so one that hangs is left behind: it is a daemon and
-    does not keep the process from ending. A call that hangs without releasing Python's lock holds
-    its watchdog too. Only time in which this process runs counts: not that in which it, or the
-    machine, was stopped.
+    Threads cannot be stopped, so one that hangs is abandoned: it is a daemon, so that the process
+    can still exit. A call that hangs without releasing the GIL also blocks the deadline. Only time
+    in which the process runs counts, not time in which it or the machine is suspended.
     """
     outcome: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
 

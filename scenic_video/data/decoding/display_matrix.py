@@ -1,4 +1,4 @@
-"""How a picture is to be shown: turned, mirrored, or both, as its file's display matrix says."""
+"""The orientation in which a frame is shown: rotated or flipped by its display matrix."""
 
 import dataclasses
 import math
@@ -12,12 +12,12 @@ from av.sidedata.sidedata import SideData, Type
 from scenic_video.data.decoding.filter_graph import build_graph
 
 UNNAMED = range(1 + max(kind.value for kind in Type), 64)
-"""FFmpeg's kinds of side data that PyAV may not know yet."""
+"""FFmpeg's kinds of side data that PyAV may not support."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Orientation:
-    """A stored picture is mirrored left to right, then turned clockwise, to be upright.
+    """The flip left to right and then the clockwise rotation that make a stored frame upright.
 
     `rotation` is 0, 90, 180 or 270 degrees.
     """
@@ -26,17 +26,17 @@ class Orientation:
     is_mirrored: bool = False
 
     def __str__(self) -> str:
-        words = [f"{self.rotation} degrees"] * (self.rotation > 0) + ["mirrored"] * self.is_mirrored
+        words = [f"{self.rotation} degrees"] * (self.rotation > 0) + ["flipped"] * self.is_mirrored
         return ", ".join(words) or "as stored"
 
     def upright_size(self, frame: av.VideoFrame) -> tuple[int, int]:
-        """(height, width) as a player shows a frame of the video."""
+        """(height, width) of a frame as a player shows it."""
         swaps_sides = self.rotation % 180 != 0
         return (frame.width, frame.height) if swaps_sides else (frame.height, frame.width)
 
     @property
     def filters(self) -> list[tuple[str, str]]:
-        """FFmpeg's filters, with their arguments, that make a stored picture upright."""
+        """FFmpeg's filters, with arguments, that make a stored frame upright."""
         turns = {
             0: [],
             90: [("transpose", "clock")],
@@ -47,9 +47,9 @@ class Orientation:
 
 
 def orientation(frame: av.VideoFrame) -> Orientation:
-    """How players show the frame; one whose matrix makes no picture is shown as it is stored.
+    """The orientation in which players show the frame; as stored, if its matrix is singular.
 
-    An angle between quarter turns is taken for the nearest.
+    Angles are rounded to a quarter turn.
     """
     for data in _side_data(frame):
         if data.type is Type.DISPLAYMATRIX:
@@ -60,7 +60,7 @@ def orientation(frame: av.VideoFrame) -> Orientation:
 def _side_data(frame: av.VideoFrame) -> Iterable[SideData]:
     try:
         return cast(Any, frame.side_data)
-    except ValueError:  # PyAV lists none where it has no name for one, such as EXIF
+    except ValueError:  # PyAV fails if it has no name for a kind, such as EXIF
         unnamed = [("sidedata", f"mode=delete:type={number}") for number in UNNAMED]
         graph = build_graph(frame, unnamed)
         graph.vpush(frame)
@@ -73,6 +73,6 @@ def _orientation(matrix: Sequence[int]) -> Orientation:
     area = a * d - b * c
     if area == 0:
         return Orientation()
-    sign = -1 if area < 0 else 1  # without the mirror, which comes first, a turn is left
+    sign = -1 if area < 0 else 1  # without the flip, which comes first, a rotation remains
     angle = math.degrees(math.atan2(sign * b / math.hypot(b, d), sign * a / math.hypot(a, c)))
     return Orientation(rotation=round(angle / 90) % 4 * 90, is_mirrored=area < 0)

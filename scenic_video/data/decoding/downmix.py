@@ -1,4 +1,4 @@
-"""Audio of any channels, samples and rate as one channel of floats."""
+"""Converts audio of any layout, format and rate to one channel of floats."""
 
 import itertools
 from collections.abc import Iterator
@@ -8,15 +8,14 @@ import numpy as np
 from av.error import FFmpegError
 
 WEIGHTS_SUM_TO_ONE = {"rematrix_maxval": "1"}
-"""For FFmpeg's resampler, which else makes a tone louder that is alike in many channels."""
+"""For FFmpeg's resampler, which otherwise amplifies what several channels share."""
 
 
 def resampled(frames: Iterator[av.AudioFrame], *, rate: int) -> Iterator[av.AudioFrame]:
     """One channel of floats at `rate`, mixed by the matrix of the channels' layout.
 
-    The weights sum to 1, so that a tone that all channels share keeps its level. Channels whose
-    places are not known weigh alike. Where the audio changes its channels or its rate, a new
-    resampler goes on.
+    The weights sum to 1, so that a tone in all channels keeps its level. Channels of unknown
+    position have equal weights. When the layout or rate changes, a new resampler continues.
     """
     for _, alike in itertools.groupby(
         frames, key=lambda frame: (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -44,7 +43,7 @@ def _has_matrix(frame: av.AudioFrame) -> bool:
 
 
 def _mean_of_channels(frame: av.AudioFrame) -> av.AudioFrame:
-    # Interleaved first: PyAV hands out no more than eight separate channels.
+    # Interleaved first, since PyAV supports at most eight planar channels.
     (packed,) = av.AudioResampler(format="flt").resample(frame)
     channels = packed.to_ndarray().reshape(-1, frame.layout.nb_channels)
     mono = av.AudioFrame.from_ndarray(

@@ -1,4 +1,4 @@
-"""FFmpeg's filters, one behind the other, for frames of one kind."""
+"""Chains of FFmpeg filters for frames of one format."""
 
 from fractions import Fraction
 
@@ -9,7 +9,7 @@ from av.filter import Graph
 def build_graph(
     frame: av.VideoFrame, filters: list[tuple[str, str]], *, time_base: Fraction = Fraction(1)
 ) -> Graph:
-    """A graph for frames like `frame`, with one thread: many clips are decoded side by side."""
+    """A graph for frames like `frame`, with one thread, since clips are decoded in parallel."""
     graph = Graph()
     graph.threads = 1
     source = graph.add(

@@ -1,4 +1,4 @@
-"""Decodes chosen frames of a stretch of video with as little work as its codec allows."""
+"""Decodes selected frames of a section of video with as little work as its codec allows."""
 
 import itertools
 import math
@@ -13,23 +13,23 @@ from scenic_video.data.decoding.containers import Demuxer
 from scenic_video.data.decoding.packets import Packets
 
 CAN_SKIP = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vp8", "vp9"})
-"""Decoders that can be told, packet by packet, to leave out a picture on which none rests."""
+"""Decoders that can skip single packets whose frames no other frame refers to."""
 
 AWAITS_KEYFRAME = frozenset({"h264", "vp8", "vp9", "libdav1d", "av1", "libaom-av1"})
-"""Decoders that give no picture before a true keyframe; others decode in front of nothing."""
+"""Decoders that output nothing before a true keyframe; others decode without a reference."""
 
 LONGEST_REFRESH = 10
-"""Seconds after which a decoder is exact, wherever it began: streams exist without keyframes."""
+"""Seconds after which a decoder is exact wherever it started, for streams without keyframes."""
 
 KeyedFrame = tuple[int, av.VideoFrame]
-"""A frame and the key by which `Packets.frames` knows it."""
+"""A frame and its key in `Packets.frames`."""
 
 
 class FrameDecoder:
-    """Frames of the stretch of video that `packets` describe.
+    """Frames of the section of video that `packets` describe.
 
-    A packet that cannot be decoded costs its picture and, at worst, those that rest on it;
-    `last_error` is what the decoder said of the last one.
+    A packet that cannot be decoded loses its frame and, at worst, those that refer to it;
+    `last_error` is the decoder's message for the last one.
     """
 
     def __init__(self, demuxer: Demuxer, packets: Packets):
@@ -39,10 +39,10 @@ class FrameDecoder:
         self._marks_are_true = True
 
     def only(self, keys: Int[np.ndarray, "n"]) -> Iterator[KeyedFrame]:
-        """The frames with these keys, and maybe some others between them.
+        """The frames with these keys, and possibly others between them.
 
-        Where the stream lacks a true keyframe, marks one that is none, or is broken, or its frames
-        are known by number only, wanted ones may be absent: `all_from` has them, at a higher price.
+        Requested frames may be absent if the stream is broken, lacks a true keyframe or marks a
+        false one, or if its frames have only numbers: `all_from` has them, at a higher cost.
         """
         if self._packets.is_untimed or not self._marks_are_true:
             return
@@ -51,7 +51,7 @@ class FrameDecoder:
                 yield frame.pts, frame
 
     def all_from(self, key: int) -> Iterator[KeyedFrame]:
-        """All frames in order, from so early that the one with this key is exact."""
+        """All frames in order, starting early enough that the one with this key is exact."""
         start = self._safe_start(key)
         frames = self._keyed_from(start)
         first = next(frames, None)
@@ -72,7 +72,7 @@ class FrameDecoder:
                 yield frame.pts, frame
 
     def _is_guess(self, first: av.VideoFrame) -> bool:
-        """Whether the first frame that was decoded leans on others, whatever its mark said."""
+        """Whether the first decoded frame refers to others, even if it is marked as a keyframe."""
         return not first.key_frame and self._codec_context.name not in AWAITS_KEYFRAME
 
     @property
@@ -127,7 +127,7 @@ class FrameDecoder:
             return []
 
     def _decode_rest(self) -> list[av.VideoFrame]:
-        """The frames that the decoder holds back; then it can begin anew."""
+        """The frames still in the decoder; afterwards it can restart."""
         frames = self._decode(None)
         self._codec_context.flush_buffers()
         return frames

@@ -1,4 +1,4 @@
-"""Opens one file or its bytes, and nothing that these name."""
+"""Opens a single file or its bytes, but no files or addresses that it names."""
 
 import functools
 import io
@@ -11,16 +11,16 @@ from av.container import InputContainer
 from scenic_video.errors import UserError
 
 Source = str | bytes | os.PathLike[str]
-"""A path, or the encoded bytes of a container or of a picture."""
+"""A path, or the encoded bytes of a container or image."""
 
 REFERRING = frozenset(
     """applehttp avisynth concat dash hls imf lavfi rtp rtsp sap sdp vapoursynth vobsub
     webm_dash_manifest""".split()
 )
-"""Formats whose files name other files, addresses or programs, which FFmpeg then opens."""
+"""Formats whose files name other files, addresses or programs, which FFmpeg would open."""
 
 MAX_PIXELS = 2**27
-"""Pixels of the largest picture that is decoded (11,585 x 11,585): a few bytes may claim more."""
+"""Pixels of the largest frame that is decoded (11,585 x 11,585), since headers can claim more."""
 
 KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -32,37 +32,37 @@ KINDS = (
 
 
 class UnreadableVideo(UserError):
-    """A file, or the wanted part of one, that yields no picture; the message names it and why."""
+    """A file, or a part of one, without readable frames; the message states its name and why."""
 
 
 def open_container(source: Source) -> InputContainer:
-    """An open container; a path is never taken for a URL, whatever colons it has.
+    """An open container; a path is never interpreted as a URL, even with colons.
 
-    Errors: UnreadableVideo for what is no file, and may never answer; those of PyAV, also for
+    Errors: UnreadableVideo for anything but a file, which might block; those of PyAV, also for
     `REFERRING` formats.
     """
     if not isinstance(source, bytes):
         check_is_file(source)
     file = io.BytesIO(source) if isinstance(source, bytes) else f"file:{os.fspath(source)}"
-    # Tags in other encodings are common, and no one here reads them.
+    # Tags in other encodings are common, and they are not used here.
     return av.open(
         file, "r", options=bounds(), container_options=_one_file(), metadata_errors="replace"
     )
 
 
 def check_is_file(path: str | os.PathLike[str]) -> None:
-    """Refuses a path of what is no file. One where nothing is passes. Errors: UnreadableVideo."""
+    """Errors: UnreadableVideo if the path exists but is not a file."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
         return
     for is_kind, kind in KINDS:
         if is_kind(mode):
-            raise UnreadableVideo(f"{os.fspath(path)}: this is {kind}, and no file.")
+            raise UnreadableVideo(f"{os.fspath(path)}: this is {kind}, not a file.")
 
 
 def bounds() -> dict[str, str]:
-    """Options of a decoder that bound what a picture may claim to be."""
+    """Decoder options that limit the size of frames."""
     return {"max_pixels": str(MAX_PIXELS)}
 
 
@@ -71,5 +71,5 @@ def _one_file() -> dict[str, str]:
     return {
         "format_whitelist": ",".join(sorted(av.formats_available - REFERRING)),
         "protocol_whitelist": "file",
-        "pattern_type": "none",  # img%d.png is a name, and no list of pictures
+        "pattern_type": "none",  # img%d.png is a name, not a sequence of images
     }

@@ -1,4 +1,4 @@
-"""What a demuxer tells of a stretch of video, and which packets a choice of its frames needs."""
+"""Lists the packets of a section of video, and those needed to decode selected frames."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,26 +9,25 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from scenic_video.data.decoding.containers import Demuxer
-from scenic_video.data.decoding.shown_packets import SHOWS_PICTURE
+from scenic_video.data.decoding.shown_packets import SHOWS_FRAME
 
 MEMORY = 16 * 2**20
-"""Bytes of packets that are kept for decoding; a larger stretch is read a second time."""
+"""Bytes of packets that are kept for decoding; larger sections are read a second time."""
 
 
 NO_TIME = -(2**63)
-"""FFmpeg's number for a timestamp that is not there."""
+"""FFmpeg's value for a missing timestamp."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Packets:
-    """The packets of a stretch of video, in decoding order.
+    """The packets of a section of video, in decoding order.
 
-    `pts` and `is_key` describe them; `kept` holds them, unless they are too large together.
-    `ticks` are the times of the frames to show, sorted, in units of the stream's time base. The
-    first is not before the part that was asked for, though its frame may be on screen before.
-    `frames` are the keys by which decoded frames are known: their pts, or, where `is_untimed`,
-    their ordinal numbers in the file, as the stream has no timestamps to rely on. `last_duration`
-    is for how many ticks the last frame is shown.
+    `pts` and `is_key` describe them; `kept` holds them, unless they are too large. `ticks` are the
+    sorted times of the shown frames, in units of the time base of the stream. The first is not
+    before the requested section, even if its frame is on screen earlier. `frames` are the keys of
+    decoded frames: their pts, or with `is_untimed` their ordinal numbers in the file, since the
+    stream has no usable timestamps. `last_duration` is the duration of the last frame in ticks.
     """
 
     pts: Int[np.ndarray, "packets"]
@@ -48,18 +47,18 @@ class Packets:
         return not len(keys) or bool(self.frames[0] < keys[0])
 
     def shown_from(self, key: int) -> "Packets":
-        """Without the frames before this one."""
+        """The packets without the frames before this one."""
         is_shown = self.frames >= key
         return dataclasses.replace(self, ticks=self.ticks[is_shown], frames=self.frames[is_shown])
 
     def needed_for(self, wanted: Int[np.ndarray, "n"]) -> Bool[np.ndarray, "packets"]:
-        """Marks what must be decoded to see the frames with pts `wanted`.
+        """Marks the packets to decode for the frames with pts `wanted`.
 
-        That is, for each, all from the last keyframe that is not shown after it: frames that are
-        decoded after a keyframe but shown before it (open GOP) lean on the previous one.
+        For each frame these are all packets from the last keyframe that is not shown after it:
+        frames decoded after a keyframe but shown before it (open GOP) refer to the previous one.
         """
         positions = np.flatnonzero(np.isin(self.pts, wanted))
-        # A stretch that begins without a keyframe is decoded from wherever it begins.
+        # A section that starts without a keyframe is decoded from its start.
         entries = np.flatnonzero(self.is_key | (np.arange(len(self.pts)) == 0))
         entry = np.searchsorted(entries, positions, side="right") - 1
         while (later := (entry > 0) & (self.pts[entries[entry]] > self.pts[positions])).any():
@@ -71,27 +70,27 @@ class Packets:
 
 
 def scan(demuxer: Demuxer, *, low: int | None, high: int | None, rounding: int = 0) -> Packets:
-    """The packets that the frames on screen at low <= time < high need; None is no bound.
+    """The packets needed for the frames on screen at low <= time < high; None means unbounded.
 
     A frame up to `rounding` ticks after `low` counts as shown at `low`. Nothing is decoded, and
-    only this part of the file is read, if its container can seek.
+    only this part of the file is read if its container supports seeking.
     """
     window = _Window(demuxer, low, high, rounding)
     if low is not None and demuxer.has_timestamps:
-        stretch = _read(demuxer, start=low, high=high)
-        is_entered = any(row.is_key and row.pts <= low for row in stretch.rows)
-        if is_entered and _is_timed(stretch.rows) and _marks_can_be_true(stretch.rows):
-            return _timed(stretch, window)
-    stretch = _read(demuxer, start=None, high=high)
-    if demuxer.has_timestamps and _is_timed(stretch.rows):
-        return _timed(stretch, window)
-    if not stretch.is_whole and any(row.dts is None for row in stretch.rows):
-        # What is counted may be later than what is stated, by which reading stopped.
-        stretch = _read(demuxer, start=None, high=None)
-    return _untimed(stretch, window)
+        section = _read(demuxer, start=low, high=high)
+        is_entered = any(row.is_key and row.pts <= low for row in section.rows)
+        if is_entered and _is_timed(section.rows) and _marks_can_be_true(section.rows):
+            return _timed(section, window)
+    section = _read(demuxer, start=None, high=high)
+    if demuxer.has_timestamps and _is_timed(section.rows):
+        return _timed(section, window)
+    if not section.is_whole and any(row.dts is None for row in section.rows):
+        # Counted times may be later than stated ones, at which reading stopped.
+        section = _read(demuxer, start=None, high=None)
+    return _untimed(section, window)
 
 
-class _Row(NamedTuple):
+class _Listed(NamedTuple):
     pts: int
     dts: int | None
     is_key: bool
@@ -99,10 +98,10 @@ class _Row(NamedTuple):
     duration: int
 
 
-class _Stretch(NamedTuple):
-    """Packets as read; `is_whole` unless reading stopped at the window's end."""
+class _Section(NamedTuple):
+    """Packets as read; `is_whole` unless reading stopped at the end of the window."""
 
-    rows: list[_Row]
+    rows: list[_Listed]
     kept: list[av.Packet] | None
     is_whole: bool
 
@@ -114,66 +113,66 @@ class _Window(NamedTuple):
     rounding: int
 
 
-def _read(demuxer: Demuxer, *, start: int | None, high: int | None) -> _Stretch:
+def _read(demuxer: Demuxer, *, start: int | None, high: int | None) -> _Section:
     rows, kept, size, is_whole = [], [], 0, True
-    shows_picture = SHOWS_PICTURE.get(demuxer.stream.codec_context.name)
+    shows_frame = SHOWS_FRAME.get(demuxer.stream.codec_context.name)
     for packet in demuxer.packets(start):
-        # Nothing is shown before it is decoded, so nothing that matters comes later.
+        # Frames are shown after they are decoded, so no relevant packet comes later.
         if high is not None and packet.dts is not None and packet.dts >= high:
             is_whole = False
             break
         is_shown = not packet.is_discard  # an edit list may hide frames
-        if shows_picture is not None:
-            is_shown = is_shown and shows_picture(memoryview(packet))
+        if shows_frame is not None:
+            is_shown = is_shown and shows_frame(memoryview(packet))
         pts = NO_TIME if packet.pts is None else packet.pts
-        rows.append(_Row(pts, packet.dts, packet.is_keyframe, is_shown, packet.duration or 0))
+        rows.append(_Listed(pts, packet.dts, packet.is_keyframe, is_shown, packet.duration or 0))
         size += packet.size
         if size <= MEMORY:
             kept.append(packet)
-    return _Stretch(rows, kept if size <= MEMORY else None, is_whole)
+    return _Section(rows, kept if size <= MEMORY else None, is_whole)
 
 
-def _is_timed(rows: Sequence[_Row]) -> bool:
-    """Whether pts tell frames apart."""
+def _is_timed(rows: Sequence[_Listed]) -> bool:
+    """Whether the pts of frames are distinct."""
     times = [row.pts for row in rows if row.is_shown]
     return NO_TIME not in times and len(set(times)) == len(times)
 
 
-def _marks_can_be_true(rows: Sequence[_Row]) -> bool:
-    """Whether all that is decoded before a keyframe is shown before it.
+def _marks_can_be_true(rows: Sequence[_Listed]) -> bool:
+    """Whether all frames decoded before a keyframe are shown before it.
 
-    Where marks are false, frames may be decoded before the mark and be shown after it.
+    With false keyframe marks, frames may be decoded before a mark and shown after it.
     """
     pts = np.array([row.pts for row in rows], int)
     is_key = np.array([row.is_key for row in rows], bool)
     return bool((np.maximum.accumulate(pts) == pts)[is_key].all())
 
 
-def _timed(stretch: _Stretch, window: _Window) -> Packets:
-    shown = sorted((row.pts, row.duration) for row in stretch.rows if row.is_shown)
+def _timed(section: _Section, window: _Window) -> Packets:
+    shown = sorted((row.pts, row.duration) for row in section.rows if row.is_shown)
     frames = np.array([pts for pts, _ in shown], int)
     usual = _last_duration(frames, shown[-1][1] if shown else 0, window.demuxer.ticks_per_frame)
     return _cut(
         Packets(
-            pts=np.array([row.pts for row in stretch.rows], int),
-            is_key=np.array([row.is_key for row in stretch.rows], bool),
-            kept=stretch.kept,
+            pts=np.array([row.pts for row in section.rows], int),
+            is_key=np.array([row.is_key for row in section.rows], bool),
+            kept=section.kept,
             ticks=frames,
             frames=frames,
             last_duration=usual,
             is_untimed=False,
         ),
-        stretch,
+        section,
         window,
     )
 
 
-def _untimed(stretch: _Stretch, window: _Window) -> Packets:
-    """Frames known by number, in step with the times of decoding if the file states those.
+def _untimed(section: _Section, window: _Window) -> Packets:
+    """Frames with numbers as keys, at their decoding times if the file states those.
 
-    Either way the first is shown at the file's origin.
+    In both cases the first frame is shown at the origin of the file.
     """
-    rows, ticks_per_frame = stretch.rows, window.demuxer.ticks_per_frame
+    rows, ticks_per_frame = section.rows, window.demuxer.ticks_per_frame
     shown = [row for row in rows if row.is_shown]
     times = sorted({row.dts for row in shown if row.dts is not None})
     if len(times) < len(shown):
@@ -183,28 +182,28 @@ def _untimed(stretch: _Stretch, window: _Window) -> Packets:
         Packets(
             pts=np.arange(len(rows)),
             is_key=np.array([row.is_key for row in rows], bool),
-            kept=stretch.kept,
+            kept=section.kept,
             ticks=ticks - ticks[:1] + window.demuxer.origin,
             frames=np.arange(len(ticks)),
             last_duration=max(1, round(ticks_per_frame)),
             is_untimed=True,
         ),
-        stretch,
+        section,
         window,
     )
 
 
-def _cut(packets: Packets, stretch: _Stretch, window: _Window) -> Packets:
-    """The frames on screen within the window; the first one's time is not before it."""
+def _cut(packets: Packets, section: _Section, window: _Window) -> Packets:
+    """The frames on screen in the window; the time of the first is not before it."""
     low, high, ticks = window.low, window.high, packets.ticks
     first, last, duration = 0, len(ticks), packets.last_duration
-    if stretch.is_whole and last and (low is not None or high is not None):
+    if section.is_whole and last and (low is not None or high is not None):
         duration = max(
             duration, window.demuxer.still_until(int(ticks[-1]) + duration) - int(ticks[-1])
         )
     if high is not None:
         last = int(np.searchsorted(ticks, high))
-        goes_on = last < len(ticks) or not stretch.is_whole
+        goes_on = last < len(ticks) or not section.is_whole
         if last and goes_on:
             duration = int(ticks[last] if last < len(ticks) else high) - int(ticks[last - 1])
     if low is not None and last:
@@ -214,7 +213,7 @@ def _cut(packets: Packets, stretch: _Stretch, window: _Window) -> Packets:
             first = last
     ticks = ticks[first:last]
     on_screen = ticks if low is None else np.maximum(ticks, low)
-    if last > first:  # how long it is shown from the time that is stated here
+    if last > first:  # its duration from the time stated here
         duration -= int(on_screen[-1] - ticks[-1])
     return dataclasses.replace(
         packets,
@@ -225,7 +224,7 @@ def _cut(packets: Packets, stretch: _Stretch, window: _Window) -> Packets:
 
 
 def _last_duration(frames: Int[np.ndarray, "frames"], stated: int, ticks_per_frame: float) -> int:
-    """What the container states, else what is usual in this video."""
+    """The duration that the container states, else the usual one in this video."""
     if stated > 0:
         return stated
     return int(np.median(np.diff(frames))) if len(frames) > 1 else max(1, round(ticks_per_frame))

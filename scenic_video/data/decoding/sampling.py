@@ -1,7 +1,7 @@
-"""Which frames of a video and which part of its pictures a clip is made of. Pure functions.
+"""Samples the frames and the crop of a clip. Pure functions.
 
-A timeline is the sorted frames of a video that may be shown; an index into it is a frame.
-A `Crop` is cut out before it is scaled, so that only kept pixels cost anything.
+A timeline is the sorted times of the frames of a video; its indices stand for frames. A `Crop` is
+cut out before it is scaled, so that only kept pixels are processed.
 """
 
 import dataclasses
@@ -19,12 +19,12 @@ BOX_ASPECTS = (3 / 4, 4 / 3)
 BOX_ATTEMPTS = 10
 
 TIMESTAMP_ROUNDING = 1e-3
-"""Seconds by which a container may misstate a timestamp: WebM and Matroska keep milliseconds."""
+"""Seconds of rounding in timestamps: WebM and Matroska store milliseconds."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Crop:
-    """A box of a picture, in its own pixels, and the size to which the box is scaled."""
+    """A box in pixels of a frame, and the size to which the box is scaled."""
 
     top: int
     left: int
@@ -40,8 +40,8 @@ def resample_timeline(
 ) -> Int[np.ndarray, "ticks"]:
     """The frame on screen at every tick of `frame_rate`, from the first timestamp until `end`.
 
-    This holds for any variable frame rate: frames repeat where the video is slower and are left out
-    where faster.
+    It supports variable frame rates: frames repeat where the video is slower and are skipped where
+    it is faster.
     """
     seconds = end - timestamps[0] - TIMESTAMP_ROUNDING
     num_ticks = max(1, math.ceil(seconds * frame_rate))
@@ -60,10 +60,10 @@ def frames_on_screen(
 def clip_indices(
     timeline_length: int, offset: int, *, num_frames: int, stride: int, short_clips: str
 ) -> Int[np.ndarray, "frames"]:
-    """Every `stride`-th index from `offset` on, `num_frames` in all.
+    """`num_frames` indices from `offset` on, `stride` apart.
 
-    Behind the end of the timeline, "loop" goes on at its start (offset modulo length, not frame
-    0) and "pad" repeats its last frame.
+    After the end of the timeline, "loop" continues at its start (offset modulo length, not frame 0)
+    and "pad" repeats the last frame.
     """
     indices = offset + np.arange(num_frames) * stride
     if short_clips == "loop":
@@ -74,7 +74,7 @@ def clip_indices(
 def random_offset(
     rng: np.random.Generator, timeline_length: int, *, num_frames: int, stride: int
 ) -> int:
-    """A training clip's first index: uniform over all places where the clip fits, else 0."""
+    """The first index of a training clip: uniform over all offsets where the clip fits, else 0."""
     return int(rng.integers(max(timeline_length - (num_frames - 1) * stride, 1)))
 
 
@@ -83,8 +83,8 @@ def spread_offsets(
 ) -> list[int]:
     """The first indices of evaluation clips: the middle one, or several from start to end.
 
-    A clip counts as `num_frames * stride` long here, while a training clip ends with its last
-    frame: both as in the public implementations of these models.
+    Here the length of a clip is `num_frames * stride`, while a training clip ends with its last
+    frame; both are as in the public implementations of these models.
     """
     last = max(0, timeline_length - num_frames * stride)
     if num_clips == 1:
@@ -93,9 +93,9 @@ def spread_offsets(
 
 
 def resized_size(height: int, width: int, *, resize: int, crop: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) once the shorter side is `resize`, the longer one rounded down.
+    """(height, width) after resizing the shorter side to `resize`; the longer one is rounded down.
 
-    Where `crop` would not fit into that, the picture is enlarged until it does.
+    If `crop` does not fit, the frame is enlarged until it does.
     """
     short = min(height, width)
     if crop[0] * short > height * resize or crop[1] * short > width * resize:
@@ -114,11 +114,11 @@ def random_crop(
     scale_jitter: Sequence[float | int] | None = None,
     mirrored: bool = False,
 ) -> Crop:
-    """A random `crop` of the resized picture, expressed as a box of the original.
+    """A random `crop` of the resized frame, as a box of the original one.
 
-    `scale_jitter` draws a factor each for height and width, so the aspect changes too. A side
-    that jitter makes too short is as long as the crop. The box begins at even pixels, as chroma
-    is stored for two by two; its size is rounded to whole pixels.
+    `scale_jitter` samples separate factors for height and width, which changes the aspect ratio. A
+    side that becomes too short is as long as the crop. The box starts at even pixels, since chroma
+    is stored for blocks of 2 x 2; its size is rounded to whole pixels.
     """
     resized = resized_size(height, width, resize=resize, crop=crop)
     if scale_jitter is not None:
@@ -133,7 +133,7 @@ def random_crop(
 def _random_span(
     rng: np.random.Generator, length: int, *, resized: int, kept: int
 ) -> tuple[int, int]:
-    """First pixel and number of pixels of `kept` out of `resized`, in pixels of `length`."""
+    """Start and size of a random span of `kept` out of `resized` pixels, scaled to `length`."""
     pixels = length / resized
     start = int(rng.integers(resized - kept + 1) * pixels) // 2 * 2
     return start, min(length - start, max(1, round(kept * pixels)))
@@ -148,12 +148,12 @@ def random_area_crop(
     crop: tuple[int, int],
     mirrored: bool = False,
 ) -> Crop:
-    """A random box of a picture, scaled to `crop` whatever its own shape.
+    """A random box of a frame, scaled to `crop` whatever its shape.
 
-    Its share of the picture's area is uniform over `area`, its width / height log-uniform over
+    Its share of the area is uniform over `area`, and its width / height log-uniform over
     `BOX_ASPECTS`, as in Szegedy et al., Going Deeper with Convolutions (2015), section 6. A box
-    that does not fit is drawn anew; after ten it is the largest of a fitting aspect, in the centre.
-    The box begins at even pixels, as chroma is stored for two by two.
+    that does not fit is sampled again; after ten attempts it is the largest central box with an
+    allowed aspect ratio. The box starts at even pixels, since chroma is stored for blocks of 2 x 2.
     """
     smallest, largest = area
     narrowest, widest = map(math.log, BOX_ASPECTS)
@@ -174,24 +174,24 @@ def random_area_crop(
 
 
 def whole_picture(height: int, width: int, *, resize: int, crop: tuple[int, int]) -> Crop:
-    """The whole picture at its resized size, out of which `view_corners` cuts the views."""
+    """The whole frame at its resized size, from which views are cropped at `view_corners`."""
     return Crop(0, 0, height, width, *resized_size(height, width, resize=resize, crop=crop))
 
 
 def view_corners(
     height: int, width: int, *, crop: tuple[int, int], num_crops: int
 ) -> list[tuple[int, int]]:
-    """(top, left) of the evaluation crops of a resized picture.
+    """(top, left) of the evaluation crops of a resized frame.
 
-    One: the centre. Three: left, centre, right of a wide picture, or top, centre, bottom of a
-    tall one. An odd remainder of pixels is larger at the top and left.
+    One: the centre. Three: left, centre, right of a wide frame, or top, centre, bottom of a tall
+    one. An odd remainder of pixels is larger at the top and left.
     """
     bottom, right = height - crop[0], width - crop[1]
     top, left = -(-bottom // 2), -(-right // 2)
     if num_crops == 1:
         return [(top, left)]
     if num_crops != 3:
-        raise UserError(f"An evaluation takes 1 or 3 crops of a picture; got {num_crops}.")
+        raise UserError(f"The number of crops must be 1 or 3; got {num_crops}.")
     if height > width:
         return [(0, left), (top, left), (bottom, left)]
     return [(top, 0), (top, left), (top, right)]

@@ -1,4 +1,4 @@
-"""The pictures of a clip as they come from the decoder, and what stands in for lost ones."""
+"""Collects the frames of a clip from the decoder, and replaces lost ones."""
 
 from collections.abc import Callable
 
@@ -9,15 +9,15 @@ from jaxtyping import Int, UInt8
 Convert = Callable[[av.VideoFrame], UInt8[np.ndarray, "height width 3"]]
 
 
-class WantedPictures:
-    """Pictures as rows of `array`; `missing` maps the keys of those not yet there to rows."""
+class SelectedFrames:
+    """Frames as rows of `array`; `missing` maps the keys of missing ones to rows."""
 
     def __init__(self, keys: Int[np.ndarray, "n"], convert: Convert):
         self.missing = {key: row for row, key in enumerate(keys.tolist())}
         self.array: UInt8[np.ndarray, "n height width 3"] | None = None
         self._convert = convert
         self.num_corrupt = self.num_stand_ins = 0
-        """Frames that were decoded with errors, and places of lost ones that others take."""
+        """Frames decoded with errors, and lost frames that were replaced."""
 
     @property
     def missing_keys(self) -> Int[np.ndarray, "n"]:
@@ -32,7 +32,7 @@ class WantedPictures:
         self.array[self.missing.pop(key)] = picture
 
     def put_gaps(self, until: int | None, frame: av.VideoFrame) -> None:
-        """Puts `frame` wherever one is missing before the key `until`."""
+        """Puts `frame` in place of every missing one before the key `until`."""
         for key in list(self.missing):
             if until is not None and key >= until:
                 return

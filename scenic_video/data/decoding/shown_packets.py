@@ -1,4 +1,4 @@
-"""Which packets hold a picture that is shown, told from their first bytes."""
+"""Finds the packets whose frame is shown, from their first bytes."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -12,7 +12,7 @@ def _shows_vp8(data: memoryview) -> bool:
 
 
 def _shows_vp9(data: memoryview) -> bool:
-    """VP9 bitstream specification, section 6.2; a superframe always shows its last picture."""
+    """VP9 bitstream specification, section 6.2; a superframe always shows its last frame."""
     if data[-1] >> 5 == 0b110:
         return True
     # frame_marker (2 bits), profile (2, and a reserved one in profile 3), show_existing_frame,
@@ -35,11 +35,12 @@ def _shows_gif(data: memoryview) -> bool:
     return position < len(data) and data[position] == IMAGE
 
 
-SHOWS_PICTURE: Mapping[str, Callable[[memoryview], bool]] = MappingProxyType(
+SHOWS_FRAME: Mapping[str, Callable[[memoryview], bool]] = MappingProxyType(
     {"vp8": _shows_vp8, "vp9": _shows_vp9, "gif": _shows_gif}
 )
-"""By FFmpeg's name of a codec, of a packet's bytes: whether it is shown. Others always are.
+"""Codec name in FFmpeg -> whether the bytes of a packet hold a shown frame; other codecs' always
+do.
 
-Alternate references of VP8 and of early VP9 files, on which other pictures lean, are packets of
-their own; a GIF may end in a packet without a picture.
+Alternate reference frames, to which other frames refer, are separate packets in VP8 and early VP9
+files; a GIF may end in a packet without a frame.
 """

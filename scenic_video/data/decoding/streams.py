@@ -1,4 +1,4 @@
-"""Which stream of a file is its picture, and which its audio: the one that players take."""
+"""Selects the video and audio streams of a file that players would choose."""
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -8,37 +8,37 @@ from av.video.stream import VideoStream
 from scenic_video.errors import UserError
 
 PARTS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
-"""Covers, thumbnails, and tiles or layers of other streams: none is the video by itself."""
+"""Covers, thumbnails, and tiles or layers of other streams, which are not videos."""
 
 
 def best_video(container: InputContainer) -> VideoStream:
-    """The moving picture before stills, the default before others, then the largest.
+    """A moving video before stills, the default before others, then the largest.
 
-    Errors: ValueError where there is none; it says what there is instead.
+    Errors: ValueError that lists the streams if there is none.
     """
     if not len(container.streams):
-        raise UserError("there is nothing in it.")
+        raise UserError("it has no streams.")
     whole = [s for s in container.streams.video if not s.disposition & PARTS]
     moving = [s for s in whole if not _is_still(s)]
     if _is_tiled(container) and not moving and not any(_is_default(s) for s in whole):
-        raise UserError("a tiled picture is not read. Convert it to JPEG or PNG.")
+        raise UserError("tiled images cannot be read. Convert it to JPEG or PNG.")
     if not whole:
         kinds = {"cover" if s.type == "video" else s.type for s in container.streams}
         raise UserError(f"there is no video in it, only {', '.join(sorted(kinds))}.")
     readable = [s for s in moving or whole if s.codec_context is not None]
     if not readable:
         raise UserError("FFmpeg has no decoder for its video.")
-    return max(readable, key=_rank)  # of equals the first
+    return max(readable, key=_rank)  # the first of equals
 
 
 def best_audio(container: InputContainer) -> AudioStream | None:
-    """The default one before others, else the first; None where none can be decoded."""
+    """The default stream, else the first; None if none can be decoded."""
     readable = [s for s in container.streams.audio if s.codec_context is not None]
     return max(readable, key=_is_default, default=None)
 
 
 def _rank(stream: VideoStream) -> tuple[bool, int, bool]:
-    # The transparency of a video is a stream like it, but grey.
+    # The alpha channel of a video is a similar stream, but grey.
     is_grey = (stream.codec_context.pix_fmt or "").startswith("gray")
     return _is_default(stream), stream.width * stream.height, not is_grey
 

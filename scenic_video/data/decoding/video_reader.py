@@ -1,4 +1,4 @@
-"""From a video file to pictures: timestamps choose frames, and only what those need is decoded."""
+"""Reads frames of a video by their timestamps, and decodes only the packets that they need."""
 
 import contextlib
 import dataclasses
@@ -15,27 +15,27 @@ from scenic_video.data.decoding.display_matrix import Orientation, orientation
 from scenic_video.data.decoding.frame_decoder import FrameDecoder
 from scenic_video.data.decoding.packets import scan
 from scenic_video.data.decoding.sampling import TIMESTAMP_ROUNDING
-from scenic_video.data.decoding.selected_frames import Convert, WantedPictures
+from scenic_video.data.decoding.selected_frames import Convert, SelectedFrames
 
 __all__ = ["UnreadableVideo", "VideoInfo", "VideoReader", "inspect"]
 
 DAMAGED_SHARE = 0.1
-"""Of a clip's different frames: beyond it the clip is no longer that of its label."""
+"""The share of damaged frames above which a clip no longer shows what its label says."""
 
 TICK_ROUNDING = 1e-6
-"""Ticks by which a time in seconds may miss the tick that it stands for."""
+"""Ticks by which a time in seconds may deviate from its tick."""
 
 
 class VideoReader(contextlib.AbstractContextManager):
-    """Reads frames of a video, or of its part from `start` to `end` seconds. Close it.
+    """Reads frames of a video, or of its part from `start` to `end` seconds. Close it after use.
 
-    `timestamps` are the times of the frames on screen in [start, end): seconds from the first frame
-    of the file, sorted. The first is the one on screen at `start`, and its time is then `start`.
-    `finish` is when the last of them leaves the screen. Pictures are, bit for bit,
-    those that decoding the file from its beginning gives.
+    `timestamps` are the sorted times of the frames on screen in [start, end), in seconds from the
+    first frame of the file. The first is the frame on screen at `start`, with the time `start`.
+    `finish` is when the last of them ends. Frames are bit for bit those that decoding the file from
+    its start would give.
 
-    `name` stands for bytes in messages. Errors: UnreadableVideo where there is no video, or none
-    in that time.
+    `name` is used for bytes in messages. Errors: UnreadableVideo if there is no video, or none in
+    that time.
     """
 
     timestamps: Float[np.ndarray, "frames"]
@@ -64,7 +64,7 @@ class VideoReader(contextlib.AbstractContextManager):
 
     @property
     def time_base(self) -> Fraction:
-        """Seconds a tick."""
+        """Seconds per tick."""
         return self._demuxer.time_base
 
     @property
@@ -74,7 +74,7 @@ class VideoReader(contextlib.AbstractContextManager):
 
     @property
     def intervals(self) -> Float[np.ndarray, "intervals"]:
-        """Seconds from each frame to the next, but for one that is on screen before `start`."""
+        """Seconds from each frame to the next, without one that is on screen before `start`."""
         intervals = np.diff(self.timestamps)
         is_cut = not self._packets.is_untimed and self._packets.ticks[0] > self._packets.frames[0]
         return intervals[1:] if is_cut else intervals
@@ -91,28 +91,28 @@ class VideoReader(contextlib.AbstractContextManager):
     def read(
         self, indices: Int[np.ndarray, "n"] | Sequence[int], convert: Convert
     ) -> UInt8[np.ndarray, "n height width 3"]:
-        """The pictures at `indices` of `timestamps`, in any order, repeated as asked.
+        """The frames at `indices` of `timestamps`, in any order and with repetitions.
 
-        `convert` makes each decoded frame an array, such as an `RgbConverter`. In place of a frame
-        that cannot be decoded stands the one before it. Errors: UnreadableVideo where none can be;
-        `require_whole` says whether too many are.
+        `convert`, such as an `RgbConverter`, turns each decoded frame into an array. A frame that
+        cannot be decoded is replaced by the one before it. Errors: UnreadableVideo if none can be
+        decoded; call `require_whole` to check for too many replacements.
         """
         unique, rows = np.unique(np.asarray(indices), return_inverse=True)
-        pictures = WantedPictures(self._packets.frames[unique], convert)
+        selected = SelectedFrames(self._packets.frames[unique], convert)
         with naming_failures(self.name):
-            self._find(pictures)
-        if pictures.array is None:
+            self._find(selected)
+        if selected.array is None:
             raise UnreadableVideo(f"{self.name}: none of its frames can be decoded{self._reason}.")
-        self._num_corrupt, self._num_missing = pictures.num_corrupt, pictures.num_stand_ins
+        self._num_corrupt, self._num_missing = selected.num_corrupt, selected.num_stand_ins
         self._num_read = len(unique)
         in_order = np.array_equal(rows, np.arange(len(unique)))
-        return pictures.array if in_order else pictures.array[rows]
+        return selected.array if in_order else selected.array[rows]
 
     def frames(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """Every frame that can be decoded, in order, with its time on the file's own clock.
 
-        That is in ticks of `time_base`, exactly as stated by the file, and not from 0. A frame that
-        is not later than the one before, as a broken stream may have, is left out.
+        Times are ticks of `time_base`, exactly as the file states them, so they may not start at 0.
+        Frames that are not later than the one before, as in broken streams, are skipped.
         """
         ticks = dict(zip(self._packets.frames.tolist(), self._packets.ticks.tolist(), strict=True))
         last, shown = int(self._packets.frames[-1]), -math.inf
@@ -125,12 +125,12 @@ class VideoReader(contextlib.AbstractContextManager):
                     return
 
     def require_whole(self) -> None:
-        """Errors: UnreadableVideo where too much of what was read last is damaged.
+        """Errors: UnreadableVideo if too many of the frames read last are damaged.
 
-        That is where more than one in ten of the different frames are missing, so that the one
-        before stands in, while the decoder refused packets, or were decoded with errors, by the
-        decoder's own flag. What is missing without an error is no damage: some streams lead with
-        pictures that lean on a part that was cut off, or have a packet a field.
+        These are more than one in ten of the distinct frames, either replaced because they are
+        missing while the decoder rejected packets, or flagged by the decoder as decoded with
+        errors. Frames that are missing without an error are not damage: some streams start with
+        frames that refer to a part that was cut off, or have one packet per field.
         """
         num_damaged = self._num_corrupt + (self._num_missing if self._decoder.last_error else 0)
         if num_damaged > DAMAGED_SHARE * self._num_read:
@@ -151,7 +151,7 @@ class VideoReader(contextlib.AbstractContextManager):
 
     def _scan(self, start: float | int, end: float | int | None) -> None:
         origin, time_base = self._demuxer.origin, float(self.time_base)
-        # Time 0 is no bound: streams that misstate their beginning have frames before it.
+        # Time 0 is not a bound: streams with a wrong start time have frames before it.
         low = origin + math.floor(start / time_base + TICK_ROUNDING) if start > 0 else None
         high = origin + _ticks(end, time_base) if end is not None else None
         latest = origin + math.floor((start + TIMESTAMP_ROUNDING) / time_base)
@@ -170,30 +170,30 @@ class VideoReader(contextlib.AbstractContextManager):
         finish = float(self.timestamps[-1]) + self._packets.last_duration * time_base
         self.finish = finish if end is None else min(finish, float(end))
 
-    def _find(self, pictures: WantedPictures) -> None:
-        for key, frame in self._decoder.only(pictures.missing_keys):
-            if key in pictures.missing:
-                pictures.put(key, frame)
-        if not pictures.missing:
+    def _find(self, selected: SelectedFrames) -> None:
+        for key, frame in self._decoder.only(selected.missing_keys):
+            if key in selected.missing:
+                selected.put(key, frame)
+        if not selected.missing:
             return
         before = None
-        for key, frame in self._decoder.all_from(int(pictures.missing_keys[0])):
-            pictures.put_gaps(key, before or frame)
-            if key in pictures.missing:
-                pictures.put(key, frame)
-            if not pictures.missing:
+        for key, frame in self._decoder.all_from(int(selected.missing_keys[0])):
+            selected.put_gaps(key, before or frame)
+            if key in selected.missing:
+                selected.put(key, frame)
+            if not selected.missing:
                 return
             before = frame
         if before is not None:
-            pictures.put_gaps(None, before)
+            selected.put_gaps(None, before)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class VideoInfo:
-    """What a video, or the part of it that was asked for, is like.
+    """The properties of a video, or of a part of it.
 
-    `timestamps` in seconds from the first frame of the file; `height` and `width` of the picture
-    as it is shown, mirrored and turned by its `orientation`; `fps` on average.
+    `timestamps` are in seconds from the first frame of the file; `height` and `width` are those of
+    the shown frame, flipped and rotated by `orientation`; `fps` is an average.
     """
 
     timestamps: Float[np.ndarray, "frames"]
@@ -208,7 +208,7 @@ class VideoInfo:
 
     @property
     def rotation(self) -> int:
-        """By how many degrees (0, 90, 180 or 270) the picture is turned, clockwise."""
+        """The clockwise rotation of frames in degrees: 0, 90, 180 or 270."""
         return self.orientation.rotation
 
 
@@ -219,7 +219,7 @@ def inspect(
     start: float | int = 0.0,
     end: float | int | None = None,
 ) -> VideoInfo:
-    """Looks at a video and decodes its first picture. Errors: UnreadableVideo, also if none is."""
+    """Reads the properties of a video and decodes its first frame. Errors: UnreadableVideo."""
     shown = []
 
     def look(frame: av.VideoFrame) -> UInt8[np.ndarray, "1 1 3"]:
@@ -252,5 +252,5 @@ def _is_variable(intervals: Float[np.ndarray, "intervals"]) -> bool:
 
 
 def _ticks(seconds: float | int, time_base: float) -> int:
-    """The first tick of `time_base` that counts as not before `seconds`."""
+    """The first tick of `time_base` that is not before `seconds`, up to rounding."""
     return math.ceil((seconds - TIMESTAMP_ROUNDING) / time_base)

@@ -1,4 +1,4 @@
-"""Optical flow as arrays in an .npz file, which may claim anything before it is read."""
+"""Reads optical flow from an .npz file, once its headers are checked."""
 
 import dataclasses
 import math
@@ -13,7 +13,7 @@ from scenic_video.data.decoding.opening import UnreadableVideo, check_is_file
 
 SUFFIX = ".npz"
 MAX_BYTES = 4 * 2**30
-"""Of an array in memory; a minute of 340 x 256 at 30 frames a second is 1.2 GiB of float32."""
+"""Of an array in memory; a minute of 340 x 256 at 30 frames per second is 1.2 GiB of float32."""
 MANY = 20
 BROKEN = (OSError, ValueError, TypeError, SyntaxError, EOFError, RuntimeError)
 BROKEN += (zipfile.BadZipFile, zlib.error)
@@ -21,7 +21,7 @@ BROKEN += (zipfile.BadZipFile, zlib.error)
 
 @dataclasses.dataclass(frozen=True)
 class _Claim:
-    """What the header of an array says of it."""
+    """The contents of the header of an array."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -34,8 +34,8 @@ class _Claim:
 def open_archive(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """The motion [n, h, w, 2] and its times [n].
 
-    What the file claims of them is checked first, so that no memory is taken for nonsense.
-    Errors: UnreadableVideo.
+    Headers are checked first, so that memory is only allocated for valid arrays. Errors:
+    UnreadableVideo.
     """
     check_is_file(path)
     try:
@@ -50,7 +50,7 @@ def open_archive(path: Path) -> tuple[np.ndarray, np.ndarray]:
     timestamps = timestamps.astype(np.float64)
     if not (np.isfinite(timestamps).all() and (np.diff(timestamps) > 0).all()):
         raise UnreadableVideo(
-            f"{path}: 'timestamps' must be finite seconds that rise from each to the next; got "
+            f"{path}: 'timestamps' must be finite, increasing seconds; got "
             f"{np.array2string(timestamps, threshold=6)}."
         )
     return motion, timestamps
@@ -64,7 +64,7 @@ def _names(archive: zipfile.ZipFile) -> list[str]:
 def _claim(archive: zipfile.ZipFile, name: str) -> _Claim:
     with archive.open(f"{name}.npy") as file:
         version = npy.read_magic(file)
-        # Version 3 differs in names of fields alone, and these arrays have none.
+        # Version 3 differs only in names of fields, and these arrays have none.
         is_first = version == (1, 0)
         header = npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0
         shape, _, dtype = header(file)
@@ -89,8 +89,8 @@ def _check_claims(path: Path, claims: dict[str, _Claim]) -> None:
     if motion.num_bytes > MAX_BYTES:
         raise UnreadableVideo(
             f"{path}: 'flow' claims {list(motion.shape)} of {motion.dtype}, "
-            f"{motion.num_bytes / 2**30:,.1f} GiB, where {MAX_BYTES / 2**30:.0f} GiB are the most. "
-            "Keep longer flow as a video, as `scenic-video data flow` does."
+            f"{motion.num_bytes / 2**30:,.1f} GiB; at most {MAX_BYTES / 2**30:.0f} GiB are read. "
+            "Store longer flow as a video, as `scenic-video data flow` does."
         )
     times = timestamps is not None and timestamps.shape == motion.shape[:1]
     if timestamps is None or not times or timestamps.dtype.kind not in "fiu":

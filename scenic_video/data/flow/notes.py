@@ -1,4 +1,4 @@
-"""A file of optical flow remembers of which video and by which settings it was computed."""
+"""Stores in a file of optical flow the video and the settings that it was computed from."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ SOURCE = "source_content"
 
 
 def note(source: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """What the flow of the video `source`, as it is now, has to remember. Errors: OSError."""
+    """The note for flow of the video `source` in its present state. Errors: OSError."""
     return {**settings, SOURCE: content_of(source)}
 
 
@@ -25,7 +25,7 @@ def metadata(noted: dict[str, Any]) -> dict[str, str]:
 
 
 def read_note(path: Path) -> dict[str, Any] | None:
-    """The note in a file of flow; None where it has none, as others' files, or does not open."""
+    """The note in a file of flow; None if it has none or does not open."""
     try:
         with open_container(path) as container:
             noted = json.loads(container.metadata.get(KEY, ""))
@@ -35,13 +35,13 @@ def read_note(path: Path) -> dict[str, Any] | None:
 
 
 def is_outdated(path: Path, source: Source) -> bool:
-    """Whether the file says that it was computed of another video than `source` is now."""
+    """Whether the file states that it was computed from another state of the video `source`."""
     noted = read_note(path)
     return noted is not None and noted[SOURCE] != content_of(source)
 
 
 def other_settings(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """In which settings two notes differ, in words; "" where in none."""
+    """The settings in which two notes differ, in words; "" if there are none."""
     return ", ".join(
         f"{name}={found.get(name)} instead of {value}"
         for name, value in wanted.items()

@@ -1,11 +1,11 @@
-"""Optical flow beside a video: where it lies, how it is stored, and how it is read.
+"""Optical flow beside a video: its path, its format, and how it is read.
 
-Motion is stored as pictures: red is the displacement to the right, green that downwards, from
-this frame to the next, and 128 is none. `FULL_SCALE` of the shorter side a frame is as much as
-they can hold, so the numbers do not depend on the size of the picture.
+Flow is stored as frames: red is the displacement to the right and green the one downwards, from
+this frame to the next, and 128 is zero. The largest displacement is `FULL_SCALE` of the shorter
+side per frame, so values do not depend on the size of the frames.
 
-Its times are those of the whole video file, seconds from its first frame, also where an example is
-a part of it.
+Times are seconds from the first frame of the whole video file, also for examples that are parts of
+it.
 """
 
 import os
@@ -29,13 +29,13 @@ FULL_SCALE = 20 / 256
 STILL = 128
 SUFFIX = ".flow.mp4"
 LONE_INTERVAL = 0.5
-"""Seconds that a picture of motion stands for where it is the only one."""
+"""Seconds that a flow frame stands for if it is the only one."""
 
 
 def flow_path(video: str | Path, folder: str | Path | None = None) -> Path:
-    """Where `scenic-video data flow` keeps the flow of a video: beside it.
+    """Where `scenic-video data flow` writes the flow of a video: beside it.
 
-    In a `folder` that is given, it lies below the video's own path from the root.
+    If `folder` is given, it is in that folder, under the absolute path of the video.
     """
     if folder is None:
         return Path(f"{video}{SUFFIX}")
@@ -45,7 +45,7 @@ def flow_path(video: str | Path, folder: str | Path | None = None) -> Path:
 def motion_to_pixels(
     motion: Float[np.ndarray, "*frames h w 2"],
 ) -> UInt8[np.ndarray, "*frames h w 3"]:
-    """Displacements in pixels of these pictures, as what is stored."""
+    """Displacements in pixels, as the stored values."""
     short_side = min(motion.shape[-3:-1])
     levels = STILL + 127 * motion / (FULL_SCALE * short_side)
     pixels = np.full((*motion.shape[:-1], 3), STILL, np.uint8)
@@ -59,12 +59,12 @@ def read_flow(
     crop: SharedCrop,
     folder: str | Path | None = None,
 ) -> UInt8[np.ndarray, "n h w 2"]:
-    """The motion of the frames that are shown at these times (seconds from the file's first).
+    """The flow of the frames shown at these times (seconds from the first frame of the file).
 
-    It lies where `example.flow` says, a video of such pictures or an .npz file with "flow" [n, h,
-    w, 2] in pixels a frame and "timestamps" [n] in seconds; else in `folder`, or beside the video.
-    It is cut and scaled as `crop` says; mirrored motion goes the other way.
-    Errors: UnreadableVideo, also where it does not cover these times.
+    It is read from `example.flow`, a video of flow frames or an .npz file with "flow" [n, h, w, 2]
+    in pixels per frame and "timestamps" [n] in seconds; else from `folder`, or beside the video. It
+    is cropped and scaled by `crop`; flipping changes the sign of horizontal motion. Errors:
+    UnreadableVideo, also if it does not cover these times.
     """
     path = _path(example, folder)
     read = _read_archive if _is_archive(path) else _read_video
@@ -78,8 +78,8 @@ def read_flow(
 def check_flow(example: Example, times: Float[np.ndarray, "n"]) -> None:
     """Opens the flow of an example.
 
-    Errors: those that `read_flow` has for these times, and UnreadableVideo where the video beside
-    it has changed since it was computed.
+    Errors: those of `read_flow` for these times, and UnreadableVideo if the video has changed since
+    the flow was computed.
     """
     path = _path(example)
     if _is_archive(path):
@@ -87,16 +87,16 @@ def check_flow(example: Example, times: Float[np.ndarray, "n"]) -> None:
         _check_finite(path, motion)
     else:
         timestamps = inspect(path).timestamps
-    _pictures_at(times, path, timestamps)
+    _frames_at(times, path, timestamps)
     if example.flow is None and notes.is_outdated(path, example.video):
         raise UnreadableVideo(
             f"{path}: the video has changed since its optical flow was computed. "
-            "`scenic-video data flow` computes it anew."
+            "Run `scenic-video data flow` again."
         )
 
 
 def has_flow(example: Example) -> bool:
-    """Whether a file of flow is named, be it there or not, or lies beside the video."""
+    """Whether a file of flow is named, even if it is missing, or is beside the video."""
     beside = isinstance(example.video, str) and flow_path(example.video).exists()
     return beside or example.flow is not None
 
@@ -106,15 +106,15 @@ def _path(example: Example, folder: str | Path | None = None) -> Path:
         return Path(example.flow)
     if isinstance(example.video, bytes):
         raise UserError(
-            f"{example.id!r} lies in records, which hold no optical flow. Train on its files."
+            f"{example.id!r} is in TFDS records, which have no optical flow. Train on its files."
         )
     places = [flow_path(example.video, place) for place in dict.fromkeys((folder, None))]
     for path in places:
         if path.exists():
             return path
     raise UnreadableVideo(
-        f"{example.video}: there is no optical flow at {' or '.join(map(str, places))}. "
-        "`scenic-video data flow` computes it; or name a file in the manifest's column flow."
+        f"{example.video}: no optical flow found at {' or '.join(map(str, places))}. "
+        "Compute it with `scenic-video data flow`, or name a file in the manifest's column flow."
     )
 
 
@@ -122,13 +122,13 @@ def _is_archive(path: Path) -> bool:
     return path.suffix == ARCHIVE_SUFFIX
 
 
-def _pictures_at(
+def _frames_at(
     times: Float[np.ndarray, "n"], path: Path, timestamps: Float[np.ndarray, "frames"]
 ) -> Int[np.ndarray, "n"]:
-    """Which pictures of the flow are shown at these times.
+    """The indices of the flow frames at these times.
 
-    An interval may be missing at both ends: the last frame has no next one, and times may be those
-    between two frames. A video that misstates its beginning has frames before time 0.
+    An interval may be missing at both ends, since the last frame has no next one, and times may lie
+    between two frames. A video with a wrong start time has frames before time 0.
     """
     interval = float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else LONE_INTERVAL
     begin, end = float(timestamps[0]), float(timestamps[-1]) + interval
@@ -136,7 +136,7 @@ def _pictures_at(
     if max(times.min(), 0) < begin - slack or times.max() > end + slack:
         raise UnreadableVideo(
             f"{path}: this optical flow covers {begin:.3f} to {end:.3f} s, but frames from "
-            f"{times.min():.3f} to {times.max():.3f} s are wanted. Its times must be those of the "
+            f"{times.min():.3f} to {times.max():.3f} s are needed. Its times must be those of the "
             "whole video file, from its first frame: compute it from that file, as "
             "`scenic-video data flow` does, or correct the start and end of the example."
         )
@@ -147,14 +147,14 @@ def _read_video(
     path: Path, times: Float[np.ndarray, "n"], crop: SharedCrop
 ) -> UInt8[np.ndarray, "n h w 3"]:
     with VideoReader(path) as reader:
-        return reader.read(_pictures_at(times, path, reader.timestamps), RgbConverter(crop))
+        return reader.read(_frames_at(times, path, reader.timestamps), RgbConverter(crop))
 
 
 def _read_archive(
     path: Path, times: Float[np.ndarray, "n"], crop: SharedCrop
 ) -> UInt8[np.ndarray, "n h w 3"]:
     motion, timestamps = open_archive(path)
-    shown = motion[_pictures_at(times, path, timestamps)]
+    shown = motion[_frames_at(times, path, timestamps)]
     _check_finite(path, shown)
     convert, pictures = RgbConverter(crop), motion_to_pixels(shown)
     frames = (av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures)
@@ -163,4 +163,4 @@ def _read_archive(
 
 def _check_finite(path: Path, motion: Num[np.ndarray, "n h w 2"]) -> None:
     if not np.isfinite(motion).all():
-        raise UnreadableVideo(f"{path}: some of its motion is not finite.")
+        raise UnreadableVideo(f"{path}: some of its values are not finite.")

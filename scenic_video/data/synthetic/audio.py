@@ -11,7 +11,7 @@ SAMPLE_RATE = 16_000
 def draw_audio(
     audio: int, *, seconds: float, rng: np.random.Generator
 ) -> Float[np.ndarray, " samples"]:
-    """A mono waveform in [-1, 1] at `SAMPLE_RATE`. It knows nothing of what is to be seen."""
+    """A mono waveform in [-1, 1] at `SAMPLE_RATE`. It does not depend on what is shown."""
     time = np.arange(round(seconds * SAMPLE_RATE)) / (seconds * SAMPLE_RATE)
     duration = rng.uniform(*DURATION)
     place = (time - rng.uniform(0, 1 - duration)) / duration

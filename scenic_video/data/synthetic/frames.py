@@ -10,7 +10,7 @@ from scenic_video.data.synthetic.scenes import Scene
 def draw_frames(
     scene: Scene, *, size: int, noise: float, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "t size size 3"]:
-    """RGB frames. `noise` is the standard deviation of grey pixel noise, of 255."""
+    """RGB frames. `noise` is the standard deviation of grey pixel noise, in [0, 255]."""
     still = _draw_still(scene, size=size)
     actor = scenes.poses(scene)
     inside = _coverage(
@@ -29,7 +29,7 @@ def draw_frames(
 
 
 def _draw_still(scene: Scene, *, size: int) -> Float[np.ndarray, "size size 3"]:
-    """What does not move: textured background and distractors."""
+    """The static parts: textured background and distractors."""
     patch = np.arange(size) * 8 // size
     picture = (scene.background + scene.texture[patch][:, patch]).astype(np.float32)
     for thing in scene.distractors:

@@ -1,13 +1,13 @@
 """Synthetic audiovisual actions: real mp4 files for a first run, for tests and for ablations.
 
-In every clip an actor does one of ten actions, see `synthetic_scenes`, to one of four sounds. One
-directory serves several problems; pick them by `heads`:
+In each clip an object performs one of ten actions (see `scenes`) with one of four sounds. One
+directory serves several tasks, selected by `heads`:
 
-    action                10 classes; only the order of the frames tells partners apart
-    action and shape      two heads, say {"verb": "action", "noun": "shape"}
-    audio                 4 classes, to be heard only
-    event                 20 classes, motion x audio: of 20, eyes alone leave 4, ears alone 5
-    shapes                multi-label: all shapes to be seen, of the actor and the distractors
+    action                10 classes, in pairs that differ only in the order of the frames
+    action and shape      two heads, such as {"verb": "action", "noun": "shape"}
+    audio                 4 classes, which only the audio shows
+    event                 20 classes, motion x audio: 4 have the same motion, 5 the same audio
+    shapes                multi-label: all visible shapes, of the object and the distractors
 
 The single labels are columns of train.csv and test.csv, the multi-label ones of
 shapes/train.csv and shapes/test.csv.
@@ -46,7 +46,7 @@ CLASSES = {
     "event": tuple(f"{motion}+{audio}" for motion in MOTIONS for audio in SOUNDS),
     "shapes": SHAPES,
 }
-"""Head -> class names in the order of the ids."""
+"""Head -> class names in the order of class ids."""
 
 
 def synthesize(
@@ -58,11 +58,11 @@ def synthesize(
 ) -> Path:
     """Writes directory/{train,test}/*.mp4 and manifests of them.
 
-    `settings` are the fields of `Settings`. Clips that exist are left alone, so an interrupted
-    call can be repeated and a second one does nothing. With `num_workers` > 1, processes share
-    the work; the caller's main module must then be importable (`if __name__ == "__main__":`).
-    `progress` is called with the number of clips that exist and their total. Raises ValueError if
-    the directory was made by other settings.
+    `settings` are the fields of `Settings`. Existing clips are kept, so an interrupted call can be
+    repeated and a second one does nothing. `num_workers` > 1 processes share the work; then the
+    caller's main module must be importable (`if __name__ == "__main__":`). `progress` is called
+    with the numbers of existing and of all clips. Errors: ValueError if the directory was generated
+    with other settings.
     """
     directory = Path(directory).expanduser()
     chosen = Settings.of(settings)
@@ -78,7 +78,7 @@ def synthesize(
         if progress is not None:
             progress(done, len(clips))
     for split, size in chosen.split_sizes.items():
-        if not (directory / "shapes" / f"{split}.csv").exists():  # the last to be written
+        if not (directory / "shapes" / f"{split}.csv").exists():  # written last
             scenes = [draw_clip(chosen, split, index)[0] for index in range(size)]
             _write_manifests(directory, split, scenes)
     return directory
@@ -99,11 +99,11 @@ def dataset(
     num_workers: PositiveInt = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """The clips of `directory`, synthesized first where they are missing.
+    """The clips of `directory`; missing ones are synthesized first.
 
-    See `Settings` for what they are like, `synthesize` for `num_workers` and `progress`. `heads`
-    picks from `CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. The head `shapes`
-    is multi-label and stands alone.
+    See `Settings` for their properties, and `synthesize` for `num_workers` and `progress`. `heads`
+    selects from `CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. The head
+    `shapes` is multi-label and cannot be combined with others.
     """
     folder = synthesize(
         directory,
@@ -122,7 +122,7 @@ def dataset(
 
 
 def read(directory: str, *, heads: Heads = ("action",)) -> Dataset:
-    """The clips of a directory that `synthesize` filled; see `dataset` for `heads`."""
+    """The clips of a directory that `synthesize` wrote; see `dataset` for `heads`."""
     folder = Path(directory).expanduser()
     columns = columns_of_heads(heads)
     multilabel = "shapes" in columns.values()
@@ -138,18 +138,16 @@ def read(directory: str, *, heads: Heads = ("action",)) -> Dataset:
 
 
 def columns_of_heads(heads: Heads) -> dict[str, str]:
-    """Head -> which of `CLASSES` it is. Errors: ValueError where clips have no such labels."""
+    """Head -> name in `CLASSES`. Errors: ValueError if there are no such labels."""
     columns = columns_of(heads)
     for column in columns.values():
         if column not in CLASSES:
             raise UserError(
-                f"Synthetic clips have no label {column!r}, but {', '.join(CLASSES)}"
+                f"Synthetic clips have no label {column!r}, only {', '.join(CLASSES)}"
                 f"{near(column, list(CLASSES))}"
             )
     if "shapes" in columns.values() and len(columns) > 1:
-        raise UserError(
-            "The head 'shapes' may have several classes; it cannot stand beside others."
-        )
+        raise UserError("The head 'shapes' is multi-label; it cannot be combined with others.")
     return dict(columns)
 
 
@@ -216,7 +214,7 @@ def _shapes(scene: Scene) -> str:
 
 
 def _map(function: Callable, items: Sequence, num_workers: int) -> Iterator:
-    """As `map`, in this process or in spawned ones (a fork would copy JAX's threads' locks)."""
+    """`map` in this process or in spawned ones (a fork would copy the locks of JAX's threads)."""
     if num_workers <= 1 or len(items) <= 1:
         yield from map(function, items)
         return

@@ -1,10 +1,10 @@
-"""What happens in a synthetic clip: ten actions that only the order of the frames tells apart.
+"""The scenes of synthetic clips: ten actions in pairs that differ only in the order of frames.
 
-Five paths through pose space are walked forwards or backwards, which makes ten actions. A clip
-played backwards is a clip of the partner action and just as likely, so the set of its frames,
-without their order, says nothing about which of the two it was; nor does the middle frame. What
-does not act rests at a random moment of its own path, so single frames of all ten look alike.
-(The first frame, known to be the first, does give hints: what will move left stands at the right.)
+An action is one of five paths through pose space, forwards or backwards. A clip played backwards
+is an equally likely clip of the other action of the pair. So neither the set of its frames, without
+their order, nor the middle frame gives any information on which of the two it is. The other four
+paths stay at a random point, so that single frames of all ten actions look alike. (The first frame,
+known to be the first, does give hints: an object that will move left is on the right.)
 """
 
 import dataclasses
@@ -24,15 +24,15 @@ ACTIONS = (
     "flash_then_hop",
     "hop_then_flash",
 )
-"""An even id walks its path forwards; the odd id behind it walks the same path backwards."""
+"""Even ids follow a path forwards, the odd ids after them the same path backwards."""
 MOTIONS = ("slide", "lift", "zoom", "spin", "order")
-"""The five paths: `MOTIONS[action // 2]`. A spin goes round a circle, as the tip of a
-clock's hand does, and is near the top of it halfway."""
+"""The five paths: `MOTIONS[action // 2]`. A spin follows a circle, like the tip of a
+clock's hand, and is near the top halfway."""
 SHAPES = ("disc", "square", "triangle", "cross")
-"""All have a notch or lack an arm, so that a rotation shows."""
+"""All have a notch or lack an arm, so that rotations are visible."""
 SOUNDS = ("rise", "fall", "high_then_low", "low_then_high")
 
-# Lengths in units of the picture's side, times in units of the clip's length.
+# Lengths in units of the side of a frame, times in units of the duration of the clip.
 RADIUS = (0.16, 0.22)
 TRAVEL = (0.35, 0.5)
 ZOOM = (1.9, 2.7)
@@ -49,7 +49,7 @@ DISTRACTOR_RADIUS = (0.08, 0.12)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Thing:
-    """One object: place of its centre from the picture's centre, radius, angle, RGB in 0-255."""
+    """An object: its centre relative to that of the frame, radius, angle, and RGB in 0-255."""
 
     shape: int
     x: float
@@ -61,10 +61,11 @@ class Thing:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
-    """Everything that was drawn by lot for one clip, except the pixel noise.
+    """All random choices for a clip, except the pixel noise.
 
-    `onset` and `duration` say when the actor walks its path. `rest[m]` in [-1/2, 1/2] is where on
-    path m it stays if the action is another one. `shake` holds a small (x, y) a frame.
+    `onset` and `duration` are the time in which the object moves along its path. `rest[m]` in
+    [-1/2, 1/2] is its position on path m if the action is another one. `shake` holds a small (x, y)
+    for each frame.
     """
 
     action: int
@@ -86,13 +87,13 @@ class Scene:
 
     @property
     def shapes(self) -> tuple[int, ...]:
-        """The shapes to be seen, actor and distractors, each once."""
+        """The visible shapes, of the object and the distractors, each once."""
         return tuple(sorted({self.actor.shape, *(thing.shape for thing in self.distractors)}))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Poses:
-    """The actor in every frame: place, radius, angle (radians, clockwise), brightness in [0, 1]."""
+    """The object in each frame: place, radius, angle (radians, clockwise), brightness in [0, 1]."""
 
     x: Float[np.ndarray, " t"]
     y: Float[np.ndarray, " t"]
@@ -104,7 +105,7 @@ class Poses:
 def draw_scene(
     rng: np.random.Generator, *, action: int, num_frames: int, max_distractors: int
 ) -> Scene:
-    """A scene of this action; everything else is drawn by lot."""
+    """A scene with this action; everything else is random."""
     duration = rng.uniform(*DURATION)
     audio, shape = rng.integers(len(SOUNDS)), rng.integers(len(SHAPES))
     return Scene(
@@ -135,7 +136,7 @@ def draw_scene(
 
 
 def poses(scene: Scene) -> Poses:
-    """Where the actor is in every frame."""
+    """The pose of the object in every frame."""
     time = np.linspace(0, 1, len(scene.shake))
     forwards = 1 if scene.action % 2 == 0 else -1
     places = [np.full(len(time), rest) for rest in scene.rest]
@@ -166,13 +167,13 @@ def _bump(place):
 
 
 def _draw_window(rng: np.random.Generator) -> tuple[float, float]:
-    """Onset and duration; as likely as the window that time reversal makes of them."""
+    """Onset and duration, with a distribution that is invariant under time reversal."""
     duration = rng.uniform(*DURATION)
     return rng.uniform(0, 1 - duration), duration
 
 
 def _draw_distractors(rng: np.random.Generator, most: int) -> tuple[Thing, ...]:
-    """Up to `most` (4 at the very most) small things that stay still, each in its own corner."""
+    """Up to `most` (at most 4) small static objects, each in its own corner."""
     corners = rng.permutation([(-1, -1), (-1, 1), (1, -1), (1, 1)])[: rng.integers(most + 1)]
     return tuple(
         Thing(

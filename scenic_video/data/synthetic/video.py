@@ -1,4 +1,4 @@
-"""Encodes frames and audio as H.264 and AAC in mp4, the same bytes whenever the same is asked."""
+"""Encodes frames and audio as H.264 and AAC in mp4, with reproducible bytes."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,8 +9,8 @@ from jaxtyping import Float, UInt8
 
 from scenic_video.data.synthetic.audio import SAMPLE_RATE
 
-# Byte identity: with mbtree and B-frames at once, x264 writes other bytes from run to run (seen
-# with build 165); the number of threads would show in the bytes, too.
+# For reproducible bytes: with mbtree and B-frames together, the output of x264 differs from run to
+# run (observed with build 165); it also depends on the number of threads.
 VIDEO_OPTIONS = {
     "preset": "veryfast",
     "tune": "fastdecode",

@@ -65,7 +65,7 @@ def test_half_a_file_is_told_from_a_whole_one(tmp_path, frames, write_video, suf
     whole = write_video(path, frames, codec=codec, options=options)
     for decode_all in (False, True):
         assert damage_of(whole, decode_all=decode_all) == ""
-        assert "s, its index says 2.4" in damage_of(cut(whole), decode_all=decode_all)
+        assert "s, but its index states 2.4" in damage_of(cut(whole), decode_all=decode_all)
 
 
 def test_audio_that_outlasts_the_pictures_is_no_missing_end(tmp_path, frames, write_video):
@@ -73,14 +73,14 @@ def test_audio_that_outlasts_the_pictures_is_no_missing_end(tmp_path, frames, wr
     for suffix in ("mp4", "mkv"):
         path = write_video(tmp_path / f"a.{suffix}", frames, audio=audio)
         assert damage_of(path) == ""
-    assert "its index says 4" in damage_of(cut(path, 0.4))
+    assert "but its index states 4" in damage_of(cut(path, 0.4))
 
 
 def test_scrambled_pictures_are_counted(tmp_path, frames, write_video):
     path = write_video(tmp_path / "a.mp4", frames, options={"g": "12"})
     scrambled = scramble(path)
-    assert "of 60 pictures that were decoded are damaged" in damage_of(scrambled)
-    assert "of 60 pictures are damaged" in damage_of(scrambled, decode_all=True)
+    assert "of 60 frames that were decoded are damaged" in damage_of(scrambled)
+    assert "of 60 frames are damaged" in damage_of(scrambled, decode_all=True)
 
 
 def test_not_all_is_decoded_unless_asked(tmp_path, frames, write_video, monkeypatch):
@@ -88,9 +88,9 @@ def test_not_all_is_decoded_unless_asked(tmp_path, frames, write_video, monkeypa
     path = write_video(tmp_path / "a.mp4", frames, options={"g": "12", "bf": "0"})
     late = scramble(path, packets=slice(8, 12))
     assert damage_of(late) == ""
-    assert "of 60 pictures are damaged" in damage_of(late, decode_all=True)
+    assert "of 60 frames are damaged" in damage_of(late, decode_all=True)
     middle = scramble(path, packets=slice(24, 30))  # the first keyframe after a third
-    assert "of 18 pictures that were decoded are damaged" in damage_of(middle)
+    assert "of 18 frames that were decoded are damaged" in damage_of(middle)
 
 
 def test_a_hole_among_even_frames_is_found_and_uneven_frames_are_none(
@@ -98,7 +98,7 @@ def test_a_hole_among_even_frames_is_found_and_uneven_frames_are_none(
 ):
     hole = [*range(30), *range(90, 120)]
     path = write_video(tmp_path / "hole.mkv", frames, ticks=hole)
-    assert damage_of(path) == "has no pictures from 1.16 to 3.6 s"
+    assert damage_of(path) == "has no frames from 1.16 to 3.6 s"
     pause = write_video(tmp_path / "pause.mp4", frames, ticks=hole, options={"bf": "0"})
     assert damage_of(pause) == ""
     uneven = write_video(tmp_path / "uneven.mkv", frames, ticks=[n * n for n in range(LENGTH)])
@@ -122,7 +122,7 @@ def test_damage_stands_in_the_verdict_once_a_file(tmp_path, frames, write_video)
     (tmp_path / "train.csv").write_text("\n".join(["path,label,start,end", *rows]))
     report = check(datasets.open_dataset(tmp_path))
     (finding,) = report.damaged
-    assert finding.id == "a_half.mp4" and "its index says 2.4 s" in finding.what
+    assert finding.id == "a_half.mp4" and "but its index states 2.4 s" in finding.what
     assert report.verdict().splitlines() == [
         "All 4 examples can be read. To look at:",
         "- 1 are in damaged files",

@@ -135,7 +135,7 @@ def test_a_tile_is_not_taken_for_the_picture(tmp_path):
     path = tiled_picture(tmp_path)
     with av.open(path) as container:  # FFmpeg gives the tiles alone
         assert [s.codec_context.width for s in container.streams.video] == [64, 64]
-    with pytest.raises(UnreadableVideo, match="a tiled picture is not read"):
+    with pytest.raises(UnreadableVideo, match="tiled images cannot be read"):
         inspect(path)
 
 

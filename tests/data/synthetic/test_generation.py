@@ -371,7 +371,7 @@ def test_several_labels_a_clip(directory):
 
 
 def test_single_labels_and_several_do_not_mix(directory):
-    with pytest.raises(ValueError, match="cannot stand beside others"):
+    with pytest.raises(ValueError, match="cannot be combined with others"):
         synthetic.dataset(str(directory), heads=["shapes", "action"], **SMALL)
 
 
