@@ -40,9 +40,9 @@ def compile_steps(mesh_axes, task=None, optimizer=None, placement=OURS, **option
     )
 
 
-def run(steps, num_steps=3, batch=make_batch):
+def run(steps, batch=make_batch):
     state, losses = steps.init(), []
-    for step in range(num_steps):
+    for step in range(3):
         put = sharding.put_batch(batch(step), steps.mesh, BATCH)
         state, metrics = steps.train(state, put)
         losses.append(float(metrics["loss"].compute()))
@@ -50,8 +50,10 @@ def run(steps, num_steps=3, batch=make_batch):
 
 
 @functools.cache
-def one_device():
-    return run(compile_steps(dict(data=1)))
+def trained(**mesh_axes):
+    """The steps on this mesh, compiled once, with the state and losses of a run by them."""
+    steps = compile_steps(mesh_axes)
+    return steps, *run(steps)
 
 
 def assert_same_params(a, b, atol):
@@ -60,14 +62,14 @@ def assert_same_params(a, b, atol):
 
 @pytest.mark.parametrize("mesh", MESHES, ids=str)
 def test_eight_devices_train_as_one(mesh):
-    state, losses = run(compile_steps(mesh))
-    expected, expected_losses = one_device()
+    _, state, losses = trained(**mesh)
+    _, expected, expected_losses = trained(data=1)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
     assert_same_params(state, expected, atol=1e-5)
 
 
 def test_parameters_are_spread_over_fsdp_and_tensor():
-    steps = compile_steps(dict(data=1, fsdp=2, tensor=4))
+    steps, *_ = trained(data=1, tensor=4, fsdp=2)
     state = steps.init()
     kernel = state.params["SpatialTransformer"]["encoderblock_0"]["MlpBlock_0"]["Dense_0"]["kernel"]
     assert kernel.addressable_shards[0].data.size == kernel.size // 8
@@ -115,7 +117,7 @@ def test_a_model_of_plain_layers_is_split_and_trains_as_on_one_device(mesh, plac
 
 
 def test_nothing_recompiles():
-    steps = compile_steps(dict(data=2))
+    steps, *_ = trained(data=8)
     run(steps)
     assert steps.train.__wrapped__._cache_size() == 1
 
@@ -131,14 +133,19 @@ def uneven_batch(step):
     return batch
 
 
+@functools.cache
+def whole():
+    return run(compile_steps(dict(data=2), plain_task()), batch=uneven_batch)
+
+
 @pytest.mark.parametrize("parts", [2, 4])
 def test_accumulated_parts_of_uneven_weight_equal_the_whole_batch(parts):
-    whole, losses = run(compile_steps(dict(data=2), plain_task()), batch=uneven_batch)
+    expected, losses = whole()
     split, split_losses = run(
         compile_steps(dict(data=2), plain_task(), micro_batches=parts), batch=uneven_batch
     )
     np.testing.assert_allclose(split_losses, losses, rtol=1e-5)
-    assert_same_params(split, whole, atol=1e-6)
+    assert_same_params(split, expected, atol=1e-6)
 
 
 def test_parts_that_do_not_divide_are_an_error():
