@@ -19,6 +19,7 @@ from scenic_video import metrics as metrics_lib
 from scenic_video import sharding
 from scenic_video.errors import UserError
 from scenic_video.field_types import InnerShare, Positive, PositiveInt
+from scenic_video.gradients import accumulated_gradients
 from scenic_video.optimizers.freezing import trained_part, with_part
 from scenic_video.tasks.task import Batch, Output, Task, Variables, output_of
 
@@ -118,7 +119,10 @@ def train_step(
     counters change."""
     rng = jax.random.fold_in(rng, state.step)
     trained = trained_part(state.params, options.freeze)
-    gradients, output = accumulated_gradients(task, rng, options, state, batch)
+    variables = {"params": state.params, **state.model_state}
+    gradients, output = accumulated_gradients(
+        task, variables, batch, trained=trained, rng=rng, num_parts=options.micro_batches
+    )
     norm = optax.tree.norm(gradients)
     updates, opt_state = optimizer.update(gradients, state.opt_state, trained)
     params = optax.apply_updates(trained, updates)
@@ -140,62 +144,6 @@ def train_step(
     norms = {"gradient_norm": metrics_lib.scalar(norm)}
     kept = jax.tree.map(lambda x: jnp.where(good, x, jnp.zeros_like(x)), output.metrics | norms)
     return state, kept | {"skipped_share": metrics_lib.scalar(1.0 - good)}
-
-
-def accumulated_gradients(
-    task: Task, rng: jax.Array, options: TrainerOptions, state: TrainState, batch: Batch
-) -> tuple[Any, Output]:
-    """Gradient, by what is trained, of the mean loss over the batch, in `micro_batches` parts.
-
-    Sums are accumulated and divided once, so parts of uneven weight count exactly as in the
-    whole batch. Examples are dealt to the parts like cards: each part lies on all devices.
-    """
-
-    def weighted_loss(trained, model_state, part, part_rng):
-        variables = {"params": with_part(state.params, trained), **model_state}
-        output = output_of(task, variables, part, rng=part_rng, train=True)
-        return output.loss * output.weight, output._replace(predictions={})
-
-    trained, num_parts = trained_part(state.params, options.freeze), options.micro_batches
-    grad = jax.grad(weighted_loss, has_aux=True)
-    if num_parts == 1:
-        gradients, output = grad(trained, state.model_state, batch, rng)
-        return _divide(gradients, output.weight), output
-
-    def body(carry, indexed_part):
-        index, part = indexed_part
-        part = jax.tree.map(lambda x: sharding.constrain(x, sharding.BATCH), part)
-        gradients, output = grad(trained, carry[1], part, jax.random.fold_in(rng, index))
-        total = jax.tree.map(jnp.add, carry[0], gradients)
-        kept = (output.loss * output.weight, output.weight, output.metrics)
-        return (total, output.model_state), kept
-
-    parts = jax.tree.map(lambda x: _deal(x, num_parts), batch)
-    zeros = jax.tree.map(jnp.zeros_like, trained)
-    (gradients, model_state), (losses, weights, parts_metrics) = jax.lax.scan(
-        body, (zeros, state.model_state), (jnp.arange(num_parts), parts)
-    )
-    weight = weights.sum()
-    output = Output(
-        loss=losses.sum() / jnp.maximum(weight, 1e-8),
-        weight=weight,
-        metrics={name: metric.reduce() for name, metric in parts_metrics.items()},
-        model_state=model_state,
-        predictions={},
-    )
-    return _divide(gradients, weight), output
-
-
-def _deal(x: jax.Array, num_parts: int) -> jax.Array:
-    if x.shape[0] % num_parts:
-        raise UserError(
-            f"A batch of {x.shape[0]} cannot be split into trainer.micro_batches={num_parts}."
-        )
-    return x.reshape(x.shape[0] // num_parts, num_parts, *x.shape[1:]).swapaxes(0, 1)
-
-
-def _divide(tree: Any, weight: jax.Array) -> Any:
-    return jax.tree.map(lambda x: x / jnp.maximum(weight, 1e-8), tree)
 
 
 def _moving_average(average: Any, params: Any, decay: float | None) -> Any:

@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from scenic_video import sharding, trainer
+from scenic_video.checkpoints import Checkpoints
 from scenic_video.config import build
 from scenic_video.sharding import Placement
 from scenic_video.tasks.classification import Classification
@@ -114,6 +115,31 @@ def test_a_model_of_plain_layers_is_split_and_trains_as_on_one_device(mesh, plac
     expected, expected_losses = perceptron_on_one_device()
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
     assert_same_params(state, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", ["optax:lion", "optax.contrib:muon", "optax:adafactor"])
+def test_any_optimizer_of_optax_trains_what_is_not_frozen_on_a_mesh_and_resumes(target, tmp_path):
+    node = {"target": "scenic_video.optimizers:chain", "direction": {"target": target}}
+    node |= {"weight_decay": 0.1, "max_gradient_norm": 1.0, "layer_decay": 0.5}
+    layers = {"Dense_0": 2, "Dense_1": 1, "Dense_2": 0}
+    optimizer = build(
+        node, learning_rate=1e-2, layers_after=lambda path: layers.get(path.split("/")[0])
+    )
+    steps = compile_steps(
+        dict(data=1, fsdp=2),
+        make_task(Perceptron()),
+        optimizer,
+        Placement(min_bytes=0),
+        freeze=("^Dense_0/",),
+    )
+    start = jax.device_get(steps.init().params)
+    state, losses = run(steps, batch=lambda step: make_batch(0))
+    assert losses[-1] < losses[0]
+    jax.tree.map(np.testing.assert_array_equal, state.params["Dense_0"], start["Dense_0"])
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, jax.device_put(state, steps.state_shardings), {}, block=True)
+        resumed, _ = checkpoints.restore(None, steps.abstract_state)
+    jax.tree.map(np.testing.assert_array_equal, resumed, state)
 
 
 def test_nothing_recompiles():

@@ -1,5 +1,6 @@
 """A task of a tiny video transformer, and batches for it."""
 
+import flax.linen as nn
 import numpy as np
 
 from projects.vivit.model import FactorisedEncoder
@@ -18,7 +19,7 @@ MODEL = FactorisedEncoder(
 )
 
 
-def make_task(model=MODEL, **fields):
+def make_task(model: nn.Module = MODEL, **fields):
     transform = VideoTransform(mean=(0.5,) * 3, std=(0.5,) * 3)
     return Classification(model=model, heads={"action": 5}, transform=transform, **fields)
 

@@ -10,6 +10,7 @@ import pytest
 
 from projects.avmae.pretraining.model import AudiovisualMaskedAutoencoder, MaskedAutoencoder
 from scenic_video import trainer
+from scenic_video.gradients import accumulated_gradients
 from scenic_video.layers.masking import Reconstruction
 from scenic_video.tasks.masked_reconstruction import MaskedReconstruction
 from scenic_video.tasks.task import FeatureExtractor, Task
@@ -18,10 +19,6 @@ from tests.helpers.transforms import to_inputs
 SIZE = 8
 AUDIO = jnp.asarray([1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0])
 RNG = jax.random.key(0)
-
-
-def parts(number):
-    return trainer.TrainerOptions(num_steps=1, micro_batches=number)
 
 
 class Echo(nn.Module):
@@ -125,9 +122,10 @@ def test_micro_batches_that_lack_more_or_less_add_up_to_the_whole():
     batch = make_batch(audio=AUDIO)
     batch["mask"] = batch["mask"].at[3].set(0.0)
     task = make_task(weights={"rgb": 3.0, "audio": 1.0})
-    state = trainer.init_state(task, optax.sgd(0.1), RNG, parts(1), batch)
-    whole, output = trainer.accumulated_gradients(task, RNG, parts(1), state, batch)
-    found, of_parts = trainer.accumulated_gradients(task, RNG, parts(4), state, batch)
+    variables = task.init(RNG, batch)
+    fields = {"trained": variables["params"], "rng": RNG}
+    whole, output = accumulated_gradients(task, variables, batch, **fields, num_parts=1)
+    found, of_parts = accumulated_gradients(task, variables, batch, **fields, num_parts=4)
     np.testing.assert_allclose(found["level"], whole["level"], rtol=1e-5)
     assert float(of_parts.loss) == pytest.approx(float(output.loss), rel=1e-5)
     for name, metric in output.metrics.items():
@@ -219,9 +217,10 @@ def test_absent_audio_teaches_a_real_autoencoder_nothing():
     audio = batch["inputs"]["audio"]
     silent = jnp.broadcast_to(AUDIO.reshape(-1, 1, 1, 1) == 0, audio.shape)
     changed = batch["inputs"] | {"audio": jnp.where(silent, 50.0, audio)}
-    gradients = jax.jit(functools.partial(trainer.accumulated_gradients, task, RNG, parts(1)))
-    found, output = gradients(state, batch)
-    other, other_output = gradients(state, batch | {"inputs": changed})
+    gradients = functools.partial(accumulated_gradients, task, {"params": state.params})
+    gradients = jax.jit(functools.partial(gradients, rng=RNG, num_parts=1))
+    found, output = gradients(batch, trained=state.params)
+    other, other_output = gradients(batch | {"inputs": changed}, trained=state.params)
     assert float(output.loss) == float(other_output.loss)
     jax.tree.map(np.testing.assert_array_equal, found, other)
 
