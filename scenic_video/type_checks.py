@@ -106,15 +106,15 @@ def _is_instance(value: Any, kind: type) -> bool:
 
 def _bounds(annotation: Any) -> list[Any]:
     """The ranges and lengths of an `Annotated`, one by one."""
+    return [part for metadata in annotation.__metadata__ for part in _parts(metadata)]
 
-    def parts(metadata: Any) -> Iterator[Any]:
-        if isinstance(metadata, annotated_types.GroupedMetadata):
-            for part in metadata:
-                yield from parts(part)
-        else:
-            yield metadata
 
-    return [part for metadata in annotation.__metadata__ for part in parts(metadata)]
+def _parts(metadata: Any) -> Iterator[Any]:
+    if isinstance(metadata, annotated_types.GroupedMetadata):
+        for part in metadata:
+            yield from _parts(part)
+    else:
+        yield metadata
 
 
 def _is_within(value: Any, bounds: Sequence[Any]) -> bool:
