@@ -1,7 +1,7 @@
-"""What a terminal shows: the banner of a run, its progress, tables of results.
+"""Terminal output: the banner of a run, its progress, tables of results.
 
-On a terminal progress is a bar that stays in place. Elsewhere (a file, a pipe, a job's log) every
-log step is one plain line without control characters, so that `grep` and `tail` work on it.
+On a terminal, progress is a bar. Elsewhere (a file, a pipe, the log of a job) every log step is one
+plain line without control characters, so that `grep` and `tail` work on it.
 """
 
 import contextlib
@@ -24,16 +24,16 @@ from scenic_video.printable import printable
 Scalars = Mapping[str, int | float]
 
 PLAIN_WIDTH = 120
-"""Columns of a table where no terminal tells its width."""
+"""Columns of a table if the width of the terminal is unknown."""
 
 COUNT_EVERY_SECONDS = 30
-"""How often counting says where it is where there is no terminal."""
+"""The interval of progress lines without a terminal."""
 
 
 class Terminal:
     """Prints to `file` (standard output unless given).
 
-    `quiet` prints nothing at all: what processes other than the first want.
+    `quiet` prints nothing, for processes other than the first.
     """
 
     def __init__(self, file: TextIOBase | None = None, *, quiet: bool = False):
@@ -46,15 +46,15 @@ class Terminal:
 
     @property
     def is_interactive(self) -> bool:
-        """Whether a person watches: progress is then a bar in place of lines."""
+        """Whether the output is a terminal; progress is then a bar instead of lines."""
         return self._console.is_terminal
 
     def line(self, text: str) -> None:
-        """Prints one line, however long, without folding it."""
+        """Prints one line without wrapping it."""
         self._console.print(_text(text), soft_wrap=True)
 
     def banner(self, title: str, rows: Mapping[str, Any]) -> None:
-        """What is about to happen: a title, and below it names with their values."""
+        """Prints a title, and names with values below it."""
         grid = Table.grid(padding=(0, 2))
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(overflow="fold")
@@ -72,9 +72,9 @@ class Terminal:
         *,
         fold: bool = True,
     ) -> None:
-        """Prints rows under named columns; columns of nothing but numbers are set flush right.
+        """Prints rows with named columns; columns of numbers are right-aligned.
 
-        With `fold=False` a row is one line, however long, where no person watches.
+        With `fold=False` rows are not wrapped if the output is not a terminal.
         """
         table, console = _table(title, columns, rows), self._console
         if fold or self.is_interactive:
@@ -92,7 +92,7 @@ class Terminal:
     def training(
         self, *, num_steps: int, batch_size: int, first_step: int = 0
     ) -> Iterator["TrainingProgress"]:
-        """Progress from `first_step` (0, or where a resumed run begins) to `num_steps`."""
+        """Progress from `first_step` (0, or the first step of a resumed run) to `num_steps`."""
         with self._bar("training", total=num_steps, completed=first_step) as update:
             update(status="compiling the first step")
             yield TrainingProgress(
@@ -101,9 +101,9 @@ class Terminal:
 
     @contextlib.contextmanager
     def counting(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """Gives a function to be called with (done, total) as `what` goes on.
+        """Yields a function to call with (done, total) during `what`.
 
-        Where no person watches, it says a line every half minute.
+        If the output is not a terminal, it prints a line every half minute.
         """
         start = said = time.monotonic()
         with self._bar(what, total=None, completed=0) as update:
@@ -123,7 +123,7 @@ class Terminal:
     def _bar(
         self, what: str, *, total: int | None, completed: int
     ) -> Iterator[Callable[..., None]]:
-        """A bar below those that are open already; gives the function that moves it."""
+        """A bar below those already open; yields the function that updates it."""
         if not self.is_interactive:
             yield lambda **fields: None
             return
@@ -143,7 +143,7 @@ class Terminal:
 
 
 class TrainingProgress:
-    """Shows how training goes. It hears of it as the training loop's observer."""
+    """Shows the progress of training, as an observer of the training loop."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class TrainingProgress:
         self._pace = _Pace(first_step)
 
     def on_log(self, step: int, scalars: Scalars) -> None:
-        """The mean metrics of the steps since the last log, and how their time was spent."""
+        """The mean metrics of the steps since the last log, and shares of their time."""
         self._pace.reached(step)
         left = format_seconds(self._pace.seconds_per_step * (self._num_steps - step))
         status = [*_status(scalars, self._batch_size), f"{left} left"]
@@ -171,13 +171,13 @@ class TrainingProgress:
             self._terminal.line("  ".join(parts))
 
     def on_evaluation(self, step: int, scalars: Scalars) -> None:
-        """The result of an evaluation, on a line that stays."""
+        """The result of an evaluation, on a permanent line."""
         values = [f"{name} {format_value(value)}" for name, value in scalars.items()]
         self._terminal.line("  ".join([f"evaluation at step {step}:", *values]))
 
 
 class _Pace:
-    """Seconds a step, leaving out the first log interval, which holds the compilation."""
+    """Seconds per step, without the first log interval, which includes compilation."""
 
     def __init__(self, first_step: int):
         self._marks = [(first_step, time.monotonic())]
@@ -193,7 +193,7 @@ class _Pace:
 
 
 def format_value(value: Any) -> str:
-    """Numbers in four digits that mean something (0.0003, 12,345, 1.5e-06), the rest as text."""
+    """Numbers with four significant digits (0.0003, 12,345, 1.5e-06), other values as text."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if isinstance(value, int) or abs(value) >= 1000:
@@ -213,7 +213,7 @@ def format_seconds(seconds: int | float) -> str:
 
 
 def _text(text: str, style: str = "") -> Text:
-    """Text of which no character steers the terminal, whatever names of files hold."""
+    """Text without control characters, which file names may contain."""
     return Text(printable(text), style=style)
 
 
@@ -240,7 +240,7 @@ def _bars(console: Console) -> Progress:
 
 
 def _status(scalars: Scalars, batch_size: int) -> list[str]:
-    """What matters most of a log step, as far as it is there."""
+    """The most important values of a log step, if present."""
     short = {name.rpartition("/")[2]: value for name, value in scalars.items()}
     if "steps_per_second" in short:
         short.setdefault("clips_per_second", short["steps_per_second"] * batch_size)
@@ -253,7 +253,7 @@ def _status(scalars: Scalars, batch_size: int) -> list[str]:
 
 
 def _others(scalars: Scalars) -> list[str]:
-    """The other metrics; how the time was spent is in metrics.jsonl."""
+    """The other metrics, without shares of time, which are in metrics.jsonl."""
     named = {name.removeprefix("train/"): value for name, value in scalars.items()}
     return [
         f"{name} {format_value(value)}"

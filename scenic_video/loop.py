@@ -1,4 +1,4 @@
-"""The training loop: steps, logs, evaluations and checkpoints, each in its time."""
+"""The training loop: steps, logs, evaluations and checkpoints."""
 
 import contextlib
 import dataclasses
@@ -20,18 +20,18 @@ Scalars = dict[str, float]
 
 
 class NonFiniteLoss(RunFailed):
-    """Loss, gradient or update was not finite for too many steps in a row, the last at `step`."""
+    """Loss, gradient or update was not finite for too many steps in a row, up to `step`."""
 
     def __init__(self, step: int, in_a_row: int):
         super().__init__(
             f"Loss, gradient or update was not finite for {in_a_row} steps in a row, the last "
-            f"of them step {step}. None of them changed the model. Often a lower rate helps."
+            f"of them step {step}. None of them changed the model. Try a lower learning rate."
         )
         self.steps = range(step - in_a_row + 1, step + 1)
 
 
 class NoWeight(RunFailed):
-    """No example of `steps` counted: the mask of all of them was 0."""
+    """No example of `steps` counted, since the masks of all were 0."""
 
     def __init__(self, steps: range):
         super().__init__(
@@ -43,7 +43,7 @@ class NoWeight(RunFailed):
 
 @runtime_checkable
 class Observer(Protocol):
-    """Who is told how training goes: writers of files, a progress bar."""
+    """Receives logs and evaluations: writers of files, a progress bar."""
 
     def on_log(self, step: int, scalars: Scalars) -> None: ...
 
@@ -52,7 +52,7 @@ class Observer(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Cadence:
-    """At which steps the loop logs, evaluates and saves."""
+    """The steps at which the loop logs, evaluates and saves."""
 
     num_steps: int
     log_every: int
@@ -72,8 +72,8 @@ class Cadence:
     def closes_interval(self, step: int) -> bool:
         """Whether a log interval ends at `step`.
 
-        One also ends where a checkpoint is saved, so that a resumed run logs what a straight run
-        logs.
+        One also ends where a checkpoint is saved, so that a resumed run has the same logs as an
+        uninterrupted one.
         """
         return self.due(step, self.log_every) or self.due(step, self.checkpoint_every)
 
@@ -89,8 +89,8 @@ class PeriodicEvaluation(NamedTuple):
 class Hooks:
     """What the loop calls between steps.
 
-    `save` gets the numbers of the evaluations that ran at its step; `should_stop` is asked after
-    every step.
+    `save` gets the results of the evaluations at its step; `should_stop` is called after every
+    step.
     """
 
     evaluations: Sequence[PeriodicEvaluation]
@@ -111,9 +111,9 @@ def train(
     """Trains from `state.step` to the last step of `cadence`, or until the hooks say stop.
 
     `batches` starts at the batch of the next step. Metrics stay on the device and are read one
-    step late, so the host never waits for the step it has just sent off. When told to stop, the
-    loop saves and returns. Errors: NonFiniteLoss or NoWeight after `max_bad_steps` in a row of
-    which nothing is learned.
+    step late, so that the host never waits for the step that it has just dispatched. When asked to
+    stop, the loop saves and returns. Errors: NonFiniteLoss or NoWeight after `max_bad_steps` in a
+    row that do not change the model.
     """
     is_new = int(state.step) == 0
     with _IntervalLog(hooks.observer, max_bad_steps) as log:
@@ -149,9 +149,9 @@ def train(
 
 
 class _Step(NamedTuple):
-    """A step that was sent off: what it gives, and when (in seconds) what happened.
+    """A dispatched step: its results and times in seconds.
 
-    `asked` for its batch, which `arrived`; `done` on the device, once it is.
+    `asked` and `arrived` are those of its batch; `done` is set once the device has finished.
     """
 
     step: int
@@ -165,8 +165,8 @@ class _Step(NamedTuple):
 class _IntervalLog:
     """Keeps the metrics of the open interval on the device and reports closed ones a step late.
 
-    A thread notes when each step is done, which tells a device that waits for data from a host
-    that waits while the device computes.
+    A thread records when each step is done, to distinguish a device that waits for data from a host
+    that waits for the device.
     """
 
     def __init__(self, observer: Observer, max_bad_steps: int):
@@ -196,7 +196,9 @@ class _IntervalLog:
         arrived: float,
         closes: bool,
     ) -> None:
-        bad_steps = bad_steps + 0  # a copy: the state that holds it is donated to the next step
+        bad_steps = (
+            bad_steps + 0
+        )  # a copy, since the state that holds it is donated to the next step
         done = self._watch.submit(_time_when_ready, bad_steps)
         entry = _Step(step, step_metrics, bad_steps, asked, arrived, done)
         self._unchecked.append(entry)
@@ -207,13 +209,13 @@ class _IntervalLog:
             self._closed, self._open = self._open, []
 
     def flush(self) -> None:
-        """Reports what is closed, without waiting for the next step."""
+        """Reports closed intervals without waiting for the next step."""
         self._check(run_ahead=0)
         self._report()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Leaves out a time that is not training."""
+        """Excludes time that is not training."""
         start = time.perf_counter()
         yield
         self._paused += time.perf_counter() - start
@@ -240,12 +242,13 @@ class _IntervalLog:
         self.check_weight(at_most=self._max_bad_steps)
 
     def check_weight(self, at_most: int) -> None:
-        """Raises NoWeight if so many steps in a row, up to now, had no example that counts."""
+        """Errors: NoWeight if the last `at_most` steps had no example that counts."""
         if len(self._weightless) >= at_most:
             raise NoWeight(self._weightless)
 
     def _time_split(self, steps: list[_Step]) -> Scalars:
-        """The shares of time in which the device had no data, computed, and idled otherwise."""
+        """The shares of time in which the device waited for data, computed, and was otherwise
+        idle."""
         start = before = self._before
         data_wait = compute = 0.0
         for entry in steps:

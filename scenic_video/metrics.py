@@ -1,8 +1,8 @@
 """Metrics: computed per batch, merged over batches, read once.
 
-A metric adds up what its number is made of, so that batches of uneven size, padding and any
-number of hosts give the number of the whole set exactly. Rows whose mask is 0 are padding: they
-count for nothing, whatever they hold. Nothing to count gives nan.
+A metric accumulates sums, so that batches of uneven size, padding and any number of hosts give
+exactly the number of the whole set. Rows whose mask is 0 are padding and do not count, whatever
+their values. Without any row that counts, the number is nan.
 """
 
 import math
@@ -21,12 +21,12 @@ from scenic_video.errors import UserError
 
 AnyArray = jax.Array | np.ndarray
 Labels = Shaped[AnyArray, "b"] | Shaped[AnyArray, "b c"]
-"""Class ids, or zeros and ones where any of several classes is right."""
+"""Class ids, or zeros and ones if any of several classes is correct."""
 
 
 @struct.dataclass
 class Mean(Metric):
-    """A mean by weight: `total` / `weight`."""
+    """A weighted mean: `total` / `weight`."""
 
     total: Any
     weight: Any
@@ -38,7 +38,7 @@ class Mean(Metric):
         mask: Shaped[AnyArray, "b"] | None = None,
         **_: Any,
     ) -> "Mean":
-        """The mean of `values`, row i weighted by `mask[i]` (all rows alike without one)."""
+        """The mean of `values`, with row i weighted by `mask[i]` (equally without a mask)."""
         values = jnp.asarray(values, jnp.float32)
         weight = jnp.ones(len(values)) if mask is None else jnp.asarray(mask, jnp.float32)
         weight = jnp.broadcast_to(weight.reshape(-1, *[1] * (values.ndim - 1)), values.shape)
@@ -69,10 +69,10 @@ def accuracy(
     *,
     k: int = 1,
 ) -> Mean:
-    """The share of rows whose class, or any of whose classes, is among the `k` of highest logit.
+    """The share of rows of which a correct class is among the `k` highest logits.
 
-    `labels` are ids [B], or [B, C] with 1 where a class is right (ReaL labels of ImageNet). Of
-    equal logits the lower class goes first, so a model that says the same of all is not right.
+    `labels` are ids [B], or [B, C] with 1 for correct classes (ReaL labels of ImageNet). Equal
+    logits are ranked by class id, so a constant output does not count as correct.
     """
     return Mean.from_model_output(_is_among_top(logits, labels, k), mask)
 
@@ -86,8 +86,8 @@ def joint_accuracy(
 ) -> Mean:
     """Accuracy of the combination of all heads, such as a verb with its noun.
 
-    The score of a combination is the product of its classes' softmaxes; its best one is right
-    where every head is right.
+    The score of a combination is the product of the softmaxes of its classes; the best combination
+    is correct if every head is.
     """
     if k == 1:
         right = [_is_among_top(logits[head], labels[head], 1) for head in logits]
@@ -103,7 +103,7 @@ def joint_accuracy(
 
 
 def _right_classes(labels: Any, num_classes: int) -> jax.Array:
-    """Ids [B] or zeros and ones [B, C] -> which classes are right, bool [B, C]."""
+    """Ids [B] or zeros and ones [B, C] -> which classes are correct, bool [B, C]."""
     labels = jnp.asarray(labels)
     return labels > 0 if labels.ndim == 2 else jax.nn.one_hot(labels, num_classes, dtype=bool)
 
@@ -119,9 +119,9 @@ def _is_among_top(scores: Any, labels: Any, k: int) -> jax.Array:
 
 @struct.dataclass
 class CollectedScores(Metric):
-    """Keeps the scores and labels of all rows, for numbers that need them all at once.
+    """Keeps the scores and labels of all rows, for metrics that need them all at once.
 
-    Fields are tuples of one array [B, C] (mask [B]) a batch. Merge on the host, outside `jit`.
+    Fields are tuples of one array [B, C] (mask [B]) per batch. Merge on the host, outside `jit`.
     """
 
     scores: tuple[Any, ...]
@@ -152,11 +152,11 @@ class CollectedScores(Metric):
         )
 
     def reduce(self):
-        """Undoes a leading axis of micro-batches."""
+        """Flattens a leading axis of micro-batches."""
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), self)
 
     def mean_over_classes(self, number: Callable[[np.ndarray, np.ndarray], float]) -> float:
-        """Mean of `number(scores, is_positive)` over the classes for which it is one."""
+        """Mean of `number(scores, is_positive)` over the classes for which it is not nan."""
         if not self.scores:
             return math.nan
         real = np.concatenate([np.asarray(x) for x in self.mask]) > 0
@@ -185,7 +185,7 @@ class MeanAUC(CollectedScores):
 
 @struct.dataclass
 class DPrime(CollectedScores):
-    """d' = sqrt(2) * probit(mean AUC): how many deviations apart positive and negative scores are.
+    """d' = sqrt(2) * probit(mean AUC), the distance of positive and negative scores in deviations.
 
     As in Gemmeke et al., Audio Set (2017).
     """
@@ -206,7 +206,8 @@ def average_precision(scores: Num[np.ndarray, "n"], positive: Shaped[np.ndarray,
 
 
 def area_under_curve(scores: Num[np.ndarray, "n"], positive: Shaped[np.ndarray, "n"]) -> float:
-    """The chance that a positive row scores above a negative one; nan where one kind is missing."""
+    """The probability that a positive row scores above a negative one; nan if one kind is
+    missing."""
     true, false = _counts_by_threshold(scores, positive)
     if np.isnan(scores).any() or not len(true) or not true[-1] or not false[-1]:
         return math.nan
@@ -215,7 +216,8 @@ def area_under_curve(scores: Num[np.ndarray, "n"], positive: Shaped[np.ndarray, 
 
 
 def _counts_by_threshold(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many positive and negative rows score at least each distinct score, from the highest."""
+    """The numbers of positive and negative rows at or above each distinct score, from the
+    highest."""
     order = np.argsort(-scores, kind="stable")
     scores, positive = scores[order], positive[order]
     last_of_ties = np.flatnonzero(np.append(scores[1:] != scores[:-1], True)[: len(scores)])
@@ -224,12 +226,12 @@ def _counts_by_threshold(scores: np.ndarray, positive: np.ndarray) -> tuple[np.n
 
 
 def merge(a: Mapping[str, Metric], b: Mapping[str, Metric]) -> dict[str, Metric]:
-    """Both batches' metrics as one; they must bear the same names."""
+    """Merges metrics of two batches, which must have the same names."""
     if a.keys() != b.keys():
         raise UserError(f"Metrics {sorted(a)} cannot be merged with {sorted(b)}.")
     return {name: a[name].merge(b[name]) for name in a}
 
 
 def compute(metrics: Mapping[str, Metric]) -> dict[str, float]:
-    """The numbers, read from the device at once."""
+    """The numbers, all read from the device at once."""
     return {name: float(metric.compute()) for name, metric in jax.device_get(metrics).items()}

@@ -1,4 +1,4 @@
-"""A request to stop: SIGTERM, which schedulers send before they take a machine away, or Ctrl-C."""
+"""Requests to stop: SIGTERM, which schedulers send before preemption, or Ctrl-C."""
 
 import contextlib
 import os
@@ -13,16 +13,16 @@ ANNOUNCED = b"\nSaving, then stopping; Ctrl-C again to stop at once.\n"
 
 
 class Stopped(Exception):
-    """Work that was not to be finished, since a stop was asked for. Nothing is lost by it."""
+    """Work was abandoned because of a request to stop. Nothing is lost."""
 
 
 class StopRequest:
-    """Tells, step by step, whether training was asked to stop; use as a context manager.
+    """Reports after each step whether to stop; use as a context manager.
 
-    One process listens for SIGTERM itself, and takes for one a terminal that is closed (SIGHUP,
-    unless that is ignored, as under nohup) and a first Ctrl-C (a second interrupts at once). With
-    several, the JAX runtime's own notifier listens (a Python handler would disable it) and all
-    processes agree on the step to stop at.
+    A single process handles SIGTERM itself, and in the same way SIGHUP (a closed terminal, unless
+    ignored, as under nohup) and a first Ctrl-C (a second one interrupts at once). With several, the
+    notifier of the JAX runtime handles it (a Python handler would disable it) and all processes
+    agree on the step to stop at.
     """
 
     def __init__(self) -> None:
@@ -48,18 +48,18 @@ class StopRequest:
             signal.signal(number, handler)
 
     def __call__(self, step: int) -> bool:
-        """Whether to stop after `step`; true for every process at the same step."""
+        """Whether to stop after `step`; the same for all processes."""
         if jax.process_count() > 1:
             self._received |= multihost_utils.reached_preemption_sync_point(step)
         return self._received
 
     def check(self) -> None:
-        """Raises `Stopped` if this process knows that it is to stop."""
+        """Errors: Stopped if this process has received a request to stop."""
         if self._received:
             raise Stopped
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        """Runs between any two instructions, maybe in the midst of a print: it must not print."""
+        """Runs between any two instructions, possibly within a print, so it must not print."""
         self._received = True
         if number == signal.SIGINT:
             with contextlib.suppress(OSError):
@@ -69,7 +69,7 @@ class StopRequest:
             self._leave_terminals()
 
     def _leave_terminals(self) -> None:
-        """Lets what is said from now on go nowhere: to a closed terminal it would be an error."""
+        """Discards further output, since writing to a closed terminal is an error."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for terminal in self._terminals:
             os.dup2(nowhere, terminal)

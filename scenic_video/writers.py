@@ -1,4 +1,4 @@
-"""What a run leaves behind while it trains: metrics.jsonl and TensorBoard events."""
+"""Writes metrics during training: metrics.jsonl and TensorBoard events."""
 
 import contextlib
 import json
@@ -28,11 +28,11 @@ class MetricWriter:
     """Writes scalars to `workdir`/metrics.jsonl and `workdir`/tensorboard.
 
     A line of metrics.jsonl is one JSON object: "step", "time" (seconds since 1970) and the
-    scalars by name; a value that is not finite is null. Both files are appended to. Whatever they
-    hold of steps after `resume_step` belongs to a run that was cut off and is about to be run
-    again, so it is dropped: a resumed run leaves the same rows as a straight one.
+    scalars by name; a value that is not finite is null. Both files are appended to. Rows
+    after `resume_step` are from an interrupted run and will be computed again, so they are dropped:
+    a resumed run writes the same rows as an uninterrupted one.
 
-    Only process 0 of a distributed run writes; elsewhere every method does nothing.
+    Only process 0 of a distributed run writes; in others every method does nothing.
     """
 
     def __init__(self, workdir: str | os.PathLike[str], *, resume_step: int = 0):
@@ -47,10 +47,10 @@ class MetricWriter:
         self._events = _Events(workdir / TENSORBOARD_FOLDER, first_step=resume_step + 1)
 
     def write(self, step: int, scalars: Mapping[str, Any]) -> None:
-        """Adds one row. Values are numbers or arrays of one element; "step" and "time" are taken.
+        """Adds a row. Values are numbers or arrays of one element; "step" and "time" are reserved.
 
         The row is in the file when this returns, so a killed process loses none. Errors: OSError,
-        with the file's name, where it cannot be written.
+        with the name of the file, if it cannot be written.
         """
         if self._file is None or self._events is None:
             return
@@ -63,7 +63,7 @@ class MetricWriter:
         self._events.add(int(step), values, now)
 
     def flush(self) -> None:
-        """Hands what is buffered to the operating system."""
+        """Flushes buffers to the operating system."""
         if self._file is not None and self._events is not None:
             self._file.flush()
             self._events.flush()
@@ -82,14 +82,14 @@ class MetricWriter:
         try:
             self.close()
         except OSError:
-            if error is None:  # else it is most likely the same, of a full disk
+            if error is None:  # else it is most likely the same error, such as a full disk
                 raise
 
 
 class _Events:
-    """TensorBoard's file, written at once: tensorboardX's own writer hangs once its disk is full.
+    """TensorBoard's file, written synchronously: tensorboardX's writer hangs when a disk is full.
 
-    TensorBoard hides what an earlier file in `folder` holds of `first_step` and later.
+    TensorBoard hides the contents of earlier files in `folder` from `first_step` on.
     """
 
     def __init__(self, folder: Path, *, first_step: int):
@@ -119,7 +119,7 @@ class _Events:
 
 @contextlib.contextmanager
 def _named(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Names the file where the system says only what went wrong."""
+    """Adds the name of the file to errors of the system that lack it."""
     try:
         yield
     except OSError as error:
@@ -128,15 +128,14 @@ def _named(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def json_of(value: Any, *, indent: int | None = None) -> str:
-    """`value` as JSON, with null for numbers that are not finite, which JSON cannot say."""
+    """`value` as JSON, with null for numbers that are not finite, which JSON does not support."""
     return json.dumps(_without_nan(value), indent=indent, allow_nan=False)
 
 
 def read_metrics(workdir: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """The rows of `workdir`/metrics.jsonl in order, or none if there is no such file.
 
-    A last line that was cut off while it was written is left out; any other line that is not JSON
-    is an error.
+    An incomplete last line is ignored; any other line that is not JSON is an error.
     """
     path = Path(workdir) / METRICS_FILE
     if not path.exists():
@@ -153,14 +152,14 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
         row = None
     if not isinstance(row, dict) or not isinstance(row.get("step"), int):
         raise UserError(
-            f"{path}, line {number}, is not a JSON object with a step: {line[:80]!r}. Mend or "
+            f"{path}, line {number}, is not a JSON object with a step: {line[:80]!r}. Repair or "
             "delete it."
         )
     return row
 
 
 def _drop_rows_after(path: Path, step: int) -> None:
-    """Rewrites the file as a whole or not at all."""
+    """Rewrites the file atomically."""
     if not path.exists():
         return
     rows = read_metrics(path.parent)
@@ -180,7 +179,7 @@ def _without_nan(value: Any) -> Any:
 
 def _number(name: str, value: Any) -> float:
     if name in ("step", "time"):
-        raise UserError(f"A scalar cannot be called {name!r}: every row has that field already.")
+        raise UserError(f"A scalar cannot be called {name!r}, a field of every row. Rename it.")
     try:
         return float(value)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""A number that tells whether an array is bit for bit what it was."""
+"""Fingerprints of arrays, to detect any change of their bits."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ def fingerprints(leaves: Mapping[str, jax.Array]) -> dict[str, int]:
     """The fingerprint of every array.
 
     One program for all of them: processes that run many small ones, each with a sum over devices,
-    may get them in each other's way.
+    may interfere with each other.
     """
     found = jax.device_get(_fingerprints(dict(leaves)))
     return {path: int(value) for path, value in found.items()}
@@ -24,10 +24,10 @@ def _fingerprints(leaves: dict[str, jax.Array]) -> dict[str, jax.Array]:
 
 @jax.jit
 def fingerprint(x: jax.Array) -> jax.Array:
-    """A uint32 of the bits of `x` and their places, the same however `x` is split over devices.
+    """A uint32 of the bits of `x` and their positions, independent of how `x` is sharded.
 
     Each element's bits are mixed with its index by a bijection (the finalizer of MurmurHash3,
-    Appleby, 2011) and summed modulo 2^32: a change of one element always shows.
+    Appleby, 2011) and summed modulo 2^32, so a change of one element is always detected.
     """
     if x.dtype == jnp.bool_:
         x = x.astype(jnp.uint8)

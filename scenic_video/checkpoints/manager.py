@@ -1,4 +1,4 @@
-"""The checkpoints of a run: which to write, to keep and to restore."""
+"""Writes, keeps and restores the checkpoints of a run."""
 
 import contextlib
 import logging
@@ -27,12 +27,12 @@ class SaveFailed(RunFailed):
 
 
 class Checkpoints:
-    """The checkpoints of a run in `directory`, one folder a step.
+    """The checkpoints of a run in `directory`, one folder per step.
 
     Keeps the `keep_last` newest and, if `best_metric` names a number given to `save`, the one
     where it is best: highest for `best_mode` "max", lowest for "min". What is no longer kept is
     deleted after the newer checkpoint is complete. Reading changes nothing on disk; the first
-    `save` clears away what a killed run left half-written. All processes make the same calls.
+    `save` deletes incomplete checkpoints of a killed run. All processes make the same calls.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Checkpoints:
                 writer.close()
 
     def check(self) -> None:
-        """Waits for nothing. Errors: SaveFailed if the save in the background has failed."""
+        """Does not wait. Errors: SaveFailed if the background save has failed."""
         if self._in_flight is not None and self._in_flight[1].done():
             self.wait()
 
@@ -121,9 +121,9 @@ class Checkpoints:
     ) -> None:
         """Saves a state in the background; it may be donated as soon as this returns.
 
-        `meta` is anything JSON can hold; `metrics` are numbers of this step, `best_metric` among
-        them. With `block`, waits for the files. Errors: ValueError if the step exists or an
-        argument does not fit, SaveFailed if the save before this one failed.
+        `meta` is any JSON value; `metrics` are numbers of this step, including `best_metric`. With
+        `block`, waits for the files. Errors: ValueError if the step exists or an argument does not
+        fit, SaveFailed if the save before this one failed.
         """
         if step in self.steps() and step not in self._damaged:
             raise UserError(f"Step {step} is already saved in {self.directory}.")
@@ -155,18 +155,18 @@ class Checkpoints:
     def restore(self, step: int | None, abstract_state: Any) -> tuple[Any, dict[str, Any]]:
         """The state of a step, or of the newest good one, and its meta as `read_meta` gives it.
 
-        `abstract_state` is a tree of `ShapeDtypeStruct` with shardings; the state comes back in
-        its containers and lies as it says, wherever it lay when it was saved. Errors: ValueError
-        with a table if names, shapes or dtypes differ; CorruptedCheckpoint for a given step that
-        is damaged. Without a step, damaged ones are passed over with a warning and stay on disk;
-        the next `save` renames them, lest they be taken for the newest again.
+        `abstract_state` is a tree of `ShapeDtypeStruct` with shardings; the state is restored into
+        its containers and shardings, whatever they were when it was saved. Errors: ValueError with
+        a table if names, shapes or dtypes differ; CorruptedCheckpoint for a given step that is
+        damaged. Without a step, damaged ones are skipped with a warning and stay on disk; the next
+        `save` renames them, so that they are not taken for the newest again.
         """
         return self._restore(self._candidates(step), abstract_state)
 
     def restore_best(self, abstract_state: Any) -> tuple[Any, dict[str, Any]]:
-        """As `restore`, of the step where `best_metric` is best.
+        """As `restore`, for the step where `best_metric` is best.
 
-        Where that is damaged, or there is none, of the newest good one.
+        If that is damaged, or there is none, for the newest good one.
         """
         best, steps = self.best_step(), self._candidates(None)
         order = [best, *(step for step in steps if step != best)] if best is not None else steps
@@ -207,7 +207,7 @@ class Checkpoints:
 
 
 def _in_background(response: Any) -> Future[None]:
-    """Orbax's response as a future that says by itself when it is done."""
+    """Orbax's response as a future, which completes by itself."""
     future: Future[None] = Future()
 
     def wait() -> None:
@@ -231,10 +231,10 @@ def restore_params(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The variables of a trained model, {"params": ..., other collections}, and its meta.
 
-    Reads no optimizer state and changes nothing on disk. Parameters are averages where there are
-    some, if `averaged`. Without a step, the best one if the run kept it, else the newest; damaged
-    ones are passed over with a warning. Arrays lie by `sharding`, by default on the first device of
-    this process.
+    Reads no optimizer state and changes nothing on disk. With `averaged`, parameters are the
+    averages if there are any. Without a step, it is the best one if the run kept it, else the
+    newest; damaged ones are skipped with a warning. Arrays have `sharding`, by default on the first
+    device of this process.
     """
     folder = epath.Path(directory).resolve()
     steps = storage.steps_in(folder)[::-1] if step is None else [step]

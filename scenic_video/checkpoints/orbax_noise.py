@@ -1,4 +1,4 @@
-"""Keeps what Orbax says of an error that we raise off the terminal."""
+"""Hides the messages of Orbax on errors that are raised here."""
 
 import contextlib
 import logging
@@ -8,15 +8,15 @@ from typing import Any
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """False for the many tracebacks that Orbax logs of one failed save, which we raise."""
+    """False for the tracebacks that Orbax logs for a failed save, which is raised here."""
     return not (record.exc_info and "orbax" in record.pathname)
 
 
 @contextlib.contextmanager
 def quiet_if_it_fails() -> Iterator[None]:
-    """Keeps the pages that Orbax's other reads would print, once one has failed, off the terminal.
+    """Hides what Orbax's other reads print once one has failed.
 
-    They outlive their event loop and end one by one, some of them much later; so the filter stays.
+    They outlive their event loop and end one by one, some of them much later, so the filter stays.
     """
     hook = sys.unraisablehook
 

@@ -1,14 +1,14 @@
-"""Tells a checkpoint that may not be read from one that is damaged."""
+"""Distinguishes checkpoints without read permission from damaged ones."""
 
 from etils import epath
 
 
 class Unreadable(str):
-    """A problem that is not the checkpoint's: the system refuses to read it."""
+    """A problem of permissions, not of the checkpoint."""
 
 
 def unreadable(folder: epath.Path) -> Unreadable | None:
-    """Why a file of a folder cannot be opened, if one cannot for another reason than damage."""
+    """Why a file in the folder cannot be opened, unless the reason is damage."""
     paths = [folder]
     try:
         while paths:

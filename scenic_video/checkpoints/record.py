@@ -1,6 +1,6 @@
-"""The record of a checkpoint: what the run says of itself, and what is known of every array.
+"""The record of a checkpoint: metadata of the run, and shape, dtype and fingerprint of all arrays.
 
-It is JSON with a digest of its own: {"digest": ..., "content": {"step", "meta", "metrics", "best",
+It is JSON with a digest: {"digest": ..., "content": {"step", "meta", "metrics", "best",
 "leaves": {path: [shape, dtype, fingerprint]}}}.
 """
 
@@ -45,7 +45,7 @@ def make_record(
     metrics: Mapping[str, float] | None,
     best: Best | None,
 ) -> dict[str, Any]:
-    """Errors: ValueError if `meta` is more than JSON can hold."""
+    """Errors: ValueError if `meta` cannot be written as JSON."""
     found = fingerprints(leaves)
     content = {
         "step": step,
@@ -60,12 +60,12 @@ def make_record(
     try:
         content = json.loads(json.dumps(content))
     except TypeError as error:
-        raise UserError(f"What a checkpoint says of itself must be JSON: {error}.") from error
+        raise UserError(f"The metadata of a checkpoint must be JSON: {error}.") from error
     return {"digest": _digest(content), "content": content}
 
 
 def is_intact(record: Any) -> bool:
-    """Whether the record says what it said when it was made."""
+    """Whether the record is unchanged, by its digest."""
     if not isinstance(record, Mapping) or record.keys() != {"digest", "content"}:
         return False
     return record["digest"] == _digest(record["content"])
@@ -76,12 +76,12 @@ def _digest(content: Any) -> str:
 
 
 def meta_of(content: Content) -> dict[str, Any]:
-    """The meta that was given, with "step" and "metrics"."""
+    """The given meta, with "step" and "metrics"."""
     return content["meta"] | {"step": content["step"], "metrics": content["metrics"]}
 
 
 def rank(metrics: Mapping[str, float] | None, best: Best) -> float:
-    """Higher is better; what is missing or not a number is worst."""
+    """Higher is better; missing values and NaN are worst."""
     metric, mode = best
     value = (metrics or {}).get(metric, math.nan)
     if math.isnan(value):
@@ -90,7 +90,7 @@ def rank(metrics: Mapping[str, float] | None, best: Best) -> float:
 
 
 def check_structure(name: str, content: Content, wanted: Mapping[str, Any]) -> None:
-    """Errors: ValueError with a table of all that differs in names, shapes and dtypes."""
+    """Errors: ValueError with a table of all differences in names, shapes and dtypes."""
     saved = content["leaves"]
     rows = []
     for path in sorted(saved.keys() | wanted.keys()):
@@ -101,7 +101,7 @@ def check_structure(name: str, content: Content, wanted: Mapping[str, Any]) -> N
             rows.append((_difference(old, new), path, _words(old), _words(new)))
     if rows:
         raise UserError(
-            f"Checkpoint {name} holds another state than this run has; {len(rows)} arrays differ:\n"
+            f"Checkpoint {name} does not match the state of this run; {len(rows)} arrays differ:\n"
             f"{_table(rows)}\nResume with the model and optimizer that were saved, or start a new "
             "run from its weights."
         )

@@ -1,7 +1,7 @@
-"""How a checkpoint lies on disk, by Orbax.
+"""Reads and writes checkpoints with Orbax.
 
-A step is a folder with two parts. `state` holds the arrays under their names: nested dicts by
-path, whatever containers the state is made of. `record` is JSON; see `record.py`.
+A step is a folder with two parts. `state` holds the arrays by name, as nested dicts by path,
+whatever the containers of the state. `record` is JSON; see `record.py`.
 """
 
 import gc
@@ -35,7 +35,7 @@ class CorruptedCheckpoint(RunFailed):
 
 
 class UnreadableCheckpoint(RunFailed):
-    """A checkpoint that the system does not let this process read; it may be whole."""
+    """A checkpoint without read permission; it may be intact."""
 
 
 def steps_in(directory: epath.Path) -> list[int]:
@@ -46,10 +46,10 @@ def steps_in(directory: epath.Path) -> list[int]:
 
 
 def open_writer(directory: epath.Path, keep_last: int, best: Best | None) -> Any:
-    """Orbax's writer; clears away what a killed run left half-written.
+    """Orbax's writer; deletes incomplete checkpoints of a killed run.
 
-    Orbax reads its own copies of the metrics as it opens, and fails by a damaged one: those are
-    written anew from the records.
+    Orbax reads its own copies of the metrics when it opens, and fails on a damaged one, so those
+    are written again from the records.
     """
     logging.getLogger("absl").addFilter(is_news)
     _mend_metrics(directory)
@@ -91,7 +91,7 @@ def _is_metrics(path: epath.Path) -> bool:
 
 
 def _rewrite_metrics(path: epath.Path, step: int) -> None:
-    logger.warning("DAMAGED METRICS of step %d: written anew.", step)
+    logger.warning("DAMAGED METRICS of step %d: written again.", step)
     record, problem = _read(path.parent.parent, "record", None)
     known = record["content"]["metrics"] if not problem and is_intact(record) else None
     path.write_text(json.dumps(known or {}))
@@ -114,7 +114,7 @@ def read_record(directory: epath.Path, step: int) -> Content:
         raise FileNotFoundError(f"There is no step {step} in {directory}; there are {known}.")
     record, problem = _read(directory / str(step), "record", None)
     if not problem and not is_intact(record):
-        problem = "its record is not what was saved"
+        problem = "its record has changed since it was saved"
     _raise_together(f"{directory}/{step}", problem)
     return record["content"]
 
@@ -122,7 +122,7 @@ def read_record(directory: epath.Path, step: int) -> Content:
 def read_arrays(
     directory: epath.Path, content: Content, wanted: Mapping[str, Any]
 ) -> dict[str, jax.Array]:
-    """The arrays `wanted` (path -> shape, dtype and sharding), once they are what was saved.
+    """The arrays `wanted` (path -> shape, dtype and sharding), checked to be those that were saved.
 
     Errors: CorruptedCheckpoint, on all processes if on one.
     """
@@ -137,13 +137,13 @@ def read_arrays(
     differing = [path for path in wanted if int(found[path]) != content["leaves"][path][2]]
     if differing:
         count = f"{len(differing)} of {len(wanted)} arrays"
-        problem = f"{count} are not what was saved: {_some(differing)}"
+        problem = f"{count} have changed since they were saved: {_some(differing)}"
     _raise_together(name, problem)
     return {path: loaded[path] for path in wanted}
 
 
 def first_good(steps: Sequence[int], load: Callable[[int], T]) -> tuple[T, list[int]]:
-    """`load(step)` of the first step that is not damaged, and the damaged ones before it."""
+    """`load(step)` for the first step that is not damaged, and the damaged ones before it."""
     damaged: dict[int, str] = {}
     for step in steps:
         try:
@@ -152,13 +152,13 @@ def first_good(steps: Sequence[int], load: Callable[[int], T]) -> tuple[T, list[
             if len(steps) == 1:
                 raise
             damaged[step] = str(error)
-            logger.warning("DAMAGED CHECKPOINT %s Passing it over.", error)
+            logger.warning("DAMAGED CHECKPOINT %s Skipping it.", error)
     reasons = "".join(f"\n  {reason}" for reason in damaged.values())
     raise CorruptedCheckpoint(f"None of the checkpoints can be restored:{reasons}")
 
 
 def best_step(directory: epath.Path, best: Best | None = None) -> int | None:
-    """The step that is best by `best`, or by what the newest record calls so."""
+    """The best step by `best`, or by the metric that the newest record names."""
     contents: list[Content] = []
     for step in steps_in(directory):
         try:
@@ -175,7 +175,7 @@ def best_step(directory: epath.Path, best: Best | None = None) -> int | None:
 
 
 def set_aside(directory: epath.Path, steps: Sequence[int]) -> None:
-    """Renames damaged steps, so that they are kept but taken for checkpoints no more."""
+    """Renames damaged steps, so that they are kept but no longer read as checkpoints."""
     if jax.process_index() == 0:
         for step in steps:
             name, count = f"{step}.damaged", 1
@@ -202,8 +202,8 @@ def _context() -> orbax.Context:
 def _read(folder: epath.Path, part: str, target: Any) -> tuple[Any, str]:
     """A part of a step, or None and what is wrong with it.
 
-    Every process reads for itself: were they to wait for each other, those that can read would
-    wait for ever for one that cannot.
+    Processes read independently: if they waited for each other, those that can read would wait
+    forever for one that cannot.
     """
     context = _context()
     context.pytree.loading.partial_load = True
@@ -224,20 +224,20 @@ def _read(folder: epath.Path, part: str, target: Any) -> tuple[Any, str]:
 def _raise_together(name: str, problem: str) -> None:
     """Raises on all processes if one has a problem.
 
-    Errors: UnreadableCheckpoint where one may not read it, else CorruptedCheckpoint.
+    Errors: UnreadableCheckpoint if one lacks permission, else CorruptedCheckpoint.
     """
     kind = 0 if not problem else 2 if isinstance(problem, Unreadable) else 1
     if jax.process_count() > 1:
         kind = int(multihost_utils.process_allgather(np.array(kind)).max())
     said = f"{name}: {problem or 'another process cannot read it'}."
     if kind == 2:
-        raise UnreadableCheckpoint(f"{said} Give this user the right to read it, then try again.")
+        raise UnreadableCheckpoint(f"{said} Give this user read permission, then try again.")
     if kind == 1:
         raise CorruptedCheckpoint(said)
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause in one line; the outer ones are Orbax's guesses."""
+    """The innermost cause in one line; the outer ones are guesses of Orbax."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

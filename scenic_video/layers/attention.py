@@ -1,4 +1,4 @@
-"""Dot-product attention: one function over every kernel, and the multi-head module around it."""
+"""Dot-product attention: one function for all kernels, and the multi-head module around it."""
 
 import math
 from collections.abc import Callable
@@ -28,10 +28,10 @@ def attention(
 ) -> Float[Array, "*batch q heads depth"]:
     """softmax(query key^T / sqrt(depth)) value, with the softmax in float32.
 
-    `key_mask` is True for the keys that may be read; where it allows none, all are read alike.
-    `implementation` is "xla", "cudnn" or "auto", which takes cuDNN's fused kernel wherever
-    `why_not` has nothing against it. Naming one that cannot run here is a `ValueError`.
-    `dropout_rate` drops probabilities, and needs `dropout_rng`.
+    `key_mask` is True for the keys to attend to; if there are none, all have equal weights.
+    `implementation` is "xla", "cudnn" or "auto", which uses cuDNN's fused kernel if `why_not`
+    returns None. Errors: ValueError for one that cannot run here. `dropout_rate` applies to
+    probabilities, and needs `dropout_rng`.
     """
     facts = {"dtype": query.dtype, "depth": query.shape[-1], "dropout_rate": dropout_rate}
     facts |= _device_facts()
@@ -59,11 +59,11 @@ def why_not(
     token_shards: int = 1,
     masked: tuple[int, int] | None = None,
 ) -> str | None:
-    """What forbids an implementation under these facts, as a sentence; None if it may run.
+    """Why an implementation cannot run under these conditions, as a sentence; None if it can.
 
-    `platform` is "cpu", "cuda", "rocm" or "tpu"; `depth` is the width of one head;
-    `token_shards` is over how many devices the tokens of one example are spread; `masked` is how
-    many queries and keys a mask lies over, None without one.
+    `platform` is "cpu", "cuda", "rocm" or "tpu"; `depth` is the width of one head; `token_shards`
+    is the number of devices that share the tokens of an example; `masked` is the number of queries
+    and keys of a mask, None without one.
     """
     if implementation == "xla":
         return None
@@ -90,9 +90,9 @@ class MultiHeadDotProductAttention(nn.Module):
 
     Parameters are `query`, `key`, `value` [width, heads, depth] and `out` [heads, depth, width];
     heads x depth is `qkv_features`, by default the width of the queries.
-    `attention` is the function that mixes values, called as the one of this module is; leading
-    axes reach it as they come, so that it may attend along any of them. `key_mask` reaches it only
-    if it is given: True for the keys that may be read.
+    `attention` is a function with the signature of `attention` in this module. It gets all leading
+    axes, so that it can attend along any of them, and `key_mask` (True for the keys to attend to)
+    only if it is given.
     """
 
     num_heads: int
@@ -157,7 +157,7 @@ def _xla_attention(
     dropout_rate: float,
     dropout_rng: Array | None,
 ) -> Array:
-    # A power of two scales the query without rounding it, and that is cheaper than the logits.
+    # A power of two scales the query without rounding, which is cheaper than scaling the logits.
     scale = query.shape[-1] ** -0.5
     scale_query = query.dtype == jnp.float32 or math.frexp(scale)[0] == 0.5
     # Accumulating in float32 would otherwise pull the products of the backward pass up to float32

@@ -1,4 +1,4 @@
-"""What masked autoencoders have in common: positions, masks, projections, and the way through."""
+"""The base of masked autoencoders: positions, masks, projections, and the forward pass."""
 
 import dataclasses
 import functools
@@ -42,7 +42,7 @@ Tokens = dict[str, Array]
 
 @dataclasses.dataclass(frozen=True)
 class TokenGrid:
-    """The grid of one modality's tokens, and which of them are hidden."""
+    """The grid of the tokens of a modality, and its mask."""
 
     shape: tuple[int, ...]
     mask: Mask
@@ -61,18 +61,18 @@ class TokenGrid:
 class Autoencoder(nn.Module, kw_only=True):
     """The base of a model that predicts hidden patches from visible ones.
 
-    All tokens get positions, the hidden ones are left out, the others are encoded, projected to the
-    decoder's width and put back among mask tokens, which the decoder turns into patches (He et al.,
-    section 3). Returns {modality: Reconstruction} of the modalities of which anything is hidden;
-    with `encode_only`, what the encoder makes of all tokens, none hidden. The rng stream "mask"
-    draws masks, or "dropout" if there is no such stream, unless they are given as `masks`.
+    All tokens get positions. The visible ones are encoded, projected to the width of the decoder
+    and combined with mask tokens, from which the decoder predicts patches (He et al., section 3).
+    Returns {modality: Reconstruction} of the modalities with hidden tokens, or with `encode_only`
+    the encoder's output for all tokens. Masks are sampled with the rng "mask", or "dropout" if
+    there is no such rng, unless they are given as `masks`.
 
     `positions` and `decoder_positions` are "sinusoidal" (over the axes of the grid),
     "sinusoidal_1d" (over the sequence), "learned", "learned_space_time" (the sum of one vector for
-    each time and one for each place) or "none". `standardize`, `central_frame` and
-    `grayscale` say what is to be predicted, as for `reconstruction_target`; the latter two concern
-    video alone. `normalize` ends every encoder and decoder by a LayerNorm. Dropout and stochastic
-    depth are the encoder's. Other fields are those of `VisionTransformer`.
+    each time and one for each place) or "none". `standardize`, `central_frame` and `grayscale`
+    define the target, as in `reconstruction_target`; the latter two apply to video only.
+    `normalize` adds a LayerNorm at the end of each encoder and decoder. Dropout and stochastic
+    depth apply to the encoder. Other fields are those of `VisionTransformer`.
     """
 
     hidden_size: PositiveInt
@@ -145,11 +145,12 @@ class Autoencoder(nn.Module, kw_only=True):
         raise NotImplementedError
 
     def _modality_token_name(self, part: str, modality: str) -> str:
-        """The name of the vector that marks the tokens of a modality, "Encoder" or "Decoder"."""
+        """The name of the vector added to the tokens of a modality; `part` is "Encoder" or
+        "Decoder"."""
         raise NotImplementedError
 
     def _is_video(self, modality: str) -> bool:
-        """Whether `central_frame` and `grayscale` concern a modality."""
+        """Whether `central_frame` and `grayscale` apply to a modality."""
         raise NotImplementedError
 
     def _encode(self, tokens: Tokens, present: Present, *, train: bool) -> Tokens:
@@ -158,9 +159,9 @@ class Autoencoder(nn.Module, kw_only=True):
     def _decode(
         self, encoded: Tokens, grids: Mapping[str, TokenGrid], present: Present, *, train: bool
     ) -> tuple[Tokens, Tokens]:
-        """Decoded tokens at all places [b, n, d], and which are to be scored [b, n].
+        """Decoded tokens at all places [b, n, d], and which of them to score [b, n].
 
-        `present` gives each example one modality at least, here and in `_encode`.
+        Here and in `_encode`, each example has at least one modality in `present`.
         """
         raise NotImplementedError
 

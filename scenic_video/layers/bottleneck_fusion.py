@@ -1,4 +1,4 @@
-"""An encoder over several modalities that exchange what they know from some layer on."""
+"""An encoder of several modalities that exchange information from some layer on."""
 
 import functools
 import itertools
@@ -17,21 +17,21 @@ Tokens = dict[str, Array]
 
 
 class FusionEncoder(nn.Module):
-    """Positions, `num_layers` blocks a modality, and one LayerNorm, over {modality: tokens}.
+    """Positions, `num_layers` blocks per modality, and one LayerNorm, over {modality: tokens}.
 
-    Up to `fusion_layer` modalities know nothing of each other. From there on they exchange through
-    the bottleneck tokens, if they are given and `fuse` is true: every modality updates its own
-    tokens and the same bottlenecks, and the mean over modalities of these goes on to the next
-    layer (Nagrani et al., Attention Bottlenecks for Multimodal Fusion, eq. 8 and 9). Without
+    Before `fusion_layer`, modalities are processed separately. From there on they exchange
+    information through bottleneck tokens, if these are given and `fuse` is true: every modality
+    updates its own tokens and a copy of the bottlenecks, whose mean over modalities goes to the
+    next layer (Nagrani et al., Attention Bottlenecks for Multimodal Fusion, eq. 8 and 9). Without
     bottlenecks every modality attends to the tokens of all (section 3.2). A `fusion_layer` of 0 is
-    early fusion, of `num_layers` late fusion.
+    early fusion, and `num_layers` is late fusion.
 
-    Of a modality that an example lacks, as `present` says, nothing reaches the others: the mean is
-    over the bottlenecks of those it has, one at least, and its tokens are not attended to.
+    A modality that an example lacks (`present`) does not influence the others: the mean is over the
+    bottlenecks of those it has, at least one, and the tokens of absent ones are masked.
 
-    `suffixes` gives the blocks' names, "encoderblock_3" + suffix; modalities of one suffix share
-    their blocks. `positions_names` gives those of learned positions. `block` makes one from
-    `stochastic_depth_rate` and `name`, as for `Encoder`.
+    `suffixes` gives the names of the blocks, "encoderblock_3" + suffix; modalities with the same
+    suffix share blocks. `positions_names` gives those of learned positions. `block` makes a block
+    from `stochastic_depth_rate` and `name`, as for `Encoder`.
     """
 
     num_layers: int
@@ -80,7 +80,7 @@ class FusionEncoder(nn.Module):
         return add_positions(tokens, self.positions, name=self.positions_names[modality])
 
     def _blocks(self, layer: int, tokens: Tokens) -> dict[str, Any]:
-        """The block of every modality; those that share one get the same."""
+        """The block of each modality, which may be shared."""
         rate = self.stochastic_depth_rate * layer / max(self.num_layers - 1, 1)
         suffixes = dict.fromkeys(self.suffixes[name] for name in tokens)
         blocks = {
@@ -114,7 +114,7 @@ def _over_all_tokens(
 def join(
     tokens: dict[str, Float[Array, "b _n d"]],
 ) -> tuple[Float[Array, "b m d"], dict[str, int]]:
-    """One sequence of the tokens of all modalities, and how many each has."""
+    """One sequence of the tokens of all modalities, and the length of each."""
     lengths = {name: x.shape[1] for name, x in tokens.items()}
     return jnp.concatenate(list(tokens.values()), axis=1), lengths
 
@@ -122,13 +122,13 @@ def join(
 def split(
     joined: Float[Array, "b m d"], lengths: Mapping[str, int]
 ) -> dict[str, Float[Array, "b _n d"]]:
-    """Takes apart what `join` put together."""
+    """The inverse of `join`."""
     ends = list(itertools.accumulate(lengths.values()))[:-1]
     return dict(zip(lengths, jnp.split(joined, ends, axis=1), strict=True))
 
 
 def joint_mask(tokens: Tokens, present: Present) -> Bool[Array, "b m"] | None:
-    """Which tokens of the sequence that `join` makes belong to a modality that is there."""
+    """Which tokens of the sequence of `join` belong to a present modality."""
     if present is None:
         return None
     masks = [jnp.broadcast_to(present[m][:, None], x.shape[:2]) for m, x in tokens.items()]

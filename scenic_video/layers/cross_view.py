@@ -1,4 +1,4 @@
-"""How token sequences of several views of one input exchange information within a layer.
+"""Blocks in which views of one input exchange information.
 
 Yan et al., Multiview Transformers for Video Recognition (CVPR 2022). Views are
 counted from the coarsest; their tokens have widths of their own.
@@ -24,11 +24,11 @@ class CrossViewBlock(nn.Module, kw_only=True):
     """Cross-view attention along `pairs` (reading view, read view), then self-attention and MLP of
     every view, each behind a LayerNorm and residual (figure 2a).
 
-    A view takes part in the cross attention whatever its depth; `active` says which still have
-    self-attention and MLP in this layer. The cross attention starts as zero. `sizes_from`
-    ("query" or "key_value") says whose width and heads it has. Its keys come from tokens before
-    any update, or with `cascade` from tokens already updated. A view that is absent from an
-    example (`presence`: a bool [b] or None a view) is read by none.
+    All views take part in cross-view attention, whatever their depth; those with self-attention and
+    MLP in this layer are `active`. The output of cross-view attention is zero at initialisation.
+    Its width and heads are those of the `sizes_from` view ("query" or "key_value"). Its keys are
+    tokens from before any update, or with `cascade` updated ones. Other views do not attend to a
+    view that is absent from an example (`presence`: for each view a bool [b], or None).
     """
 
     mlp_dims: Sequence[int]
@@ -113,7 +113,7 @@ class FusedMlpBlock(MlpBlock):
     """An MLP over tokens and aligned tokens of another view, concatenated on channels.
 
     A Dense of a concatenation is the sum of two: `Dense_0` reads the view's own tokens, as in a
-    plain block, and `fusion` (no bias, starts as zero) those of the other view.
+    plain block, and `fusion` (no bias, initialised with zeros) those of the other view.
     """
 
     @nn.compact
@@ -141,10 +141,10 @@ class FusedMlpBlock(MlpBlock):
 class MlpFusionBlock(EncoderBlock):
     """An encoder block whose MLP may read another view's tokens as well (figure 2c).
 
-    `align` brings these to the grid of its own; where they are absent from an example (`present`)
-    the MLP reads zeros. Returns the block's tokens, and those between
-    attention and MLP, for the next view to read. Parameters are those of an `EncoderBlock`, and
-    with another view `fusion_ln` and `MlpBlock_0/fusion`.
+    `align` maps these to the grid of the block's own tokens; if they are absent from an example
+    (`present`), the MLP reads zeros. Returns the tokens after the block, and those between
+    attention and MLP, for the next view to read. Parameters are those of an `EncoderBlock`, plus
+    `fusion_ln` and `MlpBlock_0/fusion` if there is another view.
     """
 
     align: Callable[..., Array] = jnp.asarray
@@ -184,10 +184,10 @@ def align_tokens(
 ) -> Float[Array, "*batch m d"]:
     """Tokens over a grid `source` (t, h, w) as tokens over `target`, both of the same extent.
 
-    Every target cell holds the mean of the source cells that it covers, weighted by overlap: a
-    coarser grid averages, a finer one repeats. With `class_tokens` each time step starts with a
-    class token, which is aligned over time alone. Grids of other space (`same_space` False: mel
-    bins beside pixels) are aligned over time alone as well, by their mean over space.
+    Each target cell is the mean of the source cells that it covers, weighted by overlap: a coarser
+    grid averages, a finer one repeats. With `class_tokens` each time step starts with a class
+    token, which is aligned only over time. Grids without a common space (`same_space=False`, such
+    as mel bins and pixels) are also aligned only over time, by their mean over space.
     """
     frames = rearrange(tokens, "... (t n) d -> ... t n d", t=source[0])
     frames = _overlap_mean(frames, axis=-3, length=target[0])

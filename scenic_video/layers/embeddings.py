@@ -1,4 +1,4 @@
-"""How pixels become tokens: patches, tubelets, frame sampling and positions."""
+"""Embeds pixels as tokens: patches, tubelets, frame sampling and positions."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -16,14 +16,14 @@ from scenic_video.errors import UserError
 KERNEL_STARTS = ("random", "filter_inflation", "central_frame")
 SEQUENCE_POSITIONS = ("learned", "sinusoidal_1d", "none")
 POSITIONS = (*SEQUENCE_POSITIONS, "sinusoidal", "learned_space_time")
-"""Those that need no grid, and all."""
+"""All kinds of positions; those of a sequence need no grid."""
 
 
 class PatchEmbedding(nn.Module):
     """Projects non-overlapping patches to `features`: images by (h, w), videos by (t, h, w).
 
-    A strided convolution without padding (pixels that fill no patch are dropped), computed as one
-    matrix product over flattened patches. Parameters have the convolution's shapes: `kernel`
+    A strided convolution without padding (pixels beyond the last patch are dropped), computed as
+    one matrix product over flattened patches. Parameters have the convolution's shapes: `kernel`
     [t, h, w, c, features] or [h, w, c, features], and `bias`.
     """
 
@@ -43,11 +43,11 @@ class PatchEmbedding(nn.Module):
 
 
 def single_images(rgb: Float[Array, "b *one_frame h w c"]) -> Float[Array, "b h w c"]:
-    """Images, of images or of clips of one frame. Errors: ValueError for longer clips."""
+    """Images, from images or clips of one frame. Errors: ValueError for longer clips."""
     if rgb.ndim == 5 and rgb.shape[1] != 1:
         raise UserError(
-            f"This model sees single images; got clips of {rgb.shape[1]} frames. Set "
-            "preprocessing.num_frames=1, or take a model of videos."
+            f"This model takes single images; got clips of {rgb.shape[1]} frames. Set "
+            "preprocessing.num_frames=1, or use a video model."
         )
     return rgb.reshape(rgb.shape[0], *rgb.shape[-3:])
 
@@ -58,14 +58,14 @@ def check_clip(
     *,
     change: str = "num_frames or tubelet_size",
 ) -> None:
-    """A ValueError unless clips of a `shape` [b, t, h, w, c] divide over time into tubelets.
+    """Errors: ValueError unless the time axis of `shape` [b, t, h, w, c] divides into tubelets.
 
-    `change` is what the error advises to change.
+    `change` names the fields to change in the message.
     """
     if len(shape) != 5:
         raise UserError(
-            "This model sees clips [batch, time, rows, columns, channels]; got an input of shape "
-            f"{tuple(shape)}. Give it an axis of time, or take a model of images."
+            "This model takes clips [batch, time, rows, columns, channels]; got an input of shape "
+            f"{tuple(shape)}. Add a time axis, or use an image model."
         )
     if shape[1] % tubelet_size[0]:
         raise UserError(
@@ -77,7 +77,8 @@ def check_clip(
 def flat_patches(pixels: Float[Array, "..."], patch_size: Sequence[int]) -> Float[Array, "..."]:
     """Cuts [..., t, h, w, c] (or [..., h, w, c]) into [..., t', h', w', pixels of one patch].
 
-    Within a patch the order is time, row, column, channel. What fills no patch is dropped.
+    Within a patch the order is time, row, column, channel. Pixels beyond the last patch are
+    dropped.
     """
     axes = len(patch_size)
     grid = pixels.shape[-1 - axes : -1]
@@ -99,10 +100,10 @@ def inflate_kernel(
     num_frames: int,
     method: str = "central_frame",
 ) -> Float[Array, "t h w c d"]:
-    """A tubelet kernel that starts out as an image model's patch kernel.
+    """A tubelet kernel initialised from the patch kernel of an image model.
 
-    "central_frame" puts the image kernel at time index num_frames // 2 and zeros elsewhere (the
-    tubelet sees one frame); "filter_inflation" puts kernel / num_frames everywhere (it sees the
+    "central_frame" puts the image kernel at time index num_frames // 2 and zeros elsewhere (a
+    tubelet uses one frame); "filter_inflation" puts kernel / num_frames everywhere (it uses the
     mean frame). ViViT section 3.4, eq. 9 and 8.
     """
     kernel = jnp.asarray(image_kernel)
@@ -111,17 +112,17 @@ def inflate_kernel(
         return zeros.at[num_frames // 2].set(kernel)
     if method == "filter_inflation":
         return repeat(kernel / num_frames, "h w c d -> t h w c d", t=num_frames)
-    raise UserError(f"A kernel inflates by {KERNEL_STARTS[1:]}; got {method!r}.")
+    raise UserError(f"A kernel is inflated by one of {KERNEL_STARTS[1:]}; got {method!r}.")
 
 
 def kernel_initializer(start: str) -> Callable[..., Array]:
-    """How a tubelet kernel [t, h, w, c, d] is drawn: "random" over the whole tubelet, or a random
-    image kernel laid out along time by `inflate_kernel` with the method of that name."""
+    """The initializer of a tubelet kernel [t, h, w, c, d]: "random" over the whole tubelet, or a
+    random image kernel that `inflate_kernel` extends over time with the method of that name."""
     draw = nn.initializers.lecun_normal()
     if start == "random":
         return draw
     if start not in KERNEL_STARTS:
-        raise UserError(f"A kernel starts as one of {KERNEL_STARTS}; got {start!r}.")
+        raise UserError(f"A kernel is initialised by one of {KERNEL_STARTS}; got {start!r}.")
 
     def initialize(key: jax.Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Array:
         if len(shape) != 5:
@@ -133,10 +134,10 @@ def kernel_initializer(start: str) -> Callable[..., Array]:
 
 def uniform_frame_indices(num_frames: int, num_samples: int) -> np.ndarray:
     """`num_samples` frame indices spread evenly over a clip: i T / (n + 1), i = 1..n, rounded half
-    to even; every frame when as many are asked for as there are. ViViT section 3.2.
+    to even; all frames if `num_samples` equals `num_frames`. ViViT section 3.2.
 
-    The public implementation walks a floating-point range and now and then returns one index too
-    many (32 frames, 5 samples); here there are always `num_samples`.
+    The public implementation iterates over a floating-point range and sometimes returns one index
+    too many (32 frames, 5 samples); here there are always `num_samples`.
     """
     if not 0 < num_samples <= num_frames:
         raise UserError(f"Cannot sample {num_samples} frames uniformly from {num_frames}.")
@@ -157,7 +158,7 @@ class LearnedPositions(nn.Module):
 
 
 class LearnedSpaceTimePositions(nn.Module):
-    """Adds the sum of a learned vector of the time and one of the place to every token of a
+    """Adds the sum of a learned vector for the time and one for the place to every token of a
     flattened `grid` of time and space: `pos_embedding_time` [1, t, 1, d] and `pos_embedding_space`
     [1, 1, n / t, d], from N(0, 0.02), float32."""
 
@@ -179,8 +180,8 @@ def add_positions(
 ) -> Float[Array, "*batch n d"]:
     """Adds positions of a `kind` of `POSITIONS`, in float32; learned ones as `name`.
 
-    To be called inside a compact module, which then owns the table. Tokens without a `grid` are a
-    sequence. Errors: ValueError for a kind that is unknown, or needs a grid where there is none.
+    Call it inside a compact module, which then owns the table. Tokens without a `grid` are a
+    sequence. Errors: ValueError for an unknown kind, or one that needs a grid if there is none.
     """
     tokens = tokens.astype(jnp.float32)
     match kind:
@@ -199,10 +200,9 @@ def add_positions(
 
 
 class FixedPositions(NamedTuple):
-    """What the parameters of a model do not say of its positions.
+    """The positions of a model that are not among its parameters.
 
-    `kind` is None where they do, since positions are learned; `first` is the position of the first
-    patch.
+    `kind` is None if positions are learned; `first` is the position of the first patch.
     """
 
     kind: str | None
@@ -216,7 +216,7 @@ class FixedPositions(NamedTuple):
 def add_modality_token(
     owner: nn.Module, tokens: Float[Array, "b n d"], name: str
 ) -> Float[Array, "b n d"]:
-    """Adds one learned vector, which starts at zero, to all tokens: parameter `name` of `owner`."""
+    """Adds a learned vector, initially zero, to all tokens: parameter `name` of `owner`."""
     token = owner.param(name, nn.initializers.zeros, (1, 1, tokens.shape[-1]))
     return tokens + jnp.broadcast_to(token, tokens.shape)
 

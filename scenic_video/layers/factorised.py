@@ -1,4 +1,4 @@
-"""Attention over time and over space apart, on sequences that are flattened frames."""
+"""Separate attention over time and over space, on sequences of flattened frames."""
 
 import functools
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""In which order parameters are used: what learning rates that fall from layer to layer ask."""
+"""The order of layers, for layer-wise decay of the learning rate."""
 
 import dataclasses
 import re
@@ -12,8 +12,8 @@ TOKENS = r"^(embedding|cls|Encoder_modality_token)[^/]*(/|$)|(^|/)posembed_input
 class EncoderLayers:
     """The layers of an encoder, by regular expressions that are searched in parameter paths.
 
-    `block` finds the parameters of a layer, and its one group the layer's number, from 0. `before`
-    finds those before the first layer: embeddings, positions, class tokens.
+    `block` matches the parameters of a layer, and its only group the number of the layer, from 0.
+    `before` matches those before the first layer: embeddings, positions, class tokens.
     """
 
     num_layers: int
@@ -22,10 +22,10 @@ class EncoderLayers:
 
 
 def layers_after(path: str, encoders: Sequence[EncoderLayers], last: str) -> int | None:
-    """How many layers follow a parameter, where `encoders` read the output of one another.
+    """The number of layers after a parameter, with `encoders` in sequence.
 
-    0 for those that `last` finds, as of norms and heads, which count as one layer for the others:
-    1 is the last layer of the last encoder. None for a parameter that is none of these.
+    0 for parameters that `last` matches, such as norms and heads, which together count as one
+    layer: 1 is the last layer of the last encoder. None for a parameter that matches nothing.
     """
     following = 1
     for encoder in reversed(encoders):

@@ -1,4 +1,4 @@
-"""Masked autoencoding: which tokens are hidden, how they are filled in, what is to be predicted."""
+"""Masked autoencoding: samples masks, places tokens, and computes targets."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,16 +17,16 @@ STANDARDIZATIONS = ("none", "patch", "patch_channels")
 
 
 class Mask(NamedTuple):
-    """The indices of hidden and of visible tokens of every example, together all of them."""
+    """The indices of hidden and visible tokens in each example; together, all tokens."""
 
     hidden: Int[Array | np.ndarray, "b h"]
     visible: Int[Array | np.ndarray, "b v"]
 
 
 class Reconstruction(NamedTuple):
-    """What a masked autoencoder says of one modality, n patches of p values.
+    """The prediction for one modality, n patches of p values.
 
-    `mask` is 1 where a patch is to be scored, 0 elsewhere.
+    `mask` is 1 for patches to score, 0 elsewhere.
     """
 
     prediction: Float[Array, "b n p"]
@@ -42,17 +42,17 @@ def draw_mask(
     rate: float,
     strategy: str = "random",
 ) -> Mask:
-    """Hides int(rate * n) of the n tokens of a flattened grid, other ones in each example.
+    """Hides int(rate * n) of the n tokens of a flattened grid, independently in each example.
 
-    "random" draws among all tokens; "tube" draws places in a frame of the grid (t, h, w), int(rate
-    * h w) of them, and hides these in every frame (Tong et al., VideoMAE, section 3.3).
+    "random" samples from all tokens; "tube" samples int(rate * h w) places in a frame of the grid
+    (t, h, w) and hides these in every frame (Tong et al., VideoMAE, section 3.3).
     """
     if strategy not in STRATEGIES:
-        raise UserError(f"A mask is drawn by one of {STRATEGIES}; got {strategy!r}.")
+        raise UserError(f"The masking strategy must be one of {STRATEGIES}; got {strategy!r}.")
     if strategy == "tube" and len(grid) != 3:
         raise UserError(f"Tubes need a grid of time, rows and columns; got {tuple(grid)}.")
     if not 0 <= rate < 1:
-        raise UserError(f"A masking rate lies in [0, 1); got {rate}.")
+        raise UserError(f"A masking rate must be in [0, 1); got {rate}.")
     num_frames = grid[0] if strategy == "tube" else 1
     num_places = int(np.prod(grid)) // num_frames
     num_hidden = int(rate * num_places)

@@ -1,4 +1,4 @@
-"""Transformers over several views of one input, side by side, that exchange information."""
+"""Parallel transformers for several views of one input, which exchange information."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +18,10 @@ from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, Fusi
 
 @runtime_checkable
 class EncodedView(Protocol):
-    """How large the transformer of a view is, and what its tokens are of.
+    """The size of the transformer of a view, and the space of its tokens.
 
-    Rows and columns of views with the same `space` mean the same: those of pixels and of optical
-    flow do, mel bins do not.
+    Views with the same `space` share rows and columns, as pixels and optical flow do, but not mel
+    bins.
     """
 
     @property
@@ -37,13 +37,13 @@ class EncodedView(Protocol):
 
 
 class MultiviewEncoder(nn.Module, kw_only=True):
-    """The views' transformers side by side, with their exchange (Yan et al.,
-    Multiview Transformers for Video Recognition).
+    """The transformers of all views and their fusion (Yan et al., Multiview Transformers for Video
+    Recognition).
 
-    Takes and returns one sequence of tokens [b, s, n, d] a view for each of s steps of time;
-    attention never leaves a step. `grids` are what the tokens of one step are: (t, h, w), and a
-    class token for each t if `class_tokens`. There is no norm at the end. `presence` is
-    a bool [b] or None (always) a view: one that is absent from an example gives nothing to others.
+    Takes and returns tokens [b, s, n, d] for each view, with one sequence per time step; attention
+    is within a step. `grids` are the tokens of a step, (t, h, w), and a class token for each t if
+    `class_tokens`. There is no norm at the end. `presence` is a bool [b] for each view, or None if
+    it is always present: other views read nothing from a view that is absent from an example.
     """
 
     views: Sequence[EncodedView]
@@ -90,11 +90,11 @@ class MultiviewEncoder(nn.Module, kw_only=True):
         return rearrange(frames, "b s t n d -> b s (t n) d")
 
     def _active(self, layer: int) -> list[int]:
-        """The views that have a block in this layer; the others wait as they are."""
+        """The views that have a block in this layer; the others stay unchanged."""
         return [view for view, its in enumerate(self.views) if layer < its.num_layers]
 
     def _rate(self, layer: int, view: int) -> float:
-        """Grows linearly over the view's own layers, and stays where these end."""
+        """Increases linearly over the layers of the view, and is constant after them."""
         last = max(self.views[view].num_layers - 1, 1)
         return self.stochastic_depth_rate * min(layer / last, 1.0)
 
@@ -132,7 +132,7 @@ class MultiviewEncoder(nn.Module, kw_only=True):
         presence: Sequence[Array | None],
     ) -> list[Array]:
         source_of = dict(fusion.pairs(len(tokens)))
-        attended = list(tokens)  # what a neighbour reads: tokens between attention and MLP
+        attended = list(tokens)  # read by the neighbour: tokens between attention and MLP
         for view in fusion.order(len(tokens)):
             if view not in self._active(layer):
                 continue

@@ -1,4 +1,4 @@
-"""From tokens to one feature vector an example, and from there to logits."""
+"""Pools tokens to one feature vector per example, and computes logits."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -31,8 +31,8 @@ def pool(
     """One vector for every sequence.
 
     "token" and "0" take the first token (a class token, or simply the first patch); "gap", "gmp"
-    and "gsp" the mean, maximum and sum over all tokens, or those where `mask` is True, one at
-    least. "map" has parameters: see `MAPHead`.
+    and "gsp" the mean, maximum and sum over all tokens, or over those where `mask` is True, at
+    least one. "map" has parameters: see `MAPHead`.
     """
     where = None if mask is None else jnp.broadcast_to(mask[..., None], tokens.shape)
     match classifier:
@@ -76,10 +76,10 @@ def classify(
     representation_size: int | None = None,
     bias_init: float = 0.0,
 ) -> Float[Array, "b c"]:
-    """Float32 logits from an `output_projection` that starts at zero, with bias `bias_init`.
+    """Float32 logits from a zero-initialised `output_projection` with bias `bias_init`.
 
-    `representation_size` puts a tanh layer `pre_logits` in front. To be called inside a compact
-    module, which then owns the layers.
+    `representation_size` adds a tanh layer `pre_logits` before it. Call it inside a compact module,
+    which then owns the layers.
     """
     if representation_size is not None:
         features = nn.tanh(nn.Dense(representation_size, name="pre_logits")(features))

@@ -1,4 +1,4 @@
-"""Examples that lack a modality: nothing reads what stands in its place."""
+"""Examples that lack a modality: its values have no influence."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,9 +16,9 @@ Present = Mapping[str, Bool[Array, " b"]] | None
 def where_present(
     present: Bool[Array, " b"] | None, values: Shaped[Array, "b ..."], otherwise: ArrayLike = 0.0
 ) -> Shaped[Array, "b ..."]:
-    """`values` of the examples that are `present` (None: all), and `otherwise` in the others.
+    """`values` for examples that are `present` (None: all), and `otherwise` for the others.
 
-    A choice and not a product, so that even a NaN among the values of an absent example is lost.
+    It selects instead of multiplying, so that NaN in an absent example is also replaced.
     """
     if present is None:
         return values
@@ -30,9 +30,9 @@ def where_present(
 def read_presence(
     presence: Mapping[str, Shaped[Array, " b"]] | None, modalities: Sequence[str]
 ) -> Present:
-    """Whether each example has each of `modalities`; None if nothing is said of any of them.
+    """Whether each example has each of `modalities`; None if `presence` names none of them.
 
-    `presence` is above 0 where an example has a modality; one that it does not name is there.
+    `presence` is above 0 where an example has a modality; one that it does not name is present.
     Errors: ValueError for a name that is not among `modalities`.
     """
     presence = {} if presence is None else presence
@@ -51,7 +51,7 @@ def read_presence(
 def all_if_none(present: Present) -> Present:
     """The same, but examples without any modality count as if they had all of them.
 
-    A mean or a softmax over nothing would be NaN; what comes out of such examples is to be masked.
+    A mean or softmax over nothing would be NaN; mask the outputs of such examples.
     """
     if present is None:
         return None
@@ -62,11 +62,10 @@ def all_if_none(present: Present) -> Present:
 def mean_over_present(
     values: Float[Array, "n b *shape"], presence: Shaped[Array, "n b"]
 ) -> Float[Array, "b *shape"]:
-    """The mean of the n values (modalities, views) of every example over those it has.
+    """The mean over the n values (modalities, views) that each example has.
 
-    `presence` is 0 where an example lacks one, and else its weight. What an absent one holds does
-    not count, be it nan. An example that has none gets the plain mean, which its mask is to keep
-    out of everything.
+    `presence` is 0 where an example lacks one, and its weight elsewhere. Absent values do not
+    count, even if NaN. An example without any gets the plain mean, which must be masked.
     """
     weights = _weights(presence, values)
     total = jnp.where(weights > 0, values * weights, 0.0).sum(axis=0)
@@ -76,7 +75,7 @@ def mean_over_present(
 def log_mean_over_present(
     logarithms: Float[Array, "n b *shape"], presence: Shaped[Array, "n b"]
 ) -> Float[Array, "b *shape"]:
-    """log(mean_over_present(exp(logarithms), presence)), also where exp would be 0."""
+    """log(mean_over_present(exp(logarithms), presence)), also if exp underflows to 0."""
     weights = _weights(presence, logarithms)
     total = jax.nn.logsumexp(logarithms, axis=0, b=weights)
     return total - jnp.log(weights.sum(axis=0))

@@ -1,4 +1,4 @@
-"""The sizes of transformers that papers write as Ti, S, B, L and H; configs may import them."""
+"""The transformer sizes Ti, S, B, L and H of the papers; configs may import them."""
 
 from typing import Any
 

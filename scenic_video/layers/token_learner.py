@@ -1,9 +1,9 @@
 """A few learned tokens in place of a grid of them, and back: TokenLearner (Ryoo et al., NeurIPS
 2021), section 2.
 
-Every way to learn tokens takes a grid [..., h, w, d], square or not, and returns [..., s, d]; time,
-if there is any, is a leading axis, so that each frame is summarised by itself. The maps that say
-where each token looked, [..., h, w, s], are sown into "intermediates" under the name "maps".
+The modules that learn tokens take a grid [..., h, w, d], square or not, and return [..., s, d];
+time is a leading axis, so that each frame is summarised separately. The spatial attention maps of
+the tokens, [..., h, w, s], are sown into "intermediates" as "maps".
 """
 
 import math
@@ -25,7 +25,7 @@ from scenic_video.layers.transformer import Encoder, MlpBlock
 class TokenLearnerModule(nn.Module):
     """v1: maps from four 3x3 convolutions and a sigmoid; tokens are sums under the maps.
 
-    `pooling` "sum" is what the paper ran; "mean" divides by the number of positions.
+    `pooling` "sum" is that of the paper; "mean" divides by the number of positions.
     """
 
     num_tokens: int
@@ -51,7 +51,7 @@ class TokenLearnerModule(nn.Module):
 
 class TokenLearnerModuleV11(nn.Module):
     """v1.1: maps from an MLP of `bottleneck_dim` and a softmax over positions; tokens are the
-    means under them. Of the input as it comes, as in v1: only the maps see it normalised."""
+    means under them, of the input before normalisation, as in v1: only maps use the LayerNorm."""
 
     num_tokens: int
     bottleneck_dim: int = 64
@@ -77,7 +77,7 @@ class TokenLearnerModuleV11(nn.Module):
 class TokenLearnerCrossAttention(nn.Module):
     """Learned `queries` [1, s, d] attend over the normalised grid (Jaegle et al., Perceiver).
 
-    The queries are not added to what they find. The maps are means over heads.
+    The queries are not added to the output. The maps are means over heads.
     """
 
     num_tokens: int
@@ -97,7 +97,7 @@ class TokenLearnerCrossAttention(nn.Module):
         normalised = nn.LayerNorm(dtype=self.dtype, name="LayerNorm_0")(grid)
 
         def attend(query: Array, key: Array, value: Array, **how: Any) -> Array:
-            # No kernel returns its probabilities; they are computed again where they are wanted.
+            # Kernels do not return probabilities; they are computed again on request.
             if self.is_mutable_collection("intermediates"):
                 maps = _mean_probabilities(query, key)
                 maps = rearrange(maps, "... s (h w) -> ... h w s", h=height, w=width)
@@ -115,10 +115,10 @@ class TokenLearnerCrossAttention(nn.Module):
 
 
 class TokenFuser(nn.Module):
-    """Spreads learned tokens over the grid that they came from.
+    """Maps learned tokens back to the grid that they came from.
 
-    The tokens are mixed with each other, then each position takes them by its own sigmoid
-    weights, which are sown as "maps". To be added to the grid; what is added starts at zero.
+    The tokens are mixed with each other, and each position sums them with its own sigmoid weights,
+    which are sown as "maps". The result is to be added to the grid, and is initially zero.
     The weights come from an MLP of `bottleneck_dim`, as in the public code, or with None from one
     layer without bias, as in the paper's tables.
     """
@@ -164,9 +164,9 @@ class TokenFuser(nn.Module):
 class TokenLearnerEncoder(Encoder, kw_only=True):
     """An encoder over a flattened `grid`, (h, w) or (t, h, w), with learned tokens from a layer on.
 
-    Before block `learn_at` each frame's tokens are replaced by the few that `learn` makes of them;
-    the blocks from there on see those of all frames together. With `fuse`, every block from there
-    on works on learned tokens of its own, and what it finds is spread over the grid and added.
+    Before block `learn_at` the tokens of each frame are replaced by those that `learn` computes;
+    later blocks attend to those of all frames. With `fuse`, every later block works on its own
+    learned tokens, and its output is mapped back to the grid and added.
     """
 
     grid: tuple[int, ...]
@@ -188,8 +188,8 @@ class TokenLearnerEncoder(Encoder, kw_only=True):
 
 
 class PoolingEncoder(Encoder, kw_only=True):
-    """An encoder over a flattened `grid` (h, w) that averages squares of tokens before the blocks
-    `pool_at`, as wide as its `windows` in turn."""
+    """An encoder over a flattened `grid` (h, w) that averages square windows of tokens before the
+    blocks `pool_at`, with the sides `windows`."""
 
     grid: tuple[int, ...]
     pool_at: Sequence[int]
@@ -217,7 +217,7 @@ class PoolingEncoder(Encoder, kw_only=True):
 
 
 def _weighted_sum(module: nn.Module, maps: Array, grid: Array) -> Array:
-    """The tokens, in float32 as the residual stream that they carry on; sows the maps."""
+    """The tokens, in float32 like the residual stream; sows the maps."""
     module.sow("intermediates", "maps", maps)
     return jnp.einsum("...hws,...hwd->...sd", maps, grid.astype(jnp.float32))
 

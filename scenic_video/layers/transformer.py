@@ -1,4 +1,4 @@
-"""The pre-norm transformer encoder that every model here is made of."""
+"""The pre-norm transformer encoder used by all models."""
 
 import functools
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from scenic_video.layers.embeddings import add_positions
 class StochasticDepth(nn.Module):
     """Drops a residual branch for whole examples (axis 0) with probability `rate` in training.
 
-    Kept branches are divided by 1 - rate, so that the expectation is that of evaluation;
-    `rescale=False` leaves them as they are, which is how the public ViViT and MBT were trained.
+    Kept branches are divided by 1 - rate, so that the expectation equals evaluation;
+    `rescale=False` turns this off, as in the training of the public ViViT and MBT.
     Huang et al., Deep Networks with Stochastic Depth, eq. 2.
     """
 
@@ -31,7 +31,7 @@ class StochasticDepth(nn.Module):
         if not train or not self.rate:
             return branch
         if not 0 <= self.rate < 1:
-            raise UserError(f"A stochastic depth rate lies in [0, 1); got {self.rate}.")
+            raise UserError(f"A stochastic depth rate must be in [0, 1); got {self.rate}.")
         one_per_example = (branch.shape[0],) + (1,) * (branch.ndim - 1)
         kept = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.rate, one_per_example)
         scale = 1 / (1 - self.rate) if self.rescale else 1.0
@@ -41,7 +41,7 @@ class StochasticDepth(nn.Module):
 class MlpBlock(nn.Module):
     """Dense to `mlp_dim`, GELU (tanh approximation), Dense back, with dropout after each.
 
-    `output_dim` is the width that comes out, that of the input if not given.
+    `output_dim` is the width of the output, by default that of the input.
     """
 
     mlp_dim: int
@@ -70,10 +70,11 @@ class MlpBlock(nn.Module):
 
 
 class EncoderBlock(nn.Module):
-    """Self-attention over the last token axis and an MLP, each behind a LayerNorm, residual.
+    """Self-attention over the last token axis and an MLP, each with a LayerNorm before it and a
+    residual connection.
 
-    Dosovitskiy et al., An Image is Worth 16x16 Words, eq. 2 and 3. With a `key_mask` only the
-    tokens where it is True are read by others.
+    Dosovitskiy et al., An Image is Worth 16x16 Words, eq. 2 and 3. With a `key_mask`, tokens attend
+    only to those where it is True.
     """
 
     mlp_dim: int
@@ -142,10 +143,10 @@ class Encoder(nn.Module):
     `block` makes one block from keywords `stochastic_depth_rate` and `name`, for instance
     `functools.partial(EncoderBlock, mlp_dim=3072, num_heads=12)`. Its rate grows linearly from 0
     at the first block to `stochastic_depth_rate` at the last. `positions` is "learned",
-    "sinusoidal_1d" or "none". The residual stream, and what is returned, is float32 whatever the
-    blocks compute in. `remat` recomputes each block in the backward pass instead of keeping its
+    "sinusoidal_1d" or "none". The residual stream and the output are float32, whatever the blocks
+    compute in. `remat` recomputes each block in the backward pass instead of keeping its
     activations; parameters and results stay the same. `normalize=False` leaves out the LayerNorm.
-    `key_mask` reaches the blocks only if it is given: True for the tokens that others may read.
+    `key_mask`, True for the tokens to attend to, is passed to the blocks only if it is given.
     """
 
     num_layers: int
@@ -177,7 +178,7 @@ class Encoder(nn.Module):
     def _pass(
         self, layer: int, block: Callable[[Array], Array], tokens: Array, *, train: bool
     ) -> Array:
-        """What becomes of the tokens at a layer; for encoders that do more there than a block."""
+        """Applies a layer; overridden by encoders that do more than a block."""
         return block(tokens)
 
     def _stochastic_depth_rates(self) -> list[float]:
@@ -186,9 +187,8 @@ class Encoder(nn.Module):
 
 
 def block_runner(*, train: bool, remat: bool) -> Callable[..., Any]:
-    """A function (block, *inputs, key_mask=None) -> what the block makes of them, which with
-    `remat` runs the block a second time in the backward pass. A block that knows no mask is called
-    without one."""
+    """A function (block, *inputs, key_mask=None) -> output of the block, which with `remat` is
+    computed again in the backward pass. Without a mask, the block is called without `key_mask`."""
 
     def run(block: nn.Module, key_mask: Array | None, *inputs: Any) -> Any:
         masked = {} if key_mask is None else {"key_mask": key_mask}

@@ -1,4 +1,4 @@
-"""Where and how views of one input exchange information (late fusion is none of these).
+"""How views of one input exchange information. (Late fusion needs none of these.)
 
 Figures are those of Yan et al., Multiview Transformers for Video Recognition.
 """
@@ -21,8 +21,8 @@ DIRECTIONS = ("fine_to_coarse", "coarse_to_fine")
 class Fusion:
     """Information flows between neighbouring views in these `layers`, counted from 0.
 
-    `direction` "fine_to_coarse" lets every view read from its finer neighbour (the finest reads
-    nothing), "coarse_to_fine" from its coarser one.
+    With `direction` "fine_to_coarse" each view reads from its finer neighbour (the finest reads
+    nothing), with "coarse_to_fine" from its coarser one.
     """
 
     layers: Annotated[Sequence[Count], MinLen(1)] = (5, 11)
@@ -44,9 +44,9 @@ class Fusion:
         return list(zip(order[1:], order[:-1], strict=True))
 
     def check(self, depths: Sequence[int]) -> None:
-        """A ValueError unless there are neighbours, and every layer reads what another view gave.
+        """Errors: ValueError if there is only one view, or a layer in which no view reads another.
 
-        `depths` are how many layers each view has, coarse to fine.
+        `depths` are the numbers of layers of the views, coarse to fine.
         """
         name, last = type(self).__name__, max(depths) - 1
         if len(depths) < 2:
@@ -59,18 +59,18 @@ class Fusion:
         for layer in self.layers:
             if not self._exchanges(layer, depths):
                 raise UserError(
-                    f"{name} in layer {layer}: only one view has it, and nothing of another is "
-                    f"read there. They have {', '.join(map(str, depths))} layers, coarse to "
-                    "fine. Change fusion.layers."
+                    f"{name} in layer {layer}: only one view has this layer, and it would read "
+                    f"nothing from others. The views have {', '.join(map(str, depths))} layers, "
+                    "coarse to fine. Change fusion.layers."
                 )
 
     def _exchanges(self, layer: int, depths: Sequence[int]) -> bool:
-        """Whether a view reads anything of another in this layer."""
+        """Whether a view reads from another one in this layer."""
         return True
 
 
 def check_fusion(fusion: Fusion | None, depths: Sequence[int]) -> None:
-    """A ValueError unless `fusion` is one, and one of views of these `depths`; None always is."""
+    """Errors: ValueError unless `fusion` is None, or a fusion for views of these `depths`."""
     if fusion is None:
         return
     if not isinstance(fusion, Fusion):
@@ -86,10 +86,10 @@ def check_fusion(fusion: Fusion | None, depths: Sequence[int]) -> None:
 class CrossViewAttention(Fusion):
     """Tokens of one view attend to those of its neighbour (figure 2a).
 
-    Width and heads of that attention are those of the view named by `sizes_from`, "query" or
-    "key_value". All queries and keys are normalised tokens from before the layer's fusion, so a
-    layer carries information one view further; `cascade=True` takes keys and values as already
-    fused instead, so that it travels the whole chain within one layer (not as released).
+    Its width and heads are those of the view named by `sizes_from`, "query" or "key_value". Queries
+    and keys are normalised tokens from before the fusion of the layer, so information moves by one
+    view per layer. With `cascade=True` keys and values are already fused, so it passes through all
+    views in one layer (unlike the released models).
     """
 
     sizes_from: str = "query"
@@ -102,11 +102,11 @@ class CrossViewAttention(Fusion):
 
 @dataclass(frozen=True)
 class Bottleneck(Fusion):
-    """`num_tokens` learned tokens per time step visit one view after the other (figure 2b).
+    """`num_tokens` learned tokens per time step are passed from view to view (figure 2b).
 
-    They are appended to the tokens of a view during its layer, start in the width of the first
-    view in the flow, and are projected where the width changes. They go on from layer to layer:
-    a view that has a layer alone reads in it what others left in earlier ones.
+    They are appended to the tokens of a view in its layer, have the width of the first view at the
+    start, and are projected where the width changes. They continue from layer to layer: a view
+    that is the only one with a layer reads what others wrote in earlier layers.
     """
 
     num_tokens: PositiveInt = 4
@@ -121,8 +121,9 @@ class Bottleneck(Fusion):
 class MLPFusion(Fusion):
     """Tokens of the neighbour are concatenated to a view's own before its MLP (figure 2c).
 
-    They are brought to the reading view's grid first: see
-    `scenic_video.layers.cross_view.align_tokens`. A view that has ended is read as it ended.
+    They are first mapped to the grid of the receiving view, see
+    `scenic_video.layers.cross_view.align_tokens`. After the last layer of a view, its final tokens
+    are read.
     """
 
     def _exchanges(self, layer: int, depths: Sequence[int]) -> bool:

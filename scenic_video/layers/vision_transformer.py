@@ -32,15 +32,15 @@ from scenic_video.layers.transformer import Encoder, EncoderBlock
 class VisionTransformer(nn.Module, kw_only=True):
     """The base of a model that embeds patches, encodes them, and classifies.
 
-    `classifier` says what the head sees: "token" a class token, "0" the first patch, "gap", "gmp"
-    or "gsp" the mean, maximum or sum over tokens. `positions` are "learned", "sinusoidal" (over
-    the axes of the grid, the class token has none), "sinusoidal_1d" (over the sequence) or "none".
+    `classifier` is the input of the head: "token" a class token, "0" the first patch, "gap", "gmp"
+    or "gsp" the mean, maximum or sum over tokens. `positions` are "learned", "sinusoidal" (over the
+    axes of the grid, the class token has none), "sinusoidal_1d" (over the sequence) or "none".
     `representation_size` is the width of a tanh layer before the head. Rates are probabilities;
     that of stochastic depth grows linearly with the layer. `dtype` ("float32" or "bfloat16") is
-    what matrix products run in; parameters, the residual stream, softmax and head stay float32.
-    `remat` computes each block a second time in the backward pass, to keep less in memory.
+    that of matrix products; parameters, the residual stream, softmax and head stay float32. `remat`
+    computes each block again in the backward pass, to save memory.
 
-    `linear_probe` trains the head alone, on features that a BatchNorm without scale and bias brings
+    `linear_probe` trains only the head, on features that a BatchNorm without scale and bias brings
     to mean 0 and variance 1 (He et al., Masked Autoencoders, appendix A.1). No gradient reaches the
     backbone, but weight decay would: freeze it as well (`trainer.freeze`).
     """
@@ -91,8 +91,8 @@ class VisionTransformer(nn.Module, kw_only=True):
         start: str,
         uniform_frames: int | None = None,
     ) -> Float[Array, "b s x y d"]:
-        """Tubelets (t, h, w) of clips, by a kernel that is drawn as `start` says; or patches of
-        `uniform_frames` evenly spaced frames, by the kernel of an image model."""
+        """Tubelets (t, h, w) of clips, with a kernel initialised by `start`; or patches of
+        `uniform_frames` evenly spaced frames, with the kernel of an image model."""
         check_clip(rgb.shape, tubelet_size)
         if uniform_frames is not None:
             time, *patch = tubelet_size
@@ -179,8 +179,8 @@ class VisionTransformer(nn.Module, kw_only=True):
     def _probe(
         self, features: Float[Array, "n d"], *, mask: Bool[Array, " n"] | None = None, train: bool
     ) -> Float[Array, "n d"]:
-        """What the head sees of the features; only those where `mask` is True count for the
-        statistics of a linear probe."""
+        """The input of the head. Only features where `mask` is True count for the statistics of a
+        linear probe."""
         if not self.linear_probe:
             return features
         norm = nn.BatchNorm(

@@ -1,4 +1,4 @@
-"""What the report says of right and wrong: matrix, accuracy by class, frequent confusions."""
+"""The confusion section of the report: matrix, accuracy per class, frequent confusions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,14 +10,14 @@ from scenic_video.errors import UserError
 from scenic_video.visualize import pictures
 
 NAMED_UP_TO = 60
-"""Up to so many classes the rows and columns of the matrix bear names."""
+"""The rows and columns of the matrix have names up to this number of classes."""
 COUNTED_UP_TO = 20
-"""Up to so many classes its cells bear counts."""
+"""Its cells have counts up to this number of classes."""
 PAIRS_SHOWN = 12
 
 
 def view(head: str, names: Sequence[str], counts: Integer[np.ndarray, "c c"]) -> dict[str, Any]:
-    """All that the page shows of one head; `counts` is [true class, predicted class]."""
+    """The contents for one head; `counts` is [true class, predicted class]."""
     if counts.shape != (len(names), len(names)):
         raise UserError(
             f"The confusion of head {head!r} is {counts.shape}, but the head has {len(names)} "
@@ -61,13 +61,13 @@ def _numbers(counts: np.ndarray) -> list[tuple[int, int, int]]:
 
 
 def _cells(counts: np.ndarray) -> list[int]:
-    """Rows, columns and counts of all cells that are not empty, one after another."""
+    """Rows, columns and counts of all non-empty cells, one after another."""
     rows, columns = np.nonzero(counts)
     return np.stack([rows, columns, counts[rows, columns]], axis=1).ravel().tolist()
 
 
 def _classes(names: Sequence[str], counts: np.ndarray) -> list[dict[str, Any]]:
-    """One row a class, the weakest first; classes without clips come last."""
+    """One row per class, the least accurate first; classes without clips are last."""
     rows = []
     for index, name in enumerate(names):
         support = int(counts[index].sum())

@@ -1,7 +1,7 @@
-"""Pictures of a run, as text that goes straight into a page: SVG and data URIs.
+"""Figures of a run as text for an HTML page: SVG and data URIs.
 
-Text and rules of an SVG take the colours of the page (`currentColor`, `var(--rule)`), and a
-heatmap is transparent where it is empty, so all of them suit a light page and a dark one.
+The text and rules of an SVG have the colours of the page (`currentColor`, `var(--rule)`), and
+empty cells of a heatmap are transparent, so that figures fit light and dark pages.
 """
 
 import base64
@@ -24,7 +24,7 @@ Points = tuple[Sequence[int | float], Sequence[int | float]]
 
 PALETTE = ("#4a7dc9", "#e08a2e", "#3f9e77", "#b765a8", "#8a8f3c", "#c0564f")
 RIGHT_COLOR, WRONG_COLOR = (0.27, 0.50, 0.86), (0.90, 0.46, 0.13)
-INK, RULE = "#010203", "#040506"  # stand-ins that `_to_svg` replaces by the page's colours
+INK, RULE = "#010203", "#040506"  # placeholders that `_to_svg` replaces by the colours of the page
 SIZE_INCHES = (4.6, 2.4)
 MANY_POINTS = 60
 
@@ -34,7 +34,7 @@ def curves(
 ) -> str:
     """An SVG of lines over training steps.
 
-    Where `smooth` is set, long lines are pale and have their running mean on top.
+    With `smooth`, long lines are pale, with their running mean on top.
     """
     figure, axes = _figure()
     for (name, (steps, values)), color in zip(series.items(), _colors(len(series)), strict=True):
@@ -67,10 +67,10 @@ def shares(series: Mapping[str, Points], *, label: str) -> str:
 
 
 def heatmap(confusion: Integer[np.ndarray, "c c"], *, reach: int = 0) -> str:
-    """A PNG of one pixel a cell: the stronger, the larger the share of the true class.
+    """A PNG of one pixel per cell, more intense for a larger share of the true class.
 
-    The diagonal (right) is blue and the rest (wrong) orange. A cell spreads over `reach` pixels on
-    all sides, as far as no stronger one is in its way, so that it can be seen among hundreds.
+    The diagonal (correct) is blue and the rest (wrong) orange. A cell extends by `reach` pixels on
+    all sides, up to more intense ones, so that it is visible among hundreds.
     """
     strength = np.sqrt(confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1))
     right = np.diag(np.diag(strength))
@@ -95,7 +95,7 @@ def thumbnails(frames: UInt8[np.ndarray, "t h w 3"], *, count: int, height: int)
 
 
 def _shrunk(frame: UInt8[np.ndarray, "h w 3"], height: int) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """The mean of blocks, as large as leave at least `height` rows."""
+    """The frame reduced by block means to at least `height` rows."""
     factor = max(1, frame.shape[0] // height)
     rows, columns = (size // factor * factor for size in frame.shape[:2])
     blocks = frame[:rows, :columns].astype(float)
@@ -146,7 +146,7 @@ def _colors(count: int) -> list[str]:
 
 
 def _running_mean(values: Float[np.ndarray, " n"], window: int) -> Float[np.ndarray, " n"]:
-    """The mean over the places up to `window` away on both sides, down to a third at the ends."""
+    """The mean over up to `window` values on both sides, down to a third of it at the ends."""
     known = np.isfinite(values)
     sums = np.cumsum(np.concatenate([[0.0], np.where(known, values, 0.0)]))
     counts = np.cumsum(np.concatenate([[0], known]))
@@ -158,7 +158,7 @@ def _running_mean(values: Float[np.ndarray, " n"], window: int) -> Float[np.ndar
 
 
 def _to_svg(figure: Figure, label: str) -> str:
-    """The figure as an <svg> element, to be put on one page with others of another label."""
+    """The figure as an <svg> element for a page with other figures, whose labels must differ."""
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

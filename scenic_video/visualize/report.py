@@ -1,4 +1,4 @@
-"""The report of a run: one HTML page that needs nothing else, neither files nor a network."""
+"""The report of a run: a self-contained HTML page."""
 
 import dataclasses
 import importlib.resources
@@ -23,14 +23,14 @@ FRAMES_SHOWN, FRAME_HEIGHT = 8, 112
 ANSWERS_SHOWN = 3
 MAX_POINTS = 1000
 SCORE = re.compile(r"accuracy|top_?\d|\bmap\b|average_precision|auc|share|precision|recall", re.I)
-"""Names of metrics that lie in [0, 1] and are shown in percent."""
+"""Names of metrics in [0, 1], which are shown in percent."""
 
 
 class Sample(NamedTuple):
-    """A clip and what the model made of it.
+    """A clip and its prediction.
 
-    `true` has the names of the right classes by head, `predicted` the names of the foremost
-    classes with their probabilities, the first first.
+    `true` has the names of the correct classes by head, `predicted` the names of the most probable
+    classes with their probabilities, in descending order.
     """
 
     frames: UInt8[np.ndarray, "t h w 3"]
@@ -41,11 +41,11 @@ class Sample(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ReportContents:
-    """What a report shows; parts without data are left out.
+    """The contents of a report; sections without data are left out.
 
     `history` has the rows of metrics.jsonl. `results` maps metrics to numbers, or names of
-    evaluations to such mappings. `confusion` has, for each head with one label a clip, the counts
-    [true class, predicted class]; heads without it get no matrix.
+    evaluations to such mappings. `confusion` has the counts [true class, predicted class] for each
+    single-label head; other heads have no matrix.
     """
 
     title: str
@@ -72,7 +72,7 @@ def write_report(workdir: str | os.PathLike[str], contents: ReportContents) -> P
 
 
 def _parts(contents: ReportContents) -> dict[str, Any]:
-    """What the template is rendered with."""
+    """The variables of the template."""
     return {
         "title": contents.title,
         "summary": _summary(contents.history),
@@ -99,7 +99,7 @@ def format_metric(name: str, value: Any) -> str:
 
 
 def _results(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The table of results (a column an evaluation) and the few numbers to show in large."""
+    """The table of results (one column per evaluation) and the numbers to show in large."""
     nested = {k: v for k, v in results.items() if isinstance(v, Mapping)}
     flat = {k: v for k, v in results.items() if not isinstance(v, Mapping)}
     columns = ({"": flat} if flat else {}) | nested
@@ -151,7 +151,7 @@ def _place(title: str) -> tuple[int, str]:
 
 
 def _panel(name: str) -> tuple[str | None, str]:
-    """In which panel a metric is drawn (None: in none), and what its line is called there."""
+    """The panel of a metric (None: it is not shown), and the name of its line."""
     split, _, quantity = name.rpartition("/")
     if quantity == "loss":
         return "Loss", split or "train"
@@ -168,7 +168,7 @@ def _panel(name: str) -> tuple[str | None, str]:
 
 
 def _series(history: Sequence[Row]) -> dict[str, pictures.Points]:
-    """Metric -> steps and values; at most `MAX_POINTS` of them, evenly spread."""
+    """Metric -> steps and values; at most `MAX_POINTS` of them, evenly spaced."""
     points: dict[str, tuple[list, list]] = {}
     for row in history:
         for name, value in row.items():
@@ -204,7 +204,7 @@ def _sample(sample: Sample) -> dict[str, Any]:
 
 
 def _groups(config: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """A config as groups of (dotted name, value), one group a node; plain fields come first."""
+    """A config as groups of (dotted name, value), one group per node; plain fields come first."""
     plain = [(name, value) for name, value in config.items() if not isinstance(value, Mapping)]
     groups = [("", [(name, _text(value)) for name, value in plain])] if plain else []
     for name, node in config.items():

@@ -132,9 +132,7 @@ class _Walk:
         done = self._decoded
         failed = done.corrupt + done.errors
         if self._decode_all and self._context.name in ("h264", "hevc") and done.frames > 1:
-            failed = max(
-                failed, done.packets - done.frames
-            )  # others have frameless packets
+            failed = max(failed, done.packets - done.frames)  # others have frameless packets
         is_half = abs(done.packets - 2 * done.frames) <= 2  # a packet per field, not per frame
         if failed <= FEW * done.packets or (is_half and not done.corrupt + done.errors):
             return f"{self._broken} packets are incomplete" if self._broken > 1 else ""

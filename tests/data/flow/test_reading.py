@@ -223,7 +223,10 @@ def test_displacements_do_not_depend_on_the_size_of_the_picture():
         ({"flow": np.zeros((3, 8, 8, 2))}, r"wanted 'timestamps' \[3\]"),
         ({"flow": np.full((12, 8, 8, 2), np.nan), "timestamps": np.arange(12) / 10}, "not finite"),
         ({"flow": np.zeros((3, 8, 8, 2)), "timestamps": ["a", "b", "c"]}, "wanted 'timestamps'"),
-        ({"flow": np.zeros((3, 8, 8, 2)), "timestamps": [0, np.nan, 1]}, "finite, increasing seconds"),
+        (
+            {"flow": np.zeros((3, 8, 8, 2)), "timestamps": [0, np.nan, 1]},
+            "finite, increasing seconds",
+        ),
         ({"flow": np.zeros((3, 8, 8, 2)), "timestamps": [0.0, 0.2, 0.1]}, "increasing seconds"),
         ({"flow": np.zeros((3, 8, 8, 2)), "timestamps": [0.0, 0.1, 0.1]}, "increasing seconds"),
         ({"flow": np.zeros((3, 8, 8, 2), np.uint8), "timestamps": np.arange(3)}, "is of uint8"),
