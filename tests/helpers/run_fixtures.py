@@ -10,6 +10,7 @@ from scenic_video.checkpoints import Checkpoints
 from scenic_video.cli import main
 from scenic_video.commands.configs import load_config
 from scenic_video.runs.experiment import build_experiment
+from tests.helpers.drawn import drawn
 from tests.helpers.runs import CONFIG
 
 
@@ -40,11 +41,10 @@ def save_run(config):
         flags = [f"--config.{name}={value}" for name, value in overrides.items()]
         resolved = load_config([f"--config={path}", f"--config.seed={seed}", *flags]).to_dict()
         experiment = build_experiment(resolved)
-        state = experiment.compile().init()
-        rng = np.random.default_rng(seed)  # heads are born zero, and would say the same of all
-        params = jax.tree.map(lambda x: x + 0.2 * rng.normal(size=x.shape), state.params)
-        params = jax.tree.map(lambda x: np.asarray(x, np.float32), params)
-        state = state.replace(params=jax.device_put(params))
+        abstract = experiment.compile().abstract_state
+        state = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), abstract)
+        state = state.replace(params=drawn(abstract.params, seed=seed))
+        state = jax.device_put(state, jax.tree.map(lambda x: x.sharding, abstract))
         with Checkpoints(workdir / "checkpoints") as checkpoints:
             checkpoints.save(0, state, experiment.checkpoint_meta(), block=True)
         return workdir

@@ -21,7 +21,7 @@ from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import build_experiment
 from scenic_video.runs.initial_state import banner, start_state
 from scenic_video.sharding import put_batch
-from scenic_video.trainer import TrainState
+from scenic_video.trainer import Steps, TrainState
 from scenic_video.weights.initialize import Take, initialize
 from tests.helpers.runs import CONFIG as CONFIG_OF_RUN
 from tests.helpers.runs import MBT as AUDIOVISUAL_MBT
@@ -233,15 +233,16 @@ def test_a_head_of_other_classes_is_loaded_only_as_the_config_says(save_run, tmp
     experiment = dataclasses.replace(
         experiment, dataset=dataclasses.replace(experiment.dataset, labels=turned)
     )
+    steps = experiment.compile()
     with pytest.raises(ConfigError, match=r"head of other classes: .*init\.head=by_name to keep"):
-        started(experiment, tmp_path)
+        started(experiment, tmp_path, steps)
     head = trained["params"]["output_projection"]["kernel"]
 
-    new, _ = started(with_head(experiment, "new"), tmp_path)
-    drawn, _ = started(with_head(experiment, None, workdir=""), tmp_path)
+    new, _ = started(with_head(experiment, "new"), tmp_path, steps)
+    drawn, _ = started(with_head(experiment, None, workdir=""), tmp_path, steps)
     np.testing.assert_array_equal(*(x.params["output_projection"]["kernel"] for x in (new, drawn)))
 
-    named, _ = started(with_head(experiment, "by_name"), tmp_path)
+    named, _ = started(with_head(experiment, "by_name"), tmp_path, steps)
     kept = np.asarray(named.params["output_projection"]["kernel"])
     np.testing.assert_array_equal(kept[:, 1:], np.asarray(head)[:, :0:-1])
     np.testing.assert_array_equal(kept[:, 0], new.params["output_projection"]["kernel"][:, 0])
@@ -264,9 +265,10 @@ def test_a_head_of_another_width_names_the_cure(save_run, tmp_path):
     assert "--config.init.head=new" in error.value.__notes__[0]
 
 
-def started(experiment, folder: Path) -> tuple[TrainState, str]:
+def started(experiment, folder: Path, steps: Steps | None = None) -> tuple[TrainState, str]:
     with Checkpoints(folder / "new" / "checkpoints") as checkpoints:
-        return start_state(experiment, experiment.compile(), checkpoints, folder / "new")
+        steps = steps or experiment.compile()
+        return start_state(experiment, steps, checkpoints, folder / "new")
 
 
 def with_head(experiment, head, **fields):
