@@ -33,7 +33,7 @@ def test_classes_are_matched_by_name_and_ids_that_are_none_do_not_wrap_around():
     examples = [Example(f"clip {i}", "a.mp4", {"label": (i,)}) for i in (0, 1, -1)]
     aligned = aligned_labels(examples[:2], data, model)
     assert [example.labels["label"] for example in aligned] == [(1,), (0,)]
-    assert "'clip -1', head 'label': the class id -1 is none of its 2" in message(
+    assert "'clip -1', head 'label': the class id -1 is out of range; the 2" in message(
         aligned_labels, examples, data, model
     )
     assert "does not label; it labels nothing. In a manifest" in message(
