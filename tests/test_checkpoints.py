@@ -226,7 +226,9 @@ def test_damage_is_named_and_the_step_before_restored(tmp_path, damage, caplog):
 def test_a_flipped_bit_is_told_by_the_name_of_the_array(tmp_path):
     save_all(tmp_path, (1,))
     DAMAGES["a flipped bit"](tmp_path / "1")
-    with pytest.raises(CorruptedCheckpoint, match="1 of .* arrays have changed since they were saved: params/"):
+    with pytest.raises(
+        CorruptedCheckpoint, match="1 of .* arrays have changed since they were saved: params/"
+    ):
         restore_params(tmp_path)
 
 

@@ -24,7 +24,7 @@ CASES = {
     "FewShot(None, shots=(1.5,))": "such as (1, 5, 10); got (1.5,).",
     "FewShot(None, l2=0.1)": "FewShot.l2 must be a sequence of numbers above 0, such as (1.0,)",
     "seen(MTV(num_classes=3, views='Ti/2'))": "got an input of shape (2, 32, 32, 3)",
-    "seen(TokenLearnerViViT(num_classes=3, token_learner_at=1, **size('Ti')))": "takes clips [batch",
+    "seen(TokenLearnerViViT(num_classes=3, token_learner_at=1, **size('Ti')))": "clips [batch",
     "seen(SpatioTemporalAttention(num_classes=3, **size('Ti')))": "or use an image model.",
 }
 PROGRAM = """

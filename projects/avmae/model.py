@@ -1,5 +1,5 @@
 """Audiovisual transformers: MBT, Attention Bottlenecks for Multimodal Fusion (Nagrani et al.,
-NeurIPS 2021), and the form of it in which pretrained audiovisual autoencoders are fine-tuned.
+NeurIPS 2021), and its variant for fine-tuning from audiovisual autoencoders.
 
 Axes: b examples, t time, h rows, w columns, f mel bins, n tokens, d width. Parameters carry the
 names of the public checkpoints.
@@ -37,26 +37,27 @@ Logits = Float[Array, "b c"]
 
 
 class MBT(VisionTransformer, kw_only=True):
-    """Streams of video and audio that meet in a few bottleneck tokens.
+    """Streams of video and audio that exchange information through a few bottleneck tokens.
 
     Takes `rgb` [b, t, h, w, 3], cut into tubelets of `tubelet_size` (t, h, w), and `audio`
     [b, t, f, channels], cut into patches of its last two entries; `modalities` names the inputs
-    that it must get, one or both, in the order in which their tokens are joined.
+    it needs, one or both, in the order in which their tokens are joined.
 
-    The first `fusion_layer` layers see one modality each, the others exchange through
-    `num_bottlenecks` tokens, or over all tokens if that is 0 (see `FusionEncoder`). With class
-    tokens there is one bottleneck more, as in the public checkpoints; `fuse_in_evaluation=False`
-    keeps the modalities apart outside of training. `share_encoder` gives them the same blocks.
+    The first `fusion_layer` layers process one modality each. The others exchange information
+    through `num_bottlenecks` tokens, or by attention over all tokens if that is 0 (see
+    `FusionEncoder`). With class tokens there is one more bottleneck, as in the public checkpoints.
+    `fuse_in_evaluation=False` keeps modalities separate outside training. `share_encoder` gives
+    them the same blocks.
 
-    Classifier "token" or "0" gives logits for each modality, by one shared head: in training they
-    are returned as {modality: logits}, outside of it as their mean. The others pool over the
-    tokens of both, and return one array of logits always. `positions` are those of one modality:
-    "learned" or "sinusoidal_1d", over its tokens, class token included, or "sinusoidal" over their
-    grid, which leaves the class token without.
+    The classifiers "token" and "0" give logits for each modality, with one shared head: training
+    returns {modality: logits}, evaluation their mean. Other classifiers pool over the tokens of
+    both, and always return one array of logits. `positions` are those of each modality: "learned"
+    or "sinusoidal_1d" over its tokens, including the class token, or "sinusoidal" over their grid,
+    without a position for the class token.
 
-    Called with `presence`, {modality: 1 where an example has it, 0 where it lacks it}, it reads
-    nothing of what is absent: bottlenecks, pooled tokens and averaged logits are those of the
-    modalities that are there. The logits of an absent modality in training are of no meaning.
+    With `presence`, {modality: 1 where an example has it, 0 where it lacks it}, absent modalities
+    have no influence: bottlenecks, pooled tokens and averaged logits are those of the present ones.
+    In training, the logits of an absent modality are meaningless.
     """
 
     modalities: Names = ("audio", "rgb")
@@ -141,7 +142,7 @@ class MBT(VisionTransformer, kw_only=True):
         return prepend_class_token(tokens, token)
 
     def _bottlenecks(self, *, batch_size: int) -> Float[Array, "b k d"] | None:
-        """They exist even where no layer fuses, since public checkpoints have them."""
+        """They exist even if no layer fuses, since public checkpoints have them."""
         if not self.num_bottlenecks:
             return None
         number = self.num_bottlenecks + (self.classifier == "token")
@@ -182,10 +183,10 @@ class MBT(VisionTransformer, kw_only=True):
 class PretrainedMBT(MBT, kw_only=True):
     """MBT as it is fine-tuned from an audiovisual autoencoder (Georgescu et al., ICCV 2023).
 
-    It differs from `MBT` in what it inherits: positions of any kind that an autoencoder has, and
-    `use_modality_tokens`, a learned vector added to all tokens of a modality. Every modality is
-    pooled and classified on its own whatever the classifier, so that training always gets
-    {modality: logits}. Blocks of the first modality are named as those of a model of that alone.
+    Unlike `MBT` it supports the positions of autoencoders, and `use_modality_tokens`, a learned
+    vector added to all tokens of a modality. Each modality is pooled and classified separately,
+    whatever the classifier, so that training always returns {modality: logits}. Blocks of the first
+    modality have the names of those in a model of this modality alone.
     """
 
     modalities: Names = ("rgb", "audio")
@@ -221,7 +222,7 @@ class PretrainedMBT(MBT, kw_only=True):
 
 
 class ProjectionHeadAndClassifier(nn.Module):
-    """`classify` with parameters of its own."""
+    """`classify` with its own parameters."""
 
     num_classes: int
     representation_size: int | None = None

@@ -1,4 +1,4 @@
-"""What the paths of parameters say of the streams in a model: which modalities, in which blocks."""
+"""Finds the modalities and blocks of the streams of a model from its parameter paths."""
 
 import collections
 import dataclasses
@@ -10,17 +10,17 @@ from projects.avmae.modalities import IN_PARAMETERS
 from scenic_video.errors import UserError
 
 SUFFIXES = {"": "", "_rgb": "rgb", "_spec": "audio", "_spectrogram": "audio"}
-"""What a block's name ends with, and the modality that this names."""
+"""The suffixes of block names, and their modalities."""
 
 BLOCK = re.compile(r"Transformer/encoderblock_(\d+)([a-z_]*)/(.*)")
 
 
 @dataclasses.dataclass(frozen=True)
 class Streams:
-    """The streams of a model that is to be fine-tuned: MBT, or one of a single modality.
+    """The streams of a model to fine-tune: MBT, or a model of one modality.
 
-    `modalities` are what it takes; `plain` is the one whose blocks have no suffix, None if all
-    share them.
+    `modalities` are its inputs; `plain` is the one whose blocks have no suffix, None if all share
+    their blocks.
     """
 
     modalities: tuple[str, ...]
@@ -28,8 +28,8 @@ class Streams:
 
     @classmethod
     def of(cls, target: Mapping[str, Any]) -> "Streams":
-        """From the paths of its parameters; a patch of rows and columns alone is taken for one of
-        a spectrogram, which an image's autoencoder does not mind."""
+        """From the paths of its parameters. A patch with only rows and columns is taken as one of a
+        spectrogram, which makes no difference for an image autoencoder."""
         modalities = ["audio"] if "embedding_spectrogram/kernel" in target else []
         if "embedding/kernel" in target:
             flat = target["embedding/kernel"].ndim == 4 and not modalities
@@ -41,21 +41,21 @@ class Streams:
 
     @property
     def of_plain_names(self) -> str:
-        """Whose parameters without a suffix are, outside of blocks: of two the video's."""
+        """The modality of parameters without a suffix, outside blocks: video if there are two."""
         return self.modalities[0]
 
     def modality(self, suffix: str) -> str:
-        """Whose blocks have this suffix; of shared ones, the first of theirs."""
+        """The modality of blocks with this suffix; for shared blocks, the first one."""
         return SUFFIXES[suffix] or self.plain or self.modalities[0]
 
 
 @dataclasses.dataclass(frozen=True)
 class Encoders:
-    """The encoders of a masked autoencoder, found by the paths of its parameters.
+    """The encoders of a masked autoencoder, found from the paths of its parameters.
 
     One "Transformer" for all ("early" or "shared"), one for each modality ("separate"), or these
-    and "Transformer_concat" over both ("mid"). `layers` is how many blocks each has by its name,
-    `names` are the first parts of all paths.
+    and "Transformer_concat" over both ("mid"). `layers` is the number of blocks by name, `names`
+    are the first parts of all paths.
     """
 
     layers: Mapping[str, int]
@@ -67,8 +67,9 @@ class Encoders:
         found = {match.groups() for path in source if (match := pattern.fullmatch(path))}
         if not found:
             raise UserError(
-                "The source is no masked autoencoder: it has no 'Transformer/encoderblock_0', nor "
-                f"one for each modality, but {', '.join(sorted(source)[:3])}, ..."
+                "The source is not a masked autoencoder: it has neither "
+                "'Transformer/encoderblock_0' nor one for each modality, "
+                f"but {', '.join(sorted(source)[:3])}, ..."
             )
         layers = collections.Counter(name for name, _ in found)
         return cls(layers, frozenset(path.partition("/")[0] for path in source))
@@ -82,7 +83,7 @@ class Encoders:
         return "Transformer_concat" in self.layers
 
     def block(self, modality: str, layer: int) -> str:
-        """Where block `layer` of the stream of a modality lies."""
+        """The path of block `layer` in the stream of a modality."""
         if self.is_one:
             return f"Transformer/encoderblock_{layer}"
         unimodal = f"Transformer_{IN_PARAMETERS[modality]}"
@@ -92,7 +93,7 @@ class Encoders:
         return f"{unimodal}/encoderblock_{layer}"
 
     def norm(self, modalities: tuple[str, ...]) -> str | None:
-        """Where the last LayerNorm of these modalities lies; None if each has its own."""
+        """The path of the last LayerNorm of these modalities; None if each has its own."""
         if self.is_one:
             return "Transformer/encoder_norm"
         if self.joint:
@@ -102,6 +103,6 @@ class Encoders:
         return f"Transformer_{IN_PARAMETERS[modalities[0]]}/encoder_norm"
 
     def named(self, stem: str, modality: str) -> str:
-        """The name of a modality's parameters: that of the only one has no suffix."""
+        """The name of the parameters of a modality, without a suffix if it is the only one."""
         with_suffix = f"{stem}_{IN_PARAMETERS[modality]}"
         return with_suffix if with_suffix in self.names else stem

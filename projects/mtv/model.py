@@ -1,9 +1,9 @@
 """MTV: Multiview Transformers for Video Recognition (Yan et al., CVPR 2022).
 
-Views of one clip, cut into tubelets of different sizes, have a transformer each; these exchange
-information in some layers, and a global transformer reads them all. Parameters carry the names of
-the public checkpoints, which count views from the coarsest. Views of audio and optical flow beside
-RGB make it the model of M&M Mix (Xiong et al., 2022).
+Each view of a clip, cut into tubelets of another size, has a transformer. The transformers exchange
+information in some layers, and a global transformer reads all views. Parameters have the names of
+the public checkpoints, which count views from the coarsest. With views of audio and optical flow
+beside RGB it is the model of M&M Mix (Xiong et al., 2022).
 """
 
 import functools
@@ -46,19 +46,19 @@ AFTER_LAYERS = (
 
 class MTV(nn.Module, kw_only=True):
     """A multiview transformer over clips [b, t, h, w, 3], their spectrograms [b, s, f, 1] and
-    optical flow [b, t, h, w, 2], as far as the views see them.
+    optical flow [b, t, h, w, 2], depending on its views.
 
     `views` are written "B/2+S/4+Ti/8" or "B/2:rgb+S/16x16:audio+Ti/4:flow" (see `parse_views`), or
-    given one by one, so or as `View`s or mappings of their fields, in any order.
-    `fusion` is how they exchange information, None for late fusion. `classifier` is "token" (a
+    given as a list of such strings, `View`s or mappings of their fields, in any order. `fusion` is
+    how they exchange information, None for late fusion. `classifier` is "token" (a
     class token for every frame of tubelets, and one for the clip) or "gap" (mean of the tokens).
-    The global transformer reads the views' frames one beside the other (`merge` "channel", its
-    width is the sum of the views') or one after the other ("time", projected to
-    `global_hidden_size`). Beside each other, a shorter view is repeated: "tile" as a whole, which
-    is what the public checkpoints know, or "repeat" frame by frame, so that times agree.
+    The global transformer reads the frames of all views concatenated over channels (`merge`
+    "channel"; its width is the sum of the views' widths) or over time ("time"; projected to
+    `global_hidden_size`). For "channel", shorter views are repeated by `repetition`: "tile" as a
+    whole, as in the public checkpoints, or "repeat" frame by frame, which aligns them in time.
     `tubelet_start` is "random", "central_frame" or "filter_inflation" (patches of audio are always
-    random). Rates, `dtype` and `remat` are as in `VisionTransformer`. A field that `merge` leaves
-    without a reader is an error.
+    random). Rates, `dtype` and `remat` are as in `VisionTransformer`. Setting a field that `merge`
+    does not use is an error.
     """
 
     num_classes: PositiveInt
@@ -119,9 +119,9 @@ class MTV(nn.Module, kw_only=True):
         presence: Mapping[str, Float[Array, " b"]] | None = None,
         train: bool = False,
     ) -> Float[Array, "b c"]:
-        """Logits. `presence` says by modality where an example has it (1) or lacks it (0); None,
-        as a modality that is not among it, is always present. Of a view that is absent no other
-        reads anything, and neither does the global transformer."""
+        """Logits. `presence` is 1 where an example has a modality and 0 where it lacks it, by
+        modality; one that is not in it is always present. Other views and the global transformer
+        read nothing from an absent view."""
         views = read_views(self.views)
         inputs = self._inputs(rgb=rgb, audio=audio, flow=flow)
         said = read_presence(presence, list(inputs)) or {}
@@ -151,14 +151,14 @@ class MTV(nn.Module, kw_only=True):
         return classify(features, self.num_classes, bias_init=self.head_bias_init)
 
     def _inputs(self, **inputs: Array | None) -> dict[str, Array]:
-        """The inputs that are given; a ValueError unless they are those that views see, and can be
-        cut."""
+        """The given inputs. Errors: ValueError unless they are those of the views, with sizes that
+        divide into tubelets."""
         given = {name: value for name, value in inputs.items() if value is not None}
         views = read_views(self.views)
         seen = {view.modality for view in views}
         if seen != given.keys():
             raise UserError(
-                f"{type(self).__name__} has views of {', '.join(sorted(seen))}, and the inputs are "
+                f"{type(self).__name__} has views of {', '.join(sorted(seen))}, but the inputs are "
                 f"{', '.join(sorted(given))}. Change preprocessing.modalities or the views."
             )
         for view in views:
@@ -166,7 +166,7 @@ class MTV(nn.Module, kw_only=True):
         return given
 
     def _tokenize(self, index: int, inputs: Mapping[str, Array], present: Array | None) -> Array:
-        """Tokens [b, t, n, d] of a view; a class token leads each frame, one for every time."""
+        """Tokens [b, t, n, d] of a view, with a class token in front of each frame."""
         view = read_views(self.views)[index]
         tokens = PatchEmbedding(
             view.hidden_size,
@@ -195,8 +195,8 @@ class MTV(nn.Module, kw_only=True):
     def _merge(
         self, views: list[Array], present: Sequence[Array | None]
     ) -> tuple[Array, Array | None]:
-        """The clip as the global transformer reads it [b, n, d], and which tokens are there
-        [b, n], None if all. Beside each other, the channels of absent views are zeros."""
+        """The input of the global transformer [b, n, d], and which tokens are present [b, n], None
+        if all. With `merge="channel"` the channels of absent views are zeros."""
         if self.merge == "channel":
             views = [where_present(p, view) for p, view in zip(present, views, strict=True)]
             return beside(views, self.repetition), None

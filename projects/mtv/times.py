@@ -1,4 +1,4 @@
-"""How views of different lengths are brought to common times.
+"""Aligns views of different lengths in time.
 
 A view of `t` frames (of tubelets) is folded into the `s` steps of the shortest view, so that the
 t / s frames within one step form one sequence.
@@ -22,8 +22,8 @@ USUAL_HOP = 0.01
 def common_steps(lengths: Sequence[int], *, repeated: bool, views: Sequence[View] = ()) -> int:
     """The steps that views of these lengths are folded into.
 
-    A ValueError unless the shortest divides all others and, where views are `repeated` to the
-    longest, all divide that one. With the `views` it says how much audio would.
+    Errors: ValueError unless the shortest divides all others and, if views are `repeated` to the
+    longest, all divide that one. With `views`, it advises on the length of audio.
     """
     shortest, longest = min(lengths), max(lengths)
     if any(length % shortest or (repeated and longest % length) for length in lengths):
@@ -36,14 +36,14 @@ def common_steps(lengths: Sequence[int], *, repeated: bool, views: Sequence[View
 
 
 def check_input(view: View, shape: Sequence[int]) -> None:
-    """A ValueError unless an input of a `shape` [b, t, h, w, c], or [b, t, f, 1] of audio, divides
-    over time into the view's tubelets."""
+    """Errors: ValueError unless the time axis of `shape`, [b, t, h, w, c] or for audio [b, t, f,
+    1], divides into the tubelets of the view."""
     if not view.is_audio:
         check_clip(shape, view.tubelet_size, change="num_frames or the views")
         return
     if len(shape) != 4:
         raise UserError(
-            "A view of audio sees spectrograms [batch, time frames, mel bins, 1]; got an input of "
+            "A view of audio takes spectrograms [batch, time frames, mel bins, 1]; got an input of "
             f"shape {tuple(shape)}."
         )
     length, time = shape[1], view.tubelet_size[0]
@@ -61,7 +61,7 @@ def fold(frames: Float[Array, "b t n d"], steps: int) -> Float[Array, "b s m d"]
 
 
 def unfold(sequences: Float[Array, "b s m d"], length: int) -> Float[Array, "b t n d"]:
-    """The `length` frames that were folded."""
+    """The inverse of `fold`, for `length` frames."""
     frames_per_step = length // sequences.shape[1]
     return rearrange(sequences, "b s (r n) d -> b (s r) n d", r=frames_per_step)
 
@@ -72,7 +72,7 @@ def beside(
     """Vectors of the views' frames on one time axis, concatenated on channels.
 
     Shorter views are repeated to the longest: "tile" as a whole (0 1 0 1), "repeat" frame by
-    frame (0 0 1 1), which keeps times together.
+    frame (0 0 1 1), which aligns them in time.
     """
     longest = max(view.shape[1] for view in views)
     pattern = {"tile": "b t d -> b (r t) d", "repeat": "b t d -> b (t r) d"}[repetition]
@@ -81,7 +81,7 @@ def beside(
 
 
 def _audio_advice(lengths: Sequence[int], views: Sequence[View]) -> str:
-    """How much audio would be as many times as the longest view of frames is."""
+    """The length of audio that matches the longest view of frames."""
     times = [n for n, view in zip(lengths, views, strict=False) if not view.is_audio]
     patches = {view.tubelet_size[0] for view in views if view.is_audio}
     if not times or not patches:

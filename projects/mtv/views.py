@@ -1,5 +1,4 @@
-"""Views of a clip: what each sees, how it is cut, how large its transformer is, and how all of it
-is written."""
+"""Views of a clip: their modality, tubelet and transformer, and the notation for them."""
 
 import math
 import re
@@ -24,7 +23,7 @@ SPECTROGRAM_PATCH = (16, 16)
 class View:
     """One view: tubelets of `tubelet_size` of a modality, and the transformer over them.
 
-    `modality` is the input that the view sees: "rgb" or "flow" with tubelets (t, h, w), or
+    `modality` is the input of the view: "rgb" or "flow" with tubelets (t, h, w), or
     "audio" with patches (time frames, mel bins). Errors: ValueError for another.
     """
 
@@ -56,7 +55,7 @@ class View:
         return "mel bins" if self.is_audio else "picture"
 
     def grid(self, shape: Sequence[int]) -> tuple[int, int, int]:
-        """How many tubelets fit into its input [b, t, h, w, c] or [b, s, f, 1] of this shape, over
+        """The number of tubelets in an input of this shape, [b, t, h, w, c] or [b, s, f, 1], over
         time, rows and columns. The columns of a spectrogram are its mel bins, in one row."""
         time, *rows, columns = (n // p for n, p in zip(shape[1:-1], self.tubelet_size, strict=True))
         return time, rows[0] if rows else 1, columns
@@ -70,7 +69,7 @@ fields, as in configs."""
 
 
 def read_views(views: Views) -> tuple[View, ...]:
-    """The views, coarse to fine, however they are given."""
+    """The views in any form, sorted coarse to fine."""
     if isinstance(views, str):
         return parse_views(views)
     if isinstance(views, View | Mapping) or not isinstance(views, Iterable):
@@ -79,7 +78,7 @@ def read_views(views: Views) -> tuple[View, ...]:
 
 
 def parse_views(text: str) -> tuple[View, ...]:
-    """Reads views such as "B/2+S/4+Ti/8"; the answer is coarse to fine, however they are written.
+    """Reads views such as "B/2+S/4+Ti/8", and sorts them coarse to fine.
 
     A view is a size (Ti, S, B, L, H) and a tubelet: `X/T` is T frames of 16 x 16 pixels (14 x 14
     for H), `X/PxT` of P x P, `X/HxWxT` of H rows and W columns. A modality may follow, as in
@@ -95,13 +94,13 @@ def coarse_to_fine(views: Sequence[View]) -> tuple[View, ...]:
     information.
 
     Views of one modality: from the largest tubelet to the smallest; among equals the longer one
-    first, then the one with the smaller transformer. Tubelets of several modalities do not
-    compare. Which places each modality holds is therefore told by the transformers, from the
+    first, then the one with the smaller transformer. Tubelets of different modalities cannot be
+    compared. The positions of each modality therefore follow the sizes of transformers, from the
     smallest to the largest, which is coarse to fine in the papers (among equals flow, then audio,
-    then RGB); the views of a modality take its places in the order above.
+    then RGB); the views of a modality fill its positions in the order above.
     """
     if not views:
-        raise UserError("A multiview transformer needs a view, such as 'B/4'.")
+        raise UserError("A multiview transformer needs at least one view, such as 'B/4'.")
     by_tubelet = sorted(views, key=lambda view: (_coarseness(view), _transformer(view)))
     of_modality = {
         modality: iter([view for view in by_tubelet if view.modality == modality])
@@ -112,12 +111,12 @@ def coarse_to_fine(views: Sequence[View]) -> tuple[View, ...]:
 
 
 def _coarseness(view: View) -> tuple:
-    """Less for a larger tubelet, and among equals for a longer one."""
+    """Sort key: smaller for larger tubelets, and among equals for longer ones."""
     return -math.prod(view.tubelet_size), tuple(-n for n in view.tubelet_size)
 
 
 def _transformer(view: View) -> tuple[int, ...]:
-    """Less for a smaller transformer."""
+    """Sort key: smaller for smaller transformers."""
     return view.hidden_size, view.num_layers, view.num_heads, view.mlp_dim
 
 
@@ -159,18 +158,18 @@ def _parse_view(name: str, text: str) -> View:
         raise UserError(f"View {name!r} reads {written!r}; views read {', '.join(RANK)}.")
     extents = [int(number) for number in numbers.split("x")] if numbers else []
     if not all(extents):
-        raise UserError(f"View {name!r} has a tubelet of no extent; write numbers from 1 up.")
+        raise UserError(f"View {name!r} has a tubelet of size 0; write numbers from 1 up.")
     cut = _spectrogram_patch if modality == "audio" else _tubelet
     return View(**size(letter), tubelet_size=cut(letter, extents), modality=modality)
 
 
 def _tubelet(letter: str, extents: Sequence[int]) -> tuple[int, int, int]:
-    """(t, h, w) of what is written as T, P x T or H x W x T; by default as in ViViT."""
+    """(t, h, w) from T, P x T or H x W x T; the default is that of ViViT."""
     *patch, time = extents or [2]
     patch = patch or [14 if letter == "H" else 16]
     return time, patch[0], patch[-1]
 
 
 def _spectrogram_patch(letter: str, extents: Sequence[int]) -> tuple[int, ...]:
-    """(time frames, mel bins) of what is written as T or T x F."""
+    """(time frames, mel bins) from T or T x F."""
     return (*extents, *SPECTROGRAM_PATCH[len(extents) :])

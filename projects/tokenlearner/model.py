@@ -1,5 +1,5 @@
 """TokenLearner: What Can 8 Learned Tokens Do for Images and Videos? (Ryoo et al., NeurIPS 2021):
-transformers that see all tokens of an image or clip first, and a few learned ones thereafter.
+transformers that process all tokens of an image or clip first, and a few learned ones later.
 
 Axes: b examples, t time, h rows, w columns, n tokens, s learned tokens, d width, c classes.
 Parameters carry the names of the public checkpoints.
@@ -37,16 +37,16 @@ TOKEN_LEARNERS = ("v1", "v1.1", "cross_attention")
 class _TokenLearner(VisionTransformer, kw_only=True):
     """A vision transformer whose tokens are replaced before block `token_learner_at`, from 0.
 
-    `num_tokens` is for each frame. `token_learner` is "v1" (convolutions and a sigmoid; the
-    paper's tables), "v1.1" (an MLP and a softmax over positions) or "cross_attention" (learned
-    queries). `token_pooling` of v1 is "sum" or "mean"; `bottleneck_dim` is the width of v1.1's MLP.
+    `num_tokens` is for each frame. `token_learner` is "v1" (convolutions and a sigmoid; the paper's
+    tables), "v1.1" (an MLP and a softmax over positions) or "cross_attention" (learned queries).
+    `token_pooling` of v1 is "sum" or "mean"; `bottleneck_dim` is the width of v1.1's MLP.
     `token_fuser` keeps the full grid: see `TokenLearnerEncoder`; `fuser_bottleneck_dim` is the
-    width of its MLP, or None for the one layer that the paper's tables count. The paper's
-    "24+11" layers are num_layers=24 and num_extra_layers=11, which come last and see few tokens.
-    There is no class token. A field that the others leave without a reader, such as `token_pooling`
-    of "v1.1", is an error.
+    width of its MLP, or None for the one layer that the paper's tables count. The paper's "24+11"
+    layers are num_layers=24 and num_extra_layers=11, which come last and process few tokens. There
+    is no class token. Setting a field that is not used, such as `token_pooling` with "v1.1", is an
+    error.
 
-    `apply(..., mutable=["intermediates"])` also returns where every token looked, under
+    `apply(..., mutable=["intermediates"])` also returns the attention map of each token, under
     "Transformer", the module's name (as "TokenLearnerModuleV11_0") and "maps": [b, (t,) h, w, s].
     """
 
@@ -74,8 +74,8 @@ class _TokenLearner(VisionTransformer, kw_only=True):
         layers = self.num_layers + self.num_extra_layers
         if not 0 <= self.token_learner_at < layers:
             raise UserError(
-                f"token_learner_at is {self.token_learner_at}; it names the block before which "
-                f"tokens are learned, of 0 to {layers - 1}."
+                f"token_learner_at is {self.token_learner_at}; wanted the block before "
+                f"which tokens are learned, from 0 to {layers - 1}."
             )
 
     def _logits(self, tokens: Array, *, train: bool) -> Array:
@@ -146,10 +146,10 @@ class TokenLearnerViViT(_TokenLearner, kw_only=True):
     """TokenLearner in ViViT's joint space-time transformer (its model 1), over clips
     [b, t, h, w, 3] cut into tubelets of `tubelet_size` (t, h, w).
 
-    Tokens are learned of every frame of tubelets alone. `tubelet_start` draws the embedding at
-    "random", or by "central_frame" or "filter_inflation" from an image kernel. `uniform_frames`
-    embeds that many evenly spaced frames one by one instead, as in ViViT; tubelet_size is then
-    (1, h, w).
+    Tokens are learned for each frame of tubelets separately. `tubelet_start` initialises the
+    embedding: "random", or "central_frame" or "filter_inflation" of an image kernel.
+    `uniform_frames` embeds that many evenly spaced frames one by one instead, as in ViViT;
+    tubelet_size is then (1, h, w).
     """
 
     tubelet_size: Triple = (2, 16, 16)
@@ -165,10 +165,10 @@ class TokenLearnerViViT(_TokenLearner, kw_only=True):
 
 
 class PoolingViT(VisionTransformer, kw_only=True):
-    """The baseline that averages neighbouring tokens instead of learning some (table 5).
+    """The baseline that averages neighbouring tokens instead of learning tokens (table 5).
 
-    Before each block of `pool_at`, ascending, windows of so many by so many tokens become one.
-    Takes images [b, h, w, 3] or videos of one frame.
+    Before each block of `pool_at` (ascending), square windows of tokens with the sides
+    `pool_windows` are averaged. Takes images [b, h, w, 3] or videos of one frame.
     """
 
     pool_at: Sequence[Count]
@@ -184,8 +184,8 @@ class PoolingViT(VisionTransformer, kw_only=True):
         ascending = sorted({*blocks} & {*range(self.num_layers)}) == [*blocks]
         if not ascending or len(blocks) != len(windows) or min(windows, default=1) < 1:
             raise UserError(
-                f"pool_at is {blocks} and pool_windows {windows}: they are ascending blocks of 0 "
-                f"to {self.num_layers - 1}, and the window's side, one number for each."
+                f"pool_at is {blocks} and pool_windows {windows}: wanted ascending blocks from 0 "
+                f"to {self.num_layers - 1}, and a side of the window for each."
             )
 
     @nn.compact

@@ -1,5 +1,5 @@
 """ViViT: A Video Vision Transformer (Arnab et al., ICCV 2021): its four models, the baseline that
-averages frames, and the image transformer that they start from.
+averages frames, and the image transformer that they are initialised from.
 
 Axes: b examples, t time, h rows, w columns, n tokens, d width, c classes. Parameters carry the
 names of the public checkpoints.
@@ -50,8 +50,8 @@ class ViT(VisionTransformer, kw_only=True):
 class _VideoTransformer(VisionTransformer, kw_only=True):
     """A transformer over clips [b, t, h, w, 3], cut into tubelets of `tubelet_size` (t, h, w).
 
-    `tubelet_start` draws the kernel at "random" over the whole tubelet, or by "central_frame" or
-    "filter_inflation" from an image kernel. `uniform_frames` embeds that many evenly spaced
+    `tubelet_start` initialises the kernel: "random" over the whole tubelet, or "central_frame" or
+    "filter_inflation" of an image kernel. `uniform_frames` embeds that many evenly spaced
     frames one by one instead (section 3.2); tubelet_size is then (1, h, w).
     """
 
@@ -83,7 +83,7 @@ class SpatioTemporalAttention(_VideoTransformer, kw_only=True):
 
 
 class _FrameTransformer(_VideoTransformer, kw_only=True):
-    """A transformer over every frame (of tubelets) on its own, weights shared."""
+    """A transformer over each frame (of tubelets) separately, with shared weights."""
 
     def _encoder_layers(self) -> list[EncoderLayers]:
         block = r"^SpatialTransformer/encoderblock_(\d+)"
@@ -161,7 +161,7 @@ class FactorisedSelfAttention(SpatioTemporalAttention, kw_only=True):
 
     Attention costs t (h w)^2 + h w t^2. `attention_order` is "time_space" or "space_time".
     `time_attention_start` "zero" zeroes the output kernel of attention over time, so that blocks
-    start as those of an image model; "xavier" draws it. There is no class token.
+    start out equal to those of an image model; "xavier" is random. There is no class token.
     """
 
     classifier: str = "gap"
@@ -201,7 +201,7 @@ class FactorisedDotProduct(SpatioTemporalAttention, kw_only=True):
     def __post_init__(self):
         super().__post_init__()
         if self.num_heads % 2:
-            raise UserError(f"FactorisedDotProduct halves its heads; num_heads={self.num_heads}.")
+            raise UserError(f"FactorisedDotProduct needs an even num_heads; got {self.num_heads}.")
 
     def _block_over(self, num_frames: int) -> Callable[..., Any]:
         fields = {"num_frames": num_frames, "implementation": self.attention_implementation}

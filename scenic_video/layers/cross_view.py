@@ -163,7 +163,7 @@ class MlpFusionBlock(EncoderBlock):
         )
         names = {"norm": "LayerNorm_1", "name": "MlpBlock_0"}
         if other is None:
-            return self._transform(attended, train=train, **names), attended
+            return self._apply_mlp(attended, train=train, **names), attended
         own = nn.LayerNorm(dtype=self.dtype, name=names["norm"])(attended)
         other = self.align(nn.LayerNorm(dtype=self.dtype, name="fusion_ln")(other))
         other = where_present(present, other)

@@ -27,7 +27,7 @@ class FactorisedSelfAttentionBlock(EncoderBlock, kw_only=True):
         tokens = rearrange(tokens, "b (t n) d -> b t n d", t=self.num_frames)
         for axis in self.order:
             tokens = self._attend_over(axis, tokens, train=train)
-        tokens = self._transform(tokens, norm="LayerNorm_mlp", name="MlpBlock", train=train)
+        tokens = self._apply_mlp(tokens, norm="LayerNorm_mlp", name="MlpBlock", train=train)
         return rearrange(tokens, "b t n d -> b (t n) d")
 
     def _attend_over(self, axis: str, tokens: Array, *, train: bool) -> Array:

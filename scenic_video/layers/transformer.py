@@ -101,7 +101,7 @@ class EncoderBlock(nn.Module):
             key_mask=key_mask,
             train=train,
         )
-        return self._transform(tokens, norm="LayerNorm_1", name="MlpBlock_0", train=train)
+        return self._apply_mlp(tokens, norm="LayerNorm_1", name="MlpBlock_0", train=train)
 
     def _attend(
         self,
@@ -126,7 +126,7 @@ class EncoderBlock(nn.Module):
         branch = nn.Dropout(self.dropout_rate, deterministic=not train)(branch)
         return tokens + self._drop_for_whole_examples(branch, train=train)
 
-    def _transform(self, tokens: Array, *, norm: str, name: str, train: bool) -> Array:
+    def _apply_mlp(self, tokens: Array, *, norm: str, name: str, train: bool) -> Array:
         """tokens + MLP(LayerNorm(tokens)), under the given parameter names."""
         branch = nn.LayerNorm(dtype=self.dtype, name=norm)(tokens)
         mlp = MlpBlock(self.mlp_dim, dropout_rate=self.dropout_rate, dtype=self.dtype, name=name)

@@ -425,13 +425,13 @@ def test_bfloat16_remat_and_learned_positions_predict_in_float32():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"encoder": "separate", "decoder": "separate"}, "never see each other"),
+        ({"encoder": "separate", "decoder": "separate"}, "two independent models"),
         ({"encoder": "late"}, "encoder is 'late', not one of"),
         ({"fusion_layers": 3}, "fusion_layers between 1 and num_layers - 1; got 3 of 3"),
         ({"masking_rates": {"rgb": 0.9}}, "are for rgb, but modalities are rgb, audio"),
         ({"masking_rates": RATES | {"flow": 0.5}}, "masking_rates are for audio, flow, rgb"),
         ({**AUDIO, "masking": "tube"}, "Tubes are of video"),
-        ({"decoder": "early", "objective": "inpainting"}, "sees the visible tokens of both"),
+        ({"decoder": "early", "objective": "inpainting"}, "attends to the visible tokens of both"),
         ({**RGB, "objective": "inpainting"}, "Inpainting needs both"),
         ({"modalities": ("audio", "rgb")}, "in that order"),
         ({"standardize": "image"}, "standardize is 'image'"),

@@ -263,7 +263,7 @@ def test_an_autoencoder_that_does_not_fit_is_an_error(source, target, message):
 
 def test_what_is_no_autoencoder_is_said_so():
     target = parameters(PretrainedMBT(**FINE), **INPUTS)
-    with pytest.raises(ValueError, match="no masked autoencoder.*but head/kernel"):
+    with pytest.raises(ValueError, match="not a masked autoencoder.*but head/kernel"):
         from_autoencoder(target=target, source={"head": {"kernel": np.zeros(2)}})
 
 

@@ -139,9 +139,9 @@ def test_no_parameter_of_an_absent_view_reaches_the_logits(name):
 
 
 def test_views_without_their_input_are_refused():
-    with pytest.raises(ValueError, match="audio, flow, rgb, and the inputs are rgb"):
+    with pytest.raises(ValueError, match="audio, flow, rgb, but the inputs are rgb"):
         shapes_of(MTV(**FIELDS), rgb=inputs()["rgb"])
-    with pytest.raises(ValueError, match="views of rgb, and the inputs are audio, rgb"):
+    with pytest.raises(ValueError, match="views of rgb, but the inputs are audio, rgb"):
         given = inputs()
         del given["flow"]
         shapes_of(MTV(**RGB_ONLY), **given)

@@ -130,7 +130,7 @@ def test_views_of_one_tubelet_have_one_order():
         ("B/1x2x3x4", "size/tubelet"),
         ("XL/2", "sizes are Ti, S, B, L, H"),
         ("b/2", "case matters"),
-        ("B/0", "no extent"),
+        ("B/0", "size 0"),
         ("B:", "size/tubelet"),
         ("B:sound", "'sound'; views read flow, audio, rgb"),
         ("B/16x16x2:audio", "time frames, mel bins"),
@@ -144,11 +144,11 @@ def test_a_view_that_cannot_be_read_is_named(text, message):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"views": ()}, "needs a view"),
+        ({"views": ()}, "needs at least one view"),
         ({"views": [{"hidden_size": 8, "depth": 1}]}, "lacks .*mlp_dim.* has .*depth"),
         ({"views": (TINY,), "fusion": Bottleneck(layers=(0,))}, "two views"),
         ({"views": (TINY, longer(4)), "fusion": MLPFusion(layers=(0, 1))}, r"layers \[1\]"),
-        ({"views": "L/2+B/4", "fusion": MLPFusion(layers=(11, 23))}, "23: only one view has it"),
+        ({"views": "L/2+B/4", "fusion": MLPFusion(layers=(11, 23))}, "23: only one view has this layer"),
         ({"views": "L/2+B/4", "fusion": Bottleneck(layers=(23,))}, "layers, coarse to fine"),
         ({"views": "L/2+B/4", "fusion": Bottleneck(layers=(13, 23))}, "in layer 13: only one view"),
         ({"views": (TINY,), "merge": "width"}, "merge is 'width'"),
@@ -192,7 +192,7 @@ def test_a_deeper_view_reads_what_its_neighbour_ended_with():
     MTV(num_classes=3, views="B/2+L/4", fusion=MLPFusion(layers=(23,)))
     up = MLPFusion(layers=(23,), direction="coarse_to_fine")
     MTV(num_classes=3, views="L/2+B/4", fusion=up)
-    with pytest.raises(ValueError, match="MLPFusion in layer 23: only one view has it"):
+    with pytest.raises(ValueError, match="MLPFusion in layer 23: only one view has this layer"):
         MTV(num_classes=3, views="B/2+L/4", fusion=up)
 
 

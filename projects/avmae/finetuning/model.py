@@ -1,4 +1,4 @@
-"""What a masked autoencoder of one modality becomes in fine-tuning; for two see `PretrainedMBT`."""
+"""Fine-tuning of a masked autoencoder of one modality; for two see `PretrainedMBT`."""
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -23,11 +23,11 @@ from scenic_video.layers.vision_transformer import VisionTransformer
 class PretrainedViT(VisionTransformer, kw_only=True):
     """The encoder of a masked autoencoder of one modality, with a head, to be fine-tuned.
 
-    Takes the input that `modality` names, "rgb" or "audio", of as many axes as `patch_size`
-    has entries: images [b, h, w, 3] (or clips of one frame) or spectrograms [b, t, f, channels] for
+    Takes the input that `modality` names, "rgb" or "audio", of as many axes as `patch_size` has
+    entries: images [b, h, w, 3] (or clips of one frame) or spectrograms [b, t, f, channels] for
     two, videos [b, t, h, w, 3] for three. Positions are those of pretraining: a class token has
-    none. `normalize` says where the last LayerNorm stands: over "tokens", or over what was "pooled"
-    from them, as the mean of a video's tokens is in the public checkpoints.
+    none. `normalize` is where the last LayerNorm is applied: to "tokens", or after they are
+    "pooled", like the mean of video tokens in the public checkpoints.
     """
 
     modality: str = "rgb"

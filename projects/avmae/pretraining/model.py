@@ -27,12 +27,12 @@ from scenic_video.layers.presence import Present, read_presence, where_present
 
 
 class MaskedAutoencoder(Autoencoder, kw_only=True):
-    """Hides patches of images or tubelets of videos, and predicts them from the others.
+    """Masks patches of images or tubelets of videos, and predicts them from the others.
 
-    `patch_size` is (h, w) for images [b, h, w, 3] or clips of one frame, (t, h, w) for videos
-    [b, t, h, w, 3]. Hides the share `masking_rate` of tokens, drawn as `masking` says: "random", or
-    "tube" for videos. The default positions are those usual for videos; for images "sinusoidal"
-    ones are. `class_token` puts a token without a position in front of the others.
+    `patch_size` is (h, w) for images [b, h, w, 3] or clips of one frame, (t, h, w) for videos [b,
+    t, h, w, 3]. It masks the share `masking_rate` of tokens with the strategy `masking`, "random"
+    or "tube" (videos only). The default positions are the usual ones for videos; use "sinusoidal"
+    for images. `class_token` adds a token without a position in front of the others.
     """
 
     patch_size: PairOrTriple = (2, 16, 16)
@@ -96,12 +96,11 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
 
 
 class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
-    """Hides tokens of video and audio, and predicts them from what is left of both.
+    """Masks tokens of video and audio, and predicts them from the visible ones.
 
-    Takes `rgb` [b, t, h, w, 3] in tubelets of `tubelet_size`, and `audio` [b, t, f, channels]
-    in patches of its last two entries; `modalities` names the inputs that it must get.
-    `masking_rates` gives the share of hidden tokens of each, drawn at "random"; with `masking`
-    "tube" those of video in tubes.
+    Takes `rgb` [b, t, h, w, 3] in tubelets of `tubelet_size`, and `audio` [b, t, f, channels] in
+    patches of its last two entries; `modalities` names its inputs. `masking_rates` is the share of
+    hidden tokens of each, at "random", or with `masking="tube"` in tubes for video.
 
     `encoder` is "early" (one, over the tokens of both), "mid" (one for each, and then one over both
     of `fusion_layers` of the `num_layers`), "separate", or "shared" (the same weights for each).
@@ -109,18 +108,17 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
 
     - "reconstruction": each modality is decoded with its own visible tokens;
     - "inpainting": the hidden tokens of each are decoded with the visible tokens of the other, each
-      at its own position, and nothing else is predicted; an early decoder would show them the
-      visible tokens of their own as well, and is refused;
-    - "public_inpainting": as in the public code, the visible tokens of the other, k of them, stand
-      at the first k positions, and what is scored is the rest, hidden or not.
+      at its own position, and only they are predicted. An early decoder is an error, since it would
+      also attend to the visible tokens of the same modality;
+    - "public_inpainting": as in the public code, the k visible tokens of the other modality are at
+      the first k positions, and all other positions are scored, hidden or not.
 
-    Separate encoders and decoders reconstruct two modalities that never meet, and are refused. Of a
-    modality with a masking rate of 0 nothing is predicted: "inpainting" with such a rate for audio
-    predicts video from all of the audio.
+    Separate encoders with separate decoders are an error, except for inpainting, since nothing
+    connects the modalities. A modality with a masking rate of 0 is not predicted: "inpainting" with
+    such a rate for audio predicts video from all of the audio.
 
-    Called with `presence`, {modality: 1 where an example has it, 0 where it lacks it}, it neither
-    reads nor scores what is absent. To inpaint takes both modalities: an example that lacks one is
-    not scored at all.
+    With `presence`, {modality: 1 where an example has it, 0 where it lacks it}, absent modalities
+    are neither read nor scored. Inpainting needs both: an example that lacks one is not scored.
     """
 
     modalities: Names = ("rgb", "audio")
@@ -154,21 +152,21 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
                 f"{self.fusion_layers} of {self.num_layers}."
             )
         if self.objective != "reconstruction" and len(names) < 2:
-            raise UserError("Inpainting needs both modalities; one alone has no other to look at.")
+            raise UserError("Inpainting needs both modalities: each is predicted from the other.")
         if self.objective == "inpainting" and self.decoder == "early":
             raise UserError(
-                "An early decoder sees the visible tokens of both modalities, so that what it "
-                "fills in would not come from the other one alone. Inpaint with decoder='shared' "
-                "or 'separate', or set objective='reconstruction'."
+                "An early decoder attends to the visible tokens of both modalities, but inpainting "
+                "must predict a modality from the other one. Set decoder='shared' or 'separate', "
+                "or objective='reconstruction'."
             )
         apart = (self.encoder, self.decoder, self.objective) == (
             "separate", "separate", "reconstruction",
         )  # fmt: skip
         if apart and len(names) > 1:
             raise UserError(
-                "Separate encoders with separate decoders are two models that share nothing and "
-                "never see each other's modality. Share the encoder or the decoder, fuse early or "
-                "mid, use inpainting, or train one model for each modality."
+                "Separate encoders with separate decoders are two independent models. Share the "
+                "encoder or the decoder, fuse early or mid, use inpainting, or train one model for "
+                "each modality."
             )
 
     @nn.compact
@@ -273,8 +271,8 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
             known, number = projected[other(name)], grids[name].number
             if known.shape[1] >= number:
                 raise UserError(
-                    f"{known.shape[1]} visible tokens of {other(name)} leave no room among the "
-                    f"{number} of {name}. Raise the masking rate of {other(name)}."
+                    f"{known.shape[1]} visible tokens of {other(name)} fill all {number} "
+                    f"positions of {name}. Raise the masking rate of {other(name)}."
                 )
             at = jnp.broadcast_to(jnp.arange(known.shape[1]), known.shape[:2])
             tokens[name] = self._fill_in(name, known, grids[name], at=at)

@@ -1,4 +1,4 @@
-"""How one transformer or several go over the tokens of two modalities."""
+"""Runs one or several transformers over the tokens of two modalities."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ def run(
     *,
     train: bool,
 ) -> Tokens:
-    """Tokens of all modalities through one transformer or several, as the strategy says."""
+    """Tokens of all modalities after one or several transformers, by `strategy`."""
     if strategy == "separate":
         names = {m: f"{name}_{IN_PARAMETERS[m]}" for m in tokens}
         return {m: make(names[m])(x, train=train) for m, x in tokens.items()}
