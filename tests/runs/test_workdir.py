@@ -13,12 +13,12 @@ from scenic_video.config import ConfigError
 from scenic_video.runs.workdir import LOCK_FILE, in_use
 
 HOLD = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from scenic_video.runs.workdir import in_use
 with in_use(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(100)
+    signal.pause()
 """
 
 

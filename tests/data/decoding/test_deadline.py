@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from typing import Any
 
 import pytest
 
@@ -27,10 +28,8 @@ def test_timeout_error_of_the_call_is_not_taken_for_the_deadline():
 def test_hanging_read_is_given_up(tmp_path):
     path = tmp_path / "silent"
     os.mkfifo(path)
-    start = time.perf_counter()
     with pytest.raises(NoAnswer, match=r"no answer within 0\.2 s"):
-        with_deadline(path.read_bytes, 0.2)
-    assert time.perf_counter() - start < 2.0
+        with_deadline(path.read_bytes, 0.2)  # it never returns, since nobody writes
 
 
 def test_hanging_thread_does_not_keep_the_process_alive(tmp_path):
@@ -53,18 +52,22 @@ def test_hanging_thread_does_not_keep_the_process_alive(tmp_path):
 
 
 def test_time_in_which_the_process_is_stopped_does_not_count():
+    """What is waited for is there when the process goes on, but for the last tenth of a second."""
     program = """
-        import time
+        import sys, time
         from scenic_video.data.decoding.deadline import with_deadline
         print("begun", flush=True)
-        print(with_deadline(lambda: [time.sleep(0.05) for _ in range(12)] and "done", 1.2))
+        print(with_deadline(lambda: (sys.stdin.readline(), time.sleep(0.1))[0], 2.0))
     """
     arguments = [sys.executable, "-c", textwrap.dedent(program)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(arguments, **pipes) as process:
+        assert process.stdin is not None and process.stdout is not None
         process.stdout.readline()
         time.sleep(0.1)
         process.send_signal(signal.SIGSTOP)
-        time.sleep(1.5)
+        time.sleep(2.2)
+        process.stdin.write("done\n")
+        process.stdin.flush()
         process.send_signal(signal.SIGCONT)
         assert process.stdout.readline().strip() == "done"

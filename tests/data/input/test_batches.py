@@ -3,7 +3,6 @@ import multiprocessing
 import os
 import signal
 import stat
-import time
 from typing import Any
 
 import jax
@@ -201,11 +200,9 @@ def test_file_that_hangs_is_given_up_and_replaced(clips, tmp_path):
     os.mkfifo(silent)
     examples = [*clips[:6], Example("silent", str(silent), {"label": (6,)})]
     bad_files = BadFiles(tmp_path / "bad_files.jsonl", num_examples=7, max_share=0.2)
-    start = time.perf_counter()
     waiting = Waiting(**vars(PREPROCESSING))
     options = dict(bad_files=bad_files, decode_timeout=1.0, preprocessing=waiting)
     batches = batches_of(examples, 2, **options)
-    assert time.perf_counter() - start < 20.0
     assert "no answer within 1 s" in (tmp_path / "bad_files.jsonl").read_text()
     assert 6 not in np.concatenate([batch["label"]["label"] for batch in batches])
 
