@@ -148,7 +148,10 @@ def test_a_view_that_cannot_be_read_is_named(text, message):
         ({"views": [{"hidden_size": 8, "depth": 1}]}, "lacks .*mlp_dim.* has .*depth"),
         ({"views": (TINY,), "fusion": Bottleneck(layers=(0,))}, "two views"),
         ({"views": (TINY, longer(4)), "fusion": MLPFusion(layers=(0, 1))}, r"layers \[1\]"),
-        ({"views": "L/2+B/4", "fusion": MLPFusion(layers=(11, 23))}, "23: only one view has this layer"),
+        (
+            {"views": "L/2+B/4", "fusion": MLPFusion(layers=(11, 23))},
+            "23: only one view has this layer",
+        ),
         ({"views": "L/2+B/4", "fusion": Bottleneck(layers=(23,))}, "layers, coarse to fine"),
         ({"views": "L/2+B/4", "fusion": Bottleneck(layers=(13, 23))}, "in layer 13: only one view"),
         ({"views": (TINY,), "merge": "width"}, "merge is 'width'"),

@@ -17,7 +17,10 @@ from tests.helpers.runs import MBT
         (["trainer.best_metric=tpo1"], "trainer.best_metric is 'tpo1'; evaluation gives"),
         (["trainer.best_metric=few_shto/top1"], "'few_shto/top1'; evaluation gives loss, top1"),
         (["trainer.eval_every=abc"], "trainer.eval_every is 'abc'; wanted a whole number above 0"),
-        (["optimizer.betas=(0.9,2.0)"], "optimizer.betas is (0.9, 2.0); wanted a sequence of length 2, each"),
+        (
+            ["optimizer.betas=(0.9,2.0)"],
+            "optimizer.betas is (0.9, 2.0); wanted a sequence of length 2, each",
+        ),
         (["optimizer.eps=-1"], "optimizer.eps is -1; wanted a number from 0 up"),
         (["learning_rate.peak=1e999"], "learning_rate.peak is inf; wanted a number from 0 up"),
         (["input.max_bad_share=abc"], "input.max_bad_share is 'abc'; wanted a number from 0"),
