@@ -159,7 +159,7 @@ def test_a_model_of_ones_own_is_sharded_by_rules_in_the_config(said):
     assert ruled.startswith("0 ") and "(None, 'tensor')" in ruled
     refused = said(CONFIG, with_model("Net"), *mesh, rules.replace("Dense_0", "dense"))
     assert refused.startswith("2 ") and "sharding.rules: 'dense/kernel' finds none" in refused
-    assert "Near: Dense_0/kernel" in refused
+    assert "Did you mean 'Dense_0/kernel'" in refused
 
 
 def test_a_dry_run_says_how_much_is_trained(said):
