@@ -5,6 +5,8 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from configs import datasets
+from configs.augmentations import COLOR_JITTER, SCALE_JITTER
+from configs.nodes import merged
 
 
 def fine_tuning(
@@ -14,43 +16,24 @@ def fine_tuning(
     start: dict[str, Any],
     peak: float,
     num_epochs: int,
-    batch_size: int = 64,
-    num_frames: int = 32,
-    stride: int = 2,
-    frame_rate: float | None = None,
-    crop: int = 224,
-    resize: int | None = None,
-    views: str = "4x3",
-    color_jitter: bool = True,
-    randaugment: tuple[int, int] | None = None,
-    task: dict[str, Any] | None = None,
-    modalities: tuple[str, ...] = ("rgb",),
-    audio: dict[str, Any] | None = None,
-    audio_transform: dict[str, Any] | None = None,
-    layer_decay: float = 1.0,
+    **nodes: dict[str, Any],
 ) -> ConfigDict:
     """Training on data set `data` (see `configs.datasets`) by momentum and half a cosine.
 
     `start` is the workdir of the run whose weights this one starts from, and how they are taken.
-    RandAugment, (layers, magnitude), takes the place of colour jitter. What is said of colours and
-    of audio holds where `modalities` name pictures and spectrograms. Frames have 8/7 of `crop`
-    pixels before they are cropped, unless `resize` says how many.
+    `nodes` are further fields of the config's nodes. Those of `audio`, and augmentations of
+    modalities that are not read, are left out. Frames have 8/7 of `preprocessing.crop` pixels
+    before they are cropped, unless `resize` says how many.
     """
-    sees, hears = ("rgb" in modalities), ("audio" in modalities)
-    seen: dict[str, Any] = {"num_frames": num_frames, "stride": stride}
-    seen |= {"frame_rate": frame_rate} if frame_rate else {}
-    seen |= {"resize": resize or crop * 8 // 7, "crop": crop, "modalities": modalities}
-    return ConfigDict(
+    recipe = merged(
         {
             "seed": 0,
             "dataset": datasets.dataset(data),
-            "preprocessing": seen | ({"audio": audio} if hears else {}),
-            "transform": _colors(color_jitter, randaugment) if sees else {},
-            "audio_transform": (hears and audio_transform) or {},
-            "input": {"batch_size": batch_size, "scale_jitter": (0.9, 1.33)},
+            "preprocessing": {"num_frames": 32, "stride": 2, "crop": 224, "modalities": ("rgb",)},
+            "augmentation": {"geometry": SCALE_JITTER, "rgb": [COLOR_JITTER]},
+            "input": {"batch_size": 64},
             "model": model,
             "init": start,
-            "task": task or {},
             "learning_rate": {
                 "target": "scenic_video.optimizers:warmup_cosine",
                 "peak": peak,
@@ -60,16 +43,22 @@ def fine_tuning(
                 "target": "scenic_video.optimizers:sgd",
                 "momentum": 0.9,
                 "max_gradient_norm": 1.0,
-                "layer_decay": layer_decay,
             },
             "trainer": {"num_epochs": num_epochs},
-            "evaluation": {"views": views},
-        }
+            "evaluation": {"views": "4x3"},
+        },
+        nodes,
     )
+    recipe["preprocessing"] = _preprocessing(**recipe["preprocessing"])
+    recipe["augmentation"] = _of(recipe["preprocessing"]["modalities"], recipe["augmentation"])
+    return ConfigDict(recipe)
 
 
-def _colors(color_jitter: bool, randaugment: tuple[int, int] | None) -> dict[str, Any]:
-    if randaugment is not None:
-        layers, magnitude = randaugment
-        return {"randaugment_layers": layers, "randaugment_magnitude": magnitude}
-    return {"color_jitter": 0.8, "color_drop": 0.1} if color_jitter else {}
+def _preprocessing(**fields: Any) -> dict[str, Any]:
+    kept = {name for name in fields if name != "audio" or "audio" in fields["modalities"]}
+    return {"resize": fields["crop"] * 8 // 7} | {name: fields[name] for name in kept}
+
+
+def _of(modalities: tuple[str, ...], augmentation: dict[str, Any]) -> dict[str, Any]:
+    known = ("geometry", *modalities, "mixing")
+    return {name: fields for name, fields in augmentation.items() if name in known}

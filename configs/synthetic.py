@@ -4,6 +4,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from configs.nodes import merged
+
 AUDIO = dict(
     seconds=1.6,
     hop_seconds=0.02,
@@ -23,21 +25,18 @@ def training(
     model: dict[str, Any],
     num_steps: int,
     peak: float = 1e-3,
-    warmup_steps: int | None = None,
-    batch_size: int = 32,
-    num_examples: int | None = None,
     head: str = "action",
     modalities: tuple[str, ...] = ("rgb",),
     crop: int = 32,
-    **nodes: Any,
+    **nodes: dict[str, Any],
 ) -> ConfigDict:
-    """Trains `model` on 1,000 clips, or `num_examples` of them, for one label.
+    """Trains `model` on 1,000 clips for one label.
 
-    The rate rises for a tenth of the steps, unless `warmup_steps` says for how many. Pictures have
-    9/8 of `crop` pixels before they are cropped. `nodes` are further nodes of the config.
+    The rate rises for a tenth of the steps. Frames have 9/8 of `crop` pixels before they are
+    cropped. `nodes` are further fields of the config's nodes.
     """
     seen = {"num_frames": 16, "resize": crop * 9 // 8, "crop": crop, "modalities": modalities}
-    return ConfigDict(
+    recipe = merged(
         {
             "seed": 0,
             "dataset": {
@@ -49,12 +48,12 @@ def training(
                 "num_workers": 2,
             },
             "preprocessing": seen | ({"audio": AUDIO} if "audio" in modalities else {}),
-            "input": {"batch_size": batch_size, "num_examples": num_examples},
+            "input": {"batch_size": 32},
             "model": model,
             "learning_rate": {
                 "target": "scenic_video.optimizers:warmup_cosine",
                 "peak": peak,
-                "warmup_steps": num_steps // 10 if warmup_steps is None else warmup_steps,
+                "warmup_steps": num_steps // 10,
             },
             "optimizer": {
                 "target": "scenic_video.optimizers:adamw",
@@ -63,6 +62,7 @@ def training(
             },
             "trainer": {"num_steps": num_steps, "log_every": 25, "eval_every": num_steps // 3},
             "evaluation": {"split": "test", "views": "1x1", "batch_size": 40},
-        }
-        | nodes
+        },
+        nodes,
     )
+    return ConfigDict(recipe)

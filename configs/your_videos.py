@@ -12,6 +12,7 @@ fewer, start from a related run of the same model, --config.init.workdir=runs/ot
 
 from ml_collections import ConfigDict
 
+from configs.augmentations import COLOR_JITTER, SCALE_JITTER
 from configs.vivit import common
 
 
@@ -20,8 +21,8 @@ def get_config() -> ConfigDict:
         {
             "dataset": "videos",
             "preprocessing": {"num_frames": 16, "frame_rate": 12.5, "resize": 128, "crop": 112},
-            "transform": {"color_jitter": 0.8, "color_drop": 0.1},
-            "input": {"batch_size": 32, "scale_jitter": (0.9, 1.33)},
+            "augmentation": {"geometry": SCALE_JITTER, "rgb": [COLOR_JITTER]},
+            "input": {"batch_size": 32},
             "model": common.vivit(
                 "FactorisedEncoder", "Ti", temporal_num_layers=4, stochastic_depth_rate=0.1
             ),

@@ -5,7 +5,7 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 from scenic_video import type_checks
 from scenic_video.errors import UserError
@@ -23,7 +23,8 @@ def build(node: Mapping[str, Any], **runtime: Any) -> Any:
     of the callee, whose sentence is kept.
     `runtime` adds what exists only at run time, such as the model that a task trains. Nested
     nodes with a `target` of their own are built first; for a parameter that is annotated as
-    a `Callable`, such a node is the function that it names, with its other fields bound.
+    a `Callable`, such a node is the function that it names, with its other fields bound. Lists of
+    nodes are lists of what they describe.
     """
     fields = dict(node)
     if "target" not in fields:
@@ -43,11 +44,14 @@ def build(node: Mapping[str, Any], **runtime: Any) -> Any:
 def check_values(node: Any, name: str) -> None:
     """A ConfigError that names the field, "trainer.log_every", if some value in the node `name`, or
     in nodes within it, is not what its constructor allows. Nothing is built."""
-    if isinstance(node, Mapping):
+    if isinstance(node, list | tuple):
+        for place, value in enumerate(node):
+            check_values(value, f"{name}.{place}")
+    elif isinstance(node, Mapping):
         for field, value in node.items():
             check_values(value, f"{name}.{field}" if name else field)
         if "target" in node:
-            fields = {field: value for field, value in node.items() if not _is_node(value)}
+            fields = {field: value for field, value in node.items() if not _holds_nodes(value)}
             target = fields.pop("target")
             _check_values(name, resolve(target), fields)
 
@@ -108,20 +112,30 @@ def _checked_fields(
 ) -> dict[str, Any]:
     """The fields of a node, its nested nodes built, once they fit the signature of `function`."""
     parameters = inspect.signature(function).parameters
-    fields = {
-        name: _bound(value)
-        if _is_node(value) and _takes_function(parameters.get(name))
-        else _build_nested(value)
-        for name, value in node.items()
-    }
+    fields = {name: _built(value, _annotation(parameters, name)) for name, value in node.items()}
     _check_names(target, function, fields, runtime)
     _check_values(target.partition(":")[2], function, fields)
     return fields
 
 
-def _takes_function(parameter: inspect.Parameter | None) -> bool:
-    annotation = None if parameter is None else parameter.annotation
-    return annotation is Callable or get_origin(annotation) is Callable
+def _annotation(parameters: Mapping[str, inspect.Parameter], name: str) -> Any:
+    """That of the field `name`, or else that of all further keywords."""
+    if name in parameters:
+        return parameters[name].annotation
+    return next((p.annotation for p in parameters.values() if p.kind is p.VAR_KEYWORD), None)
+
+
+def _built(value: Any, annotation: Any) -> Any:
+    """`value` with all nodes in it built, or bound where the annotation is that of a function."""
+    if _is_node(value):
+        is_function = annotation is Callable or get_origin(annotation) is Callable
+        return _bound(value) if is_function else build(value)
+    if isinstance(value, Mapping):
+        return {name: _built(item, None) for name, item in value.items()}
+    if isinstance(value, list | tuple) and _holds_nodes(value):
+        element = next(iter(get_args(annotation)), None)
+        return type(value)(_built(item, element) for item in value)
+    return value
 
 
 def _bound(node: Mapping[str, Any]) -> Callable[..., Any]:
@@ -130,14 +144,6 @@ def _bound(node: Mapping[str, Any]) -> Callable[..., Any]:
     target = fields.pop("target")
     function = resolve(target)
     return functools.partial(function, **_checked_fields(target, function, fields, {}))
-
-
-def _build_nested(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        if "target" in value:
-            return build(value)
-        return {name: _build_nested(item) for name, item in value.items()}
-    return value
 
 
 def _check_names(
@@ -171,20 +177,23 @@ def _check_complete(target: str, function: Callable[..., Any], given: Mapping[st
 
 
 def _check_values(where: str, function: Callable[..., Any], fields: Mapping[str, Any]) -> None:
-    """Compares `fields` with the annotations of `function`; further keywords are anyone's."""
-    for name, parameter in inspect.signature(function).parameters.items():
-        is_named = parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-        if not is_named or name not in fields:
-            continue
-        if not type_checks.fits(fields[name], parameter.annotation):
+    """Compares `fields` with the annotations of `function`."""
+    parameters = inspect.signature(function).parameters
+    for name, value in fields.items():
+        annotation = _annotation(parameters, name)
+        if annotation is not None and not type_checks.fits(value, annotation):
             raise ConfigError(
-                f"{where}.{name} is {_shown(fields[name])}; wanted "
-                f"{type_checks.words(parameter.annotation)}."
+                f"{where}.{name} is {_shown(value)}; wanted {type_checks.words(annotation)}."
             )
 
 
 def _is_node(value: Any) -> bool:
     return isinstance(value, Mapping) and "target" in value
+
+
+def _holds_nodes(value: Any) -> bool:
+    """Whether it is a node, or a list of some."""
+    return _is_node(value) or (isinstance(value, list | tuple) and any(map(_is_node, value)))
 
 
 def _shown(value: Any) -> str:

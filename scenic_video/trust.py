@@ -15,8 +15,8 @@ ROOMS = (
     "scenic_video.data.sources.datasets",
     "scenic_video.data.input.preprocessing",
     "scenic_video.data.input.audio",
-    "scenic_video.transforms.spectrograms",
-    "scenic_video.transforms.inputs",
+    "scenic_video.data.input.geometry",
+    "scenic_video.transforms",
     "scenic_video.evaluators",
     "scenic_video.layers",
     "scenic_video.optimizers",
@@ -25,6 +25,7 @@ ROOMS = (
     "scenic_video.data.input.views",
     "scenic_video.weights",
     "scenic_video.runs.options",
+    "scenic_video.runs.augmentation",
     "optax",
     "projects",
 )

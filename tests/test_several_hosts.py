@@ -24,11 +24,15 @@ def get_config():
     return ConfigDict(dict(
         dataset={data!r},
         preprocessing=dict(num_frames=4, resize=18, crop=16, {preprocessing}),
-        transform=dict(color_jitter=0.5),
-        input=dict(batch_size=8, scale_jitter=(0.9, 1.33), flip=False),
+        augmentation=dict(
+            geometry=dict(scale_jitter=(0.9, 1.33), flip=False),
+            rgb=[dict(target="scenic_video.transforms.color_jitter:color_jitter", probability=0.5)],
+            mixing=dict(mixup_alpha=0.3),
+        ),
+        input=dict(batch_size=8),
         model=dict(hidden_size=16, mlp_dim=16, num_heads=2, tubelet_size=(2, 8, 8),
                    stochastic_depth_rate=0.1, {model}),
-        task=dict(mixup_alpha=0.3, {task}),
+        task=dict({task}),
         learning_rate=dict(target="scenic_video.optimizers:constant", peak=0.05),
         optimizer=dict(target="scenic_video.optimizers:sgd"),
         mesh=dict(data=-1, fsdp=2),

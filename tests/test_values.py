@@ -21,6 +21,7 @@ from scenic_video.config import ConfigError, build, check_values, resolve
 from scenic_video.data import published
 from scenic_video.data.examples import Dataset
 from scenic_video.errors import UserError
+from scenic_video.tasks.mixup import Mixing
 
 BAD = {
     "text": "abc",
@@ -86,18 +87,18 @@ KINDS: dict[str, dict[str, Any]] = {
     "scenic_video.sharding:Placement": {},
     "scenic_video.data.input.preprocessing:Preprocessing": {"num_frames": 4},
     "scenic_video.data.input.audio:Audio": {},
-    "scenic_video.transforms.inputs:VideoTransform": {},
-    "scenic_video.transforms.spectrograms:SpectrogramTransform": {},
+    "scenic_video.data.input.geometry:Geometry": {},
+    "scenic_video.tasks.mixup:Mixing": {},
     "scenic_video.data.synthetic_settings:Settings": {"num_clips": 10},
 }
 """What a config can name and what makes nothing by being built -> fields that make it."""
 RUNTIME: dict[str, dict[str, Any]] = {
     "scenic_video.tasks.classification:Classification": {"model": None, "heads": {"label": 3}},
     "scenic_video.tasks.masked_reconstruction:MaskedReconstruction": {"model": None},
-    "scenic_video.transforms.inputs:VideoTransform": {"mean": (0.5,) * 3, "std": (0.5,) * 3},
 }
 for _name in ("classification:Classification", "masked_reconstruction:MaskedReconstruction"):
     RUNTIME[f"scenic_video.tasks.{_name}"]["transform"] = dict
+RUNTIME["scenic_video.tasks.classification:Classification"]["mixing"] = Mixing()
 OPTIMIZERS = ("adamw", "chain", "sgd")
 RUNTIME |= {f"scenic_video.optimizers:{name}": {"learning_rate": 0.1} for name in OPTIMIZERS}
 RUNTIME |= {
@@ -140,8 +141,6 @@ READERS |= {
 
 
 def runtime(target: str) -> dict[str, Any]:
-    if target.endswith("SpectrogramTransform"):
-        return {"audio": resolve("scenic_video.data.input.audio:Audio")(mean=0.0, std=1.0)}
     return RUNTIME.get(target, {})
 
 

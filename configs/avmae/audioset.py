@@ -19,6 +19,7 @@ evaluation.
 
 from ml_collections import ConfigDict
 
+from configs.augmentations import CIRCULAR_SHIFT, spec_augment
 from configs.avmae import common
 from configs.variants import choose
 
@@ -38,10 +39,9 @@ def get_config(variant: str = "audiovisual") -> ConfigDict:
         size_name="L",
         start=common.from_autoencoder(f"runs/avmae/pretraining_{pretrained}"),
         data="audioset_500k",
-        seconds=9.92,
         fusion_layer=18,
         peak=1.6,
-        batch_size=128,
-        frequency_masks=(2, 36),
-        circular_shift=True,
+        preprocessing={"audio": common.audio(9.92)},
+        augmentation={"audio": [CIRCULAR_SHIFT, spec_augment(frequency_masks=(2, 36))]},
+        input={"batch_size": 128},
     )

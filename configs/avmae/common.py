@@ -9,7 +9,9 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from configs import datasets
+from configs.augmentations import spec_augment
 from configs.fine_tuning import fine_tuning
+from configs.nodes import merged
 from scenic_video.layers.sizes import size
 
 MODALITIES = {
@@ -45,23 +47,24 @@ def pretraining(
     num_epochs: int,
     seconds: float,
     stage: str = "audiovisual",
-    task: dict[str, Any] | None = None,
+    **nodes: dict[str, Any],
 ) -> ConfigDict:
     """Masked reconstruction by AdamW, of 16 frames and `seconds` of audio. Batches are of 512.
 
-    Of `masking_rates` count those of the modalities that the stage has.
+    Of `masking_rates` count those of the modalities that the stage has. `nodes` are further fields
+    of the config's nodes.
     """
     modalities = MODALITIES[stage]
     rates = {name: masking_rates[name] for name in modalities}
     seen = {"num_frames": 16, "stride": 4, "modalities": modalities}
     target = "scenic_video.tasks.masked_reconstruction:MaskedReconstruction"
-    return ConfigDict(
+    recipe = merged(
         {
             "dataset": datasets.dataset(data),
             "preprocessing": seen | ({"audio": audio(seconds)} if "audio" in modalities else {}),
             "input": {"batch_size": 512},
             "model": model | {"modalities": modalities, "masking_rates": rates},
-            "task": {"target": target} | (task or {}),
+            "task": {"target": target},
             "learning_rate": {
                 "target": "scenic_video.optimizers:warmup_cosine",
                 "peak": peak,
@@ -74,8 +77,10 @@ def pretraining(
             },
             "trainer": {"num_epochs": num_epochs},
             "evaluation": {"views": "1x1"},
-        }
+        },
+        nodes,
     )
+    return ConfigDict(recipe)
 
 
 def from_autoencoder(workdir: str, **how: Any) -> dict[str, Any]:
@@ -89,36 +94,34 @@ def transfer(
     data: str,
     size_name: str,
     start: dict[str, Any],
-    seconds: float = 8.0,
     fusion_layer: int,
     peak: float = 0.8,
-    batch_size: int = 64,
-    frequency_masks: tuple[int, int] = (1, 48),
-    circular_shift: bool = False,
-    stride: int = 2,
+    **nodes: dict[str, Any],
 ) -> ConfigDict:
-    """The fine-tuning of the public AV-MAE configs, by rates that fall towards the first layer."""
+    """The fine-tuning of the public AV-MAE configs, by rates that fall towards the first layer.
+
+    `nodes` are further fields of the config's nodes.
+    """
     model = {"target": "projects.avmae.model:PretrainedMBT", "classifier": "gap"}
     fusion = {"modalities": MODALITIES[stage], "fusion_layer": fusion_layer, "num_bottlenecks": 4}
     regular = {"stochastic_depth_rate": 0.3, "dtype": "bfloat16", "remat": size_name == "L"}
+    recipe = {
+        "preprocessing": {"modalities": MODALITIES[stage], "audio": audio(8.0)},
+        "augmentation": {
+            "audio": [spec_augment()],
+            "mixing": {"mixup_alpha": 0.5, "mixmod": stage == "audiovisual"},
+        },
+        "task": {"label_smoothing": 0.3},
+        "optimizer": {"layer_decay": 0.75},
+        "evaluation": {"views": "4x1"},
+    }
     return fine_tuning(
         data=data,
         model=model | size(size_name) | fusion | regular,
         start=start,
         peak=peak,
         num_epochs=50,
-        batch_size=batch_size,
-        stride=stride,
-        views="4x1",
-        task={"label_smoothing": 0.3, "mixup_alpha": 0.5, "mixmod": stage == "audiovisual"},
-        modalities=MODALITIES[stage],
-        audio=audio(seconds),
-        audio_transform={
-            "frequency_masks": frequency_masks,
-            "time_masks": (4, 48),
-            "circular_shift": circular_shift,
-        },
-        layer_decay=0.75,
+        **merged(recipe, nodes),
     )
 
 
@@ -140,7 +143,7 @@ def ablation_pretraining(
         num_epochs=400,
         seconds=8.0,
         stage=stage,
-        task=task,
+        task=task or {},
     )
 
 
@@ -170,14 +173,18 @@ def mbt(
         start=start,
         peak=0.5,
         num_epochs=50,
-        stride=stride,
-        views="4x1",
-        task={
-            "label_smoothing": 0.3,
-            "mixup_alpha": mixup_alpha,
-            "mixmod": mixmod and stage == "audiovisual",
+        preprocessing={
+            "stride": stride,
+            "modalities": MODALITIES[stage],
+            "audio": audio(8.0),
         },
-        modalities=MODALITIES[stage],
-        audio=audio(8.0),
-        audio_transform={"frequency_masks": (1, 48), "time_masks": (4, 48)},
+        augmentation={
+            "audio": [spec_augment()],
+            "mixing": {
+                "mixup_alpha": mixup_alpha,
+                "mixmod": mixmod and stage == "audiovisual",
+            },
+        },
+        task={"label_smoothing": 0.3},
+        evaluation={"views": "4x1"},
     )

@@ -28,5 +28,5 @@ def get_config(variant: str = "audiovisual") -> ConfigDict:
         size_name="L",
         start=common.from_autoencoder("runs/avmae/pretraining_vggsound_1200"),
         fusion_layer=16,
-        stride=1,
+        preprocessing={"stride": 1},
     )

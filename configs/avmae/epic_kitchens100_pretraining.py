@@ -32,5 +32,5 @@ def get_config(variant: str = "vggsound_800") -> ConfigDict:
         size_name="L",
         start=common.from_autoencoder(choose(WORKDIRS, variant)),
         fusion_layer=16,
-        stride=1,
+        preprocessing={"stride": 1},
     )

@@ -52,7 +52,7 @@ def get_config(variant: str = "audiovisual") -> ConfigDict:
         init={} if variant.endswith(SCRATCH) else START,
         head="event",
         modalities=modalities,
-        num_examples=500,
+        input={"num_examples": 500},
         num_steps=600,
         peak=2e-3,
     )

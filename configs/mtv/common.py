@@ -59,5 +59,5 @@ def kinetics_training(
         start=from_views(views),
         peak=peak,
         num_epochs=30,
-        crop=crop,
+        preprocessing={"crop": crop},
     )

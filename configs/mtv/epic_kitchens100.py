@@ -20,6 +20,7 @@ videos), which was never released. Kinetics 700 is its substitute here; expect l
 
 from ml_collections import ConfigDict
 
+from configs.augmentations import randaugment
 from configs.fine_tuning import fine_tuning
 from configs.mtv import common
 from configs.variants import choose
@@ -40,11 +41,9 @@ def get_config(variant: str = "base") -> ConfigDict:
         start=common.from_run(f"runs/mtv/{start}"),
         peak=0.2,
         num_epochs=80,
-        batch_size=128,
-        num_frames=64,
-        stride=1,
-        crop=crop,
-        views="4x1",
-        randaugment=(3, 10),
+        input={"batch_size": 128},
+        preprocessing={"num_frames": 64, "stride": 1, "crop": crop},
+        augmentation={"rgb": [randaugment(3, 10)]},
         task={"label_smoothing": 0.2},
+        evaluation={"views": "4x1"},
     )

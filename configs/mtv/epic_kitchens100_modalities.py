@@ -25,6 +25,7 @@ the challenge, 52.8 % of actions on the test set, averages such runs:
 
 from ml_collections import ConfigDict
 
+from configs.augmentations import randaugment
 from configs.fine_tuning import fine_tuning
 from configs.mtv import common
 from configs.variants import choose
@@ -50,12 +51,14 @@ def get_config(variant: str = "rgb_audio_flow") -> ConfigDict:
         start=start,
         peak=0.2,
         num_epochs=80,
-        batch_size=128,
-        num_frames=64,
-        stride=1,
-        views="4x1",
-        randaugment=(3, 10),
+        input={"batch_size": 128},
+        preprocessing={
+            "num_frames": 64,
+            "stride": 1,
+            "modalities": modalities,
+            "audio": AUDIO,
+        },
+        augmentation={"rgb": [randaugment(3, 10)]},
         task={"label_smoothing": 0.2},
-        modalities=modalities,
-        audio=AUDIO,
+        evaluation={"views": "4x1"},
     )

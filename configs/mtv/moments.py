@@ -36,9 +36,8 @@ def get_config(variant: str = "large") -> ConfigDict:
         start=common.from_run(f"runs/mtv/kinetics600_{variant}"),
         peak=0.2,
         num_epochs=20,
-        batch_size=256,
-        stride=3,
-        crop=crop,
-        views="1x3",
-        task={"mixup_alpha": 0.2},
+        input={"batch_size": 256},
+        preprocessing={"stride": 3, "crop": crop},
+        augmentation={"mixing": {"mixup_alpha": 0.2}},
+        evaluation={"views": "1x3"},
     )

@@ -16,6 +16,7 @@ mirrored: "left" and "right" are in the labels.
 
 from ml_collections import ConfigDict
 
+from configs.augmentations import randaugment
 from configs.fine_tuning import fine_tuning
 from configs.mtv import common
 from configs.variants import choose
@@ -31,10 +32,8 @@ def get_config(variant: str = "base") -> ConfigDict:
         start=common.from_run(f"runs/mtv/kinetics400_{variant}"),
         peak=0.2,
         num_epochs=60,
-        batch_size=256,
-        num_frames=48,
-        stride=1,
-        crop=crop,
-        randaugment=(1, 15),
-        task={"label_smoothing": 0.2, "mixup_alpha": 0.3},
+        input={"batch_size": 256},
+        preprocessing={"num_frames": 48, "stride": 1, "crop": crop},
+        augmentation={"rgb": [randaugment(1, 15)], "mixing": {"mixup_alpha": 0.3}},
+        task={"label_smoothing": 0.2},
     )

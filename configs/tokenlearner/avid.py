@@ -29,5 +29,5 @@ def get_config() -> ConfigDict:
         start=common.from_video("runs/tokenlearner/kinetics400_l16_30_8_at_18", (32, 14, 14)),
         peak=0.1,
         num_epochs=30,
-        num_frames=64,
+        preprocessing={"num_frames": 64},
     )

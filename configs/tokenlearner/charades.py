@@ -29,8 +29,6 @@ def get_config() -> ConfigDict:
         start=common.from_video("runs/tokenlearner/kinetics400_l16_30_8_at_18", (32, 14, 14)),
         peak=0.1,
         num_epochs=50,
-        num_frames=64,
-        stride=1,
-        frame_rate=12,
-        views="10x3",
+        preprocessing={"num_frames": 64, "stride": 1, "frame_rate": 12},
+        evaluation={"views": "10x3"},
     )

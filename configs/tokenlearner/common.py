@@ -98,7 +98,8 @@ def image_fine_tuning(name: str, *, crop: int, **fields: Any) -> ConfigDict:
         {
             "dataset": datasets.dataset("imagenet"),
             "preprocessing": {"num_frames": 1, "resize": crop, "crop": crop},
-            "input": {"batch_size": 512, "crop_area": (0.05, 1.0)},
+            "augmentation": {"geometry": {"crop_area": (0.05, 1.0)}},
+            "input": {"batch_size": 512},
             "model": image_model(name, **fields),
             "init": from_image(name, (1, grid, grid)),
             "learning_rate": {

@@ -27,7 +27,8 @@ def get_config() -> ConfigDict:
         {
             "dataset": datasets.dataset("imagenet"),
             "preprocessing": {"num_frames": 1, "resize": 256, "crop": 224},
-            "input": {"batch_size": 4096, "crop_area": (0.05, 1.0)},
+            "augmentation": {"geometry": {"crop_area": (0.05, 1.0)}},
+            "input": {"batch_size": 4096},
             "model": common.image_model("b16_16_at_9", **learner, **regular),
             "learning_rate": {
                 "target": "scenic_video.optimizers:warmup_linear",

@@ -44,5 +44,5 @@ def get_config(variant: str = "token_learner") -> ConfigDict:
         | choose(MODELS, variant),
         crop=64,
         num_steps=300,
-        warmup_steps=94,
+        learning_rate={"warmup_steps": 94},
     )

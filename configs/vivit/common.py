@@ -47,5 +47,5 @@ def joint_training(size_name: str, *, data: str, patch: int = 16, crop: int = 22
         start=from_image(workdir, (16, side, side), **how),
         peak=0.1,
         num_epochs=30,
-        crop=crop,
+        preprocessing={"crop": crop},
     )

@@ -14,6 +14,7 @@ weights for this dataset have, in runs/vivit/kinetics400_factorised_encoder_larg
 
 from ml_collections import ConfigDict
 
+from configs.augmentations import randaugment
 from configs.fine_tuning import fine_tuning
 from configs.vivit import common
 
@@ -27,8 +28,8 @@ def get_config() -> ConfigDict:
         start=common.from_same("runs/vivit/kinetics400_factorised_encoder_large_4_layers"),
         peak=0.5,
         num_epochs=50,
-        stride=1,
-        views="4x1",
-        randaugment=(2, 15),
-        task={"label_smoothing": 0.2, "mixup_alpha": 0.1},
+        preprocessing={"stride": 1},
+        augmentation={"rgb": [randaugment(2, 15)], "mixing": {"mixup_alpha": 0.1}},
+        task={"label_smoothing": 0.2},
+        evaluation={"views": "4x1"},
     )

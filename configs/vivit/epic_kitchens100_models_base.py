@@ -17,6 +17,7 @@ Starts from the run of the same model on Kinetics 400, runs/vivit/kinetics400_<m
 
 from ml_collections import ConfigDict
 
+from configs.augmentations import randaugment
 from configs.fine_tuning import fine_tuning
 from configs.variants import choose
 from configs.vivit import common
@@ -41,8 +42,8 @@ def get_config(variant: str = "factorised_encoder") -> ConfigDict:
         start=common.from_same(f"runs/vivit/{run}"),
         peak=0.5,
         num_epochs=50,
-        stride=1,
-        views="4x1",
-        randaugment=(2, 15),
-        task={"label_smoothing": 0.2, "mixup_alpha": 0.1},
+        preprocessing={"stride": 1},
+        augmentation={"rgb": [randaugment(2, 15)], "mixing": {"mixup_alpha": 0.1}},
+        task={"label_smoothing": 0.2},
+        evaluation={"views": "4x1"},
     )

@@ -19,6 +19,7 @@ in runs/imagenet21k_vit_b16; the others from runs/vivit/kinetics400_factorised_e
 
 from ml_collections import ConfigDict
 
+from configs.augmentations import COLOR_JITTER, randaugment
 from configs.fine_tuning import fine_tuning
 from configs.variants import choose
 from configs.vivit import common
@@ -55,11 +56,11 @@ def get_config(variant: str = "mixup") -> ConfigDict:
         start=kinetics if has("kinetics_start") else image,
         peak=0.5,
         num_epochs=50,
-        stride=1,
-        views="4x1",
-        randaugment=(2, 15) if has("randaugment") else None,
-        task={
-            "label_smoothing": 0.2 if has("label_smoothing") else 0.0,
-            "mixup_alpha": 0.1 if has("mixup") else 0.0,
+        preprocessing={"stride": 1},
+        augmentation={
+            "rgb": [randaugment(2, 15) if has("randaugment") else COLOR_JITTER],
+            "mixing": {"mixup_alpha": 0.1 if has("mixup") else 0.0},
         },
+        task={"label_smoothing": 0.2 if has("label_smoothing") else 0.0},
+        evaluation={"views": "4x1"},
     )

@@ -43,6 +43,6 @@ def get_config(variant: str = "32_frames") -> ConfigDict:
         start=common.from_image("runs/imagenet21k_vit_l16", (frames // 2, 14, 14)),
         peak=0.1,
         num_epochs=30,
-        num_frames=frames,
-        views="1x3" if frames == 128 else "4x3",
+        preprocessing={"num_frames": frames},
+        evaluation={"views": "1x3" if frames == 128 else "4x3"},
     )

@@ -20,13 +20,14 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from configs.augmentations import randaugment
 from configs.fine_tuning import fine_tuning
 from configs.variants import choose
 from configs.vivit import common
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "printed": {"peak": 0.5, "resize": 256, "crop": 224},
-    "released": {"peak": 0.4, "resize": 288, "crop": 256},
+    "printed": {"peak": 0.5, "crop": 224, "resize": 256},
+    "released": {"peak": 0.4, "crop": 256, "resize": 288},
 }
 
 
@@ -44,9 +45,9 @@ def get_config(variant: str = "printed") -> ConfigDict:
             "FactorisedEncoder", "L", temporal_num_layers=4, stochastic_depth_rate=0.3
         ),
         start=start,
+        peak=fields["peak"],
         num_epochs=35,
-        stride=1,
-        randaugment=(2, 20),
-        task={"label_smoothing": 0.3, "mixup_alpha": 0.3},
-        **fields,
+        preprocessing={"stride": 1, "crop": fields["crop"], "resize": fields["resize"]},
+        augmentation={"rgb": [randaugment(2, 20)], "mixing": {"mixup_alpha": 0.3}},
+        task={"label_smoothing": 0.3},
     )

@@ -1,13 +1,16 @@
 """Reads `--config=FILE[:VARIANT] --config.field=value ...` into a ConfigDict."""
 
 import ast
+import functools
 import inspect
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from scenic_video.commands.config_files import run_config
+from scenic_video.commands.config_lists import list_in, place_in
 from scenic_video.config import ConfigError, near, resolve
 from scenic_video.runs.config_nodes import NODES, complete
 
@@ -61,7 +64,23 @@ def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _override(config: Any, name: str, text: str) -> None:
-    *parents, field = name.removeprefix("--config.").split(".")
+    parts = name.removeprefix("--config.").split(".")
+    listed = list_in(config, parts)
+    if listed is None:
+        _override_field(config, parts, name, text)
+        return
+    *parents, field = parts[:listed]
+    node = functools.reduce(operator.getitem, parents, config)
+    items = node[field]
+    place = place_in(items, parts[listed], name=name)
+    item = ConfigDict(items[place])
+    _override_field(item, parts[listed + 1 :], name, text)
+    with node.ignore_type():
+        node[field] = type(items)([*items[:place], item.to_dict(), *items[place + 1 :]])
+
+
+def _override_field(config: Any, parts: Sequence[str], name: str, text: str) -> None:
+    *parents, field = parts
     if parents == ["dataset"] and isinstance(config.dataset, str):
         fields = {
             "target": "scenic_video.data.sources.datasets:open_dataset",
@@ -69,8 +88,8 @@ def _override(config: Any, name: str, text: str) -> None:
         }
         with config.ignore_type():
             config.dataset = ConfigDict(fields)
-    node = _parent(config, name, text)
-    known = _fields(node) if parents else list(NODES)
+    node = _parent(config, parts, name, text)
+    known = _fields(node) if parents or "target" in node else list(NODES)
     is_open = _is_node(node) and (parents == ["evaluators"] or _takes_any(node))
     if not _is_node(node) or not (field in known or is_open):
         raise ConfigError(f"{name}: there is no field {field!r}{near(field, known)}")
@@ -81,9 +100,9 @@ def _override(config: Any, name: str, text: str) -> None:
             del node[ONE_OF[field]]
 
 
-def _parent(config: Any, name: str, text: str) -> Any:
-    """The node whose field `name` sets."""
-    *parents, field = name.removeprefix("--config.").split(".")
+def _parent(config: Any, parts: Sequence[str], name: str, text: str) -> Any:
+    """The node whose field `name` sets, in `config` at the end of `parts`."""
+    *parents, field = parts
     node = config
     for depth, parent in enumerate(parents):
         if not _is_node(node) or parent not in node:
@@ -129,8 +148,8 @@ def _parse(name: str, text: str, old: Any) -> Any:
         value = {"true": True, "false": False, "none": None}.get(text.lower(), text)
     if isinstance(old, float) and type(value) is int:
         value = float(value)
-    if isinstance(old, tuple) and isinstance(value, list):
-        value = tuple(value)
+    if isinstance(old, list | tuple) and isinstance(value, list | tuple):
+        value = type(old)(value)
     if _is_node(old) and value is not None:
         return _node_of(name, text, old)
     if old is not None and value is not None and type(value) is not type(old):

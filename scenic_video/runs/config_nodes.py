@@ -14,16 +14,21 @@ IMPLIED_TARGETS = {
     "trainer": "scenic_video.trainer:TrainerOptions",
     "evaluation": "scenic_video.runs.options:EvaluationOptions",
     "preprocessing": "scenic_video.data.input.preprocessing:Preprocessing",
-    "transform": "scenic_video.transforms.inputs:VideoTransform",
-    "audio_transform": "scenic_video.transforms.spectrograms:SpectrogramTransform",
+    "augmentation": "scenic_video.runs.augmentation:augmentation",
     "task": "scenic_video.tasks.classification:Classification",
 }
+IMPLIED_WITHIN = {
+    ("preprocessing", "audio"): "scenic_video.data.input.audio:Audio",
+    ("augmentation", "geometry"): "scenic_video.data.input.geometry:Geometry",
+    ("augmentation", "mixing"): "scenic_video.tasks.mixup:Mixing",
+}
+"""Of nodes within others."""
 NO_INIT = {
     "target": "scenic_video.weights.initialize:initialize",
     **dataclasses.asdict(InitOptions()),
 }
 REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")
-OPTIONAL = ("seed", "transform", "audio_transform", "input", "task", "mesh", "evaluation", "init")
+OPTIONAL = ("seed", "augmentation", "input", "task", "mesh", "evaluation", "init")
 OPTIONAL += ("evaluators", "sharding")
 NODES: tuple[str, ...] = (*REQUIRED, *OPTIONAL)
 
@@ -46,10 +51,13 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     nodes.setdefault("evaluators", {})
     for name, target in IMPLIED_TARGETS.items():
         nodes[name] = {"target": target} | nodes.get(name, {})
-    if nodes["preprocessing"].get("audio") is not None:
-        _check_node("preprocessing.audio", nodes["preprocessing"]["audio"])
-        audio = {"target": "scenic_video.data.input.audio:Audio"} | nodes["preprocessing"]["audio"]
-        nodes["preprocessing"] |= {"audio": audio}
+    given = {name: x for name, x in nodes["augmentation"].items() if x is not None}
+    nodes["augmentation"] = {"geometry": {}, "mixing": {}} | given
+    for (name, field), target in IMPLIED_WITHIN.items():
+        within = nodes[name].get(field)
+        if within is not None:
+            _check_node(f"{name}.{field}", within)
+            nodes[name] |= {field: {"target": target} | within}
     return nodes
 
 

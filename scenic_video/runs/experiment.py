@@ -19,6 +19,7 @@ from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.views import Views
 from scenic_video.evaluators.evaluator import Run
 from scenic_video.loop import Cadence
+from scenic_video.runs.augmentation import Augmentation
 from scenic_video.runs.device_batches import example_batch, shapes
 from scenic_video.runs.evaluators import Evaluators, build_evaluators
 from scenic_video.runs.metadata import environment, labels_to_json
@@ -28,7 +29,6 @@ from scenic_video.runs.parts import (
     build_optimizer,
     build_placement,
     build_task,
-    check_transforms,
     resolved_evaluation,
     training_examples,
     with_statistics,
@@ -45,6 +45,7 @@ class Experiment:
     dataset: Dataset
     preprocessing: Preprocessing
     task: Task
+    augmentation: Augmentation
     input: InputOptions
     evaluation: EvaluationOptions
     evaluators: Evaluators
@@ -66,7 +67,7 @@ class Experiment:
     @property
     def geometry(self) -> Geometry:
         """How training crops clips, and whether it mirrors them."""
-        return self.input.geometry.of_dataset(self.dataset)
+        return self.augmentation.geometry.of_dataset(self.dataset)
 
     @property
     def views(self) -> Views:
@@ -153,7 +154,8 @@ def build_experiment(
     preprocessing = with_statistics(
         build(config["preprocessing"]), dataset, config["dataset"], split=input_options.split
     )
-    check_transforms(config, preprocessing.modalities)
+    augmentation = build(config["augmentation"])
+    augmentation.check(preprocessing.modalities)
     mesh = build(config["mesh"])
     evaluation = resolved_evaluation(build(config["evaluation"]), dataset)
     split_of(dataset, evaluation.split)
@@ -178,6 +180,7 @@ def build_experiment(
         dataset=dataset,
         preprocessing=preprocessing,
         task=task,
+        augmentation=augmentation,
         input=input_options,
         evaluation=evaluation,
         evaluators=build_evaluators(

@@ -57,6 +57,8 @@ def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _defaults(node: Any, prefix: str = "") -> dict[str, Any]:
     """What the constructors named in `node` put in the place of fields that it leaves out."""
+    if _is_list_of_nodes(node):
+        node = {str(place): item for place, item in enumerate(node)}
     if not isinstance(node, Mapping):
         return {}
     found: dict[str, Any] = {}
@@ -96,9 +98,15 @@ def _version(package: str) -> str:
 
 
 def _flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if _is_list_of_nodes(tree):
+        tree = {str(place): item for place, item in enumerate(tree)}
     if not isinstance(tree, Mapping):
         return {prefix[:-1]: list(tree) if isinstance(tree, tuple) else tree}
     flat: dict[str, Any] = {}
     for name, value in tree.items():
         flat |= _flatten(value, f"{prefix}{name}.")
     return flat
+
+
+def _is_list_of_nodes(value: Any) -> bool:
+    return isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value)

@@ -4,9 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
-from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.views import Views
-from scenic_video.field_types import Count, Positive, PositiveInt, PositiveShare, Seconds, Share
+from scenic_video.field_types import Count, PositiveInt, Seconds, Share
 
 EVALUATION_SPLITS = ("test", "validation", "validate", "val")
 
@@ -15,32 +14,18 @@ EVALUATION_SPLITS = ("test", "validation", "validate", "val")
 class InputOptions:
     """How training reads its split.
 
-    `batch_size` is global. `scale_jitter` draws the resized height and width apart from each
-    other, as factors from this range; `crop_area`, such as (0.08, 1.0), instead cuts out a box
-    with a share of the picture's area from that range, of any aspect from 3/4 to 4/3. `flip=None`
-    mirrors half of the clips where the dataset says that this keeps the label. Threads count per
-    process. The run stops when more than `max_bad_share` of the examples cannot be read.
-    `num_examples` trains on that many of the split, a fixed random choice: what few labels are
-    worth.
+    `batch_size` is global. Threads count per process. The run stops when more than `max_bad_share`
+    of the examples cannot be read. `num_examples` trains on that many of the split, a fixed random
+    choice: what few labels are worth.
     """
 
     batch_size: PositiveInt
     split: str = "train"
     num_examples: PositiveInt | None = None
-    scale_jitter: Sequence[Positive] | None = None
-    crop_area: Sequence[PositiveShare] | None = None
-    flip: bool | None = None
     num_threads: PositiveInt | None = None
     num_workers: Count = 0
     decode_timeout: Seconds = 60.0
     max_bad_share: Share = 0.01
-
-    def __post_init__(self):
-        self.geometry  # noqa: B018 (refuses ranges that cannot be)
-
-    @property
-    def geometry(self) -> Geometry:
-        return Geometry(self.scale_jitter, self.crop_area, self.flip)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,10 +22,8 @@ from scenic_video.runs import absent_data, statistics_command
 from scenic_video.runs.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
 from scenic_video.sharding import Placement
 from scenic_video.tasks.task import Task
-from scenic_video.transforms.inputs import InputTransform
-
-TRANSFORMS = {"transform": "rgb", "audio_transform": "audio"}
-"""Which modality the node of a config transforms."""
+from scenic_video.transforms.inputs import InputTransform, VideoTransform
+from scenic_video.transforms.spectrograms import SpectrogramTransform
 
 
 def build_dataset(
@@ -67,6 +65,7 @@ def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Pre
         heads=labels.num_classes,
         multilabel=labels.multilabel,
         transform=build_transform(config, preprocessing),
+        **_mixing_for(config),
     )
 
 
@@ -93,23 +92,24 @@ def _declared(task: Task, name: str) -> Any:
 def build_transform(config: Mapping[str, Any], preprocessing: Preprocessing) -> InputTransform:
     """What is done on the device to the inputs that `preprocessing` gives."""
     pictures = audio = None
+    augmentation = build(config["augmentation"])
     if "rgb" in preprocessing.modalities:
-        pictures = build(config["transform"], mean=preprocessing.mean, std=preprocessing.std)
+        pictures = VideoTransform(preprocessing.mean, preprocessing.std, augmentation.of("rgb"))
     if preprocessing.audio is not None:
-        audio = build(config["audio_transform"], audio=preprocessing.audio)
+        audio = SpectrogramTransform(preprocessing.audio, augmentation.of("audio"))
     return InputTransform(pictures, audio)
 
 
-def check_transforms(config: Mapping[str, Any], modalities: Sequence[str]) -> None:
-    """Refuses fields of a transform that has nothing to transform."""
-    for node, modality in TRANSFORMS.items():
-        fields = [name for name in config[node] or () if name != "target"]
-        if fields and modality not in modalities:
-            raise ConfigError(
-                f"{node} sets {', '.join(fields)}, but preprocessing.modalities="
-                f"{tuple(modalities)} has no {modality!r}, which it is for. Name it there, or "
-                f"leave {node} out (--config.{node}=None)."
-            )
+def _mixing_for(config: Mapping[str, Any]) -> dict[str, Any]:
+    """How the task is to mix examples; refused where it cannot."""
+    mixing, task = build(config["augmentation"]).mixing, config["task"]["target"]
+    takes_it = "mixing" in _taken_by(resolve(task), ["mixing"])
+    if mixing.is_on and not takes_it:
+        raise ConfigError(
+            f"augmentation.mixing is set, but {task} does not mix examples: it has no `mixing`. "
+            "Leave it out (--config.augmentation.mixing=None)."
+        )
+    return {"mixing": mixing} if takes_it else {}
 
 
 def build_taking(node: Mapping[str, Any], **runtime: Any) -> Any:

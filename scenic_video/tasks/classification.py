@@ -11,12 +11,12 @@ from jaxtyping import Array, Float
 
 from scenic_video.config import check_fields
 from scenic_video.errors import UserError
-from scenic_video.field_types import Names, NonNegative, ShareBelowOne
+from scenic_video.field_types import Names, ShareBelowOne
 from scenic_video.layers.presence import log_mean_over_present, mean_over_present
 from scenic_video.tasks import classification_metrics
 from scenic_video.tasks.calls import call_in_training, init_model, over_views
 from scenic_video.tasks.logits import check_names, split_logits
-from scenic_video.tasks.mixup import mix_examples
+from scenic_video.tasks.mixup import Mixing, mix_examples
 from scenic_video.tasks.presence import Inputs
 from scenic_video.tasks.task import Batch, Output, Variables
 
@@ -52,12 +52,12 @@ class Classification:
     views without any, do not count. A model may give {modality: logits} instead: the loss is then
     the mean of the losses of the modalities that an example has, and its logits are their mean.
 
-    In training, `mixup_alpha` and `cutmix_alpha` mix examples (see `mix_examples`), with `mixmod`
-    each modality on its own, for models that give logits for each. One array of logits is held to
-    the mean of the labels that the present modalities were mixed to. `modality_dropout` hides each
-    of the modalities it names, at the rate it gives, from single examples, but never all that one
-    has. In evaluation only `modalities` are shown, all by default: so one model is evaluated with
-    audio alone, pictures alone, and both.
+    In training, examples are mixed as `mixing` says (see `mix_examples`); its `mixmod` is for
+    models that give logits for each modality. One array of logits is held to the mean of the labels
+    that the present modalities were mixed to. `modality_dropout` hides each of the modalities it
+    names, at the rate it gives, from single examples, but never all that one has. In evaluation
+    only `modalities` are shown, all by default: so one model is evaluated with audio alone,
+    frames alone, and both.
     """
 
     model: Any
@@ -66,9 +66,7 @@ class Classification:
     multilabel: bool = False
     loss: str | None = None
     label_smoothing: ShareBelowOne = 0.0
-    mixup_alpha: NonNegative = 0.0
-    cutmix_alpha: NonNegative = 0.0
-    mixmod: bool = False
+    mixing: Mixing = Mixing()
     modality_dropout: Mapping[str, ShareBelowOne] = dataclasses.field(default_factory=dict)
     modalities: Names | None = None
     average_views: str = "logits"
@@ -86,8 +84,6 @@ class Classification:
                 f"loss is {self.loss!r}, not one of {known}, which are for "
                 f"{'many labels' if self.multilabel else 'one label'} an example."
             )
-        if self.mixmod and not self._mixes:
-            raise UserError("mixmod needs mixup_alpha or cutmix_alpha above 0; got 0 for both.")
         if self.average_views not in ("logits", "probabilities"):
             raise UserError(
                 f"average_views must be 'logits' or 'probabilities'; got {self.average_views!r}."
@@ -136,26 +132,16 @@ class Classification:
 
         return mean_over_present(*over_views(one_view, batch["inputs"]))
 
-    @property
-    def _mixes(self) -> bool:
-        return self.mixup_alpha > 0 or self.cutmix_alpha > 0
-
     def _answers_in_training(
         self, variables: Variables, batch: Batch, targets: ByHead, rng: jax.Array
     ) -> tuple[Answers, Variables]:
         transform_rng, mixup_rng, dropout_rng, modality_rng = jax.random.split(rng, 4)
         inputs = Inputs.of(self.transform(batch["inputs"], rng=transform_rng, train=True))
         targets_of = dict.fromkeys(inputs.arrays, targets)
-        if self._mixes:
+        if self.mixing.is_on:
             presence = {name: x * batch["mask"] for name, x in inputs.all_presence.items()}
             mixed, targets_of = mix_examples(
-                mixup_rng,
-                inputs.arrays,
-                targets,
-                presence=presence,
-                mixup_alpha=self.mixup_alpha,
-                cutmix_alpha=self.cutmix_alpha,
-                per_modality=self.mixmod,
+                mixup_rng, inputs.arrays, targets, self.mixing, presence=presence
             )
             inputs = dataclasses.replace(inputs, arrays=mixed)
         inputs = inputs.drop(modality_rng, self.modality_dropout)
@@ -176,7 +162,7 @@ class Classification:
             heads = _stacked([self._split(logits[name], inputs) for name in names])
             shown = jnp.stack([presence[name] for name in names])
             return Answers(heads, _stacked([targets_of[name] for name in names]), shown)
-        if self.mixmod:
+        if self.mixing.mixmod:
             raise UserError(
                 "mixmod gives every modality labels of its own, so the model must return "
                 "{modality: logits} in training, but it returned one array. Take a classifier that "

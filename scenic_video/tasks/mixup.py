@@ -1,5 +1,6 @@
 """Mixup and CutMix: training on examples made of two others, labelled in the same proportion."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -7,7 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Shaped
 
+from scenic_video.config import ConfigError, check_fields
 from scenic_video.errors import UserError
+from scenic_video.field_types import NonNegative
 from scenic_video.tasks.presence import by_draw
 
 Tree = TypeVar("Tree")
@@ -20,21 +23,41 @@ class Shares(NamedTuple):
     label: Float[Array, ""]
 
 
+@dataclasses.dataclass(frozen=True)
+class Mixing:
+    """How the examples of a batch are mixed; an alpha of 0 turns its kind off, 0 for both all.
+
+    `mixup_alpha` and `cutmix_alpha` are the parameters of the Beta distributions of `draw_shares`.
+    With `mixmod` each modality is mixed on its own, see `mix_examples`.
+    """
+
+    mixup_alpha: NonNegative = 0.0
+    cutmix_alpha: NonNegative = 0.0
+    mixmod: bool = False
+
+    def __post_init__(self):
+        check_fields(self)
+        if self.mixmod and not self.is_on:
+            raise ConfigError("mixmod needs mixup_alpha or cutmix_alpha above 0; got 0 for both.")
+
+    @property
+    def is_on(self) -> bool:
+        return self.mixup_alpha > 0 or self.cutmix_alpha > 0
+
+
 def mix_examples(
     rng: Key[Array, ""],
     inputs: Mapping[str, Float[Array, "b *shape"]],
     targets: Any,
+    mixing: Mixing,
     *,
     presence: Mapping[str, Shaped[Array, " b"]],
-    mixup_alpha: int | float = 0.0,
-    cutmix_alpha: int | float = 0.0,
-    per_modality: bool = False,
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Mixes every example with the one at its place in the reversed batch.
 
     `inputs` are [B, ...] by modality, `targets` a tree of arrays [B, ...], one-hot where they are
     classes. Returns the mixed inputs and, for each modality, the targets mixed as it was. One draw
-    serves the whole batch (see `draw_shares`) and all modalities; with `per_modality` each has its
+    serves the whole batch (see `draw_shares`) and all modalities; with `mixmod` each has its
     own, with the same pairs (MixMod; Nagrani et al., Attention Bottlenecks, section 4.2).
 
     `presence` [B] of a modality is 0 for examples that lack it, and for rows that hold no example.
@@ -45,41 +68,29 @@ def mix_examples(
     mixed, labels = {}, {}
     for index, name in enumerate(by_draw(inputs)):
         values = inputs[name]
-        own_rng = jax.random.fold_in(rng, index) if per_modality else rng
-        shares = draw_shares(
-            own_rng, values.shape, mixup_alpha=mixup_alpha, cutmix_alpha=cutmix_alpha
-        )
+        own_rng = jax.random.fold_in(rng, index) if mixing.mixmod else rng
+        shares = draw_shares(own_rng, values.shape, mixing)
         mixed[name] = mix_with_reversed(values, shares.values, mask=presence[name])
         labels[name] = mix_with_reversed(targets, shares.label, mask=presence[name])
     return mixed, labels
 
 
-def draw_shares(
-    rng: Key[Array, ""],
-    shape: tuple[int, ...],
-    *,
-    mixup_alpha: int | float = 0.0,
-    cutmix_alpha: int | float = 0.0,
-) -> Shares:
-    """The shares of examples in a batch of `shape`; an alpha of 0 turns its kind off.
+def draw_shares(rng: Key[Array, ""], shape: tuple[int, ...], mixing: Mixing) -> Shares:
+    """The shares of examples in a batch of `shape`.
 
     Mixup leaves one lambda ~ Beta(alpha, alpha) of everything (Zhang et al., 2018,
     https://arxiv.org/abs/1710.09412, section 2), CutMix all but a box (see `kept_by_box`). With
     both, a fair coin decides for the batch, as in the fine-tuning of masked autoencoders.
     """
-    if min(mixup_alpha, cutmix_alpha) < 0 or not max(mixup_alpha, cutmix_alpha):
-        raise UserError(
-            "Mixing needs mixup_alpha > 0 or cutmix_alpha > 0, and none below 0; got "
-            f"mixup_alpha={mixup_alpha} and cutmix_alpha={cutmix_alpha}."
-        )
-    if not cutmix_alpha:
-        share = jax.random.beta(rng, mixup_alpha, mixup_alpha)
+    assert mixing.is_on, mixing
+    if not mixing.cutmix_alpha:
+        share = jax.random.beta(rng, mixing.mixup_alpha, mixing.mixup_alpha)
         return Shares(share, share)
     coin_rng, mixup_rng, cutmix_rng = jax.random.split(rng, 3)
-    kept = kept_by_box(cutmix_rng, shape, cutmix_alpha)
-    if not mixup_alpha:
+    kept = kept_by_box(cutmix_rng, shape, mixing.cutmix_alpha)
+    if not mixing.mixup_alpha:
         return Shares(kept, kept.mean())
-    share = jax.random.beta(mixup_rng, mixup_alpha, mixup_alpha)
+    share = jax.random.beta(mixup_rng, mixing.mixup_alpha, mixing.mixup_alpha)
     cut = jax.random.bernoulli(coin_rng)
     return Shares(jnp.where(cut, kept, share), jnp.where(cut, kept.mean(), share))
 

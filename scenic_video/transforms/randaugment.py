@@ -12,29 +12,48 @@ hardware: products are rounded before they are added (see `_product`).
 
 import functools
 from collections.abc import Callable
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from annotated_types import Interval
 from einops import rearrange
 from jaxtyping import Array, Float32, UInt8
+
+from scenic_video.field_types import Count
+from scenic_video.transforms.one_by_one import one_by_one
 
 Clip = UInt8[Array, "t h w 3"]
 Operation = Callable[[Clip, int | float, jax.Array], Clip]
 
-MAX_MAGNITUDE = 20
-"""The magnitude at which Posterize keeps all 8 bits."""
+Magnitude = Annotated[float | int, Interval(ge=1, le=20)]
+"""At 20, Posterize keeps all 8 bits."""
 
 CUTOUT_HALF_SIDE = 40
 """Pixels from the middle of Cutout's square to its edge."""
 
 
-def randaugment(clip: Clip, rng: jax.Array, *, num_layers: int, magnitude: int | float) -> Clip:
-    """`num_layers` operations of `OPERATIONS`, drawn evenly with replacement, one after another.
+def randaugment(
+    pixels: Float32[Array, "t h w 3"],
+    rng: jax.Array,
+    *,
+    num_layers: Count = 2,
+    magnitude: Magnitude = 15,
+) -> Float32[Array, "t h w 3"]:
+    """`num_layers` operations on pixels in [0, 1], which are rounded to bytes.
 
-    Call it on one clip at a time (`jax.lax.map` over a batch): under `vmap` the switch would
-    compute all operations for all clips.
+    Under `vmap` a switch computes all operations for all clips; clips of a batch are therefore
+    augmented one after another, see `one_by_one`.
     """
+    operations = functools.partial(apply_operations, num_layers=num_layers, magnitude=magnitude)
+    return one_by_one(operations)(_to_uint8(jnp.round(pixels * 255)), rng).astype(jnp.float32) / 255
+
+
+def apply_operations(
+    clip: Clip, rng: jax.Array, *, num_layers: int, magnitude: int | float
+) -> Clip:
+    """`num_layers` operations of `OPERATIONS`, drawn evenly with replacement, one after another."""
     branches = [functools.partial(_apply, operation, magnitude) for operation in OPERATIONS]
 
     def add_layer(layer: jax.Array, clip: Clip) -> Clip:

@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 NODES = ("input", "trainer", "optimizer", "learning_rate", "evaluation", "preprocessing", "mesh")
-NODES += ("model", "task", "transform", "init", "dataset")
+NODES += ("model", "task", "augmentation", "init", "dataset")
 PROGRAM = """
 import contextlib, inspect, io, json, sys
 from scenic_video.cli import main

@@ -45,7 +45,7 @@ def test_a_config_is_completed_with_implied_targets(config_file):
         ("--config.model.stochastic_depth_rate=0", "model", "stochastic_depth_rate", 0.0),
         ("--config.model.dropout_rate=0.1", "model", "dropout_rate", 0.1),
         ("--config.preprocessing.frame_rate=12.5", "preprocessing", "frame_rate", 12.5),
-        ("--config.task.mixup_alpha=0.3", "task", "mixup_alpha", 0.3),
+        ("--config.task.label_smoothing=0.3", "task", "label_smoothing", 0.3),
         ("--config.model.dtype=bfloat16", "model", "dtype", "bfloat16"),
     ],
 )
@@ -145,14 +145,40 @@ def test_a_node_inside_another_gets_its_target(config_file):
 
 
 def test_none_leaves_a_node_out(config_file):
-    left_out = load(config_file, "--config.transform.color_jitter=0.5", "--config.transform=None")
-    assert left_out == load(config_file)
+    overrides = ("--config.augmentation.mixing.mixup_alpha=0.5", "--config.augmentation=None")
+    assert load(config_file, *overrides) == load(config_file)
+
+
+AUGMENTATIONS = """--config.augmentation.rgb=[
+    {'target': 'scenic_video.transforms.color_jitter:color_jitter', 'probability': 1.0},
+    {'target': 'scenic_video.transforms.random_erasing:random_erasing'},
+]"""
+
+
+@pytest.mark.parametrize("item", ["1", "random_erasing"])
+def test_a_field_of_a_node_in_a_list_is_overridden_by_place_or_name(config_file, item):
+    override = f"--config.augmentation.rgb.{item}.probability=0.5"
+    jitter, erasing = load(config_file, AUGMENTATIONS, override).augmentation.rgb
+    assert (jitter["probability"], erasing["probability"]) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    "field, words",
+    [
+        ("random_erasin.probability", "the list has no 'random_erasin' .* 'random_erasing'"),
+        ("2.probability", r"no '2' \(0 is color_jitter, 1 is random_erasing\)"),
+        ("0.probabilty", "no field 'probabilty'. Did you mean 'probability'"),
+    ],
+)
+def test_what_is_not_in_a_list_is_refused(config_file, field, words):
+    with pytest.raises(ConfigError, match=words):
+        load(config_file, AUGMENTATIONS, f"--config.augmentation.rgb.{field}=0.5")
 
 
 @pytest.mark.parametrize(
     "overrides, words",
     [
-        (["--config.transform={'color_jitter': 0.5}"], "--config.transform.color_jitter=0.5"),
+        (["--config.task={'loss': 'sigmoid'}"], "--config.task.loss='sigmoid'"),
         (["--config.dataset={'path': 'x'}"], "--config.dataset.path='x'"),
         (["--config.optimizer=None"], "lacks optimizer"),
         (["--config.evaluators.mine=3"], "evaluators.mine must be a node"),

@@ -27,6 +27,10 @@ class Net(nn.Module):
         return nn.Dense(self.num_classes)(rgb.mean(axis=(1, 2, 3)))
 
 
+def darker(clip, rng, *, factor=0.5):
+    return clip * factor
+
+
 class WithoutTrain(Net):
     def __call__(self, rgb):
         return super().__call__(rgb, train=False)
@@ -160,6 +164,14 @@ def test_a_model_of_ones_own_is_sharded_by_rules_in_the_config(said):
     refused = said(CONFIG, with_model("Net"), *mesh, rules.replace("Dense_0", "dense"))
     assert refused.startswith("2 ") and "sharding.rules: 'dense/kernel' finds none" in refused
     assert "Did you mean 'Dense_0/kernel'" in refused
+
+
+def test_an_augmentation_of_ones_own_needs_no_change_here(said):
+    listed = "--config.augmentation.rgb=[{'target': 'mine:darker', 'factor': 0.25}]"
+    found = said(CONFIG, with_model("Net"), listed)
+    assert found.startswith("0 ") and '"target": "mine:darker", "factor": 0.25' in found
+    wrong = said(CONFIG, with_model("Net"), listed.replace("factor", "factr"))
+    assert wrong.startswith("2 ") and "no field 'factr'. Did you mean 'factor'" in wrong
 
 
 def test_a_dry_run_says_how_much_is_trained(said):

@@ -46,7 +46,7 @@ def task_of(recipe: Recipe) -> Task:
 
 def costs(recipe: Recipe) -> tuple[float, float]:
     """GFLOPs of one view, and millions of parameters; computed once for equal models."""
-    nodes = ("model", "preprocessing", "transform", "audio_transform")
+    nodes = ("model", "preprocessing", "augmentation")
     config = {name: recipe.config[name].to_dict() for name in nodes}
     return _costs(json.dumps(config, sort_keys=True), data_of(recipe))
 

@@ -18,7 +18,6 @@ from scenic_video.layers import sizes
 from scenic_video.runs.config_nodes import NO_INIT
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.initial_weights import check_positions, with_sizes
-from scenic_video.runs.parts import check_transforms
 from tests.configs.published import HEADS, MULTILABEL, RECIPES, THOUSANDS, costs, labels_of, task_of
 
 PUBLISHED = [recipe for recipe in RECIPES if recipe.data in THOUSANDS]
@@ -77,9 +76,10 @@ def test_the_table_of_a_config_has_all_variants_and_no_other(file):
 
 
 @pytest.mark.parametrize("recipe", each(RECIPES))
-def test_no_transform_is_set_for_nothing(recipe):
+def test_augmentations_are_of_modalities_that_are_read(recipe):
     config = recipe.config.to_dict()
-    check_transforms(config, config["preprocessing"].get("modalities", ("rgb",)))
+    modalities = config["preprocessing"].get("modalities", ("rgb",))
+    build(config["augmentation"]).check(modalities)
 
 
 @pytest.mark.parametrize("recipe", each(RECIPES))

@@ -35,14 +35,15 @@ def field(node, name):
 @pytest.mark.parametrize("recipe", RUNS, ids=lambda recipe: recipe.name)
 def test_the_recipe_is_that_of_table_7(recipe):
     config = recipe.config
+    augmentations = {node["target"].split(":")[1]: node for node in config.augmentation.rgb}
     found = (
         config.learning_rate.peak,
         config.trainer.num_epochs,
-        field(config.transform, "color_jitter"),
-        tuple(field(config.transform, f"randaugment_{name}") for name in ("layers", "magnitude")),
+        augmentations.get("color_jitter", {}).get("probability", 0.0),
+        tuple(augmentations.get("randaugment", {}).get(x, 0) for x in ("num_layers", "magnitude")),
         field(config.model, "stochastic_depth_rate"),
         field(config.task, "label_smoothing"),
-        field(config.task, "mixup_alpha"),
+        field(config.augmentation.mixing, "mixup_alpha"),
         config.preprocessing.stride,
     )
     expected = TABLE_7[recipe.data]

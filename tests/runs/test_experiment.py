@@ -5,6 +5,19 @@ import pytest
 from scenic_video.cli import main
 from tests.helpers.runs import MBT
 
+SHIFT = {"target": "scenic_video.transforms.circular_shift:circular_shift"}
+CROPPED = {"target": "tests.runs.test_experiment:cropped"}
+
+
+def cropped(clip, rng):
+    """No augmentation: it changes the shape."""
+    return clip[:1]
+
+
+class NeverMixes:
+    def __init__(self, model, transform):
+        raise AssertionError("refused before it is built")
+
 
 @pytest.mark.parametrize(
     "flags, words",
@@ -37,17 +50,47 @@ from tests.helpers.runs import MBT
             "FactorisedEncoder reconstructs nothing, but MaskedReconstruction trains",
         ),
         (
-            ["task.mixup_alpha=0.5", "task.mixmod=True"],
+            ["augmentation.mixing.mixup_alpha=0.5", "augmentation.mixing.mixmod=True"],
             "mixmod gives every modality labels of its own, so the model must return",
         ),
         (
-            ["audio_transform.time_masks=(1,8)", "audio_transform.circular_shift=True"],
-            "audio_transform sets circular_shift, time_masks, but preprocessing.modalities="
+            [f"augmentation.audio=[{SHIFT}]"],
+            "augmentation.audio lists circular_shift, but preprocessing.modalities="
             "('rgb',) has no 'audio'",
         ),
         (
-            ["preprocessing.modalities=('flow',)", "transform.color_drop=0.1"],
-            "transform sets color_drop, but preprocessing.modalities=('flow',) has no 'rgb'",
+            [f"augmentation.rbg=[{SHIFT}]"],
+            "has no 'rbg'. Did you mean 'rgb'?",
+        ),
+        (
+            [
+                "augmentation.rgb=[{'target': 'scenic_video.transforms.color_jitter:color_jitter', "
+                "'probability': 2}]"
+            ],
+            "augmentation.rgb.0.probability is 2; wanted a number from 0 up and at most 1",
+        ),
+        (
+            ["augmentation.rgb=[{'probability': 1}]"],
+            "augmentation.rgb is [{'probability': 1}]; wanted a sequence, each of it a Callable",
+        ),
+        (
+            [f"augmentation.rgb=[{CROPPED}]"],
+            "The augmentation cropped must return an example as it got it, here float32",
+        ),
+        (
+            ["augmentation.geometry.crop_area=(0.5,0.4)"],
+            "crop_area is (smallest, largest) share in (0, 1]",
+        ),
+        (
+            ["augmentation.mixing.mixmod=True"],
+            "mixmod needs mixup_alpha or cutmix_alpha above 0",
+        ),
+        (
+            [
+                "augmentation.mixing.mixup_alpha=0.5",
+                "task={'target': 'tests.runs.test_experiment:NeverMixes'}",
+            ],
+            "does not mix examples: it has no `mixing`",
         ),
     ],
 )
@@ -58,8 +101,8 @@ def test_a_run_that_cannot_work_is_refused(config, flags, words, capsys):
     assert words in error and "JAX" not in error
 
 
-def test_a_transform_that_is_set_to_none_is_left_out(config):
-    flags = ["audio_transform.circular_shift=True", "audio_transform=None"]
+def test_augmentations_that_are_set_to_none_are_left_out(config):
+    flags = [f"augmentation.audio=[{SHIFT}]", "augmentation.audio=None"]
     given = [f"--config.{flag}" for flag in flags]
     assert main(["train", f"--config={config}", *given, "--dry-run"]) == 0
 

@@ -46,7 +46,7 @@ def test_what_changes_no_number_may_change(field, value):
         ("trainer__micro_batches", 2),
         ("trainer__ema_decay", 0.9),
         ("seed", 1),
-        ("input__scale_jitter", (0.9, 1.1)),
+        ("augmentation__geometry__scale_jitter", (0.9, 1.1)),
     ],
 )
 def test_what_changes_numbers_is_named_with_both_values(field, value):
@@ -55,6 +55,19 @@ def test_what_changes_numbers_is_named_with_both_values(field, value):
         f"-> {list(value) if isinstance(value, tuple) else value}"
     )
     assert changed_fields(config(**{field: value}), config())
+
+
+def test_augmentations_of_a_list_are_compared_one_by_one():
+    def listed(**fields):
+        target = "scenic_video.transforms.color_jitter:color_jitter"
+        return config(augmentation__rgb=[{"target": target} | fields])
+
+    assert changed_fields(listed(), listed(probability=0.8)) == []
+    assert changed_fields(listed(), listed(probability=0.5)) == [
+        "augmentation.rgb.0.probability: 0.8 -> 0.5"
+    ]
+    changes = changed_fields(config(), listed())
+    assert any(line.startswith("augmentation.rgb.0.target: None -> ") for line in changes)
 
 
 def test_code_that_only_the_saved_config_names_is_not_imported(tmp_path, monkeypatch):

@@ -13,12 +13,14 @@ import pytest
 from projects.avmae.model import MBT, PretrainedMBT
 from scenic_video import trainer
 from scenic_video.tasks.classification import Classification
+from scenic_video.tasks.mixup import Mixing
 from scenic_video.tasks.task import FeatureExtractor
 from tests.helpers.transforms import to_inputs
 
 SIZE = 6
 AUDIO = jnp.asarray([1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
 RNG = jax.random.key(0)
+MIXMOD = Mixing(mixup_alpha=0.5, mixmod=True)
 
 
 class Streams(nn.Module):
@@ -98,8 +100,8 @@ def test_an_example_is_held_to_the_logits_of_each_modality_that_it_has():
 @pytest.mark.parametrize(
     ("train", "joint", "fields"),
     [
-        (True, False, {"mixup_alpha": 0.5, "mixmod": True}),
-        (True, True, {"mixup_alpha": 0.5, "cutmix_alpha": 1.0}),
+        (True, False, {"mixing": MIXMOD}),
+        (True, True, {"mixing": Mixing(mixup_alpha=0.5, cutmix_alpha=1.0)}),
         (False, True, {}),
     ],
 )
@@ -195,7 +197,7 @@ def test_modalities_of_evaluation_are_ignored_in_training_and_must_be_inputs():
 
 def test_mixmod_mixes_every_modality_and_its_labels_on_their_own():
     batch = make_batch(audio=None)
-    task = make_task(mixup_alpha=0.5, mixmod=True)
+    task = make_task(mixing=MIXMOD)
     variables = variables_of(task, batch)
     output = task(variables, batch, rng=RNG, train=True)
     target = jax.nn.one_hot(batch["label"]["action"], 4)
@@ -213,14 +215,14 @@ def test_mixmod_mixes_every_modality_and_its_labels_on_their_own():
 
 
 def test_mixmod_of_a_model_with_one_array_of_logits_is_an_error():
-    task, batch = make_task(Streams(joint=True), mixup_alpha=0.5, mixmod=True), make_batch()
+    task, batch = make_task(Streams(joint=True), mixing=MIXMOD), make_batch()
     with pytest.raises(ValueError, match="must return {modality: logits} in training"):
         task(variables_of(task, batch), batch, rng=RNG, train=True)
 
 
 def test_one_array_of_logits_is_held_to_the_mean_label_of_what_is_there():
     batch = make_batch()
-    task = make_task(Streams(joint=True), mixup_alpha=0.5)
+    task = make_task(Streams(joint=True), mixing=Mixing(mixup_alpha=0.5))
     variables = variables_of(task, batch)
     _, mixup_rng, *_ = jax.random.split(RNG, 4)
     share = jax.random.beta(mixup_rng, 0.5, 0.5)
@@ -251,8 +253,6 @@ def test_modality_dropout_hides_modalities_in_training_only():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"mixmod": True}, "mixmod needs mixup_alpha"),
-        ({"cutmix_alpha": -1.0}, "cutmix_alpha is -1.0"),
         ({"modality_dropout": {"rgb": 1.0}}, "modality_dropout is {'rgb': 1.0}; wanted .* below 1"),
         ({"modalities": ()}, "of length 1 or more"),
     ],
@@ -289,7 +289,7 @@ def fine_tuned(model_class):
         num_classes=4, hidden_size=8, mlp_dim=16, num_layers=1, num_heads=2, fusion_layer=0,
         num_bottlenecks=2, tubelet_size=(2, 8, 8), classifier="token",
     )  # fmt: skip
-    task = make_task(model, mixup_alpha=0.5, mixmod=True, modality_dropout={"audio": 0.3})
+    task = make_task(model, mixing=MIXMOD, modality_dropout={"audio": 0.3})
     optimizer = optax.sgd(0.5)
     fields = (task, optimizer, RNG, trainer.TrainerOptions(num_steps=2))
     state = jax.jit(functools.partial(trainer.init_state, *fields))(make_batch())

@@ -8,10 +8,17 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from scenic_video.tasks.mixup import draw_shares, kept_by_box, mix_examples, mix_with_reversed
+from scenic_video.tasks.mixup import (
+    Mixing,
+    draw_shares,
+    kept_by_box,
+    mix_examples,
+    mix_with_reversed,
+)
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "golden" / "mixup.npz")
 RNG = jax.random.key(0)
+MIXUP_OR_CUTMIX = Mixing(mixup_alpha=0.8, cutmix_alpha=1.0)
 
 
 def some_inputs(size=6):
@@ -36,7 +43,7 @@ def mix(inputs=None, *, presence=None, rng=RNG, size=6, **options):
     inputs = some_inputs(size) if inputs is None else inputs
     presence = all_present(size) if presence is None else presence
     options = options or {"mixup_alpha": 0.5}
-    return mix_examples(rng, inputs, some_targets(size), presence=presence, **options)
+    return mix_examples(rng, inputs, some_targets(size), Mixing(**options), presence=presence)
 
 
 def own_share(labels, modality):
@@ -66,7 +73,7 @@ def test_all_modalities_and_their_labels_share_one_lambda():
 
 
 def test_modalities_with_a_lambda_each_have_labels_that_tell_it():
-    mixed, labels = mix(mixup_alpha=0.5, per_modality=True)
+    mixed, labels = mix(mixup_alpha=0.5, mixmod=True)
     shares = {name: own_share(labels, name) for name in mixed}
     assert shares["rgb"] != pytest.approx(shares["audio"], abs=1e-3)
     for name, x in some_inputs().items():
@@ -74,7 +81,7 @@ def test_modalities_with_a_lambda_each_have_labels_that_tell_it():
 
 
 def test_lambda_is_beta_distributed():
-    draw = jax.vmap(lambda rng: draw_shares(rng, (2, 4), mixup_alpha=0.4).label)
+    draw = jax.vmap(lambda rng: draw_shares(rng, (2, 4), Mixing(mixup_alpha=0.4)).label)
     shares = np.asarray(draw(jax.random.split(RNG, 4000)))
     assert abs(shares.mean() - 0.5) < 0.02
     assert abs(shares.var() - 1 / (4 * (2 * 0.4 + 1))) < 0.01  # variance of Beta(a, a)
@@ -119,9 +126,7 @@ def test_cutmix_labels_tell_the_share_of_the_kept_area():
     own, other = jnp.ones((2, 2, 16, 16, 3)), jnp.zeros((2, 2, 16, 16, 3))
     inputs = {"rgb": jnp.concatenate([own[:1], other[:1]])}
     for seed in range(5):
-        mixed, labels = mix_examples(
-            jax.random.key(seed), inputs, some_targets(2), presence=all_present(2), cutmix_alpha=1.0
-        )
+        mixed, labels = mix(inputs, rng=jax.random.key(seed), size=2, cutmix_alpha=1.0)
         assert set(np.unique(mixed["rgb"])) <= {0.0, 1.0}
         assert own_share(labels, "rgb") == pytest.approx(float(mixed["rgb"][0].mean()), abs=1e-6)
 
@@ -135,7 +140,7 @@ def test_boxes_leave_as_much_as_their_distribution_says():
 
 
 def test_a_coin_decides_between_mixup_and_cutmix():
-    draw = jax.vmap(lambda rng: draw_shares(rng, (2, 8, 8, 3), mixup_alpha=0.8, cutmix_alpha=1.0))
+    draw = jax.vmap(lambda rng: draw_shares(rng, (2, 8, 8, 3), MIXUP_OR_CUTMIX))
     shares = draw(jax.random.split(RNG, 200))
     values = np.asarray(shares.values).reshape(200, -1)
     is_box = np.isin(values, (0.0, 1.0)).all(axis=1)
@@ -147,9 +152,7 @@ def test_batch_on_eight_devices_is_mixed_as_on_one():
     inputs, targets, presence = some_inputs(16), some_targets(16), all_present(16)
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
     rows = NamedSharding(mesh, PartitionSpec("data"))
-    mix_both = jax.jit(
-        lambda x, y, p: mix_examples(RNG, x, y, presence=p, mixup_alpha=0.5, cutmix_alpha=0.5)
-    )
+    mix_both = jax.jit(lambda x, y, p: mix_examples(RNG, x, y, MIXUP_OR_CUTMIX, presence=p))
     spread = jax.device_put((inputs, targets, presence), rows)
     compiled = mix_both.lower(*spread).compile()
     jax.tree.map(
@@ -172,11 +175,16 @@ def test_what_cannot_be_mixed_is_refused(tree, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mixup_alpha": 0.0}, "mixup_alpha > 0"),
-        ({"mixup_alpha": -1.0}, "mixup_alpha=-1.0"),
-        ({"cutmix_alpha": 1.0}, "rows and columns"),
+        ({"mixup_alpha": -1.0}, "mixup_alpha is -1.0"),
+        ({"cutmix_alpha": -1.0}, "cutmix_alpha is -1.0"),
+        ({"mixmod": True}, "mixmod needs mixup_alpha"),
     ],
 )
-def test_shares_that_cannot_be_drawn_are_errors(options, message):
+def test_alphas_that_cannot_be_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        draw_shares(RNG, (2, 4), **options)
+        Mixing(**options)
+
+
+def test_cutmix_needs_rows_and_columns():
+    with pytest.raises(ValueError, match="rows and columns"):
+        draw_shares(RNG, (2, 4), Mixing(cutmix_alpha=1.0))

@@ -70,7 +70,7 @@ def test_cutout_falls_elsewhere_for_another_key():
 
 def test_a_layer_is_one_of_the_twelve_operations():
     clip = random_clip(size=24)
-    augment = jax.jit(functools.partial(ra.randaugment, num_layers=1, magnitude=15))
+    augment = jax.jit(functools.partial(ra.apply_operations, num_layers=1, magnitude=15))
     possible = {np.asarray(op(clip, 15, RNG)).tobytes() for op in NAMES.values()}
     possible |= {np.asarray(clip).tobytes(), np.zeros_like(clip).tobytes()}
     drawn = {np.asarray(augment(clip, jax.random.key(seed))).tobytes() for seed in range(150)}
@@ -80,8 +80,8 @@ def test_a_layer_is_one_of_the_twelve_operations():
 
 def test_layers_are_drawn_independently_of_each_other():
     clip = random_clip(size=24)
-    one = jax.jit(functools.partial(ra.randaugment, num_layers=1, magnitude=15))
-    two = jax.jit(functools.partial(ra.randaugment, num_layers=2, magnitude=15))
+    one = jax.jit(functools.partial(ra.apply_operations, num_layers=1, magnitude=15))
+    two = jax.jit(functools.partial(ra.apply_operations, num_layers=2, magnitude=15))
     changed = sum(
         not np.array_equal(one(clip, jax.random.key(s)), two(clip, jax.random.key(s)))
         for s in range(24)

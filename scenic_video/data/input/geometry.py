@@ -42,8 +42,9 @@ class Geometry:
         """With `flip` True or False; True is refused where mirroring changes labels."""
         if self.flip and not dataset.flip_safe:
             raise ConfigError(
-                f"input.flip=True, but mirroring a clip of {dataset.name!r} changes its "
-                "label. Leave input.flip out, or say dataset.flip_safe=True if you know better."
+                f"augmentation.geometry.flip=True, but mirroring a clip of {dataset.name!r} "
+                "changes its label. Leave flip out, or say dataset.flip_safe=True if you know "
+                "better."
             )
         flip = dataset.flip_safe if self.flip is None else self.flip
         return dataclasses.replace(self, flip=flip)

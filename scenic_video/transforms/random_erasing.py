@@ -1,17 +1,26 @@
-"""Random erasing: a box of the picture is hidden."""
+"""Random erasing: a box of a clip is hidden."""
+
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float32, Key
+
+from scenic_video.field_types import Number, Share
 
 AREA = (0.02, 1 / 3)
 ASPECT = (0.3, 1 / 0.3)
 
 
 def random_erasing(
-    clip: Float32[Array, "t h w c"], rng: Key[Array, ""], *, probability: float | int
+    clip: Float32[Array, "t h w c"],
+    rng: Key[Array, ""],
+    *,
+    mean: Sequence[Number],
+    probability: Share = 0.25,
 ) -> Float32[Array, "t h w c"]:
-    """Sets a box to 0, the mean of normalised pixels, in all frames alike, with a `probability`.
+    """Sets a box to `mean` [c], which normalises to 0, in all frames alike, with a `probability`.
 
     Its share of the picture is drawn from `AREA`, its height over its width from `ASPECT`, evenly
     in logarithms, and its place evenly; a side longer than the picture's is cut (Zhong et al.,
@@ -29,7 +38,8 @@ def random_erasing(
     ]
     box = inside[0][:, None] & inside[1][None, :]
     happens = jax.random.bernoulli(happens_rng, probability)
-    return jnp.where((box & happens)[None, :, :, None], 0.0, clip)
+    fill = np.asarray(mean, np.float32).reshape(1, 1, 1, -1)
+    return jnp.where((box & happens)[None, :, :, None], fill, clip)
 
 
 def _span(rng: Key[Array, ""], side: Array, size: int) -> Array:

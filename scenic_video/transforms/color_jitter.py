@@ -1,9 +1,11 @@
-"""Random colours for whole clips: one draw a clip, the same change in every frame."""
+"""Colour jitter of whole clips: one draw a clip, the same change in every frame."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
+
+from scenic_video.field_types import Share
 
 Pixels = Float32[Array, "t h w 3"]
 Scalar = Float32[Array, ""]
@@ -14,21 +16,22 @@ SCALES = (0.6, 1.4)
 LUMA = (0.2989, 0.5870, 0.1140)
 
 
-def random_color(
-    pixels: Pixels, rng: jax.Array, *, jitter: int | float, drop: int | float
+def color_jitter(
+    pixels: Pixels, rng: jax.Array, *, probability: Share = 0.8, drop_probability: Share = 0.1
 ) -> Pixels:
-    """Jitters the colours of a clip with probability `jitter`, then drops them with `drop`.
+    """Jitters the colours of a clip with `probability`, then drops them with `drop_probability`.
 
     Pixels lie in [0, 1]. The jitter is, in this order: brightness + U(-32/255, 32/255),
     saturation * U(0.6, 1.4), contrast * U(0.6, 1.4), hue + U(-0.2, 0.2) turns, clip to [0, 1].
     """
     jitter_rng, jitter_coin, drop_coin = jax.random.split(rng, 3)
-    is_jittered = jax.random.bernoulli(jitter_coin, float(jitter))
-    pixels = jnp.where(is_jittered, color_jitter(pixels, jitter_rng), pixels)
-    return jnp.where(jax.random.bernoulli(drop_coin, float(drop)), grayscale(pixels), pixels)
+    is_jittered = jax.random.bernoulli(jitter_coin, float(probability))
+    pixels = jnp.where(is_jittered, jittered(pixels, jitter_rng), pixels)
+    is_dropped = jax.random.bernoulli(drop_coin, float(drop_probability))
+    return jnp.where(is_dropped, grayscale(pixels), pixels)
 
 
-def color_jitter(pixels: Pixels, rng: jax.Array) -> Pixels:
+def jittered(pixels: Pixels, rng: jax.Array) -> Pixels:
     """Brightness, saturation, contrast and hue, each drawn once for the clip."""
     rngs = jax.random.split(rng, 4)
     change = jax.random.uniform(

@@ -1,9 +1,11 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scenic_video.transforms.erasing import random_erasing
 from scenic_video.transforms.inputs import VideoTransform
+from scenic_video.transforms.random_erasing import random_erasing
 
 CLIP = jnp.ones((2, 40, 60, 3))
 
@@ -11,7 +13,8 @@ CLIP = jnp.ones((2, 40, 60, 3))
 def erased(number: int = 300, probability: float = 1.0) -> np.ndarray:
     """bool [number, h, w]: what was hidden of each clip, the same in all frames and channels."""
     rngs = jax.random.split(jax.random.key(0), number)
-    clips = jax.jit(jax.vmap(lambda rng: random_erasing(CLIP, rng, probability=probability)))(rngs)
+    erase = functools.partial(random_erasing, CLIP, mean=(0.0,) * 3, probability=probability)
+    clips = jax.jit(jax.vmap(lambda rng: erase(rng=rng)))(rngs)
     hidden = np.asarray(clips) == 0
     assert (hidden == hidden[:, :1, :, :, :1]).all()
     return hidden[:, 0, :, :, 0]
@@ -35,9 +38,10 @@ def test_it_happens_as_often_as_asked():
     assert 0.22 < share < 0.28
 
 
-def test_erasing_is_the_last_step_and_leaves_evaluation_alone():
+def test_an_erased_box_is_the_mean_and_evaluation_is_left_alone():
     pixels = np.full((3, 2, 16, 16, 3), 200, np.uint8)
-    transform = VideoTransform(mean=(0.4,) * 3, std=(0.3,) * 3, random_erasing=1.0)
+    erase = functools.partial(random_erasing, probability=1.0)
+    transform = VideoTransform(mean=(0.4,) * 3, std=(0.3,) * 3, augmentations=(erase,))
     plain = transform({"rgb": pixels}, rng=jax.random.key(1), train=False)["rgb"]
     cut = transform({"rgb": pixels}, rng=jax.random.key(1), train=True)["rgb"]
     hidden = np.asarray(cut) == 0

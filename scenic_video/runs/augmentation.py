@@ -1,0 +1,48 @@
+"""The random changes of a run's training examples, in the order in which they happen."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from scenic_video.config import ConfigError, near
+from scenic_video.data.input.geometry import Geometry
+from scenic_video.tasks.mixup import Mixing
+from scenic_video.transforms.augmentation import Augment, name_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """What `augmentation` describes."""
+
+    geometry: Geometry
+    by_modality: Mapping[str, Sequence[Augment]]
+    mixing: Mixing
+
+    def of(self, modality: str) -> Sequence[Augment]:
+        """The augmentations of the single examples of a modality, in order."""
+        return self.by_modality.get(modality, ())
+
+    def check(self, modalities: Sequence[str]) -> None:
+        """Refuses augmentations of what a run does not read."""
+        for name, augmentations in self.by_modality.items():
+            if augmentations and name not in modalities:
+                raise ConfigError(
+                    f"augmentation.{name} lists {', '.join(map(name_of, augmentations))}, but "
+                    f"preprocessing.modalities={tuple(modalities)} has no {name!r}"
+                    f"{near(name, list(modalities))} Name it there, or leave the augmentations "
+                    f"out (--config.augmentation.{name}=None)."
+                )
+
+
+def augmentation(
+    *,
+    geometry: Geometry | None = None,
+    mixing: Mixing | None = None,
+    **by_modality: Sequence[Augment],
+) -> Augmentation:
+    """In this order: `geometry`, on the host, what its list says of each modality, normalisation
+    (before its list, for audio), and `mixing` of the examples of a batch, on the device.
+
+    Lists, such as `rgb` and `audio`, hold functions of a single example, of any package; see
+    `transforms.augmentation.Augment`.
+    """
+    return Augmentation(geometry or Geometry(), by_modality, mixing or Mixing())

@@ -1,0 +1,13 @@
+"""Circular shift: a spectrogram begins at a random place and goes on at its start."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+
+def circular_shift(
+    spectrogram: Float[Array, "columns bins"], rng: Key[Array, ""]
+) -> Float[Array, "columns bins"]:
+    """Rolls a spectrogram along time by a random number of columns."""
+    shift = jax.random.randint(jax.random.fold_in(rng, 0), (), 0, len(spectrogram))
+    return jnp.roll(spectrogram, shift, axis=0)

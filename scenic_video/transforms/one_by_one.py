@@ -1,0 +1,44 @@
+"""A function of single examples that `jax.vmap` loops over, instead of vectorising it."""
+
+import functools
+import math
+from collections.abc import Callable
+
+import jax
+from jax.sharding import PartitionSpec
+
+from scenic_video.sharding import BATCH
+
+
+def one_by_one(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """`function`, but under `vmap` of all its arguments it computes one example after another.
+
+    So one branch of a `lax.switch` is computed, not all.
+    """
+    looping = jax.custom_batching.custom_vmap(function)
+
+    @looping.def_vmap
+    def loop(axis_size: int, batched: list[bool], *arrays: jax.Array) -> tuple[jax.Array, bool]:
+        assert all(batched), "one_by_one takes arguments that all have the axis of examples"
+        return map_examples(function, *arrays), True
+
+    return functools.wraps(function)(looping)
+
+
+def map_examples(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
+    """`function` of one example after another, on all devices at once.
+
+    A loop over an axis that lies on many devices would gather it on each, so where a mesh is set
+    (`jax.set_mesh`) each device loops over the examples that it holds.
+    """
+
+    def loop(*local: jax.Array) -> jax.Array:
+        return jax.lax.map(lambda example: function(*example), local)
+
+    mesh = jax.sharding.get_abstract_mesh()
+    axes = tuple(axis for axis in BATCH[0] if axis in mesh.auto_axes)
+    num_shards = math.prod(mesh.shape[axis] for axis in axes)
+    if num_shards == 1 or len(arrays[0]) % num_shards:
+        return loop(*arrays)
+    spec = PartitionSpec(axes)
+    return jax.shard_map(loop, in_specs=spec, out_specs=spec, axis_names=set(axes))(*arrays)

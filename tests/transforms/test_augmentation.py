@@ -1,0 +1,51 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from scenic_video.transforms.augmentation import LATER, augment
+
+RNG = jax.random.key(0)
+EXAMPLES = jnp.ones((3, 4))
+
+
+def doubled(example, rng):
+    return 2 * example
+
+
+def with_noise(example, rng):
+    return example + jax.random.uniform(rng, example.shape)
+
+
+def filled(example, rng, *, mean):
+    return jnp.full_like(example, mean)
+
+
+def test_augmentations_happen_in_the_order_of_the_list():
+    noise = augment(EXAMPLES, [with_noise], RNG) - EXAMPLES
+    np.testing.assert_allclose(augment(EXAMPLES, [with_noise, doubled], RNG), 2 * (1 + noise))
+    assert not np.allclose(augment(EXAMPLES, [doubled, with_noise], RNG), 2 * (1 + noise))
+
+
+def test_the_key_of_an_augmentation_is_that_of_the_example_and_its_place():
+    """Pins the scheme: any change of it would break the resumption of older runs."""
+    key = jax.random.fold_in(RNG, 2)
+    first = augment(EXAMPLES, [with_noise], RNG)[2]
+    np.testing.assert_array_equal(first, with_noise(EXAMPLES[2], key))
+    second = augment(EXAMPLES, [doubled, with_noise], RNG)[2]
+    later = jax.random.fold_in(key, LATER + 1)
+    np.testing.assert_array_equal(second, with_noise(2 * EXAMPLES[2], later))
+
+
+def test_the_mean_is_given_to_those_that_ask_for_it():
+    assert (augment(EXAMPLES, [doubled, filled], RNG, mean=7.0) == 7).all()
+    own = functools.partial(filled, mean=3.0)
+    assert (augment(EXAMPLES, [own], RNG, mean=7.0) == 3).all()
+
+
+@pytest.mark.parametrize("wrong", [lambda x, rng: x[:1], lambda x, rng: x.astype(jnp.bfloat16)])
+def test_an_augmentation_keeps_shape_and_type(wrong):
+    with pytest.raises(ValueError, match="must return an example as it got it"):
+        augment(EXAMPLES, [wrong], RNG)
