@@ -1,5 +1,6 @@
 """Makes videos cheap to read: small frames, frequent keyframes, no costly decoding filters."""
 
+import dataclasses
 import functools
 import heapq
 import itertools
@@ -27,25 +28,41 @@ from scenic_video.data.preparation.jobs import Job, Result, work
 AUDIO_BIT_RATE = 48_000
 
 
+@dataclasses.dataclass(frozen=True)
+class Encoding:
+    """How videos are encoded.
+
+    The shorter side becomes `short_side` pixels unless it is already shorter; every `gop`-th frame
+    is a keyframe; `crf` and `preset` are x264's quality (lower is better) and effort. Audio becomes
+    mono at `audio_rate` Hz; None leaves it out.
+    """
+
+    short_side: int = 256
+    gop: int = 16
+    crf: int = 23
+    preset: str = "veryfast"
+    audio_rate: int | None = 16_000
+
+    @property
+    def x264_options(self) -> dict[str, str]:
+        """Without mbtree, whose output with B-frames differs from run to run."""
+        options = {"preset": self.preset, "tune": "fastdecode", "g": str(self.gop)}
+        return options | {"crf": str(self.crf), "x264-params": "mbtree=0"}
+
+
 def transcode(
     source: Source,
     destination: str | os.PathLike[str],
     *,
     start: float | int = 0.0,
     end: float | int | None = None,
-    short_side: int = 256,
-    gop: int = 16,
-    crf: int = 23,
-    preset: str = "veryfast",
-    audio_rate: int | None = 16_000,
     overwrite: bool = False,
+    **encoding: Any,
 ) -> bool:
     """Writes a video, or its part from `start` to `end` seconds, as H.264 and AAC in mp4.
 
-    The shorter side becomes `short_side` pixels unless it is already shorter; every `gop`-th frame
-    is a keyframe; `crf` and `preset` are x264's quality (lower is better) and effort. Frames keep
-    their exact times relative to the first one, and are rotated upright. Audio becomes mono at
-    `audio_rate` Hz, in sync with the frames; None leaves it out.
+    `encoding` are the fields of `Encoding`. Frames keep their exact times relative to the first
+    one, and are rotated upright. Audio is in sync with them.
 
     An existing file is kept and False is returned, unless `overwrite` is set. Files are never left
     half written. Errors: UnreadableVideo.
@@ -54,16 +71,15 @@ def transcode(
     if destination.exists() and not overwrite:
         return False
     destination.parent.mkdir(parents=True, exist_ok=True)
-    # Without mbtree, whose output with B-frames differs from run to run.
-    options = {"preset": preset, "tune": "fastdecode", "g": str(gop), "crf": str(crf)}
-    options |= {"x264-params": "mbtree=0"}
+    chosen = Encoding(**encoding)
     name = f"video of {destination}" if isinstance(source, bytes) else os.fspath(source)
     with VideoReader(source, name=name, start=start, end=end) as reader:
         try:
             with replacing(destination) as scratch:
-                pictures = _stored_frames(reader, short_side)
-                audio = _audio(source, reader, audio_rate) if audio_rate else iter(())
-                encode(scratch, reader, pictures, audio, options)
+                pictures = _stored_frames(reader, chosen.short_side)
+                rate = chosen.audio_rate
+                audio = _audio(source, reader, rate) if rate else iter(())
+                encode(scratch, reader, pictures, audio, chosen.x264_options)
         except FFmpegError as error:
             raise UnreadableVideo(f"{name}: cannot be transcoded: {error.strerror}.") from error
     return True

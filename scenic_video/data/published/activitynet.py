@@ -26,6 +26,8 @@ def activitynet(
 ) -> Dataset:
     """Segments in activity_net.v1-3.min.json: {"database": {id: {"subset", "annotations"}}}.
 
+    More than seven parameters: they are the fields of a `dataset` node, whose schema this is.
+
     An example is one annotated segment. `splits` maps splits to subsets, by default
     {"train": "training", "validation": "validation"}; the subset "testing" has no annotations.
     """

@@ -33,6 +33,8 @@ def audioset(
 ) -> Dataset:
     """Segments in balanced_train_segments.csv, eval_segments.csv etc., one file per split.
 
+    More than seven parameters: they are the fields of a `dataset` node, whose schema this is.
+
     Multi-label; `labels` is class_labels_indices.csv (index, mid, display_name), in the order of
     the 527 classes. `root` holds files of ten seconds, or with `trimmed=False` whole videos, of
     which only these seconds are read.

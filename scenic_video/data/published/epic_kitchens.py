@@ -32,6 +32,8 @@ def epic_kitchens(
 ) -> Dataset:
     """Segments in EPIC_100_train.csv and EPIC_100_validation.csv, one file per split.
 
+    More than seven parameters: they are the fields of a `dataset` node, whose schema this is.
+
     Columns: narration_id, participant_id, video_id, start_timestamp, stop_timestamp (HH:MM:SS.ss),
     verb_class, noun_class. `root` holds the long videos. `noun_classes` and `verb_classes` are
     EPIC_100_noun_classes_v2.csv and EPIC_100_verb_classes.csv (columns id and key); without them

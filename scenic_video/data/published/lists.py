@@ -32,6 +32,8 @@ def video_lists(
 ) -> Dataset:
     """The dataset of one list per split, {"train": "train.csv", ...}, with a video per line.
 
+    More than seven parameters: they are the fields of a `dataset` node, whose schema this is.
+
     A line is "path label" with a class id, "path label label ..." if `multilabel`, or "path 0 -1"
     if nothing is labelled. `separator` is "::", "," or " " (any white space); None uses the first
     of them that splits the first line. Paths are relative to `root`, else to the list. There are

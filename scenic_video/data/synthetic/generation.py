@@ -101,6 +101,8 @@ def dataset(
 ) -> Dataset:
     """The clips of `directory`; missing ones are synthesized first.
 
+    More than seven parameters: they are the fields of a `dataset` node, whose schema this is.
+
     See `Settings` for their properties, and `synthesize` for `num_workers` and `progress`. `heads`
     selects from `CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. The head
     `shapes` is multi-label and cannot be combined with others.
