@@ -1,11 +1,11 @@
-"""The first run: ten synthetic actions that only the order of the frames tells apart.
+"""The first run: ten synthetic actions that differ only in the order of their frames.
 
     scenic-video train --config=configs/quickstart.py --workdir=runs/quickstart
 
 Writes its own mp4 files under data/synthetic, trains a small ViViT with a factorised encoder (0.4 M
 parameters) on them and evaluates it with 4x3 views. Expected: 95 % top-1 or more on held-out clips
-after less than five minutes on two CPU cores. Chance is 10 %, also for whoever sees single frames;
-frames in no order tell the five kinds of motion apart, but not their direction, so at most 50 %.
+after less than five minutes on two CPU cores. Chance is 10 %, also from single frames.
+Unordered frames distinguish the five motions but not their directions, which gives at most 50 %.
 
     GFLOPs  M params  EFLOP  ours top1
     0.02    0.37      -      100

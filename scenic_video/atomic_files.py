@@ -23,7 +23,7 @@ def require_writable(folder: Path, remedy: str) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `path` at the end: no reader ever sees half a file."""
+    """A temporary path to write to, which is renamed to `path` at the end."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield scratch

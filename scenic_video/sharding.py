@@ -123,7 +123,7 @@ def put_batch(host_batch: Any, mesh: Mesh, batch_size: int) -> Any:
 
 
 def constrain(x: jax.Array, spec: PartitionSpec) -> jax.Array:
-    """Tells the compiler how `x` lies on the mesh of `jax.set_mesh`; without one, does nothing.
+    """Constrains the sharding of `x` on the mesh of `jax.set_mesh`; without one, does nothing.
 
     Nor does it inside `shard_map`, where `x` is the part of one device.
     """

@@ -1,7 +1,7 @@
 """The trainer: the state, one pure step for training and one for evaluation, compiled for a mesh.
 
-It knows no model, loss or dataset: a `Task` stands for all three, an optax transformation for
-the optimizer, and a mesh for the devices.
+It does not depend on a model, loss or dataset: a `Task` provides all three, an optax transformation
+for the optimizer, and a mesh for the devices.
 """
 
 import dataclasses
@@ -87,7 +87,7 @@ def init_state(
     options: TrainerOptions,
     batch: Batch,
 ) -> TrainState:
-    """A state at step 0. Pure, so that `jit` can give every leaf birth where it belongs."""
+    """A state at step 0. Pure, so that `jit` can create every leaf with its sharding."""
     model_state = task.init(rng, batch)
     if not isinstance(model_state, Mapping) or "params" not in model_state:
         raise UserError(

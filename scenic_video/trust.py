@@ -1,4 +1,4 @@
-"""What may name code: a config always, data and the runs of others only what stands in a list.
+"""Which code may be named: any by a config, only listed code by data and the runs of others.
 
 A node with a `target` is a call. Nothing is imported before the names of all targets are known to
 be allowed.
@@ -10,7 +10,7 @@ from typing import Any
 
 from scenic_video.config import ConfigError, resolve
 
-ROOMS = (
+PACKAGES = (
     "scenic_video.data.published",
     "scenic_video.data.sources.datasets",
     "scenic_video.data.input.preprocessing",
@@ -29,7 +29,7 @@ ROOMS = (
     "optax",
     "projects",
 )
-"""Packages and modules whose classes and functions configs name. Those of optax make optimizers."""
+"""Packages and modules whose classes and functions configs name; optax for its optimizers."""
 SINGLE = frozenset(
     {
         "scenic_video.trainer:TrainerOptions",
@@ -39,11 +39,11 @@ SINGLE = frozenset(
         "scenic_video.data.synthetic:read",
     }
 )
-"""Those that are defined elsewhere, and of modules whose others are not for configs."""
+"""Functions defined elsewhere, and in modules with others that configs may not name."""
 
 
 def targets_in(node: Any) -> Iterator[Any]:
-    """What every `target` in a node says, however deep it lies."""
+    """Every `target` in a node, at any depth."""
     if isinstance(node, Mapping):
         if "target" in node:
             yield node["target"]
@@ -74,9 +74,9 @@ def check_run(config: Mapping[str, Any], *, run: Any, trust: bool, flag: str = "
     for target in () if trust else targets_in(config):
         if not (isinstance(target, str) and _is_ours(target)):
             raise ConfigError(
-                f"{run} names the target {target!r}, which is none of the models, tasks and other "
-                "parts in scenic_video and projects, and loading the run would call it. If you "
-                f"know where the run comes from, say so: {flag}."
+                f"{run} names the target {target!r}, which is not in scenic_video or projects, and "
+                "loading the run would call it. If you trust the origin of the run, use "
+                f"{flag}."
             )
 
 
@@ -88,9 +88,9 @@ def _is_ours(target: str) -> bool:
     module, _, name = target.partition(":")
     if target in SINGLE:
         return True
-    in_room = any(f"{module}.".startswith(f"{room}.") for room in ROOMS)
+    in_package = any(f"{module}.".startswith(f"{package}.") for package in PACKAGES)
     is_public = not any(part.startswith("_") for part in (*module.split("."), name))
-    if not (in_room and is_public):
+    if not (in_package and is_public):
         return False
     found = resolve(target)
     is_code = inspect.isclass(found) or inspect.isfunction(found)

@@ -2,7 +2,7 @@
 
 Nagrani et al., Attention Bottlenecks for Multimodal Fusion, NeurIPS 2021; its config for this data
 set is not public: this is that for AudioSet, with a mixup of 0.3 as the paper says, and every
-frame. What is seen and heard is the variant:
+frame. The variant is the modalities:
 
     scenic-video train --config=configs/avmae/mbt_epic_kitchens100.py:audiovisual \
         --workdir=runs/avmae/mbt_epic_kitchens100_audiovisual

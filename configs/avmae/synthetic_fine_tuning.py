@@ -4,8 +4,9 @@
         --workdir=runs/avmae/synthetic_fine_tuning_audiovisual
 
 starts from runs/avmae/synthetic_pretraining, audiovisual_from_scratch from random weights. The
-label is the event, motion x audio: of 20, eyes alone leave 4 and ears alone 5, so that 25 and 20 %
-are the most that `video` and `audio` can expect. A minute or two each on two idle CPU cores.
+label is the event, motion x audio: 4 of 20 have the same motion and 5 the same audio, so that the
+expected accuracy of `video` and `audio` is at most 25 and 20 %. A minute or two each on two idle
+CPU cores.
 
     variant                   GFLOPs  M params  EFLOP  ours top1
     audiovisual               0.0204  0.509     -      38.5

@@ -1,4 +1,4 @@
-"""MBT against late fusion of the same size, on the label that takes eyes and ears.
+"""MBT against late fusion of the same size, on a label that needs video and audio.
 
     scenic-video train --config=configs/avmae/synthetic_mbt.py:bottlenecks \
         --workdir=runs/avmae/synthetic_mbt_bottlenecks
@@ -11,7 +11,7 @@ blocks, `late` averages the logits of both streams. About three minutes each on 
     late         0.0199  0.509     -      44.5
 
 Of 200 test clips, one run each: a standard error is 3.4. Late fusion is better here: motion and
-audio are drawn apart, so that the log probability of an event is a sum over the two.
+audio are sampled independently, so that the log probability of an event is a sum over the two.
 """
 
 from ml_collections import ConfigDict

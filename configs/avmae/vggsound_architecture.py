@@ -1,7 +1,7 @@
-"""How encoder and decoder of AV-MAE meet the modalities: ablation on VGGSound.
+"""Encoder and decoder architectures of AV-MAE: ablation on VGGSound.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023, the table of architectures. A row is
-pretrained, and then fine-tuned on audio, on pictures, or on both:
+pretrained, and then fine-tuned on audio, on video, or on both:
 
     scenic-video train --config=configs/avmae/vggsound_architecture.py:mid_shared \
         --workdir=runs/avmae/vggsound_architecture_mid_shared
@@ -9,9 +9,9 @@ pretrained, and then fine-tuned on audio, on pictures, or on both:
         --workdir=runs/avmae/vggsound_architecture_mid_shared_audiovisual
 
 The variant is encoder_decoder: one for both modalities from the start (early), at the end of the
-encoder (mid), one for each (separate), or one that sees each alone (shared). The ablations are of
-B; their epochs are not in the paper's main text, and these 400 those of the public VGGSound config,
-as is the rest of the recipe.
+encoder (mid), one for each (separate), or one applied to each separately (shared). The ablations
+are of B; their epochs are not in the paper's main text, and these 400 those of the public VGGSound
+config, as is the rest of the recipe.
 
     variant                      GFLOPs  M params  EFLOP  top1
     early_shared                 58.0    94.8      26     -

@@ -1,8 +1,8 @@
 """M&M Mix: views of audio and optical flow in MTV-B, on Epic-Kitchens-100.
 
 Xiong et al., M&M Mix: A Multimodal Multiview Transformer Ensemble, 2022; the recipe is that of MTV
-on this data set, which the paper does not repeat. What the views see is the variant, from the
-finest:
+on this data set, which the paper does not repeat. The variant is the modalities of the views, from
+the finest:
 
     scenic-video train --config=configs/mtv/epic_kitchens100_modalities.py:rgb_audio_flow \
         --workdir=runs/mtv/epic_kitchens100_modalities_rgb_audio_flow

@@ -1,4 +1,4 @@
-"""Which views a multiview transformer sees: tables 1a and 1b of MTV, on Kinetics 400.
+"""The views of a multiview transformer: tables 1a and 1b of MTV, on Kinetics 400.
 
 Yan et al., Multiview Transformers for Video Recognition, CVPR 2022. The views are the variant, from
 the finest to the coarsest:

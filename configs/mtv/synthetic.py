@@ -15,7 +15,8 @@ A minute or two each on two idle CPU cores. The clips are those of configs/quick
     coarse_wide  0.0071  0.268     -      96.0
 
 Of 200 test clips: a standard error is 1.5 at 95, 3.2 at 28.5. With seed 1 `two_views` reaches 96.0
-and `coarse_wide` 93.5. Most of what the second view adds is that tubelets of 8 frames see motion.
+and `coarse_wide` 93.5. Most of what the second view adds is that tubelets of 8 frames contain
+motion.
 """
 
 from typing import Any

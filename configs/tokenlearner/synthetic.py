@@ -3,8 +3,8 @@
     scenic-video train --config=configs/tokenlearner/synthetic.py:token_learner \
         --workdir=runs/tokenlearner/synthetic_token_learner
 
-Both see 512 tubelets of 2 frames of 8 x 8 pixels through four blocks; `token_learner` replaces
-them by 8 tokens for each of 8 times before block 1, so that the last three blocks see 64. The clips
+Both process 512 tubelets of 2 frames of 8 x 8 pixels in four blocks; `token_learner` replaces them
+by 8 tokens for each of 8 times before block 1, so that the last three blocks process 64. The clips
 are those of configs/quickstart.py.
 
     variant        GFLOPs  M params  EFLOP  ours top1

@@ -110,7 +110,7 @@ def peak_rate(rate: Callable[[int], float], num_steps: int) -> float:
 
 
 def _durations(preprocessing: Preprocessing) -> list[tuple[str, str]]:
-    """How long a clip is to the eye, as far as the config says, and to the ear."""
+    """The durations of the frames, as far as the config states them, and of the audio of a clip."""
     frames = f"{preprocessing.num_frames}, stride {preprocessing.stride}"
     if preprocessing.seconds is None:
         frames += " of the file's own: their seconds depend on its frame rate"

@@ -85,10 +85,10 @@ def train(experiment: Experiment, workdir: Path, terminal: Terminal) -> int:
     steps = experiment.compile()
     with StopRequest() as stop:
         with _open_checkpoints(experiment, workdir) as checkpoints:
-            state, story = initial_state.start_state(experiment, steps, checkpoints, workdir)
+            state, start = initial_state.start_state(experiment, steps, checkpoints, workdir)
             resumes = int(state.step) > 0
             remark = check_files(experiment.dataset, workdir, resumes=resumes)
-            terminal.banner(story, initial_state.banner(experiment, workdir))
+            terminal.banner(start, initial_state.banner(experiment, workdir))
             if remark:
                 terminal.line(remark)
             with MetricWriter(workdir, resume_step=int(state.step)) as writer:

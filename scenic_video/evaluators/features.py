@@ -13,7 +13,7 @@ from scenic_video.errors import UserError
 from scenic_video.evaluators.evaluator import OnBatch, Run, ignore_batch
 from scenic_video.evaluators.linear_probe import Labelled
 from scenic_video.evaluators.reading import Reading
-from scenic_video.tasks.presence import only_hears, shown_modalities
+from scenic_video.tasks.presence import is_audio_only, shown_modalities
 from scenic_video.tasks.task import Batch, FeatureExtractor
 from scenic_video.trainer import TrainState
 
@@ -50,7 +50,7 @@ def compile_features(run: Run) -> Extractor:
         variables = {"params": state.eval_params, **state.model_state}
         values = task.features(variables, batch).astype(jnp.float32)
         mask = batch["mask"]
-        if only_hears(shown):
+        if is_audio_only(shown):
             mask = mask * batch["inputs"]["has_audio"].max(axis=1)
         return {"features": values, "label": batch["label"], "mask": mask}
 
@@ -66,8 +66,8 @@ def compile_features(run: Run) -> Extractor:
 def extract(
     extractor: Extractor, state: TrainState, reading: Reading, *, on_batch: OnBatch = ignore_batch
 ) -> Features:
-    """The features of every example once; videos that cannot be read, or heard where only audio
-    is read, are left out."""
+    """The features of every example. Unreadable videos, and videos without audio if it is the
+    only input, are left out."""
     outputs: list[dict[str, Any]] = []
     with reading.open() as batches:
         for batch in reading.on_devices(batches):

@@ -36,7 +36,8 @@ class FewShot:
     dataset has several heads, each by itself: "verb_5shot_top1". Where classes have fewer examples
     they give all they have, and "5shot_short_classes" says how many did; where none has as many,
     the shots are refused. Further "test_videos", how many were tested on, and "unreadable", how
-    many videos, of either split, had to be left out; without audio, too, where the run only hears.
+    many videos, of either split, had to be left out, including those without audio if audio is the
+    only input.
 
     Test labels choose nothing. Of several penalties `l2` that one is taken that is best, in the
     mean over the seeds, on `num_held_out` further training examples a class (of equals the

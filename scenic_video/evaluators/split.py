@@ -134,7 +134,7 @@ def _gathered(
 def _unreadable(
     examples: Sequence[Example], readable: np.ndarray, errors: Mapping[int, str]
 ) -> list[dict[str, str]]:
-    """Which examples could not be read, and why as far as this host knows."""
+    """The unreadable examples, with the errors of this host."""
     return [
         {"id": examples[i].id, "error": errors.get(i, "see the log of the host that read it")}
         for i in np.flatnonzero(~readable).tolist()
@@ -142,17 +142,17 @@ def _unreadable(
 
 
 def _noting_audio(batches: EvaluationBatches, has_audio: np.ndarray) -> Iterator[dict[str, Any]]:
-    """What the task gets of `batches`; sets `has_audio` [N] where some view of an example has."""
+    """The task's part of `batches`; sets `has_audio` [N] if a view of an example has audio."""
     for batch in batches:
         index = batch["index"]
         if "has_audio" in batch["inputs"]:
-            heard = batch["inputs"]["has_audio"].max(axis=1) > 0
-            has_audio[index[heard & (index >= 0)]] = True
+            present = batch["inputs"]["has_audio"].max(axis=1) > 0
+            has_audio[index[present & (index >= 0)]] = True
         yield {name: value for name, value in batch.items() if name != "index"}
 
 
 def _on_all_hosts(readable: np.ndarray, has_audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What all hosts could read, and any could hear: each knows of the rows that it feeds."""
+    """Readable on all hosts, and with audio on any, since each host reads only its own rows."""
     if jax.process_count() > 1:
         readable = multihost_utils.process_allgather(readable).all(axis=0)
         has_audio = multihost_utils.process_allgather(has_audio).any(axis=0)

@@ -8,16 +8,16 @@ import numpy as np
 
 from scenic_video.data.input.views import Views
 from scenic_video.evaluators.evaluator import Result
-from scenic_video.tasks.presence import only_hears
+from scenic_video.tasks.presence import is_audio_only
 
 
 @dataclasses.dataclass(frozen=True)
 class SplitResult(Result):
-    """What a split gave.
+    """The results of the evaluation of a split.
 
-    `logits` are per head [N, C], zeros where `readable` [N] is False; a task that predicts no
-    classes has none. `has_audio` [N] is there where the model hears: False where a video is silent,
-    has no audio, or cannot be read. `modalities` are those that the model was shown.
+    `logits` are per head [N, C], zeros where `readable` [N] is False; empty for a task without
+    classes. `has_audio` [N] is set if audio is an input: False where a video is silent, has no
+    audio, or cannot be read. `modalities` are the inputs of the model.
     """
 
     dataset: str
@@ -42,20 +42,20 @@ class SplitResult(Result):
 
     @property
     def counted(self) -> np.ndarray:
-        """Which examples [N] the metrics are of: those that hold something the model was shown."""
-        if self.has_audio is None or not only_hears(self.modalities):
+        """The examples [N] that the metrics include: readable ones with an input of the model."""
+        if self.has_audio is None or not is_audio_only(self.modalities):
             return self.readable
         return self.readable & self.has_audio
 
     @property
     def num_without_audio(self) -> int:
-        """How many videos could be read but not heard; 0 where the model does not listen."""
+        """The number of readable videos without audio; 0 if audio is not an input."""
         return 0 if self.has_audio is None else int((self.readable & ~self.has_audio).sum())
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What the results file says."""
-        heard = {} if self.has_audio is None else {"num_without_audio": self.num_without_audio}
+        """The contents of the results file."""
+        audio = {} if self.has_audio is None else {"num_without_audio": self.num_without_audio}
         return {
             "dataset": self.dataset,
             "fingerprint": self.fingerprint,
@@ -65,17 +65,17 @@ class SplitResult(Result):
             "metrics": self.metrics,
             "num_examples": len(self.ids),
             "num_unreadable": int((~self.readable).sum()),
-            **heard,
+            **audio,
             "unreadable": self.unreadable,
         }
 
     @property
     def coverage(self) -> str:
-        """Such as "decoded 398 of 400", and "; 12 without audio" where the model hears."""
+        """Such as "decoded 398 of 400", and "; 12 without audio" if audio is an input."""
         decoded = f"decoded {int(self.readable.sum())} of {len(self.ids)}"
         if self.has_audio is None:
             return decoded
-        left_out = ", not counted" if only_hears(self.modalities) else ""
+        left_out = ", not counted" if is_audio_only(self.modalities) else ""
         return f"{decoded}; {self.num_without_audio} without audio{left_out}"
 
     @property
@@ -87,7 +87,7 @@ class SplitResult(Result):
 
     @property
     def remarks(self) -> list[str]:
-        """Which videos could not be read, and why."""
+        """The unreadable videos, with errors."""
         return [f"unreadable: {video['id']}: {video['error']}" for video in self.unreadable]
 
     @property

@@ -27,30 +27,30 @@ def spectrogram_statistics(
     """Mean and standard deviation of the spectrograms in the middle of the examples.
 
     Examples shorter than a window are looped, whatever a run's preprocessing.short_clips is: the
-    silence that "pad" fills up with is not measured. Only windows that are audible count;
-    "num_silent" says how many are not or have no audio at all, "num_unreadable" how many files
-    could not be read. Errors: ValueError where none is heard.
+    silence that "pad" fills up with is not measured. Only windows that are not
+    silent count; "num_silent" is the number of examples that are silent or have no audio,
+    "num_unreadable" that of unreadable files. Errors: ValueError if there is no audio at all.
     """
     preprocessing = Preprocessing(num_frames=1, modalities=("audio",), audio=audio)
     sums = jax.jit(lambda waveforms: _sums(waveforms, audio))
-    totals, num_heard = np.zeros(2), 0
+    totals, num_audible = np.zeros(2), 0
     middles = EvaluationRow(examples, LabelSpace({}), preprocessing)
     with eval_batches(middles, batch_size=BATCH_SIZE) as batches:
         for done, batch in enumerate(batches, start=1):
-            heard = batch["inputs"]["has_audio"][:, 0] > 0
+            audible = batch["inputs"]["has_audio"][:, 0] > 0
             per_example = jax.device_get(sums(batch["inputs"]["waveform"][:, 0]))
-            totals += per_example[heard].sum(axis=0, dtype=np.float64)
-            num_heard += int(heard.sum())
+            totals += per_example[audible].sum(axis=0, dtype=np.float64)
+            num_audible += int(audible.sum())
             progress(min(done * BATCH_SIZE, len(examples)), len(examples))
         num_unreadable = len(batches.bad_files)
-    if not num_heard:
+    if not num_audible:
         raise UserError(f"None of the {len(examples)} examples has any audio.")
-    mean, square = totals / (num_heard * audio.num_columns * audio.num_mel_bins)
+    mean, square = totals / (num_audible * audio.num_columns * audio.num_mel_bins)
     return {
         "mean": round(float(mean), 4),
         "std": round(float(np.sqrt(square - mean**2)), 4),
         "num_examples": len(examples),
-        "num_silent": len(examples) - num_heard - num_unreadable,
+        "num_silent": len(examples) - num_audible - num_unreadable,
         "num_unreadable": num_unreadable,
         "scale": audio.scale,
     }

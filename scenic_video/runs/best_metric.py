@@ -1,4 +1,4 @@
-"""The number by which a run tells its best checkpoint: its full name, and whether there is one."""
+"""The metric that selects the best checkpoint: its full name, and whether it exists."""
 
 import functools
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""What a model sees of a batch, and which modalities each of its examples has."""
+"""The inputs of a model, and which modalities each example has."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,20 +13,19 @@ from scenic_video.tasks.task import Task
 
 
 def shown_modalities(task: Task, given: Sequence[str]) -> tuple[str, ...]:
-    """What a task shows its model in evaluation: its `modalities`, or all that it is `given`."""
+    """The inputs of the model in evaluation: the task's `modalities`, or all that are `given`."""
     return tuple(getattr(task, "modalities", None) or given)
 
 
-def only_hears(shown: Sequence[str]) -> bool:
-    """Whether a clip without audio tells nothing to a model that is shown these modalities."""
+def is_audio_only(shown: Sequence[str]) -> bool:
+    """Whether audio is the only modality, so that a clip without audio has no input."""
     return tuple(shown) == ("audio",)
 
 
 def by_draw(modalities: Iterable[str]) -> list[str]:
-    """Modalities in the order in which random numbers are drawn for them.
+    """Modalities in the order in which random numbers are sampled for them.
 
-    By name alone, from the last of the alphabet: so draws do not depend on how a config, or JAX in
-    a dict, orders modalities.
+    It is reverse alphabetical, so that it does not depend on the order in a config or a dict.
     """
     return sorted(modalities, reverse=True)
 
@@ -35,8 +34,8 @@ def by_draw(modalities: Iterable[str]) -> list[str]:
 class Inputs:
     """Arrays [B, ...] by modality, and the `presence` [B] of each.
 
-    Presence is 1 where an example has the modality, 0 where it lacks it, whatever the array holds
-    there. It is empty where no example lacks anything, which spares a model the masking.
+    Presence is 1 where an example has the modality, 0 where it lacks it, whatever the values of the
+    array. It is empty if no example lacks anything, so that a model needs no masking.
     """
 
     arrays: Mapping[str, Any]

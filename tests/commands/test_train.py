@@ -53,7 +53,7 @@ def test_a_damaged_best_checkpoint_is_passed_over_once_training_is_over(config, 
 
 
 @pytest.mark.slow
-def test_a_model_that_only_hears_is_not_trained_on_clips_without_audio(tmp_path, capsys):
+def test_an_audio_model_is_not_trained_on_clips_without_audio(tmp_path, capsys):
     synthetic.dataset(directory=str(tmp_path / "clips"), num_clips=8, size=32, seconds=0.7)
     rows = ["path,label"]
     for index, clip in enumerate(sorted((tmp_path / "clips").rglob("*.mp4"))[:8]):

@@ -213,7 +213,7 @@ def test_a_task_without_features_is_refused(dataset):
         compile_features(run)
 
 
-def test_clips_without_audio_have_no_features_where_the_run_only_hears(dataset, tmp_path):
+def test_clips_without_audio_have_no_features_where_audio_is_the_only_input(dataset, tmp_path):
     rng = np.random.default_rng(0)
     examples = []
     for i, loudness in enumerate((0.1, None, 0.2, 0.0)):
@@ -221,12 +221,12 @@ def test_clips_without_audio_have_no_features_where_the_run_only_hears(dataset, 
         examples.append(Example(str(i), str(tmp_path / f"{i}.mp4"), {"loudness": (0,)}))
     run = make_run(dataset, batch_size=4)
     audio = Audio(seconds=0.2, mean=0.0, std=1.0)
-    hearing = dataclasses.replace(
+    audio_run = dataclasses.replace(
         run,
         task=Loudness(),
         preprocessing=Preprocessing(1, modalities=("audio",), audio=audio),
     )
     labels = only(dataset, "loudness").labels
-    reading = Reading(hearing, examples, labels, Views(), hearing.batch_size)
-    found = extract(compile_features(hearing), STATE, reading)
+    reading = Reading(audio_run, examples, labels, Views(), audio_run.batch_size)
+    found = extract(compile_features(audio_run), STATE, reading)
     assert found.positions.tolist() == [0, 2] and found.values[0] < found.values[1]

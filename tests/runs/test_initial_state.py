@@ -92,8 +92,8 @@ def test_a_run_starts_from_several_others(tmp_path, capsys):
     model |= {"global_num_layers": 1, "global_num_heads": 2}
     init = {"target": "projects.mtv.pretrained:from_image_models"}
     init |= {"workdir": (str(coarse), str(fine))}
-    state, story = start(tmp_path, model=model, init=init)
-    assert story == f"INIT from the weights of {coarse} (step 7), {fine} (step 9); step 0"
+    state, start_words = start(tmp_path, model=model, init=init)
+    assert start_words == f"INIT from the weights of {coarse} (step 7), {fine} (step 9); step 0"
     assert "view1/Transformer" in capsys.readouterr().out
     for view, source in sources.items():
         kernel = state.params[f"embedding_view{view}"]["kernel"]
@@ -208,8 +208,8 @@ def test_a_run_is_not_resumed_with_other_statistics_of_its_audio(save_run, tmp_p
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         experiment = build_experiment(checkpoints.read_meta()["config"])
         steps = experiment.compile()
-        _, story = start_state(experiment, steps, checkpoints, workdir)
-        assert story.startswith("RESUME")
+        _, start_words = start_state(experiment, steps, checkpoints, workdir)
+        assert start_words.startswith("RESUME")
         before = experiment.preprocessing.audio
         assert before is not None
         preprocessing = dataclasses.replace(

@@ -19,7 +19,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "synthesize",
         help="make clips of actions, out of nothing",
-        description="Makes mp4 files of ten actions that only time tells apart, with audio.",
+        description="Makes mp4 files with audio, of actions that differ in the order of frames.",
         epilog=EXAMPLES,
     )
     parser.add_argument("--out", type=flags.path, required=True, help="folder to write")

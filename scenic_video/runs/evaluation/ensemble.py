@@ -108,7 +108,7 @@ def evaluate_ensemble(
 ) -> Comparison:
     """Evaluates every run on the same split, each in its own way, and the average of all.
 
-    Each sees the videos by its own preprocessing, on its own mesh, from its own dataset unless
+    Each reads the videos with its own preprocessing, on its own mesh, from its own dataset unless
     `data` is given. Examples are matched by id, classes by name. Only examples that every run could
     read count, in every row; the others are named. `options` are those of `evaluate_member`.
     """
@@ -227,13 +227,13 @@ def _row(member: Member, scored: Scored, mask: np.ndarray) -> Row:
 
 
 def _notes(members: Sequence[Member], ids: Sequence[str], mask: np.ndarray) -> list[str]:
-    """What each run lacks, and what follows for the count."""
+    """The examples that each run lacks, and the number that count."""
     notes = []
     for member in members:
         run, found = member.entry.run, member.evaluation
         notes += [f"unreadable for {run}: {v['id']}: {v['error']}" for v in found.unreadable]
         if silent := int((found.readable & ~found.counted).sum()):
-            notes.append(f"{run} only hears, and {silent} videos are without audio.")
+            notes.append(f"{run} uses only audio, but {silent} videos have none.")
         if odd := sorted(set(found.ids) - set(ids)):
             named = ", ".join(odd[:MAX_NAMED]) + (", ..." if len(odd) > MAX_NAMED else "")
             notes.append(f"{len(odd)} examples of {run} are not in the data of all runs: {named}")

@@ -23,8 +23,8 @@ def parse(text: str, modalities: Sequence[str]) -> list[tuple[str, ...]]:
         alone = [(name,) for name in ordered]
         return alone if len(alone) == 1 else [*alone, tuple(ordered)]
     rows = []
-    for wish in text.split(","):
-        names = wish.strip().split("+")
+    for requested in text.split(","):
+        names = requested.strip().split("+")
         for name in names:
             if name not in ordered:
                 raise ConfigError(
@@ -36,8 +36,8 @@ def parse(text: str, modalities: Sequence[str]) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(rows))
 
 
-def evaluate_modalities(model: TrainedModel, wish: str, **options: Any) -> Comparison:
-    """A row for each of the wished sets of modalities, from one decode of every video.
+def evaluate_modalities(model: TrainedModel, requested: str, **options: Any) -> Comparison:
+    """A row for each of the `requested` sets of modalities, from one decode of every video.
 
     `options` are those of `evaluate`.
     """
@@ -45,7 +45,7 @@ def evaluate_modalities(model: TrainedModel, wish: str, **options: Any) -> Compa
         raise ConfigError(
             f"--modalities needs a classifier; this run's task is {type(model.task).__name__}."
         )
-    shown = {_letters(names): names for names in parse(wish, model.preprocessing.modalities)}
+    shown = {_letters(names): names for names in parse(requested, model.preprocessing.modalities)}
     tasks = {
         name: dataclasses.replace(model.task, modalities=names) for name, names in shown.items()
     }
@@ -95,12 +95,12 @@ def _notes(together: SplitResult, rows: Sequence[str]) -> list[str]:
 
 
 def rule(rows: Sequence[str]) -> list[str]:
-    """How examples without audio count in rows such as A, V and AV: a note, or none if in all."""
+    """A note on how examples without audio count in rows such as A, V and AV, if it differs."""
     counted = []
-    if hearing := [row for row in rows if "A" in row and row != "A"]:
-        counted.append(f"counts in {', '.join(hearing)} by what else it has")
+    if with_audio := [row for row in rows if "A" in row and row != "A"]:
+        counted.append(f"counts in {', '.join(with_audio)} with its other modalities")
     if "A" in rows:
         counted.append("is left out of A")
     if not counted:
         return []
-    return [f"An example without audio {' and '.join(counted)}; silence is no audio."]
+    return [f"An example without audio {' and '.join(counted)}; silent tracks count as no audio."]

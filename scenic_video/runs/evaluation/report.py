@@ -85,7 +85,7 @@ def _sample(experiment: Experiment, evaluation: SplitResult, index: int) -> Samp
         likely = probabilities(logits, multilabel=labels.multilabel)
         true[head] = [names[i] for i in evaluation.labels[head][index]]
         predicted[head] = [(names[i], float(likely[i])) for i in np.argsort(-likely)[:3]]
-    # Pictures are for the reader of the report, also of a model that only hears.
+    # Frames are for the reader of the report, even if the model uses only audio.
     pictures = dataclasses.replace(experiment.preprocessing, modalities=("rgb",), audio=None)
     frames = pictures.eval_inputs(example)["rgb"][0]
     return Sample(frames=frames, true=true, predicted=predicted, id=example.id)

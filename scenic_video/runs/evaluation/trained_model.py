@@ -22,7 +22,7 @@ from scenic_video.evaluators.split_result import probabilities
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.metadata import labels_from_json
 from scenic_video.runs.parts import build_task
-from scenic_video.tasks.presence import only_hears, shown_modalities
+from scenic_video.tasks.presence import is_audio_only, shown_modalities
 from scenic_video.tasks.task import Batch, Task
 from scenic_video.trust import check_run
 
@@ -82,8 +82,8 @@ class TrainedModel:
             example, num_clips=parsed.num_clips, num_crops=parsed.num_crops
         )
         shown = shown_modalities(self.task, self.preprocessing.modalities)
-        if only_hears(shown) and not inputs["has_audio"].any():
-            raise UnreadableVideo("It is without audio, and this model only hears.")
+        if is_audio_only(shown) and not inputs["has_audio"].any():
+            raise UnreadableVideo("It has no audio, the only input of this model.")
         inputs = {name: views[None] for name, views in inputs.items()}
         batch = example_batch(self.preprocessing, self.labels) | {"inputs": inputs}
         logits = {head: x[0] for head, x in self.apply(batch).items()}

@@ -112,20 +112,20 @@ def test_what_is_not_a_number_is_null_in_the_results(alone, tmp_path):
         assert found["metrics"]["top1"] == alone.metrics["top1"]
 
 
-def test_a_task_that_shows_audio_alone_counts_and_predicts_what_it_can_hear(
+def test_a_task_that_shows_audio_alone_counts_and_predicts_clips_with_audio(
     audiovisual, some_silent, files
 ):
     model = load(audiovisual)
     task: Any = model.task
     task = dataclasses.replace(task, modalities=["audio"])
-    hearing = dataclasses.replace(model, task=task)
-    evaluation = evaluate(hearing, data=str(some_silent), views="2x1")
+    audio_model = dataclasses.replace(model, task=task)
+    evaluation = evaluate(audio_model, data=str(some_silent), views="2x1")
     assert evaluation.coverage == "decoded 3 of 4; 1 without audio, not counted"
     np.testing.assert_array_equal(evaluation.counted, [True, True, False, False])
     assert evaluation.confusion("action", 10).sum() == 2
     assert evaluation.metrics == pytest.approx(files[0]["rows"][0]["metrics"], abs=1e-5)
-    with pytest.raises(UnreadableVideo, match="this model only hears"):
-        hearing.logits(some_silent.parent / "silent.mp4", views="1x1")
+    with pytest.raises(UnreadableVideo, match="the only input of this model"):
+        audio_model.logits(some_silent.parent / "silent.mp4", views="1x1")
 
 
 def test_a_split_of_which_nothing_can_be_read_is_an_error_that_says_why(save_run, tmp_path, capsys):
@@ -137,7 +137,7 @@ def test_a_split_of_which_nothing_can_be_read_is_an_error_that_says_why(save_run
     assert not (run / "eval").exists()
 
 
-def test_predict_hears(audiovisual, some_silent, alone):
+def test_predict_reads_audio(audiovisual, some_silent, alone):
     model = scenic_video.load(audiovisual)
     silent = some_silent.parent / "silent.mp4"
     predicted = model.logits(silent, views="2x1")["action"]
@@ -145,7 +145,7 @@ def test_predict_hears(audiovisual, some_silent, alone):
 
 
 @pytest.mark.slow
-def test_a_model_that_only_hears_counts_and_predicts_what_it_can_hear(
+def test_an_audio_model_counts_and_predicts_only_clips_with_audio(
     save_run, some_silent, tmp_path, capsys
 ):
     alone = {"preprocessing.modalities": "('audio',)", "model.modalities": "('audio',)"}
@@ -156,10 +156,10 @@ def test_a_model_that_only_hears_counts_and_predicts_what_it_can_hear(
     assert evaluation.confusion("action", 10).sum() == 2
     silent = some_silent.parent / "silent.mp4"
     assert main(["predict", f"--workdir={run}", str(silent)]) == 1
-    assert "this model only hears" in capsys.readouterr().out
+    assert "the only input of this model" in capsys.readouterr().out
 
 
-def test_wishes_are_read():
+def test_requests_are_read():
     assert parse("all", BOTH) == [("audio",), ("rgb",), ("audio", "rgb")]
     assert parse("all", ("rgb",)) == [("rgb",)]
     assert parse("rgb, rgb+audio,audio+rgb", BOTH) == [
@@ -174,10 +174,13 @@ def test_audio_may_be_called_audio():
 @pytest.mark.parametrize(
     "rows, words",
     [
-        (["A", "V", "AV"], "counts in AV by what else it has and is left out of A; silence"),
-        (["A", "V", "F", "AVF"], "counts in AVF by what else it has and is left out of A;"),
-        (["AV", "AF"], "An example without audio counts in AV, AF by what else it has; silence"),
-        (["A"], "An example without audio is left out of A; silence is no audio."),
+        (["A", "V", "AV"], "counts in AV with its other modalities and is left out of A; silent"),
+        (["A", "V", "F", "AVF"], "counts in AVF with its other modalities and is left out of A;"),
+        (
+            ["AV", "AF"],
+            "An example without audio counts in AV, AF with its other modalities; silent",
+        ),
+        (["A"], "An example without audio is left out of A; silent tracks count as no audio."),
     ],
 )
 def test_the_rule_names_the_rows_that_there_are(rows, words):
@@ -185,11 +188,11 @@ def test_the_rule_names_the_rows_that_there_are(rows, words):
     assert words in found
 
 
-def test_rows_that_do_not_hear_need_no_rule():
+def test_rows_without_audio_need_no_rule():
     assert rule(["V", "F"]) == []
 
 
-@pytest.mark.parametrize("wish", ["speech", "rgb+flow", "", "rgb,"])
-def test_modalities_that_the_model_does_not_read_are_refused(wish):
+@pytest.mark.parametrize("requested", ["speech", "rgb+flow", "", "rgb,"])
+def test_modalities_that_the_model_does_not_read_are_refused(requested):
     with pytest.raises(ValueError, match="the model reads audio, rgb"):
-        parse(wish, BOTH)
+        parse(requested, BOTH)
