@@ -90,3 +90,12 @@ def test_a_run_that_names_other_code_is_refused_unless_trusted(target):
     with pytest.raises(ConfigError, match="--trust|no class and no function"):
         check_run(config, run="runs/of_elsewhere", trust=False)
     check_run(config, run="runs/of_elsewhere", trust=True)
+
+
+def test_an_augmentation_of_a_list_that_is_other_code_is_refused_unless_trusted():
+    ours = {"target": "scenic_video.transforms.color_jitter:color_jitter"}
+    check_run({"augmentation": {"rgb": [ours]}}, run="runs/of_elsewhere", trust=False)
+    config = {"augmentation": {"rgb": [ours, {"target": "mine:darker"}]}}
+    with pytest.raises(ConfigError, match="mine:darker"):
+        check_run(config, run="runs/of_elsewhere", trust=False)
+    check_run(config, run="runs/of_elsewhere", trust=True)
