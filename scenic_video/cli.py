@@ -1,4 +1,4 @@
-"""The command line: `scenic-video VERB ...`.
+"""The command line: `scenic-video COMMAND ...`.
 
 Exit codes: 0 done, 1 failed, 2 the user's error, 75 stopped by SIGTERM with everything saved (the
 same command goes on from there).
@@ -18,11 +18,11 @@ from scenic_video.errors import RunFailed, UserError
 
 VERBS = ("train", "eval", "predict", "data", "recipes")
 NAME_CODE = ("train", "eval", "predict")
-"""Verbs whose configs name code, which may be that of the clone or project that one works in."""
+"""Commands whose configs name code, which may be in the working directory."""
 NUMBER = re.compile(r"-\.?\d.*")
 
 JAX_NOTE = "-" * 20
-"""How what JAX says of its shortened tracebacks starts."""
+"""The start of JAX's note on shortened tracebacks."""
 
 DESCRIPTION = "Train, evaluate and use video transformers, from plain video files."
 EXAMPLES = """\
@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one verb and returns the exit code."""
+    """Runs a command and returns the exit code."""
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
         with _working_folder_last(reads_code=bool(argv) and argv[0] in NAME_CODE):
@@ -67,8 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _working_folder_last(*, reads_code: bool) -> Iterator[None]:
-    """Finds code of the working folder where nothing installed has its name, so that an av.py or
-    a queue.py there takes the place of no library; processes started within do the same."""
+    """Searches the working directory for code last, so that an av.py or a queue.py there never
+    shadows a library; child processes do the same."""
     path, safe = list(sys.path), os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     root = str(Path(__file__).resolve().parents[1])  # of a clone that is not installed
@@ -83,7 +83,7 @@ def _working_folder_last(*, reads_code: bool) -> Iterator[None]:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """The arguments of a verb; what starts with --config is left in `config_arguments`."""
+    """The arguments of a command; those that start with --config are in `config_arguments`."""
     parser = Parser(prog="scenic-video", description=DESCRIPTION, epilog=EXAMPLES)
     if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
         from scenic_video.config import near
@@ -119,7 +119,8 @@ def _take_config_arguments(rest: list[str], arguments: argparse.Namespace) -> li
 
 
 def exit_code(error: Exception) -> int | None:
-    """The code of an error whose message says it all; None for a bug, which keeps its traceback."""
+    """The exit code of an error with a complete message; None for a bug, which keeps its
+    traceback."""
     if isinstance(error, OSError):
         return disk_errors.exit_code(error)
     return error.exit_code if isinstance(error, UserError | RunFailed) else None

@@ -1,4 +1,4 @@
-"""The mesh of devices, and where on it a state and a batch lie."""
+"""The mesh of devices, and the sharding of states and batches."""
 
 import dataclasses
 import math
@@ -17,7 +17,7 @@ from scenic_video.parameter_paths import check_alive, path_name
 
 AXES = ("data", "fsdp", "seq", "tensor")
 BATCH = PartitionSpec(("data", "fsdp"))
-"""How a batch lies: its rows over both data axes, the rest whole."""
+"""The sharding of a batch: its rows over both data axes."""
 
 Axes = str | Sequence[str] | None
 Rule = tuple[str, Sequence[Axes] | PartitionSpec]
@@ -26,7 +26,7 @@ Rule = tuple[str, Sequence[Axes] | PartitionSpec]
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """Which parameters are split over which axes of the mesh.
+    """The rules by which parameters are split over axes of the mesh.
 
     A rule such as ("head/kernel$", ("fsdp", "tensor")) splits the last two dimensions of what its
     pattern is found in, whatever comes before them, as layers that are stacked by a scan. The first
@@ -134,10 +134,10 @@ def constrain(x: jax.Array, spec: PartitionSpec) -> jax.Array:
 
 
 def state_shardings(abstract_state: Any, mesh: Mesh, placement: Placement = WITHOUT_RULES) -> Any:
-    """Where every leaf of a train state lies: a tree of `NamedSharding` like `abstract_state`.
+    """The sharding of a train state: a tree of `NamedSharding` like `abstract_state`.
 
-    Leaves below "params" lie as `placement` says. A leaf elsewhere (momentum, moments, an average)
-    lies like the parameter with which its path ends, if they have one shape; all else is copied.
+    Leaves below "params" follow `placement`. Other leaves (momentum, moments, an average) follow
+    the parameter at the end of their path, if it has the same shape; all others are replicated.
     Errors: UserError for an unknown axis, a rule of the config that finds no parameter, or a
     dimension that the size of an axis does not divide.
     """
@@ -156,7 +156,7 @@ def state_shardings(abstract_state: Any, mesh: Mesh, placement: Placement = WITH
 
 
 def bytes_per_device(abstract: Any) -> int:
-    """What a tree of `ShapeDtypeStruct` with shardings takes of the memory of each device."""
+    """The memory of a tree of `ShapeDtypeStruct` with shardings on each device, in bytes."""
     return sum(
         math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
         for leaf in jax.tree.leaves(abstract)

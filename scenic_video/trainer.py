@@ -25,12 +25,12 @@ from scenic_video.tasks.task import Batch, Output, Task, Variables, output_of
 
 
 class TrainState(struct.PyTreeNode):
-    """All that training carries from step to step; keys are `fold_in(seed, step)`, so none is here.
+    """The state of training; it has no keys, since these are `fold_in(seed, step)`.
 
     `step` and `bad_steps`, the steps in a row whose loss or gradient was not finite, are int32
-    scalars. `params` are all of the model's; `opt_state` and `ema_params`, which is None unless an
-    average was asked for, are of those that are trained. Leaves are arrays, or what a `tree.map`
-    makes of them: shapes, shardings.
+    scalars. `params` are all of the model's; `opt_state` and `ema_params`, which is None without
+    `ema_decay`, are those of trained parameters. Leaves are arrays, or results of `tree.map` such
+    as shapes and shardings.
     """
 
     step: Any
@@ -42,19 +42,19 @@ class TrainState(struct.PyTreeNode):
 
     @property
     def eval_params(self) -> Any:
-        """The parameters to evaluate: averages where there are some."""
+        """The parameters to evaluate: averages if there are any."""
         return self.params if self.ema_params is None else with_part(self.params, self.ema_params)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainerOptions:
-    """What is trained and how long, and what happens how often.
+    """The duration of training, and the intervals of evaluation, saving and logging.
 
     Give `num_steps` or `num_epochs`. "Every" counts steps; `eval_every=None` evaluates once an
     epoch, and `checkpoint_every=None` saves after each evaluation. The batch is processed in
     `micro_batches` parts, one after another, when memory is short. `ema_decay` (0.9999, say)
     keeps an average of the parameters and evaluates that. `freeze` holds regular expressions:
-    parameters in whose path one is found are not trained, and cost the forward pass alone.
+    parameters whose path matches one are not trained, and cost only the forward pass.
     `best_metric` names a metric of the evaluation; the checkpoint where it is best (a loss: lowest,
     others: highest) is kept too. After `max_bad_steps` steps in a row without a finite loss the run
     stops.
@@ -153,7 +153,7 @@ def _moving_average(average: Any, params: Any, decay: float | None) -> Any:
 
 
 def eval_step(task: Task, rng: jax.Array, state: TrainState, batch: Batch) -> Output:
-    """Metrics and predictions of one batch, by the parameters that are evaluated."""
+    """Metrics and predictions of one batch, with the evaluated parameters."""
     variables = {"params": state.eval_params, **state.model_state}
     output = output_of(task, variables, batch, rng=rng, train=False)
     return output._replace(model_state={})
@@ -164,7 +164,7 @@ EvalStep = Callable[[TrainState, Batch], Output]
 
 @dataclasses.dataclass(frozen=True)
 class Steps:
-    """The compiled functions of a run, and where its state lies on the mesh."""
+    """The compiled functions of a run, and the sharding of its state."""
 
     mesh: Mesh
     state_shardings: TrainState
@@ -183,7 +183,7 @@ def compile_steps(
     placement: sharding.Placement = sharding.WITHOUT_RULES,
     seed: int = 0,
 ) -> Steps:
-    """Binds the step functions to a mesh: state born sharded and donated, batch over the data axes.
+    """Compiles the step functions for a mesh: state sharded and donated, batch over the data axes.
 
     `example_batch` needs the shapes of a batch of one example; its values are not used.
     """
@@ -214,7 +214,7 @@ def compile_steps(
 
 
 def compile_evaluation(task: Task, mesh: Mesh, *, seed: int = 0) -> EvalStep:
-    """Binds `eval_step` to a mesh: the state as it lies, the batch over the data axes, the output
+    """Compiles `eval_step` for a mesh: the state sharded, the batch over the data axes, the output
     on every device."""
     evaluate = functools.partial(eval_step, task, _rngs(seed)[2])
     replicated = NamedSharding(mesh, PartitionSpec())

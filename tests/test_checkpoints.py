@@ -166,7 +166,7 @@ def test_a_save_that_failed_is_told_at_the_next_check_without_another_save(tmp_p
     assert "Traceback" not in caplog.text
 
 
-def test_close_tells_of_a_save_that_failed(tmp_path):
+def test_close_raises_for_a_save_that_failed(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
     try:
@@ -244,7 +244,7 @@ def test_a_run_goes_on_past_a_damaged_step_without_deleting_it(tmp_path):
     assert (tmp_path / "2.damaged" / "record").exists()
 
 
-def test_nothing_good_is_an_error_that_tells_of_every_step(tmp_path):
+def test_nothing_good_is_an_error_that_names_every_step(tmp_path):
     save_all(tmp_path, (1, 2))
     DAMAGES["a flipped bit"](tmp_path / "1")
     DAMAGES["no record"](tmp_path / "2")

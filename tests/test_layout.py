@@ -86,12 +86,12 @@ def test_a_module_imports_only_what_stands_below_it(module):
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("scenic_video")])
-def test_the_framework_knows_no_project(module):
+def test_the_framework_imports_no_project(module):
     assert not any(name.split(".")[0] in ("projects", "configs") for name in imports_of(module))
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("projects.")])
-def test_a_project_knows_no_other_project_and_no_task(module):
+def test_a_project_imports_no_other_project_and_no_task(module):
     project = module.split(".")[1]
     for name in ours(module):
         assert not name.startswith("scenic_video.tasks")
@@ -109,7 +109,7 @@ def test_what_configs_may_import_imports_nothing_but_errors():
     assert ours(DATA_OF_CONFIGS) <= {"scenic_video.errors"}
 
 
-def test_the_trainer_knows_no_concrete_task_model_or_dataset():
+def test_the_trainer_imports_no_concrete_task_model_or_dataset():
     for module in ("scenic_video.trainer", "scenic_video.loop"):
         allowed = "scenic_video.tasks.task"
         for name in ours(module):

@@ -40,13 +40,13 @@ def get_config():
         evaluation=dict(split="test", views="2x1", batch_size=8),
     ))
 """
-SEEN = dict(
+VIDEO = dict(
     preprocessing="",
     model="""target="projects.vivit.model:FactorisedEncoder", num_layers=1,
                    temporal_num_layers=1""",
     task="",
 )
-SEEN_AND_HEARD = dict(
+AUDIOVISUAL = dict(
     preprocessing="""modalities=("rgb", "audio"),
                            audio=dict(seconds=0.32, num_mel_bins=32, mean=0.0, std=1.0)""",
     model="""target="projects.avmae.model:MBT", num_layers=2, fusion_layer=1""",
@@ -105,7 +105,7 @@ def rows(workdir, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("nodes", [SEEN, SEEN_AND_HEARD], ids=["seen", "seen_and_heard"])
+@pytest.mark.parametrize("nodes", [VIDEO, AUDIOVISUAL], ids=["video", "audiovisual"])
 def test_two_hosts_train_and_evaluate_as_one(nodes, videos, tmp_path):
     config = tmp_path / "config.py"
     config.write_text(CONFIG.format(data=str(videos), **nodes))

@@ -112,7 +112,7 @@ def test_tensorboard_gets_every_scalar_at_its_step(tmp_path):
     assert scalars == {("train/loss", 10): 0.5, ("clips_per_second", 10): 8.0}
 
 
-def test_resumed_run_tells_tensorboard_where_it_begins_anew(tmp_path):
+def test_resumed_run_hides_repeated_steps_from_tensorboard(tmp_path):
     MetricWriter(tmp_path, resume_step=4).close()
     (start,) = [event for event in events(tmp_path) if event.HasField("session_log")]
     assert start.step == 5

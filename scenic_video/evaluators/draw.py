@@ -1,4 +1,4 @@
-"""Which examples stand for a class where few are to be seen."""
+"""Selects the few examples per class of few-shot evaluation."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from jaxtyping import Int
 
 @dataclasses.dataclass(frozen=True)
 class Draw:
-    """For each class, positions of some of its examples in an order of chance.
+    """For each class, positions of some of its examples in random order.
 
-    The first are its shots, so that fewer shots are some of the more; those from `max_shots` on are
-    held out. A class that has too few gives all it has, to the shots first.
+    The first ones are its shots, so that fewer shots are a subset of more; those from `max_shots`
+    on are held out. A class with too few examples uses all of them, first as shots.
     """
 
     positions: Sequence[Int[np.ndarray, " _"]]
@@ -39,11 +39,11 @@ class Draw:
         return dataclasses.replace(self, positions=[x[x >= 0] for x in moved])
 
     def shots(self, number: int) -> Int[np.ndarray, " shots"]:
-        """Positions of `number` examples a class."""
+        """Positions of `number` examples per class."""
         return np.concatenate([of_class[:number] for of_class in self.positions])
 
     def num_short(self, number: int) -> int:
-        """How many classes have fewer examples than that."""
+        """The number of classes with fewer examples."""
         return sum(len(of_class) < number for of_class in self.positions)
 
     @property

@@ -1,4 +1,4 @@
-"""What a run asks of an evaluator, and what an evaluator may use of the run."""
+"""The interface between runs and evaluators."""
 
 import dataclasses
 import functools
@@ -15,7 +15,7 @@ from scenic_video.tasks.task import Task
 from scenic_video.trainer import TrainState
 
 OnBatch = Callable[[int, int], None]
-"""Called after every batch with how many are done, and of how many."""
+"""Called after every batch with the numbers of finished and of all batches."""
 
 Every = Count | None
 """After how many steps an evaluator runs: None is `trainer.eval_every`, and 0 is never while a
@@ -53,17 +53,17 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What an evaluator found of the state of a step: `metrics` are numbers by name.
+    """The results of an evaluator for the state of a step: `metrics` are numbers by name.
 
-    Evaluators that find more than numbers return a subclass, whose properties say what of it goes
-    to the terminal, to files and into the report.
+    Evaluators with more than numbers return a subclass, whose properties define its output to the
+    terminal, to files and to the report.
     """
 
     step: int
     metrics: dict[str, float]
 
     def heading(self, name: str) -> str:
-        """What the numbers of the evaluator `name` stand under."""
+        """The heading above the numbers of the evaluator `name`."""
         return name
 
     def file_name(self, name: str) -> str:
@@ -72,7 +72,7 @@ class Result:
 
     @property
     def coverage(self) -> str:
-        """How much of the data the numbers are of, in a few words."""
+        """The part of the data that the numbers cover, in a few words."""
         return ""
 
     @property
@@ -87,12 +87,12 @@ class Result:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What the .json file holds."""
+        """The contents of the .json file."""
         return {"step": self.step, "metrics": self.metrics}
 
     @property
     def arrays(self) -> dict[str, Any]:
-        """What the .npz file beside it holds; without any there is no such file."""
+        """The contents of the .npz file beside it, which is written only if there are any."""
         return {}
 
 

@@ -1,4 +1,4 @@
-"""The features that a state gives of examples."""
+"""Computes the features of examples for a state."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ class Features(NamedTuple):
 
 
 def compile_features(run: Run) -> Extractor:
-    """Features by the parameters that are evaluated, compiled for the mesh of the run.
+    """Features with the evaluated parameters, compiled for the mesh of the run.
 
     Errors: ValueError for a task without `features(variables, batch)`.
     """

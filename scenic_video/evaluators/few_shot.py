@@ -1,4 +1,4 @@
-"""Few-shot linear evaluation: what a linear classifier makes of frozen features."""
+"""Few-shot linear evaluation: a linear classifier on frozen features."""
 
 import dataclasses
 import functools
@@ -29,21 +29,21 @@ L2 = tuple(2.0**exponent for exponent in range(-10, 21, 2))
 
 @dataclasses.dataclass(frozen=True)
 class FewShot:
-    """Accuracy of ridge regression on the features of a few examples a class.
+    """Accuracy of ridge regression on the features of a few examples per class.
 
     For each of `shots`: "5shot_top1", the mean accuracy over `num_seeds` choices of the examples;
-    "5shot_top1_std", its standard deviation over them; and "5shot_l2", the penalty. Where the
-    dataset has several heads, each by itself: "verb_5shot_top1". Where classes have fewer examples
-    they give all they have, and "5shot_short_classes" says how many did; where none has as many,
-    the shots are refused. Further "test_videos", how many were tested on, and "unreadable", how
-    many videos, of either split, had to be left out, including those without audio if audio is the
+    "5shot_top1_std", its standard deviation over them; and "5shot_l2", the penalty. With several
+    heads each has its own numbers, "verb_5shot_top1". Classes with fewer examples use all of them,
+    and "5shot_short_classes" is the number of such classes; it is an error if no class has enough.
+    Also "test_videos", the number of test videos, and "unreadable", the number of videos in both
+    splits that were left out, including those without audio if audio is the
     only input.
 
-    Test labels choose nothing. Of several penalties `l2` that one is taken that is best, in the
-    mean over the seeds, on `num_held_out` further training examples a class (of equals the
-    largest); with one penalty no label is seen but those of the shots. Public code takes the
-    penalty that is best on the test splits themselves, of several datasets together. Which
-    examples are drawn depends on the seed alone, so evaluations of a run are comparable.
+    Test labels are not used for any choice. Of several penalties `l2`, the best one is used, in the
+    mean over seeds, on `num_held_out` further training examples per class (the largest of equals);
+    with one penalty, only the labels of the shots are used. Public code uses the penalty that is
+    best on the test splits themselves, of several datasets together. The choice of examples depends
+    only on the seed, so evaluations of a run are comparable.
 
     `dataset` is a node, path or name as in a config, by default that of the run; its splits are by
     default named like those that the run trains on and evaluates. Videos are cut as the run cuts

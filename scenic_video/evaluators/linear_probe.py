@@ -1,4 +1,4 @@
-"""The accuracy of linear classifiers that see a few examples a class."""
+"""The accuracy of linear classifiers trained on a few examples per class."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -55,7 +55,7 @@ def probe(
 
 
 def check_held_out(draws: Sequence[Draw], l2: Sequence[float | int]) -> None:
-    """Refuses draws that leave nothing to choose one of several penalties by."""
+    """Errors: ValueError if there are several penalties but no held-out examples."""
     if len(l2) > 1 and not all(len(draw.held_out) for draw in draws):
         raise UserError(
             f"No training example is left to choose one of {len(l2)} penalties by. Set fewer "

@@ -1,4 +1,4 @@
-"""How examples are read for evaluation, and laid over the devices of a run."""
+"""Reads examples for evaluation, and shards them over the devices of a run."""
 
 import dataclasses
 import functools

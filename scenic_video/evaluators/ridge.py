@@ -13,11 +13,11 @@ from scenic_video.errors import UserError
 class Ridge:
     """min over W, b of |X W + b - Y|^2 + l2 |W|^2, where X are features scaled to mean 0, std 1.
 
-    The scale is that of the features [n, d] it is fitted to; one that is constant there counts for
-    nothing. The bias is not penalised (a bias feature of 100, as in big_vision, comes to that). One
+    The scale is that of the training features [n, d]; features that are constant there are ignored.
+    The bias is not penalised (as with the bias feature of 100 in big_vision). One
     eigendecomposition, of X X^T [n, n] or X^T X [d, d], whichever is smaller, serves every l2:
-    W = basis (eigenvalues + l2)^-1 projected. In float64, for the eigenvalues span far more than
-    float32 tells from a small l2, and on the host, for they are no more than d.
+    W = basis (eigenvalues + l2)^-1 projected. In float64, since the range of eigenvalues
+    exceeds the precision of float32 for a small l2, and on the host, since there are at most d.
     """
 
     mean: Float64[np.ndarray, " d"]

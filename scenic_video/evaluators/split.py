@@ -1,4 +1,4 @@
-"""The usual evaluation: the task's metrics on a split and, of classifiers, the logits."""
+"""The evaluation of a split: the metrics of the task, and the logits of classifiers."""
 
 import dataclasses
 import functools
@@ -29,8 +29,8 @@ class SplitEvaluation:
     """The task's metrics on a split: every example once, the mean over `views` such as 4x3.
 
     `split` and `batch_size`, which is global, are by default those of the run's own evaluation.
-    Unreadable videos are left out of the metrics and named; nothing stands in for them. Errors:
-    UserError where none can be read.
+    Unreadable videos are named and left out of the metrics, not replaced. Errors: UserError if none
+    can be read.
     """
 
     run: Run

@@ -1,4 +1,4 @@
-"""What the evaluation of a split found: metrics, and what is known of every video."""
+"""The results of the evaluation of a split: metrics, and logits and errors of every video."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How tasks call a model: to begin with, in training, and on the views of an evaluation."""
+"""Calls of models by tasks: initialisation, training, and evaluation of views."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +43,7 @@ def check_call(model: Any, given: Sequence[str]) -> None:
 def call_in_training(
     model: Any, variables: Variables, inputs: Inputs, rngs: Mapping[str, Key[Array, ""]]
 ) -> tuple[Any, Variables]:
-    """What the model returns, and its collections other than params as it left them."""
+    """The output of the model, and its updated collections other than params."""
     collections = [name for name in variables if name != "params"]
     return model.apply(
         variables, **inputs.keywords, train=True, rngs=dict(rngs), mutable=collections

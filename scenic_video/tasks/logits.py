@@ -1,4 +1,4 @@
-"""What a classification model returned: whether it is logits, and those of each head."""
+"""Checks the logits of a classification model, and splits them by head."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,7 +37,7 @@ def split_logits(
 
 
 def check_names(logits: Mapping[str, Any], inputs: Inputs, *, model: Any) -> None:
-    """Errors: ValueError where a model gives logits of what is no modality of its inputs."""
+    """Errors: ValueError if logits are keyed by anything but modalities of the inputs."""
     if not logits or not set(logits) <= set(inputs.arrays):
         raise UserError(
             f"{type(model).__name__} returned a dict of {', '.join(map(repr, logits))}; {WANTED}, "

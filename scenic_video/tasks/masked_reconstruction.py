@@ -1,4 +1,4 @@
-"""Masked reconstruction: training to predict what was hidden of each modality."""
+"""Masked reconstruction: training to predict the hidden tokens of each modality."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ ByModality = dict[str, jax.Array]
 
 @dataclasses.dataclass(frozen=True)
 class MaskedReconstruction:
-    """Trains `model`, inputs -> {modality: Reconstruction}, to predict what it hides of them.
+    """Trains `model`, inputs -> {modality: Reconstruction}, to predict hidden tokens.
 
     The error of an example in a modality is the mean over its scored tokens of the squared
     difference, summed over the values of a patch and, if `normalize_by_output_dimension`, divided
@@ -37,8 +37,8 @@ class MaskedReconstruction:
     one example alone, so micro-batches add up exactly. Since models hide equally many tokens of
     each example, means of the examples' means are also means over all scored tokens.
 
-    In evaluation, of inputs [B, V, ...], the model hides what one fixed key says, whatever the seed
-    of training, and errors are averaged over the views.
+    In evaluation, of inputs [B, V, ...], masks are sampled with one fixed key, whatever the seed of
+    training, and errors are averaged over the views.
     """
 
     model: Any

@@ -1,4 +1,4 @@
-"""Several tasks on the same batches: what one model does under several conditions."""
+"""Evaluates several tasks on the same batches, such as one model with different inputs."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the trainer asks of a task."""
+"""The interface of tasks."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -25,11 +25,11 @@ FIELDS = (
 
 
 class Output(NamedTuple):
-    """What one batch gave.
+    """The results for one batch.
 
     `loss` is a mean over `weight` examples (or tokens), so that micro-batches of uneven weight
     add up exactly: sum(loss * weight) / sum(weight). `model_state` holds the collections other
-    than params as the model left them. `predictions` are per example, [B, ...].
+    than params, as updated by the model. `predictions` are per example, [B, ...].
     """
 
     loss: jax.Array
@@ -53,7 +53,7 @@ class Task(Protocol):
 def output_of(
     task: Task, variables: Variables, batch: Batch, *, rng: jax.Array, train: bool
 ) -> Output:
-    """What a task makes of a batch. Errors: ValueError where that is no complete `Output`."""
+    """The output of a task for a batch. Errors: ValueError unless it is a complete `Output`."""
     try:
         output = task(variables, batch, rng=rng, train=train)
     except TypeError as error:
@@ -99,10 +99,10 @@ def _name(task: Task) -> str:
 
 @runtime_checkable
 class FeatureExtractor(Protocol):
-    """A task that also describes examples by vectors, for probes of what its model has learned.
+    """A task that also computes feature vectors of examples, for probes of its model.
 
-    `batch` is one of evaluation; its labels are not read. An example has one vector, the mean over
-    its views. That of an example without any present modality means nothing.
+    `batch` is an evaluation batch; its labels are not used. Each example has one vector, the mean
+    over its views, which is meaningless if no modality is present.
     """
 
     def features(self, variables: Variables, batch: Batch) -> Float[Array, "b d"]: ...

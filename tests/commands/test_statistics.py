@@ -17,7 +17,7 @@ from scenic_video.runs.parts import with_statistics
 from tests.helpers.runs import MBT
 
 AUDIO = Audio(seconds=0.32, num_mel_bins=32)
-SEES_AND_HEARS = Preprocessing(num_frames=2, modalities=("rgb", "audio"), audio=AUDIO)
+AUDIOVISUAL = Preprocessing(num_frames=2, modalities=("rgb", "audio"), audio=AUDIO)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def chosen(node, split):
     fields = (
         {"path": node} if isinstance(node, str) else {k: node[k] for k in node if k != "target"}
     )
-    found = with_statistics(SEES_AND_HEARS, open_dataset(**fields), node, split=split)
+    found = with_statistics(AUDIOVISUAL, open_dataset(**fields), node, split=split)
     assert found.audio is not None
     return found.audio.mean, found.audio.std
 
@@ -95,7 +95,7 @@ def test_a_run_on_a_subset_takes_the_statistics_of_the_split(tmp_path):
 
 def test_statistics_may_lie_in_another_folder_which_the_run_names(two):
     elsewhere = dataclasses.replace(AUDIO, statistics="kept")
-    preprocessing = dataclasses.replace(SEES_AND_HEARS, audio=elsewhere)
+    preprocessing = dataclasses.replace(AUDIOVISUAL, audio=elsewhere)
     node = {"target": "scenic_video.data.sources.datasets:open_dataset", "multilabel": True}
     node["path"] = "two/a.csv"
     dataset = open_dataset("two/a.csv", multilabel=True)

@@ -117,17 +117,17 @@ def test_every_example_counts_once_over_any_number_of_devices(dataset, num_devic
     """11 examples in batches of 8: the last one is padded, also on devices of one row each."""
     run = make_run(dataset, num_devices)
     examples = dataset.splits["test"]
-    heard = []
+    calls = []
     found = extract(
         compile_features(run),
         STATE,
         Reading(run, examples, dataset.labels, Views(2, 1), run.batch_size),
-        on_batch=lambda done, total: heard.append((done, total)),
+        on_batch=lambda done, total: calls.append((done, total)),
     )
     assert found.positions.tolist() == list(range(11))
     assert found.labels["colour"].tolist() == [i % 3 for i in range(11)]
     np.testing.assert_allclose(found.values, [COLOURS[i % 3] for i in range(11)], atol=25)
-    assert heard == [(1, 2), (2, 2)]
+    assert calls == [(1, 2), (2, 2)]
 
 
 def test_colours_are_told_apart_by_one_shot(dataset):

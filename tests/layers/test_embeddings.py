@@ -84,14 +84,14 @@ def test_the_inflated_kernel_is_the_same_at_all_times():
 
 
 @pytest.mark.parametrize(("num_frames", "frame"), [(2, 1), (3, 1), (4, 2)])
-def test_a_central_frame_tubelet_sees_what_the_image_model_sees(num_frames, frame):
+def test_a_central_frame_tubelet_embeds_as_the_image_model_does(num_frames, frame):
     image_kernel, tubelet = noise(4, 4, 3, 5), noise(num_frames, 4, 4, 3, seed=1)
     kernel = inflate_kernel(image_kernel, num_frames, "central_frame")
     image = jnp.einsum("hwc,hwcd->d", tubelet[frame], image_kernel)
     np.testing.assert_allclose(jnp.einsum("thwc,thwcd->d", tubelet, kernel), image, atol=1e-5)
 
 
-def test_an_inflated_tubelet_sees_the_mean_frame():
+def test_an_inflated_tubelet_embeds_the_mean_frame():
     image_kernel, tubelet = noise(4, 4, 3, 5), noise(4, 4, 4, 3, seed=1)
     kernel = inflate_kernel(image_kernel, 4, "filter_inflation")
     image = jnp.einsum("hwc,hwcd->d", tubelet.mean(axis=0), image_kernel)

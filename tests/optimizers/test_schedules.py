@@ -43,7 +43,7 @@ def test_no_update_is_wasted_at_rate_zero():
     assert min(rates[:-1]) > 0 and rates[-1] == 0
 
 
-def test_host_and_device_see_the_same_rates():
+def test_host_and_device_have_the_same_rates():
     for maker in (*MAKERS.values(), optimizers.constant):
         schedule = maker(peak=0.1, warmup_epochs=0.25, num_steps=20, steps_per_epoch=10)
         on_device = jax.jit(jax.vmap(schedule))(jnp.arange(25))

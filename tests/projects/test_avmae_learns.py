@@ -33,7 +33,7 @@ def event(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_eyes_and_ears_together_are_better_than_either(event):
+def test_video_and_audio_together_are_better_than_either(event):
     for alone in ("video", "audio"):
         assert event["audiovisual"]["top1"] >= event[alone]["top1"] + 0.08
 

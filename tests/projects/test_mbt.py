@@ -116,7 +116,7 @@ def test_gflops_are_those_of_the_public_implementation(name, gflops):
 
 @slow
 @pytest.mark.parametrize(
-    ("fields", "hears"),
+    ("fields", "fused"),
     [
         ({"fusion_layer": 4}, False),
         ({"fusion_layer": 3}, False),  # the bottlenecks of the last layer reach no class token
@@ -124,12 +124,12 @@ def test_gflops_are_those_of_the_public_implementation(name, gflops):
         ({"fusion_layer": 3, "num_bottlenecks": 0}, True),
     ],
 )
-def test_video_hears_audio_only_through_the_fusion(fields, hears):
+def test_audio_reaches_video_only_through_the_fusion(fields, fused):
     _, params, inputs = golden("mbt_bottleneck_token")
     model = MBT(**dict(TINY, **fields))
     silent = inputs | {"audio": 0 * inputs["audio"]}
     logits = [run(model, params, x, train=True)["rgb"] for x in (inputs, silent)]
-    assert (np.abs(logits[0] - logits[1]).max() > 1e-5) == hears
+    assert (np.abs(logits[0] - logits[1]).max() > 1e-5) == fused
 
 
 @slow

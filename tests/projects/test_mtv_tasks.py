@@ -66,7 +66,7 @@ def test_heads_share_the_logits_of_one_model():
     assert np.isfinite(output.loss) and {"top1", "noun_top1", "verb_top1"} & output.metrics.keys()
 
 
-def test_the_loss_does_not_hear_what_stands_in_place_of_audio():
+def test_the_loss_does_not_depend_on_the_values_of_absent_audio():
     step, variables = task_and_variables()
     audio = batch_of()["inputs"]["audio"]
     loss = step(variables, batch_of()).loss

@@ -55,7 +55,7 @@ def test_tubelets_are_written_rows_columns_time(text, tubelet):
         ("B/8x32:audio", (8, 32), "audio"),
     ],
 )
-def test_what_a_view_sees_is_written_behind_it(text, tubelet, modality):
+def test_the_modality_of_a_view_is_written_after_it(text, tubelet, modality):
     (view,) = parse_views(text)
     assert (view.tubelet_size, view.modality) == (tubelet, modality)
 

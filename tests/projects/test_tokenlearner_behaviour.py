@@ -126,12 +126,12 @@ def num_tokens_after(model):
     return [output["__call__"][0].shape[1] for output in (*blocks, inside)]
 
 
-def test_extra_layers_come_last_and_see_learned_tokens():
+def test_extra_layers_come_last_and_process_learned_tokens():
     fields: dict[str, Any] = VIDEO | {"num_layers": 2}
     assert num_tokens_after(TokenLearnerViViT(**fields, num_extra_layers=1)) == [12, 4, 4, 4]
 
 
-def test_a_fuser_keeps_the_grid_and_blocks_see_learned_tokens():
+def test_a_fuser_keeps_the_grid_and_blocks_process_learned_tokens():
     assert num_tokens_after(TokenLearnerViViT(**VIDEO, token_fuser=True)) == [12, 4, 4, 12]
 
 

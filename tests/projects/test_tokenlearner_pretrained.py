@@ -186,7 +186,7 @@ def test_a_vivit_is_not_taken_for_an_image_model_of_more_patches():
         from_image_model(target=target, source=source, grid=GRID)
 
 
-def test_the_size_of_the_images_tells_their_rows_and_columns():
+def test_the_size_of_the_images_gives_their_rows_and_columns():
     source = parameters(ViT(**IMAGE), rgb=jnp.zeros((1, 24, 48, 3)))
     target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
     begin = functools.partial(from_image_model, target=target, source=source, grid=GRID)

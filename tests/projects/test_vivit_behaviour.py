@@ -106,7 +106,7 @@ def test_time_attention_that_starts_at_zero_leaves_an_image_model():
     assert np.abs(gradient[start_of_time + "out/kernel"]).max() > 0
 
 
-def test_factorised_dot_product_heads_see_only_their_axis():
+def test_factorised_dot_product_heads_attend_only_over_their_axis():
     """With the heads over space cut off at the output, frames mix only at the same place."""
     model: Any = FactorisedDotProduct(**VIDEO)
     rgb = clip(1, 4, 16, 16, 3)

@@ -245,7 +245,7 @@ def test_frames_embedded_one_by_one_are_not_taken_for_an_image_of_more_patches()
         begin(source_inputs={"rgb": (4, 24, 24)})
 
 
-def test_the_size_of_the_images_tells_their_rows_and_columns():
+def test_the_size_of_the_images_gives_their_rows_and_columns():
     """Of 24 x 48 pixels, in patches of 8 x 8."""
     model = ViT(**IMAGE)
     source = parameters(model, rgb=jnp.zeros((1, 24, 48, 3)), seed=1)

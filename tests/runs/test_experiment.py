@@ -114,7 +114,9 @@ def test_augmentations_that_are_set_to_none_are_left_out(config):
         (["--config.preprocessing.frame_rate=12.5"], "4, stride 2 at 12.5 a second: 0.64 s"),
     ],
 )
-def test_a_dry_run_says_how_long_is_seen_and_heard(config, tmp_path, flags, frames, capsys):
+def test_a_dry_run_states_the_durations_of_frames_and_audio(
+    config, tmp_path, flags, frames, capsys
+):
     path = tmp_path / "config.py"
     path.write_text(MBT.format(data=str(config.parent / "clips")))
     assert main(["train", f"--config={path}", "--dry-run", *flags]) == 0

@@ -128,7 +128,7 @@ def test_weights_trained_with_other_fixed_positions_are_refused(
     )
 
 
-def test_what_an_image_run_saw_tells_the_rows_and_columns_of_its_positions(tmp_path, capsys):
+def test_the_inputs_of_an_image_run_give_the_rows_and_columns_of_its_positions(tmp_path, capsys):
     """8 positions of 2 x 4 patches; 2 x 2 here. Of weights from elsewhere nobody knows."""
     node = {"target": "projects.vivit.model:ViT", "patch_size": (8, 8), **SIZES[0]}
     labels = {"classes": {"object": ["a", "b", "c"]}, "multilabel": False}

@@ -129,8 +129,8 @@ def test_an_example_without_any_modality_counts_nothing(train):
     variables = alone.init(RNG, make_batch())
     output = alone(variables, batch, rng=RNG, train=train)
     assert float(output.weight) == 4
-    heard = jnp.flatnonzero(AUDIO)
-    rest = jax.tree.map(lambda x: x[heard], batch)
+    audible = jnp.flatnonzero(AUDIO)
+    rest = jax.tree.map(lambda x: x[audible], batch)
     expected = alone(variables, rest, rng=RNG, train=train)
     assert float(output.loss) == pytest.approx(float(expected.loss), rel=1e-6)
     for name in ("loss", "top1"):
@@ -171,8 +171,8 @@ def test_one_model_is_evaluated_with_audio_alone_pictures_alone_and_both():
 
 def test_views_without_the_shown_modality_do_not_count():
     batch = make_batch(views=2)
-    heard = jnp.stack([AUDIO, jnp.ones(SIZE)], axis=1)
-    batch["inputs"]["has_audio"] = heard
+    audible = jnp.stack([AUDIO, jnp.ones(SIZE)], axis=1)
+    batch["inputs"]["has_audio"] = audible
     task = make_task(modalities=("audio",))
     variables = variables_of(task, make_batch())
     output = task(variables, batch, rng=RNG, train=False)
@@ -242,9 +242,9 @@ def test_modality_dropout_hides_modalities_in_training_only():
     _, logits = losses_by_stream(task, variables, batch)
     mean = (logits["rgb"] + logits["audio"]) / 2
     found = output.predictions["action"]
-    heard_alone = np.isclose(found, logits["audio"], atol=1e-6).all(axis=1)
+    audio_alone = np.isclose(found, logits["audio"], atol=1e-6).all(axis=1)
     whole = np.isclose(found, mean, atol=1e-6).all(axis=1)
-    assert heard_alone.any() and (heard_alone | whole).all()
+    assert audio_alone.any() and (audio_alone | whole).all()
     views = batch | {"inputs": jax.tree.map(lambda x: x[:, None], batch["inputs"])}
     evaluated = task(variables, views, rng=RNG, train=False)
     np.testing.assert_allclose(evaluated.predictions["action"], mean, rtol=1e-5, atol=1e-6)
@@ -325,7 +325,7 @@ def test_a_real_model_gives_pictures_audio_and_both(model_class):
     pictures, audio, both = found.values()
     assert not np.allclose(pictures, audio) and not np.allclose(pictures, both)
     silent = make_batch(views=1, audio=jnp.zeros(SIZE))
-    unheard = logits_of(make_task(task.model), variables, silent)
-    np.testing.assert_allclose(unheard, pictures, atol=1e-6)
+    without_audio = logits_of(make_task(task.model), variables, silent)
+    np.testing.assert_allclose(without_audio, pictures, atol=1e-6)
     features = jax.jit(make_task(task.model).features)(variables, batch)
     assert features.shape == (SIZE, 8)

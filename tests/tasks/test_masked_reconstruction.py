@@ -96,13 +96,13 @@ def test_an_example_is_not_scored_on_what_it_lacks_and_weighs_less():
     task = make_task(weights={"rgb": 0.8, "audio": 0.2})
     output = run(task, batch)
     found = errors(batch)
-    heard = np.asarray(AUDIO) > 0
-    weight = 0.8 * SIZE + 0.2 * heard.sum()
-    total = 0.8 * found["rgb"].sum() + 0.2 * found["audio"][heard].sum()
+    present = np.asarray(AUDIO) > 0
+    weight = 0.8 * SIZE + 0.2 * present.sum()
+    total = 0.8 * found["rgb"].sum() + 0.2 * found["audio"][present].sum()
     assert float(output.weight) == pytest.approx(weight)
     assert float(output.loss) == pytest.approx(total / weight, rel=1e-5)
     mean = output.metrics["audio_loss"].compute()
-    assert mean == pytest.approx(found["audio"][heard].mean(), rel=1e-5)
+    assert mean == pytest.approx(found["audio"][present].mean(), rel=1e-5)
     gradient = jax.grad(lambda v: task(v, batch, rng=RNG, train=True).loss)
     assert np.isfinite(jax.tree.leaves(gradient(task.init(RNG, batch)))).all()
 
@@ -140,9 +140,9 @@ def test_views_are_averaged_over_those_that_hold_the_modality():
         errors({"inputs": jax.tree.map(lambda x, v=v: x[:, v], batch["inputs"])}) for v in (0, 1)
     )
     output = run(make_task(), batch, train=False)
-    heard = np.asarray(AUDIO) > 0
+    present = np.asarray(AUDIO) > 0
     mean = (first["audio"] + second["audio"]) / 2
-    expected = np.where(heard, mean, first["audio"]).mean()
+    expected = np.where(present, mean, first["audio"]).mean()
     assert output.metrics["audio_loss"].compute() == pytest.approx(expected, rel=1e-5)
     expected = (first["rgb"] + second["rgb"]).mean() / 2
     assert output.metrics["rgb_loss"].compute() == pytest.approx(expected, rel=1e-5)

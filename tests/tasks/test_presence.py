@@ -22,7 +22,7 @@ def test_presence_leaves_the_inputs_and_reaches_models_of_several_modalities():
     np.testing.assert_array_equal(both.keywords["presence"]["flow"], [1, 1])
 
 
-def test_a_model_of_one_modality_hears_nothing_of_presence():
+def test_a_model_of_one_modality_gets_no_presence():
     alone = {"audio": jnp.zeros((2, 1)), "presence": {"audio": jnp.asarray([1.0, 0.0])}}
     assert set(Inputs.of(alone).keywords) == {"audio"}
     np.testing.assert_array_equal(Inputs.of(alone).any_present, [1, 0])

@@ -109,7 +109,7 @@ def test_an_example_without_audio_is_zeros_whatever_its_waveform():
     assert not spectrogram[1].any() and spectrogram[0].any() and spectrogram[2].any()
 
 
-def test_presence_tells_which_examples_have_audio():
+def test_presence_marks_examples_with_audio():
     inputs = {
         "rgb": np.zeros((3, 2, 8, 8, 3), np.uint8),
         "waveform": waveforms(),

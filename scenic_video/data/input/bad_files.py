@@ -1,4 +1,4 @@
-"""Which videos could not be read, and how many of them a run accepts."""
+"""Records unreadable videos, and limits their number in a run."""
 
 import dataclasses
 import json
@@ -10,9 +10,9 @@ from scenic_video.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class BadFile:
-    """An example whose video could not be read: `error` holds the decoder's words.
+    """An example whose video could not be read: `error` is the message of the decoder.
 
-    `file` is None where the video came as bytes. `index` is the example's position in its split.
+    `file` is None if the video was given as bytes. `index` is the example's position in its split.
     """
 
     id: str
@@ -35,12 +35,11 @@ class TooManyBadFiles(UserError):
 
 
 class BadFiles:
-    """Counts the distinct examples that training could not read, and lists them in a file.
+    """Counts the distinct unreadable examples of training, and lists them in a file.
 
-    `path` gets one JSON line for each: id, file, error, index, and the step that met it first.
-    A resumed run goes on from what the file holds. `max_share` is the share of the split's
-    `num_examples` that a run accepts; one more raises `TooManyBadFiles`. Several processes need
-    a path each.
+    `path` gets one JSON line for each: id, file, error, index, and the first step with it. A
+    resumed run continues the file. `max_share` is the accepted share of the `num_examples` of the
+    split; more raise `TooManyBadFiles`. Each process needs a path of its own.
     """
 
     def __init__(self, path: str | Path, *, num_examples: int, max_share: float | int = 0.01):
@@ -53,9 +52,9 @@ class BadFiles:
         return len(self._found)
 
     def record(self, bad_file: BadFile, *, step: int) -> None:
-        """Notes that `bad_file` was met in the batch of `step`, unless it is known already."""
+        """Records that `bad_file` was in the batch of `step`, unless it is already recorded."""
         if bad_file.id in self._found:
-            self._check_share()  # a rerun stops where the first run did
+            self._check_share()  # a repeated run stops where the first one did
             return
         self._found[bad_file.id] = bad_file
         line = dataclasses.asdict(bad_file) | {"step": step}
@@ -77,7 +76,7 @@ class BadFiles:
 
 
 def _read(path: Path) -> list[BadFile]:
-    """The recorded files. A last line that a killed run left half written is removed."""
+    """The recorded files. An incomplete last line of a killed run is removed."""
     if not path.exists():
         return []
     text = path.read_bytes()

@@ -1,8 +1,8 @@
-"""Host batches from examples: their order and every draw depend on (seed, step) alone.
+"""Host batches of examples, whose order and randomness depend only on (seed, step).
 
-A host batch is {"inputs": {name: array}, "label": {head: array}, "mask": float32 [L]}, where L
-counts the rows that this host feeds. Inputs are those of `Preprocessing`. Labels are int32 [L], or
-float32 [L, C] of zeros and ones where the label space is multilabel.
+A host batch is {"inputs": {name: array}, "label": {head: array}, "mask": float32 [L]}, where L is
+the number of rows that this host feeds. Inputs are those of `Preprocessing`. Labels are int32 [L],
+or float32 [L, C] of zeros and ones if the label space is multi-label.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ class Batches(Iterator[HostBatch], contextlib.AbstractContextManager):
         self._steps = steps
 
     def close(self) -> None:
-        """Ends worker processes, and threads once they have done what they are at."""
+        """Stops worker processes, and threads after their current work."""
         self._steps.close()
 
     def __exit__(self, *exception: object) -> None:
@@ -61,7 +61,8 @@ class TrainingBatches(Batches):
 
 
 class EvaluationBatches(Batches):
-    """One pass over a split; see `eval_batches`. `bad_files` are those met so far by this host."""
+    """One pass over a split; see `eval_batches`. `bad_files` are those found so far by this
+    host."""
 
     def __init__(self, steps: grain.DatasetIterator, *, num_batches: int):
         super().__init__(steps)
@@ -89,11 +90,11 @@ def train_batches(
 ) -> TrainingBatches:
     """Endless training batches from `start_step` on; inputs are [L, ...].
 
-    `batch_size` is global, and step s holds the same clips, cut the same way, for any number of
+    `batch_size` is global, and step s has the same clips with the same crops for any number of
     hosts, threads and workers. `rows` are the rows of the global batch that this host feeds; None
-    is all. A video that cannot be read is replaced by another and recorded in `bad_files`;
-    without that it is an error. `num_threads` (default: all cores, at most 16) counts per process.
-    `num_workers` processes instead of this one pay off where more than about 16 cores decode.
+    means all. A video that cannot be read is replaced by another and recorded in `bad_files`;
+    without `bad_files` it is an error. `num_threads` (default: all cores, at most 16) is per
+    process. `num_workers` processes instead of this one are useful with more than about 16 cores.
     """
     steps = read_ahead(
         _training_order(len(load.examples), load.seed).map_with_index(load),
@@ -111,7 +112,7 @@ def batch_examples(
 ) -> list[Example]:
     """The examples of the global batch of `step`, in the order of its rows, without decoding.
 
-    Stand-ins for videos that cannot be read are not known here.
+    Replacements of unreadable videos are not included.
     """
     order = _training_order(len(examples), seed)
     records = range(step * batch_size, (step + 1) * batch_size)
@@ -129,8 +130,8 @@ def eval_batches(
 ) -> EvaluationBatches:
     """Every example once, in order; inputs are [L, V, ...] with V = num_crops * num_clips.
 
-    Batches also hold "index", int32 [L]: the position in the split, -1 where the last batch is
-    padded. Padding, and videos that cannot be read, are zeros with mask 0. `rows` is as in
+    Batches also hold "index", int32 [L]: the position in the split, -1 for padding of the last
+    batch. Padding, and videos that cannot be read, are zeros with mask 0. `rows` is as in
     `train_batches`; every host sees len() batches.
     """
     num_batches = math.ceil(len(load.examples) / batch_size)
@@ -148,7 +149,7 @@ def _training_order(num_examples: int, seed: int) -> grain.MapDataset:
     """Record -> position of its example: endless, each epoch shuffled anew."""
     if num_examples == 0:
         raise UserError("There is nothing to train on: the split holds no example.")
-    # Hashed, because Grain shuffles epoch e by seed + e: seed 1 would repeat what seed 0 saw.
+    # Hashed, because Grain shuffles epoch e with seed + e: seed 1 would repeat epochs of seed 0.
     shuffle_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
     return grain.MapDataset.range(num_examples).shuffle(shuffle_seed).repeat(None)
 

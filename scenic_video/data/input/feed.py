@@ -1,4 +1,4 @@
-"""Puts host batches on the devices ahead of the step that needs them."""
+"""Transfers host batches to the devices before the step that needs them."""
 
 import collections
 from collections.abc import Callable, Iterator
@@ -8,9 +8,9 @@ from typing import Any
 class Feed(Iterator[Any]):
     """An iterator over `put(batch)`, with the next `depth` batches on their way to the devices.
 
-    `put` sends a host batch off without waiting for its arrival, as JAX's transfers do. All
-    happens in the caller's thread: one that touched devices in the background could outlive
-    them. `close` closes `batches` too.
+    `put` starts the transfer of a host batch without waiting for it, like JAX. Everything runs in
+    the caller's thread, since a background thread could outlive the devices. `close` closes
+    `batches` too.
     """
 
     def __init__(self, batches: Iterator[Any], put: Callable[[Any], Any], *, depth: int = 2):
@@ -28,7 +28,7 @@ class Feed(Iterator[Any]):
         return self._ahead.popleft()
 
     def close(self) -> None:
-        """Drops what was put ahead and closes the source, if it can be closed."""
+        """Drops the batches in transfer and closes the source, if it can be closed."""
         self._exhausted = True
         self._ahead.clear()
         close = getattr(self._batches, "close", None)

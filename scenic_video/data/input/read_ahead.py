@@ -1,4 +1,4 @@
-"""Reads steps ahead of need: which records make a host's batch, and the threads that load them."""
+"""Loads the batches of a host ahead of time, in threads and worker processes."""
 
 import multiprocessing
 import os
@@ -19,10 +19,10 @@ MAX_THREADS = 16
 
 
 class HostBatches(grain.MapDataset):
-    """This host's rows of every step: a `BatchRow` whose arrays are those of the rows, stacked.
+    """The rows of this host for every step, stacked as one `BatchRow`.
 
     Step s of the run is the records [s * batch_size, (s + 1) * batch_size), in order, however
-    many hosts share them; `rows` says which of them this host feeds, in the order it feeds them.
+    many hosts share them; `rows` are those that this host feeds, in order.
     `num_threads` load the records of one step.
     """
 
@@ -41,7 +41,7 @@ class HostBatches(grain.MapDataset):
     def __getitem__(self, index):
         if isinstance(index, slice):
             return self.slice(index)
-        # The pool lives for one step: a millisecond, and nothing to close or to pickle.
+        # The pool exists for one step: it takes a millisecond, and need not be closed or pickled.
         records = [index * self._batch_size + row for row in self._rows]
         with ThreadPoolExecutor(self._num_threads, thread_name_prefix="load") as pool:
             rows: list[Any] = list(pool.map(self._records.__getitem__, records))
@@ -58,11 +58,11 @@ def read_ahead(
     num_threads: int | None = None,
     num_workers: int = 0,
 ) -> grain.DatasetIterator:
-    """An iterator over the `HostBatches` of `records` that has begun to load the first ones.
+    """An iterator over the `HostBatches` of `records` that is already loading the first ones.
 
     It keeps `num_threads` (all cores, at most 16) busy in this process or, with `num_workers`,
-    in each of so many worker processes. Threads load the rows of a step side by side and a step
-    or more at once, so memory holds few batches however many threads there are.
+    in each of so many worker processes. Threads load the rows of one or
+    a few steps in parallel, so that few batches are in memory for any number of threads.
     """
     if num_workers < 0 or (num_threads is not None and num_threads < 1):
         raise UserError(
@@ -98,16 +98,16 @@ def _stack(rows: Sequence[Any]) -> Any:
 
 
 def _mark_flags_as_parsed() -> None:
-    # Grain asks absl for its flags when it starts workers, which fails where nobody parsed any.
+    # Grain reads absl flags when it starts workers, which fails if none were parsed.
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()
 
 
 def _outlive_signals(worker_index: int, num_workers: int) -> None:
-    """Leaves the end of a worker to its parent: a preempted trainer still needs batches to save.
+    """Lets the parent stop a worker, since a preempted trainer still needs batches to save.
 
-    A signal sent to the whole process group must not end the workers first. A worker whose
-    parent is gone ends itself.
+    A signal to the whole process group must not stop the workers first. A worker without a parent
+    exits.
     """
     del worker_index, num_workers
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

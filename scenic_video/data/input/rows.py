@@ -1,4 +1,4 @@
-"""One example -> the arrays of one row of a batch, whatever its file does."""
+"""Loads an example as one row of a batch, and handles unreadable files."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ MAX_ATTEMPTS = 8
 
 
 class BatchRow(NamedTuple):
-    """One row of a host batch, and the examples that could not be read on the way to it."""
+    """One row of a host batch, and the unreadable examples that it replaces."""
 
     arrays: dict[str, Any]
     bad_files: tuple[BadFile, ...] = ()
@@ -31,8 +31,8 @@ class BatchRow(NamedTuple):
 class TrainingRow:
     """Loads record `index` of the endless training order, which is the example at `position`.
 
-    All randomness comes from (seed, index). Where a video cannot be read, a neighbour drawn from
-    (seed, index, attempt) stands in.
+    All randomness comes from (seed, index). An unreadable video is replaced by one chosen from
+    (seed, index, attempt).
     """
 
     examples: Sequence[Example]
@@ -69,8 +69,8 @@ class TrainingRow:
 class EvaluationRow:
     """Loads the views of the example at `position`, all from one decode.
 
-    A position behind the last example is padding: zeros, mask 0, index -1. A video that cannot be
-    read is zeros with mask 0 too, under its own index; nothing stands in for it.
+    A position after the last example is padding: zeros, mask 0, index -1. An unreadable video is
+    zeros with mask 0 under its own index; it is not replaced.
     """
 
     examples: Sequence[Example]
@@ -106,14 +106,14 @@ class EvaluationRow:
 
 
 def record_rng(seed: int, index: int, *, attempt: int = 0) -> np.random.Generator:
-    """The generator of one record. Attempts are stretches of one Philox stream, 2^192 apart."""
+    """The generator of one record. Attempts are parts of one Philox stream, 2^192 apart."""
     return np.random.Generator(np.random.Philox(key=[seed, index], counter=[0, 0, 0, attempt]))
 
 
 def label_arrays(example: Example, labels: LabelSpace) -> dict[str, np.ndarray]:
-    """Head -> class id (int32 scalar), or zeros and ones [C] (float32) where labels are many.
+    """Head -> class id (int32 scalar), or zeros and ones [C] (float32) if multi-label.
 
-    Errors: ValueError where the example has others than classes of `labels`.
+    Errors: ValueError if the labels of the example are not classes of `labels`.
     """
     check_labels(example, labels)
     if labels.multilabel:
@@ -135,7 +135,7 @@ def _multi_hot(ids: Sequence[int], num_classes: int) -> np.ndarray:
 
 
 def no_labels(labels: LabelSpace) -> dict[str, np.ndarray]:
-    """What stands where `label_arrays` of an example would: class 0, or no class of many."""
+    """The padding for `label_arrays`: class 0, or zeros if multi-label."""
     if labels.multilabel:
         return {head: _multi_hot((), count) for head, count in labels.num_classes.items()}
     return {head: np.array(0, np.int32) for head in labels.classes}

@@ -1,4 +1,4 @@
-"""Multi-view testing: how many clips and crops of a video are evaluated together."""
+"""Multi-view testing: the numbers of clips and crops of a video."""
 
 import dataclasses
 import re
@@ -8,9 +8,9 @@ from scenic_video.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Views:
-    """`num_clips` clips spread over a video, each cut `num_crops` times: written 4x3.
+    """`num_clips` clips spread over a video with `num_crops` crops each, written 4x3.
 
-    ViViT, section 4.1, and most papers since test with 4x3 or 10x3.
+    ViViT, section 4.1, and most later papers test with 4x3 or 10x3.
     """
 
     num_clips: int = 1
@@ -18,7 +18,7 @@ class Views:
 
     @classmethod
     def parse(cls, text: str) -> "Views":
-        """Reads "4x3"."""
+        """Parses "4x3"."""
         match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text.strip())
         if match is None:
             raise UserError(f"Views are clips x crops, such as 4x3; got {text!r}.")

@@ -108,7 +108,7 @@ def test_audio_goes_on_where_its_rate_and_channels_change(tmp_path):
     assert len(loudness) >= 19 and min(loudness[1:8]) > 0.15 and min(loudness[11:18]) > 0.15
 
 
-def test_frames_without_a_time_are_heard_behind_the_one_before(tmp_path):
+def test_frames_without_a_time_follow_the_one_before(tmp_path):
     path = tmp_path / "phone.nut"
     tone = 0.5 * np.sin(880 * np.pi * np.arange(2 * 8_000) / 8_000)
     with av.open(str(path), "w") as container:
@@ -174,7 +174,7 @@ def test_after_a_seek_that_fails_there_is_audio_and_a_picture(
         np.testing.assert_array_equal(part.read([0, 14], rgb), expected)
 
 
-def test_the_audio_that_players_choose_is_heard(tmp_path):
+def test_the_audio_that_players_choose_is_read(tmp_path):
     path = tmp_path / "two.mkv"
     with av.open(str(path), "w") as container:
         streams = [container.add_stream("flac", rate=RATE, layout="mono") for _ in range(2)]

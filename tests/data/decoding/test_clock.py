@@ -77,9 +77,9 @@ def test_the_audio_of_joined_streams_goes_with_their_pictures(joined):
     path, _ = joined(0, 0, audio=loud)
     with VideoReader(path) as reader:
         pieces = audio_track(path, begin=reader.first_time, duration=3.2, rate=16000)
-        heard = np.abs(np.concatenate(list(pieces)))
+        samples = np.abs(np.concatenate(list(pieces)))
     for silent, middle in ((True, 0.4), (False, 1.2), (True, 2.0), (False, 2.8)):
-        window = heard[round((middle - 0.2) * 16000) : round((middle + 0.2) * 16000)]
+        window = samples[round((middle - 0.2) * 16000) : round((middle + 0.2) * 16000)]
         assert len(window) == 6400 and (window.mean() < 0.05) == silent
 
 

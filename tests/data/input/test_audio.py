@@ -20,7 +20,7 @@ def film(tmp_path_factory, write_video, moving_frames):
     return write_video(path, moving_frames(4 * FPS, 32, 32), fps=FPS, audio=audio)
 
 
-def heard(path, *, num_clips: int = 1, num_crops: int = 1, window=None, **fields: Any):
+def read_audio(path, *, num_clips: int = 1, num_crops: int = 1, window=None, **fields: Any):
     defaults: dict[str, Any] = dict(
         num_frames=5, stride=5, resize=32, crop=32, modalities=("rgb", "audio")
     )
@@ -45,7 +45,7 @@ def test_eight_seconds_give_exactly_800_columns():
 
 
 def test_audio_is_that_of_the_time_of_the_frames(film):
-    inputs = heard(film, num_clips=4)
+    inputs = read_audio(film, num_clips=4)
     assert inputs["waveform"].shape == (4, 16_240) and inputs["waveform"].dtype == np.int16
     assert inputs["has_audio"].tolist() == [1.0] * 4
     # Clips begin at 0, 1, 2 and 3 s and show 0.8 s; the middle of the audio window is theirs.
@@ -54,13 +54,13 @@ def test_audio_is_that_of_the_time_of_the_frames(film):
 
 
 def test_crops_of_a_clip_share_its_audio(film):
-    inputs = heard(film, num_clips=2, num_crops=3)
+    inputs = read_audio(film, num_clips=2, num_crops=3)
     assert inputs["rgb"].shape[0] == len(inputs["waveform"]) == len(inputs["has_audio"]) == 6
     for view in range(6):
         np.testing.assert_array_equal(inputs["waveform"][view], inputs["waveform"][view % 2])
 
 
-def test_a_training_clip_hears_what_it_sees(film):
+def test_audio_of_a_training_clip_is_centred_on_its_frames(film):
     preprocessing = Preprocessing(
         num_frames=2,
         resize=32,
@@ -84,15 +84,15 @@ def test_a_training_clip_hears_what_it_sees(film):
 
 
 def test_audio_of_an_example_never_leaves_its_times(film):
-    inputs = heard(film, window=dict(start=1.0, end=2.5), num_clips=2)
+    inputs = read_audio(film, window=dict(start=1.0, end=2.5), num_clips=2)
     assert all(290 < pitch(waveform) < 460 for waveform in inputs["waveform"])
-    both = heard(film, window=dict(start=1.0, end=2.5), audio=dict(seconds=1.5), num_clips=2)
+    both = read_audio(film, window=dict(start=1.0, end=2.5), audio=dict(seconds=1.5), num_clips=2)
     np.testing.assert_array_equal(*both["waveform"])
 
 
 @pytest.mark.parametrize("how", ["loop", "pad"])
 def test_a_short_example_starts_again_or_falls_silent(film, how):
-    (waveform,) = heard(film, window=dict(start=1.0, end=1.5), short_clips=how)["waveform"]
+    (waveform,) = read_audio(film, window=dict(start=1.0, end=1.5), short_clips=how)["waveform"]
     assert np.abs(waveform[:7900]).max() > 0.4 * FULL_SCALE
     if how == "loop":
         np.testing.assert_array_equal(waveform[8000:16_000], waveform[:8000])
@@ -100,23 +100,21 @@ def test_a_short_example_starts_again_or_falls_silent(film, how):
         assert not waveform[8000:].any()
 
 
-def test_no_audio_track_and_a_silent_one_are_said_and_not_heard(
-    tmp_path, write_video, moving_frames
-):
+def test_no_audio_track_and_a_silent_one_are_marked_as_absent(tmp_path, write_video, moving_frames):
     frames = moving_frames(FPS, 32, 32)
     for name, audio in (("none", None), ("silent", np.zeros(RATE)), ("faint", np.full(RATE, 3e-5))):
-        inputs = heard(write_video(tmp_path / f"{name}.mp4", frames, fps=FPS, audio=audio))
+        inputs = read_audio(write_video(tmp_path / f"{name}.mp4", frames, fps=FPS, audio=audio))
         assert inputs["has_audio"].tolist() == [0.0], name
         assert inputs["waveform"].shape == (1, 16_240)
     whisper = 0.01 * np.sin(np.arange(RATE) / 5)
-    inputs = heard(write_video(tmp_path / "whisper.mp4", frames, fps=FPS, audio=whisper))
+    inputs = read_audio(write_video(tmp_path / "whisper.mp4", frames, fps=FPS, audio=whisper))
     assert inputs["has_audio"].tolist() == [1.0]
 
 
 def test_a_model_may_listen_without_looking(film):
-    inputs = heard(film, modalities=("audio",))
+    inputs = read_audio(film, modalities=("audio",))
     assert set(inputs) == {"waveform", "has_audio"}
-    np.testing.assert_array_equal(inputs["waveform"], heard(film)["waveform"])
+    np.testing.assert_array_equal(inputs["waveform"], read_audio(film)["waveform"])
 
 
 def test_blank_inputs_are_shaped_like_real_ones(film):
@@ -151,7 +149,7 @@ def test_fields_that_cannot_be_are_refused(fields, message):
         Audio(**fields)
 
 
-def test_audio_is_given_where_it_is_heard_and_only_there():
+def test_audio_is_given_exactly_where_it_is_a_modality():
     with pytest.raises(ValueError, match="audio must be given where"):
         Preprocessing(num_frames=2, modalities=("rgb", "audio"))
     with pytest.raises(ValueError, match="audio must be None where"):

@@ -55,7 +55,7 @@ def assert_same(batches, others):
     jax.tree.map(np.testing.assert_array_equal, batches, others)
 
 
-def test_batch_has_the_promised_arrays(straight):
+def test_batch_has_the_documented_arrays(straight):
     batch = straight[0]
     assert (batch["inputs"]["rgb"].shape, batch["inputs"]["rgb"].dtype) == ((4, 4, 24, 24, 3), "u1")
     assert (batch["label"]["label"].shape, batch["label"]["label"].dtype) == ((4,), "i4")
@@ -207,7 +207,7 @@ def test_file_that_hangs_is_given_up_and_replaced(clips, tmp_path):
     assert 6 not in np.concatenate([batch["label"]["label"] for batch in batches])
 
 
-def test_evaluation_sees_every_example_once_in_order(clips):
+def test_evaluation_has_every_example_once_in_order(clips):
     load = EvaluationRow(clips, LABELS, PREPROCESSING, Views(num_clips=2, num_crops=3))
     with eval_batches(load, batch_size=3) as batches:
         assert len(batches) == 3

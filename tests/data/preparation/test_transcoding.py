@@ -21,7 +21,7 @@ def read_all(path):
 
 
 def audio_of(path: str):
-    """The samples of a file from time 0 on, and when the first of them is heard."""
+    """The samples of a file from time 0 on, and the time of the first of them."""
     with av.open(path, "r") as container:
         frames = list(container.decode(audio=0))
     assert {frame.sample_rate for frame in frames} == {RATE}

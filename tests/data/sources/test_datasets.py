@@ -129,7 +129,7 @@ def test_a_json_file_may_hold_the_node_of_any_reader(tmp_path, videos):
     assert len(dataset.splits["test"]) == 2 and set(dataset.labels.classes) == {"action"}
 
 
-def test_a_reader_that_knows_how_many_labels_there_are_is_not_told(tmp_path):
+def test_a_reader_that_finds_the_number_of_labels_needs_no_multilabel(tmp_path):
     node = {"target": "scenic_video.data.published.avid:avid", "root": str(tmp_path)}
     touch(tmp_path / "a.mp4")
     (tmp_path / "avid_val.json").write_text('{"a.mp4": "singing"}')

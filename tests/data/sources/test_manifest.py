@@ -304,7 +304,9 @@ def test_splits_must_label_the_same_heads(write):
     assert "labels verb, but 'test' labels noun" in message(label_space, rows)
 
 
-def test_the_fingerprint_sees_ids_labels_splits_times_and_class_names_but_no_paths(write, tmp_path):
+def test_the_fingerprint_covers_ids_labels_splits_times_and_class_names_but_no_paths(
+    write, tmp_path
+):
     def of(text, split="train", classes=None, root=None):
         rows = {split: read_manifest(write(text), root=root)}
         space = label_space(rows, classes=classes)

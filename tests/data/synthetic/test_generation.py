@@ -206,13 +206,13 @@ def pitch(audio, seed):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_audios_are_what_their_names_say(seed):
-    heard = {name: pitch(index, seed) for index, name in enumerate(SOUNDS)}
+    pitches = {name: pitch(index, seed) for index, name in enumerate(SOUNDS)}
     for name, rising in (("rise", 1), ("fall", -1), ("low_then_high", 1), ("high_then_low", -1)):
-        assert rising * np.log2(heard[name][-1] / heard[name][0]) > 0.8
+        assert rising * np.log2(pitches[name][-1] / pitches[name][0]) > 0.8
     for name in ("rise", "fall"):
-        assert len(np.unique(heard[name])) > 10
+        assert len(np.unique(pitches[name])) > 10
     for name in ("low_then_high", "high_then_low"):
-        assert np.abs(np.diff(np.log2(heard[name]))).max() > 0.8
+        assert np.abs(np.diff(np.log2(pitches[name]))).max() > 0.8
 
 
 # Files
@@ -375,7 +375,7 @@ def test_single_labels_and_several_do_not_mix(directory):
         synthetic.dataset(str(directory), heads=["shapes", "action"], **SMALL)
 
 
-def test_the_audiovisual_label_needs_eyes_and_ears(directory):
+def test_the_audiovisual_label_needs_frames_and_audio(directory):
     dataset = synthetic.dataset(str(directory), heads=["event"], **SMALL)
     assert dataset.labels.num_classes == {"event": 20}
     for example, row in zip(dataset.splits["test"], table(directory / "test.csv"), strict=True):
