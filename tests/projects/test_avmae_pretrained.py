@@ -33,7 +33,7 @@ BOTH: dict[str, Any] = (
     }
 )
 RGB: dict[str, Any] = BOTH | {"modalities": ("rgb",), "masking_rates": {"rgb": 0.5}}
-MATCHED: dict[str, Any] = BOTH | {
+AUDIO: dict[str, Any] = BOTH | {
     "modalities": ("audio",),
     "masking_rates": {"audio": 0.5},
 }
@@ -188,7 +188,7 @@ def test_separate_encoders_leave_the_common_norm_random():
 @pytest.mark.parametrize(("old", "new"), [(1, 3), pytest.param(3, 1, marks=pytest.mark.slow)])
 def test_audio_of_other_channels_gives_the_same_tokens(old, new):
     sounds = {n: jnp.repeat(AUDIO, n, axis=-1) for n in (old, new)}
-    fields: dict[str, Any] = MATCHED | {"encoder": "separate"}
+    fields: dict[str, Any] = AUDIO | {"encoder": "separate"}
     source_model = Audiovisual(**fields)
     source = parameters(source_model, seed=1, audio=sounds[old])
     model = PretrainedViT(**ONE, patch_size=(8, 8), modality="audio")
