@@ -182,3 +182,57 @@ def test_every_module_imports_without_tensorflow():
     )
     code += "\nassert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+MOST_PARAMETERS = 7
+READER = "a reader of published data: the fields of a config's dataset node, one a choice"
+START = "the fields of a config's init node, with the two sides and what they may lack"
+MORE_PARAMETERS = {
+    "scenic_video.data.synthetic.generation.dataset": READER,
+    "scenic_video.data.published.lists.video_lists": READER,
+    "scenic_video.data.published.epic_kitchens.epic_kitchens": READER,
+    "scenic_video.data.published.audioset.audioset": READER,
+    "scenic_video.data.published.activitynet.activitynet": READER,
+    "projects.avmae.pretrained.from_image_model": START,
+    "projects.mtv.pretrained.from_image_models": START,
+    "projects.mtv.pretrained.from_multiview_model": START,
+    "projects.tokenlearner.pretrained.from_image_model": START,
+    "projects.tokenlearner.pretrained.from_video_model": START,
+    "projects.vivit.pretrained.from_image_model": START,
+    "scenic_video.layers.attention.why_not": "facts that decide by themselves, all by keyword",
+    "scenic_video.layers.vision_transformer._encode": "what models of one base do differently",
+    "scenic_video.commands.train._train": "the parts of a run, which only this function joins",
+}
+"""Functions of more parameters, self and cls not counted, and why."""
+
+
+def wide_functions(module: str) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path_of(module).read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            arguments = node.args
+            every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+            names = {argument.arg for argument in every} - {"self", "cls"}
+            if len(names) > MOST_PARAMETERS:
+                found.add(f"{module}.{node.name}")
+    return found
+
+
+def test_functions_have_few_parameters_or_a_reason():
+    assert {name for module in MODULES for name in wide_functions(module)} <= set(MORE_PARAMETERS)
+
+
+def test_a_folder_has_at_most_20_modules():
+    for folder in {path_of(module).parent for module in MODULES}:
+        assert len([p for p in folder.glob("*.py") if p.stem != "__init__"]) <= 20, folder
+
+
+PARAMETERS_OF_PROJECTS = re.compile(
+    r"TemporalTransformer|SpatialTransformer|global_encoder|cls_global|embedding_spectrogram"
+    r"|Encoder_modality_token|Decoder_modality_token"
+)
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("scenic_video")])
+def test_the_framework_names_no_parameter_of_a_project(module):
+    assert not PARAMETERS_OF_PROJECTS.findall(path_of(module).read_text())
