@@ -33,7 +33,7 @@ BOTH: dict[str, Any] = (
     }
 )
 RGB: dict[str, Any] = BOTH | {"modalities": ("rgb",), "masking_rates": {"rgb": 0.5}}
-AUDIO: dict[str, Any] = BOTH | {
+AUDIO_ALONE: dict[str, Any] = BOTH | {
     "modalities": ("audio",),
     "masking_rates": {"audio": 0.5},
 }
@@ -187,15 +187,15 @@ def test_separate_encoders_leave_the_common_norm_random():
 
 @pytest.mark.parametrize(("old", "new"), [(1, 3), pytest.param(3, 1, marks=pytest.mark.slow)])
 def test_audio_of_other_channels_gives_the_same_tokens(old, new):
-    sounds = {n: jnp.repeat(AUDIO, n, axis=-1) for n in (old, new)}
-    fields: dict[str, Any] = AUDIO | {"encoder": "separate"}
+    spectrograms = {n: jnp.repeat(AUDIO, n, axis=-1) for n in (old, new)}
+    fields: dict[str, Any] = AUDIO_ALONE | {"encoder": "separate"}
     source_model = Audiovisual(**fields)
-    source = parameters(source_model, seed=1, audio=sounds[old])
+    source = parameters(source_model, seed=1, audio=spectrograms[old])
     model = PretrainedViT(**ONE, patch_size=(8, 8), modality="audio")
-    target = parameters(model, audio=sounds[new])
+    target = parameters(model, audio=spectrograms[new])
     params, report = from_autoencoder(target=target, source=source)
-    expected = encoded(source_model, source, audio=sounds[old])["audio"]
-    assert_close(tokens_of(model, params, audio=sounds[new]), expected)
+    expected = encoded(source_model, source, audio=spectrograms[old])["audio"]
+    assert_close(tokens_of(model, params, audio=spectrograms[new]), expected)
     (row,) = [row for row in report.rows if row.transform]
     assert (row.path, row.transform) == ("embedding/kernel", f"{old} to {new} channels")
 
