@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-TOKENS = r"^(embedding|cls|\w*modality_token)[^/]*(/|$)|(^|/)posembed_input[^/]*/"
+TOKENS = r"^(embedding|cls|Encoder_\w+_token)[^/]*(/|$)|(^|/)posembed_input[^/]*/"
 """Embeddings, class and modality tokens and positions, as layers here are named."""
 
 
