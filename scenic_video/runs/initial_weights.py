@@ -29,7 +29,7 @@ CURE = (
 
 class _Source(NamedTuple):
     """A run to start from: what it is called, its parameters, the model they are of, its labels,
-    and the sizes of what it sees (`input_sizes`).
+    and the sizes of its inputs (`input_sizes`).
 
     Model, labels and sizes are None where the weights come from elsewhere.
     """

@@ -165,7 +165,7 @@ def with_statistics(
 
 
 def training_examples(dataset: Dataset, options: InputOptions) -> Sequence[Example]:
-    """The examples that training sees."""
+    """The training examples."""
     split = split_of(dataset, options.split)
     return split if options.num_examples is None else random_subset(split, options.num_examples)
 

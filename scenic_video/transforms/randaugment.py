@@ -1,4 +1,4 @@
-"""RandAugment of whole clips: each operation sees a clip as one tall picture.
+"""RandAugment of whole clips: each operation treats a clip as one tall image.
 
 RandAugment (Cubuk et al., 2020, https://arxiv.org/abs/1909.13719) in the form in which the public
 video recipes use it: the frames of a clip are stacked along the height, and an operation is drawn
