@@ -185,6 +185,6 @@ def test_a_run_that_names_code_of_elsewhere_is_opened_on_trust_alone(
     assert main(["predict", f"--workdir={workdir}", "clip.mp4"]) == 2
     assert main(["eval", f"--workdir={workdir}"]) == 2
     assert main(["eval", f"--ensemble={workdir},{tmp_path}"]) == 2
-    assert capsys.readouterr().err.count("say so: --trust.") == 3
+    assert capsys.readouterr().err.count("of the run, use --trust.") == 3
     assert scenic_video.load(workdir, trust=True).labels.classes
     assert main(["predict", f"--workdir={workdir}", "--trust", "no_clip.mp4"]) == 1
