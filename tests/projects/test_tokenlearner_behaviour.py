@@ -209,7 +209,7 @@ def test_a_model_from_json_is_the_same_model():
         (lambda: TokenLearnerViT(**IMAGE, classifier="token"), "'gap', 'gmp', 'gsp'"),
         (lambda: TokenLearnerViT(**IMAGE, token_learner="v2"), "token_learner is 'v2'"),
         (lambda: TokenLearnerViT(**IMAGE, token_pooling="max"), "token_pooling is 'max'"),
-        (lambda: TokenLearnerViT(**dict(IMAGE, token_learner_at=3)), "is 3; .* of 0 to 2"),
+        (lambda: TokenLearnerViT(**dict(IMAGE, token_learner_at=3)), "is 3; .* from 0 to 2"),
         (lambda: TokenLearnerViT(**dict(IMAGE, num_tokens=0)), "num_tokens is 0"),
         (lambda: TokenLearnerViT(**IMAGE, bottleneck_dim=0), "bottleneck_dim is 0"),
         (lambda: TokenLearnerViT(**IMAGE, num_extra_layers=-1), "num_extra_layers is -1"),
@@ -230,7 +230,7 @@ def test_a_model_from_json_is_the_same_model():
             "Leave fuser_bottleneck_dim out, or set token_fuser=True",
         ),
         (lambda: PoolingViT(**POOLED, pool_at=(2, 1), pool_windows=(2, 2)), "ascending"),
-        (lambda: PoolingViT(**POOLED, pool_at=(1,), pool_windows=(2, 2)), "one number for each"),
+        (lambda: PoolingViT(**POOLED, pool_at=(1,), pool_windows=(2, 2)), "a side of the window for each"),
         (lambda: PoolingViT(**POOLED, pool_at=(3,), pool_windows=(2,)), r"\(3,\).* 0 to 2"),
     ],
 )

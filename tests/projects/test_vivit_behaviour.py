@@ -167,7 +167,7 @@ def test_a_model_from_json_is_the_same_model():
         (lambda: FactorisedSelfAttention(**VIDEO, classifier="token"), "'gap', 'gmp', 'gsp'"),
         (lambda: FactorisedSelfAttention(**VIDEO, attention_order="space"), "attention_order"),
         (lambda: FactorisedSelfAttention(**VIDEO, time_attention_start="one"), "'one'"),
-        (lambda: FactorisedDotProduct(**dict(VIDEO, num_heads=1)), "num_heads=1"),
+        (lambda: FactorisedDotProduct(**dict(VIDEO, num_heads=1)), "even num_heads; got 1"),
         (lambda: ViT(**IMAGE, positions="sincos"), "positions is 'sincos'"),
         (lambda: ViT(**IMAGE, dtype="float16"), "dtype is 'float16'"),
     ],
