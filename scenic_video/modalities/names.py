@@ -1,3 +1,11 @@
-"""What models see and hear, by name."""
+"""The modalities of this package: their names, and where their classes are."""
 
-MODALITIES = ("rgb", "audio", "flow")
+BUILT_IN = {
+    "rgb": "scenic_video.modalities.rgb:Rgb",
+    "audio": "scenic_video.modalities.audio:Audio",
+    "flow": "scenic_video.modalities.flow:Flow",
+}
+"""A modality of another package is named by the `target` of its node in `preprocessing`."""
+
+FRAMES = "rgb"
+"""The modality of which a report shows a clip whose own modalities cannot be drawn."""

@@ -1,14 +1,14 @@
 """The audio of a clip: which of it a model hears, and the numbers of its spectrogram."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int16
 
-from scenic_video.config import check_fields, refuse_unknown, require
+from scenic_video.config import check_fields, require
 from scenic_video.data.decoding.audio_track import audio_track
 from scenic_video.data.decoding.containers import Source
 from scenic_video.errors import UserError
@@ -26,7 +26,7 @@ GIVEN = ("mean", "std", "statistics")
 
 
 @dataclasses.dataclass(frozen=True)
-class Audio:
+class AudioSettings:
     """How much audio goes with a clip, and how it becomes a log-mel spectrogram.
 
     The window of `seconds` has its middle where that of the clip's frames is, moved as little as
@@ -71,13 +71,6 @@ class Audio:
         }
         require(wanted, of=self)
 
-    @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> "Audio":
-        """From a config or JSON. Raises ValueError for a name that is no field."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        refuse_unknown(fields, known, of="preprocessing.audio")
-        return cls(**fields)
-
     @property
     def hop(self) -> int:
         """Samples from one column to the next."""
@@ -104,35 +97,7 @@ class Audio:
         fields = dataclasses.asdict(self)
         return {k: v for k, v in fields.items() if k not in ("seconds", *GIVEN)}
 
-    def with_statistics(
-        self, measured: Sequence[Mapping[str, Any]], *, examples: str, dataset: str, command: str
-    ) -> "Audio":
-        """This, with the mean and std that were `measured` on `examples`, unless it has some.
-
-        `examples` is the `statistics.identity` of those that are trained on, `command` measures
-        them. Errors: ValueError where there are none, or of other examples or another scale alone.
-        """
-        if self.mean is not None:
-            return self
-        remedy = f"Measure it by `{command}`, or set preprocessing.audio.mean and std."
-        if not measured:
-            raise UserError(f"{dataset!r} has no statistics of its spectrograms. {remedy}")
-        same = [found for found in measured if found["examples"] == examples]
-        if not same:
-            others = " and ".join(f"{found['dataset']}, {found['split']}" for found in measured)
-            raise UserError(
-                f"The statistics beside {dataset!r} were measured on other examples than this run "
-                f"trains on: those of {others} as they were then. {remedy}"
-            )
-        for found in same:
-            if found["scale"] == self.scale:
-                return dataclasses.replace(self, mean=found["mean"], std=found["std"])
-        raise UserError(
-            f"The statistics of {dataset!r} are of spectrograms made by {same[-1]['scale']}, "
-            f"but this run makes them by {self.scale}. {remedy}"
-        )
-
-    def read(
+    def waveforms(
         self,
         source: Source,
         middles: Sequence[float],

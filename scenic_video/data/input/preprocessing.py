@@ -1,39 +1,31 @@
-"""What a model sees and hears of a video: one object for training, evaluation and prediction."""
+"""What a model reads of a video: one object for training, evaluation and prediction."""
 
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from annotated_types import Len
-from jaxtyping import Int, UInt8
+from jaxtyping import Int
 
-from scenic_video.config import near
+from scenic_video.config import build, near
 from scenic_video.data.decoding import sampling
-from scenic_video.data.decoding.conversion import ChooseCrop, RgbConverter, SharedCrop
+from scenic_video.data.decoding.conversion import ChooseCrop, SharedCrop
 from scenic_video.data.decoding.video_reader import VideoReader
 from scenic_video.data.examples import Example
-from scenic_video.data.flow.reading import read_flow
-from scenic_video.data.input.audio import Audio, is_audible
 from scenic_video.data.input.geometry import Geometry
+from scenic_video.data.input.modality import Inputs, Modalities
+from scenic_video.data.input.window import Window
 from scenic_video.errors import UserError
-from scenic_video.field_types import Names, Number, Pair, Positive, PositiveInt
-from scenic_video.modalities.names import MODALITIES
+from scenic_video.field_types import Names, Pair, Positive, PositiveInt
+from scenic_video.modalities.names import BUILT_IN
 
-Inputs = dict[str, np.ndarray]
-"""What one example gives a batch, by name; see `Preprocessing`."""
+FIELDS = ("num_frames", "stride", "frame_rate", "resize", "crop", "short_clips", "modalities")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, init=False)
 class Preprocessing:
-    """Which frames, pixels and audio of a video are a model's input.
-
-    `modalities` says what of it: "rgb" gives uint8 pictures "rgb" [t, h, w, 3]; "audio" gives
-    an int16 "waveform" [samples], as `audio` says, and "has_audio", 1 or 0 for a clip that is
-    silent or has no audio at all; "flow" gives uint8 "flow" [t, h, w, 2], see `data.flow`. Pictures
-    and flow are those of the same frames, cut by the same crop. Audio is `audio.seconds` long, more
-    or less than the frames take, and has its middle where theirs is.
+    """Which frames of a video make a clip, and which modalities are read of it.
 
     A clip has `num_frames` frames, every `stride`-th of the file's own, or, where `frame_rate` is
     given, of the video as shown at that rate. Frames are counted by timestamps, so that the
@@ -41,32 +33,44 @@ class Preprocessing:
     `short_clips` says how a shorter video fills a clip: "loop" starts again, "pad" repeats its
     last frame.
 
-    The shorter side of the picture becomes `resize` pixels and `crop`, one side of a square or
-    (height, width), is cut out; where the crop would not fit, the picture is enlarged until it
-    does. `mean` and `std` are for pixel / 255, channel by channel; arrays stay uint8 here.
+    The shorter side of the frame becomes `resize` pixels and `crop`, one side of a square or
+    (height, width), is cut out; where the crop would not fit, the frame is enlarged until it does.
 
-    Flow is read from `flow_folder`, if that is given and holds it, else from beside the video.
+    `modalities` are the names of what a model reads, such as ("rgb", "audio"). The fields of each
+    are a node of that name, `audio=dict(seconds=2.0)`; one of another package has a `target` there.
+    All of them are of the same clips, cut by the same crop. In Python, nodes may be objects, and
+    `modalities` may map names to them.
 
-    Errors: ValueError where a field cannot be.
+    Errors: UserError where a field cannot be.
     """
 
-    num_frames: PositiveInt
-    stride: PositiveInt = 1
-    frame_rate: Positive | None = None
-    resize: PositiveInt = 256
-    crop: PositiveInt | Pair = 224
-    short_clips: str = "loop"
-    mean: Annotated[Sequence[Number], Len(3, 3)] = (0.5, 0.5, 0.5)
-    std: Annotated[Sequence[Positive], Len(3, 3)] = (0.5, 0.5, 0.5)
-    modalities: Names = ("rgb",)
-    audio: Audio | None = None
-    flow_folder: str | None = None
+    num_frames: int
+    stride: int
+    frame_rate: float | int | None
+    resize: int
+    crop: int | tuple[int, int]
+    short_clips: str
+    modalities: Modalities
 
-    def __post_init__(self) -> None:
-        for name in ("crop", "mean", "std", "modalities"):
-            value = getattr(self, name)
-            if isinstance(value, Sequence):
-                object.__setattr__(self, name, tuple(value))
+    def __init__(
+        self,
+        num_frames: PositiveInt,
+        stride: PositiveInt = 1,
+        frame_rate: Positive | None = None,
+        resize: PositiveInt = 256,
+        crop: PositiveInt | Pair = 224,
+        short_clips: str = "loop",
+        modalities: Names | Mapping[str, Any] = ("rgb",),
+        **nodes: Any,
+    ):
+        crop = crop if isinstance(crop, int) else tuple(crop)
+        values = (num_frames, stride, frame_rate, resize, crop, short_clips)
+        for name, value in zip(FIELDS, values, strict=False):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "modalities", _built(modalities, nodes))
+        self._check_fields()
+
+    def _check_fields(self) -> None:
         for name in ("num_frames", "stride", "resize"):
             _check(getattr(self, name) >= 1, name, getattr(self, name), "be at least 1")
         rate = self.frame_rate
@@ -76,33 +80,26 @@ class Preprocessing:
         _check(is_size, "crop", self.crop, "be a number of pixels or (height, width)")
         ways = sampling.SHORT_CLIPS
         _check(self.short_clips in ways, "short_clips", self.short_clips, f"be one of {ways}")
-        _check(len(self.mean) == 3, "mean", self.mean, "be one number a channel")
-        is_scale = len(self.std) == 3 and min(self.std) > 0
-        _check(is_scale, "std", self.std, "be one positive number a channel")
-        names = tuple(self.modalities)
-        known = bool(names) and len(set(names)) == len(names) and set(names) <= {*MODALITIES}
-        _check(known, "modalities", names, f"be some of {MODALITIES}, each once")
-        hears = "audio" in names
-        wish = f"be {'given' if hears else 'None'} where modalities are {names}"
-        _check(hears == (self.audio is not None), "audio", self.audio, wish)
+        arrays = [array for x in self.modalities.values() for array in x.blank(self.clip_shape)]
+        twice = {array for array in arrays if arrays.count(array) > 1}
+        _check(not twice, "modalities", (*self.modalities,), f"give {', '.join(twice)} once")
 
     @property
     def crop_size(self) -> tuple[int, int]:
-        """(height, width) of a clip's pictures."""
+        """(height, width) of a clip's frames."""
         if isinstance(self.crop, int):
             return self.crop, self.crop
         return self.crop[0], self.crop[1]
 
     @property
+    def clip_shape(self) -> tuple[int, int, int]:
+        """(frames, rows, columns)."""
+        return self.num_frames, *self.crop_size
+
+    @property
     def input_sizes(self) -> dict[str, tuple[int, ...]]:
-        """(frames, rows, columns) of pictures and flow, (columns, mel bins) of spectrograms."""
-        clip = (self.num_frames, *self.crop_size)
-        sizes: dict[str, tuple[int, ...]] = {
-            name: clip for name in ("rgb", "flow") if name in self.modalities
-        }
-        if self.audio is not None:
-            sizes["audio"] = (self.audio.num_columns, self.audio.num_mel_bins)
-        return sizes
+        """The shape of a model's inputs, by modality, without batch and channels."""
+        return {name: x.input_size(self.clip_shape) for name, x in self.modalities.items()}
 
     @property
     def seconds(self) -> float | None:
@@ -111,28 +108,19 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON; `from_dict` is its inverse."""
-        fields = dataclasses.asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+        fields = {name: getattr(self, name) for name in FIELDS} | {"modalities": [*self.modalities]}
+        nodes = {name: _node(modality) for name, modality in self.modalities.items()}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in (fields | nodes).items()}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Preprocessing":
-        known = [field.name for field in dataclasses.fields(cls)]
-        for name in fields:
-            if name not in known:
-                raise UserError(f"Preprocessing has no field {name!r}{near(name, known)}")
-        audio = fields.get("audio")
-        return cls(**{**fields, "audio": audio and Audio.of(audio)})
+        return cls(**fields)
 
     def blank_inputs(self, *leading: int) -> Inputs:
         """Zeros of the shapes and types of a clip's inputs, behind the axes `leading`."""
         inputs: Inputs = {}
-        for name, channels in (("rgb", 3), ("flow", 2)):
-            if name in self.modalities:
-                shape = (*leading, self.num_frames, *self.crop_size, channels)
-                inputs[name] = np.zeros(shape, np.uint8)
-        if self.audio is not None:
-            inputs["waveform"] = np.zeros((*leading, self.audio.num_samples), np.int16)
-            inputs["has_audio"] = np.zeros(leading, np.float32)
+        for modality in self.modalities.values():
+            inputs |= modality.blank(self.clip_shape, *leading)
         return inputs
 
     def train_inputs(
@@ -152,15 +140,15 @@ class Preprocessing:
             mirrored = bool(geometry.flip) and rng.random() < 0.5
             choose_crop = functools.partial(draw_crop, rng, mirrored=mirrored)
             frames = timeline[self._indices(timeline, offset)]
-            inputs = self._see(example, reader, frames, choose_crop)
-            heard = self._hear(example, reader, frames[None])
-            return inputs | {name: x[0] for name, x in heard.items()}
+            clips = np.arange(len(frames))[None]
+            inputs = self._read(self._window(example, reader, frames, clips, choose_crop))
+            return {name: views[0] for name, views in inputs.items()}
 
     def eval_inputs(self, example: Example, *, num_clips: int = 1, num_crops: int = 1) -> Inputs:
         """All views [v, ...] from one decode: every clip of the first crop, then the next.
 
         One clip is the middle one; more are spread from start to end. One crop is the centre;
-        three are left, centre and right (top, centre and bottom of a tall picture).
+        three are left, centre and right (top, centre and bottom of a tall frame).
         Errors: UnreadableVideo.
         """
         with self._open(example) as reader:
@@ -169,47 +157,43 @@ class Preprocessing:
                 len(timeline), num_clips=num_clips, num_frames=self.num_frames, stride=self.stride
             )
             clips = np.stack([timeline[self._indices(timeline, offset)] for offset in offsets])
-            heard = self._hear(example, reader, clips)
             frames, clips = np.unique(clips, return_inverse=True)
+            clips = clips.reshape(num_clips, -1)
             whole = functools.partial(
                 sampling.whole_picture, resize=self.resize, crop=self.crop_size
             )
-            seen = self._see(example, reader, frames, whole)
-        inputs = {name: self._cut_views(x, clips, num_crops) for name, x in seen.items()}
-        return inputs | {name: np.concatenate([x] * num_crops) for name, x in heard.items()}
+            window = self._window(example, reader, frames, clips, whole)
+            return self._read(dataclasses.replace(window, num_crops=num_crops))
 
-    def _see(
+    def _window(
         self,
         example: Example,
         reader: VideoReader,
-        frames: Int[np.ndarray, "n"],
+        frames: Int[np.ndarray, " n"],
+        clips: Int[np.ndarray, "clips t"],
         choose_crop: ChooseCrop,
-    ) -> Inputs:
-        """The same crop of pictures and flow at these frames."""
-        crop, inputs = SharedCrop(choose_crop), {}
-        if "rgb" in self.modalities:
-            inputs["rgb"] = reader.read(frames, RgbConverter(crop))
-            reader.require_whole()
-        if "flow" in self.modalities:
-            inputs["flow"] = read_flow(example, reader.timestamps[frames], crop, self.flow_folder)
-        return inputs
-
-    def _hear(
-        self, example: Example, reader: VideoReader, clips: Int[np.ndarray, "clips t"]
-    ) -> Inputs:
-        """The audio around the frames of every clip."""
-        if self.audio is None:
-            return {}
-        begin = float(reader.timestamps[0])
-        times = reader.timestamps[clips] - begin
-        waveforms = self.audio.read(
-            example.video,
-            ((times.min(axis=1) + times.max(axis=1)) / 2).tolist(),
-            begin=reader.first_time,
-            duration=reader.finish - begin,
+    ) -> Window:
+        return Window(
+            example=example,
+            reader=reader,
+            frames=frames,
+            clips=clips,
+            crop=SharedCrop(choose_crop),
             short_clips=self.short_clips,
+            crop_size=self.crop_size,
         )
-        return {"waveform": waveforms, "has_audio": is_audible(waveforms)}
+
+    def _read(self, window: Window) -> Inputs:
+        """The arrays of all modalities, in their order: the first that has a crop chooses it."""
+        inputs: Inputs = {}
+        for name, modality in self.modalities.items():
+            if isinstance(window.example.video, bytes) and not modality.in_records:
+                raise UserError(
+                    f"{window.example.id!r} lies in records, which hold no {name!r}. Train on its "
+                    "files."
+                )
+            inputs |= modality.read(window)
+        return inputs
 
     def _open(self, example: Example) -> VideoReader:
         name = example.id if isinstance(example.video, bytes) else example.video
@@ -232,23 +216,45 @@ class Preprocessing:
             short_clips=self.short_clips,
         )
 
-    def _cut_views(
-        self,
-        pictures: UInt8[np.ndarray, "frames height width c"],
-        clips: Int[np.ndarray, "clips t"],
-        num_crops: int,
-    ) -> UInt8[np.ndarray, "v t h w c"]:
-        height, width = self.crop_size
-        corners = sampling.view_corners(
-            *pictures.shape[1:3], crop=self.crop_size, num_crops=num_crops
+
+def _built(names: Names | Mapping[str, Any], nodes: Mapping[str, Any]) -> Modalities:
+    """The modality objects by name, built where they are nodes."""
+    nodes = {name: node for name, node in nodes.items() if node is not None}
+    if isinstance(names, Mapping):
+        nodes = {**names, **nodes}
+    known = bool(names) and not isinstance(names, str) and len(set(names)) == len(names)
+    _check(known, "modalities", tuple(names), "name one or more, each once")
+    for name in nodes:
+        if name in names:
+            continue
+        if name in BUILT_IN:
+            named = ", ".join(names)
+            raise UserError(
+                f"preprocessing.{name} is given, but preprocessing.modalities are {named}. Name "
+                f"it there, or leave {name} out."
+            )
+        raise UserError(f"Preprocessing has no field {name!r}{near(name, [*FIELDS, *names])}")
+    return {name: _modality(name, nodes.get(name, {})) for name in names}
+
+
+def _modality(name: str, node: Any) -> Any:
+    if not isinstance(node, Mapping):
+        return node
+    if "target" not in node and name not in BUILT_IN:
+        raise UserError(
+            f"preprocessing.modalities names {name!r}; the modalities of this package are "
+            f"{', '.join(BUILT_IN)}{near(name, [*BUILT_IN])} One of your own has a node with the "
+            f"'target' that makes it: {name}=dict(target='my_package.my_module:MyModality')."
         )
-        channels = pictures.shape[-1]
-        views = np.empty((num_crops, clips.size, height, width, channels), np.uint8)
-        for crop_views, (top, left) in zip(views, corners, strict=True):
-            cut = pictures[:, top : top + height, left : left + width]
-            for picture, index in zip(crop_views, clips.flat, strict=True):
-                picture[...] = cut[index]
-        return views.reshape(-1, self.num_frames, height, width, channels)
+    return build({"target": BUILT_IN.get(name), **node})
+
+
+def _node(modality: Any) -> dict[str, Any]:
+    """What `build` makes the modality of."""
+    kind = type(modality)
+    fields = {field.name: getattr(modality, field.name) for field in dataclasses.fields(modality)}
+    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
+    return {"target": f"{kind.__module__}:{kind.__qualname__}"} | fields
 
 
 def _check(holds: bool, name: str, value: Any, wanted: str) -> None:

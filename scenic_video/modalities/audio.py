@@ -1,0 +1,98 @@
+"""The audio around a clip, as a log-mel spectrogram."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from scenic_video.data.examples import Dataset, split_of
+from scenic_video.data.input.audio import AudioSettings, is_audible
+from scenic_video.data.input.window import Window
+from scenic_video.data.sources.statistics import identity, read_statistics
+from scenic_video.errors import UserError
+from scenic_video.modalities.modality import Arrays, Augment, Modality
+
+NAME = "audio"
+"""By which statistics of it are kept."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Audio(AudioSettings, Modality):
+    """int16 "waveform" [samples] and "has_audio", 1, or 0 for a clip that is silent or has none.
+
+    A model gets the spectrogram [columns, bins, 1], normalised by `mean` and `std`; what is absent
+    is zeros, the mean. Fields are those of `AudioSettings`.
+    """
+
+    letter = "A"
+    in_records = True
+    can_be_absent = True
+    absence = "silence is no audio"
+    places = ("statistics",)
+
+    def read(self, window: Window) -> dict[str, np.ndarray]:
+        waveforms = self.waveforms(
+            window.example.video,
+            window.middles,
+            begin=window.reader.first_time,
+            duration=window.duration,
+            short_clips=window.short_clips,
+        )
+        arrays = {"waveform": waveforms, "has_audio": is_audible(waveforms)}
+        return {name: window.views_of_clips(x) for name, x in arrays.items()}
+
+    def blank(self, clip_shape: tuple[int, int, int], *leading: int) -> dict[str, np.ndarray]:
+        return {
+            "waveform": np.zeros((*leading, self.num_samples), np.int16),
+            "has_audio": np.zeros(leading, np.float32),
+        }
+
+    def input_size(self, clip_shape: tuple[int, int, int]) -> tuple[int, ...]:
+        return self.num_columns, self.num_mel_bins
+
+    def present(self, arrays: Arrays) -> Any:
+        return arrays["has_audio"]
+
+    def summary(self) -> str:
+        return f"{self.seconds:g} s around the middle of its frames"
+
+    def with_statistics(
+        self, dataset: Dataset, *, split: str, command: Callable[[Any], str]
+    ) -> Self:
+        if self.mean is not None:
+            return self
+        found = read_statistics(Path(self.statistics)) if self.statistics else dataset.statistics
+        return self._measured(
+            found.get(NAME, ()),
+            examples=identity(split_of(dataset, split)),
+            dataset=dataset.name,
+            command=command(self),
+        )
+
+    def _measured(
+        self, measured: Sequence[Mapping[str, Any]], *, examples: str, dataset: str, command: str
+    ) -> Self:
+        """This, with the mean and std that were `measured` on `examples`, unless it has some.
+
+        `examples` is the `statistics.identity` of those that are trained on, `command` measures
+        them. Errors: ValueError where there are none, or of other examples or another scale alone.
+        """
+        remedy = f"Measure it by `{command}`, or set preprocessing.audio.mean and std."
+        if not measured:
+            raise UserError(f"{dataset!r} has no statistics of its spectrograms. {remedy}")
+        same = [found for found in measured if found["examples"] == examples]
+        if not same:
+            others = " and ".join(f"{found['dataset']}, {found['split']}" for found in measured)
+            raise UserError(
+                f"The statistics beside {dataset!r} were measured on other examples than this run "
+                f"trains on: those of {others} as they were then. {remedy}"
+            )
+        for found in same:
+            if found["scale"] == self.scale:
+                return dataclasses.replace(self, mean=found["mean"], std=found["std"])
+        raise UserError(
+            f"The statistics of {dataset!r} are of spectrograms made by {same[-1]['scale']}, "
+            f"but this run makes them by {self.scale}. {remedy}"
+        )

@@ -1,0 +1,47 @@
+"""Optical flow, kept in a file beside each video; see `scenic_video.data.flow`."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from scenic_video.data.decoding.video_reader import VideoInfo
+from scenic_video.data.examples import Example
+from scenic_video.data.flow.reading import STILL, check_flow, has_flow, read_flow
+from scenic_video.data.input.window import Window
+from scenic_video.modalities.modality import Arrays, Augment, Modality
+
+
+@dataclasses.dataclass(frozen=True)
+class Flow(Modality):
+    """uint8 "flow" [t, h, w, 2] of the frames of a clip; a model gets it in [-1, 1], 0 for none.
+
+    It is read from `folder`, if that is given and holds it, else from beside the video.
+    """
+
+    folder: str | None = None
+
+    letter = "F"
+    places = ("folder",)
+
+    def read(self, window: Window) -> dict[str, np.ndarray]:
+        pixels = read_flow(window.example, window.times, window.crop, self.folder)
+        return {"flow": window.views_of_frames(pixels)}
+
+    def blank(self, clip_shape: tuple[int, int, int], *leading: int) -> dict[str, np.ndarray]:
+        return {"flow": np.zeros((*leading, *clip_shape, 2), np.uint8)}
+
+    def input_size(self, clip_shape: tuple[int, int, int]) -> tuple[int, ...]:
+        return clip_shape
+
+    def is_stored(self, example: Example) -> bool:
+        return has_flow(example)
+
+    def check(self, example: Example, info: VideoInfo) -> None:
+        check_flow(example, info.timestamps)
+
+    def picture(self, arrays: Mapping[str, np.ndarray]) -> UInt8[np.ndarray, "t h w 3"]:
+        """As it is stored: red to the right, green downwards."""
+        return np.pad(arrays["flow"], [(0, 0)] * 3 + [(0, 1)], constant_values=STILL)

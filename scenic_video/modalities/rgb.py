@@ -1,0 +1,53 @@
+"""The frames of a video, in RGB."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Len
+from jaxtyping import UInt8
+
+from scenic_video.data.decoding.conversion import RgbConverter
+from scenic_video.data.input.window import Window
+from scenic_video.errors import UserError
+from scenic_video.field_types import Number, Positive
+from scenic_video.modalities.modality import Arrays, Augment, Modality
+
+
+@dataclasses.dataclass(frozen=True)
+class Rgb(Modality):
+    """uint8 "rgb" [t, h, w, 3]; a model gets (pixel / 255 - mean) / std, channel by channel.
+
+    Augmentations get float32 pixels in [0, 1]. Errors: UserError where `mean` or `std` cannot be.
+    """
+
+    mean: Annotated[Sequence[Number], Len(3, 3)] = (0.5, 0.5, 0.5)
+    std: Annotated[Sequence[Positive], Len(3, 3)] = (0.5, 0.5, 0.5)
+
+    letter = "V"
+    in_records = True
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if len(self.mean) != 3:
+            raise UserError(f"preprocessing.rgb.mean must be one number a channel; {self.mean}.")
+        if len(self.std) != 3 or min(self.std) <= 0:
+            raise UserError(
+                f"preprocessing.rgb.std must be one positive number a channel; got {self.std}."
+            )
+
+    def read(self, window: Window) -> dict[str, np.ndarray]:
+        pictures = window.reader.read(window.frames, RgbConverter(window.crop))
+        window.reader.require_whole()
+        return {"rgb": window.views_of_frames(pictures)}
+
+    def blank(self, clip_shape: tuple[int, int, int], *leading: int) -> dict[str, np.ndarray]:
+        return {"rgb": np.zeros((*leading, *clip_shape, 3), np.uint8)}
+
+    def input_size(self, clip_shape: tuple[int, int, int]) -> tuple[int, ...]:
+        return clip_shape
+
+    def picture(self, arrays: Mapping[str, np.ndarray]) -> UInt8[np.ndarray, "t h w 3"]:
+        return arrays["rgb"]
