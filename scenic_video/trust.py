@@ -14,7 +14,7 @@ PACKAGES = (
     "scenic_video.data.published",
     "scenic_video.data.sources.datasets",
     "scenic_video.data.input.preprocessing",
-    "scenic_video.data.input.audio",
+    "scenic_video.modalities",
     "scenic_video.data.input.geometry",
     "scenic_video.transforms",
     "scenic_video.evaluators",

@@ -117,9 +117,8 @@ def _durations(preprocessing: Preprocessing) -> list[tuple[str, str]]:
     else:
         frames += f" at {preprocessing.frame_rate:g} a second: {preprocessing.seconds:.4g} s"
     rows = [("frames of a clip", frames)]
-    if (audio := preprocessing.audio) is not None:
-        rows.append(("audio of a clip", f"{audio.seconds:g} s around the middle of its frames"))
-    return rows
+    summaries = {name: x.summary() for name, x in preprocessing.modalities.items()}
+    return rows + [(f"{name} of a clip", text) for name, text in summaries.items() if text]
 
 
 def _cost(experiment: Experiment, batch: Batch) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from scenic_video.errors import UserError
 from scenic_video.evaluators.evaluator import OnBatch, Run, ignore_batch
 from scenic_video.evaluators.linear_probe import Labelled
 from scenic_video.evaluators.reading import Reading
-from scenic_video.tasks.presence import is_audio_only, shown_modalities
+from scenic_video.tasks.presence import shown_modalities
 from scenic_video.tasks.task import Batch, FeatureExtractor
 from scenic_video.trainer import TrainState
 
@@ -44,14 +44,16 @@ def compile_features(run: Run) -> Extractor:
             "method features(variables, batch) -> [B, D]."
         )
 
-    shown = shown_modalities(task, run.preprocessing.modalities)
+    modalities = run.preprocessing.modalities
+    shown = [modalities[name] for name in shown_modalities(task, modalities)]
 
     def features(state: TrainState, batch: Batch) -> dict[str, Any]:
         variables = {"params": state.eval_params, **state.model_state}
         values = task.features(variables, batch).astype(jnp.float32)
         mask = batch["mask"]
-        if is_audio_only(shown):
-            mask = mask * batch["inputs"]["has_audio"].max(axis=1)
+        if all(modality.can_be_absent for modality in shown):
+            present = [modality.present(batch["inputs"]).max(axis=1) for modality in shown]
+            mask = mask * jnp.stack(present).max(axis=0)
         return {"features": values, "label": batch["label"], "mask": mask}
 
     compiled = jax.jit(features, out_shardings=NamedSharding(run.mesh, PartitionSpec()))

@@ -11,10 +11,10 @@ from jax.experimental import multihost_utils
 
 from scenic_video import metrics
 from scenic_video.data.examples import Example, split_of
-from scenic_video.data.input.batches import EvaluationBatches
 from scenic_video.data.input.views import Views
 from scenic_video.errors import UserError
 from scenic_video.evaluators.evaluator import Every, OnBatch, Run, ignore_batch
+from scenic_video.evaluators.presence import Presence
 from scenic_video.evaluators.reading import Reading
 from scenic_video.evaluators.split_result import SplitResult
 from scenic_video.field_types import PositiveInt
@@ -61,22 +61,22 @@ class SplitEvaluation:
             readable=read.readable,
             unreadable=read.unreadable,
             modalities=shown_modalities(self.run.task, self.run.preprocessing.modalities),
-            has_audio=None if self.run.preprocessing.audio is None else read.has_audio,
+            present=read.present,
         )
 
     def _read(self, state: TrainState, on_batch: OnBatch) -> "_Read":
         """Evaluates every batch. Errors: UserError where no example can be read."""
         reading = self._reading
-        has_audio = np.zeros(len(reading.examples), bool)
+        present = Presence(self.run.preprocessing.modalities, len(reading.examples))
         with reading.open() as batches:
-            feed = reading.on_devices(_noting_audio(batches, has_audio))
+            feed = reading.on_devices(present.noted(batches))
             outputs = []
             for output in _outputs(self.run.eval_step, state, feed):
                 outputs.append(output._replace(model_state={}))
                 on_batch(len(outputs), len(batches))
         errors = {bad_file.index: bad_file.error for bad_file in batches.bad_files}
-        readable = np.isin(np.arange(len(has_audio)), list(errors), invert=True)
-        readable, has_audio = _on_all_hosts(readable, has_audio)
+        readable = np.isin(np.arange(len(reading.examples)), list(errors), invert=True)
+        readable = _everywhere(readable)
         unreadable = _unreadable(reading.examples, readable, errors)
         if not readable.any():
             raise UserError(
@@ -84,7 +84,7 @@ class SplitEvaluation:
                 f"{self._split!r} can be read. The first, {unreadable[0]['id']}: "
                 f"{unreadable[0]['error']}"
             )
-        return _Read(outputs, readable, unreadable, has_audio)
+        return _Read(outputs, readable, unreadable, present.on_all_hosts())
 
     @property
     def _split(self) -> str:
@@ -107,7 +107,7 @@ class _Read(NamedTuple):
     outputs: list[Output]
     readable: np.ndarray
     unreadable: list[dict[str, str]]
-    has_audio: np.ndarray
+    present: Mapping[str, np.ndarray]
 
 
 def _outputs(eval_step: EvalStep, state: TrainState, batches: Iterable[Batch]) -> Iterator[Output]:
@@ -141,19 +141,8 @@ def _unreadable(
     ]
 
 
-def _noting_audio(batches: EvaluationBatches, has_audio: np.ndarray) -> Iterator[dict[str, Any]]:
-    """The task's part of `batches`; sets `has_audio` [N] if a view of an example has audio."""
-    for batch in batches:
-        index = batch["index"]
-        if "has_audio" in batch["inputs"]:
-            present = batch["inputs"]["has_audio"].max(axis=1) > 0
-            has_audio[index[present & (index >= 0)]] = True
-        yield {name: value for name, value in batch.items() if name != "index"}
-
-
-def _on_all_hosts(readable: np.ndarray, has_audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Readable on all hosts, and with audio on any, since each host reads only its own rows."""
+def _everywhere(readable: np.ndarray) -> np.ndarray:
+    """What all hosts could read: each knows of the rows that it feeds."""
     if jax.process_count() > 1:
-        readable = multihost_utils.process_allgather(readable).all(axis=0)
-        has_audio = multihost_utils.process_allgather(has_audio).any(axis=0)
-    return readable, has_audio
+        return multihost_utils.process_allgather(readable).all(axis=0)
+    return readable

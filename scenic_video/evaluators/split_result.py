@@ -8,7 +8,6 @@ import numpy as np
 
 from scenic_video.data.input.views import Views
 from scenic_video.evaluators.evaluator import Result
-from scenic_video.tasks.presence import is_audio_only
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,8 +15,8 @@ class SplitResult(Result):
     """The results of the evaluation of a split.
 
     `logits` are per head [N, C], zeros where `readable` [N] is False; empty for a task without
-    classes. `has_audio` [N] is set if audio is an input: False where a video is silent, has no
-    audio, or cannot be read. `modalities` are the inputs of the model.
+    classes. `present` [N] is there for the modalities that an example may lack, such as audio:
+    False where a video lacks it or cannot be read. `modalities` are the inputs of the model.
     """
 
     dataset: str
@@ -30,7 +29,7 @@ class SplitResult(Result):
     readable: np.ndarray
     unreadable: list[dict[str, str]]
     modalities: tuple[str, ...]
-    has_audio: np.ndarray | None = None
+    present: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def heading(self, name: str) -> str:
         """Such as "test, 4x3 views"."""
@@ -43,19 +42,25 @@ class SplitResult(Result):
     @property
     def counted(self) -> np.ndarray:
         """The examples [N] that the metrics include: readable ones with an input of the model."""
-        if self.has_audio is None or not is_audio_only(self.modalities):
+        if not self._may_lack_all:
             return self.readable
-        return self.readable & self.has_audio
+        has_some = np.stack([self.present[name] for name in self.modalities]).any(axis=0)
+        return self.readable & has_some
 
     @property
-    def num_without_audio(self) -> int:
-        """The number of readable videos without audio; 0 if audio is not an input."""
-        return 0 if self.has_audio is None else int((self.readable & ~self.has_audio).sum())
+    def _may_lack_all(self) -> bool:
+        """Whether an example may lack all that the model read."""
+        return all(name in self.present for name in self.modalities)
+
+    @property
+    def num_without(self) -> dict[str, int]:
+        """How many readable videos lack each of the modalities in `present`."""
+        return {name: int((self.readable & ~x).sum()) for name, x in self.present.items()}
 
     @property
     def summary(self) -> dict[str, Any]:
         """The contents of the results file."""
-        audio = {} if self.has_audio is None else {"num_without_audio": self.num_without_audio}
+        without = {f"num_without_{name}": number for name, number in self.num_without.items()}
         return {
             "dataset": self.dataset,
             "fingerprint": self.fingerprint,
@@ -65,7 +70,7 @@ class SplitResult(Result):
             "metrics": self.metrics,
             "num_examples": len(self.ids),
             "num_unreadable": int((~self.readable).sum()),
-            **audio,
+            **without,
             "unreadable": self.unreadable,
         }
 
@@ -73,17 +78,16 @@ class SplitResult(Result):
     def coverage(self) -> str:
         """Such as "decoded 398 of 400", and "; 12 without audio" if audio is an input."""
         decoded = f"decoded {int(self.readable.sum())} of {len(self.ids)}"
-        if self.has_audio is None:
+        if not self.present:
             return decoded
-        left_out = ", not counted" if is_audio_only(self.modalities) else ""
-        return f"{decoded}; {self.num_without_audio} without audio{left_out}"
+        lacking = ", ".join(f"{number} without {name}" for name, number in self.num_without.items())
+        left_out = ", not counted" if self._may_lack_all else ""
+        return f"{decoded}; {lacking}{left_out}"
 
     @property
     def counts(self) -> Mapping[str, int]:
         counts = {"videos decoded": int(self.readable.sum()), "videos": len(self.ids)}
-        if self.has_audio is not None:
-            counts["videos without audio"] = self.num_without_audio
-        return counts
+        return counts | {f"videos without {k}": number for k, number in self.num_without.items()}
 
     @property
     def remarks(self) -> list[str]:
@@ -94,9 +98,7 @@ class SplitResult(Result):
     def arrays(self) -> dict[str, Any]:
         arrays: dict[str, Any] = {"ids": self.ids, "readable": self.readable}
         arrays |= {f"logits/{head}": x for head, x in self.logits.items()}
-        if self.has_audio is not None:
-            arrays["has_audio"] = self.has_audio
-        return arrays
+        return arrays | {f"has_{name}": x for name, x in self.present.items()}
 
     def confusion(self, head: str, num_classes: int) -> np.ndarray:
         """Counts [true, predicted] of one head with one label an example."""

@@ -3,12 +3,12 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from scenic_video.data.examples import Dataset, split_of
-from scenic_video.data.input.audio import AudioSettings, is_audible
+from scenic_video.data.input.audio import FULL_SCALE, AudioSettings, is_audible
 from scenic_video.data.input.window import Window
 from scenic_video.data.sources.statistics import identity, read_statistics
 from scenic_video.errors import UserError
@@ -29,7 +29,8 @@ class Audio(AudioSettings, Modality):
     letter = "A"
     in_records = True
     can_be_absent = True
-    absence = "silence is no audio"
+    absence = "silent tracks count as no audio"
+    stream = 2**31
     places = ("statistics",)
 
     def read(self, window: Window) -> dict[str, np.ndarray]:
@@ -52,6 +53,22 @@ class Audio(AudioSettings, Modality):
     def input_size(self, clip_shape: tuple[int, int, int]) -> tuple[int, ...]:
         return self.num_columns, self.num_mel_bins
 
+    def on_device(self, arrays: Arrays, augment: Augment) -> Any:
+        """float32 [b, columns, bins, 1]; augmentations get [b, columns, bins], normalised."""
+        import jax.numpy as jnp
+
+        from scenic_video.transforms.spectrograms import log_mel
+
+        if self.mean is None or self.std is None:
+            raise UserError(
+                "Spectrograms are normalised by preprocessing.audio.mean and std, which are not "
+                "set. `scenic-video data stats` computes them."
+            )
+        waveform = jnp.asarray(arrays["waveform"], jnp.float32) / FULL_SCALE
+        spectrogram = augment((log_mel(waveform, self) - self.mean) / self.std)
+        has_audio = jnp.asarray(arrays["has_audio"])[:, None, None] > 0
+        return jnp.where(has_audio, spectrogram, 0.0)[..., None]
+
     def present(self, arrays: Arrays) -> Any:
         return arrays["has_audio"]
 
@@ -60,7 +77,7 @@ class Audio(AudioSettings, Modality):
 
     def with_statistics(
         self, dataset: Dataset, *, split: str, command: Callable[[Any], str]
-    ) -> Self:
+    ) -> "Audio":
         if self.mean is not None:
             return self
         found = read_statistics(Path(self.statistics)) if self.statistics else dataset.statistics
@@ -73,7 +90,7 @@ class Audio(AudioSettings, Modality):
 
     def _measured(
         self, measured: Sequence[Mapping[str, Any]], *, examples: str, dataset: str, command: str
-    ) -> Self:
+    ) -> "Audio":
         """This, with the mean and std that were `measured` on `examples`, unless it has some.
 
         `examples` is the `statistics.identity` of those that are trained on, `command` measures

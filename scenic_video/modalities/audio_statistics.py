@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from scenic_video.data.examples import Example, LabelSpace
-from scenic_video.data.input.audio import FULL_SCALE, Audio
+from scenic_video.data.input.audio import FULL_SCALE
 from scenic_video.data.input.batches import eval_batches
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.rows import EvaluationRow
 from scenic_video.errors import UserError
+from scenic_video.modalities.audio import NAME, Audio
 from scenic_video.transforms.spectrograms import log_mel
 
 BATCH_SIZE = 16
@@ -31,7 +32,7 @@ def spectrogram_statistics(
     silent count; "num_silent" is the number of examples that are silent or have no audio,
     "num_unreadable" that of unreadable files. Errors: ValueError if there is no audio at all.
     """
-    preprocessing = Preprocessing(num_frames=1, modalities=("audio",), audio=audio)
+    preprocessing = Preprocessing(num_frames=1, modalities={NAME: audio})
     sums = jax.jit(lambda waveforms: _sums(waveforms, audio))
     totals, num_audible = np.zeros(2), 0
     middles = EvaluationRow(examples, LabelSpace({}), preprocessing)

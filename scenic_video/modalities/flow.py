@@ -24,6 +24,8 @@ class Flow(Modality):
     folder: str | None = None
 
     letter = "F"
+    title = "optical flow"
+    remedy = "`scenic-video data flow` computes it"
     places = ("folder",)
 
     def read(self, window: Window) -> dict[str, np.ndarray]:
@@ -41,6 +43,11 @@ class Flow(Modality):
 
     def check(self, example: Example, info: VideoInfo) -> None:
         check_flow(example, info.timestamps)
+
+    def on_device(self, arrays: Arrays, augment: Augment) -> Any:
+        import jax.numpy as jnp
+
+        return augment((jnp.asarray(arrays["flow"], jnp.float32) - STILL) / 127)
 
     def picture(self, arrays: Mapping[str, np.ndarray]) -> UInt8[np.ndarray, "t h w 3"]:
         """As it is stored: red to the right, green downwards."""

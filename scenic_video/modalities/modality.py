@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import UInt8
@@ -41,6 +41,16 @@ class Modality:
     absence: ClassVar[str] = ""
     """What counts as absent, as the end of a sentence."""
 
+    stream: ClassVar[int | None] = None
+    """Folded into the key of its augmentations; those with the same number draw the same numbers.
+    Keys of examples are counted, so it is 2**31 or more."""
+
+    title: ClassVar[str] = ""
+    """What it is called in reports; by default by its name."""
+
+    remedy: ClassVar[str] = ""
+    """What an example without it needs, as a clause: "`scenic-video data flow` computes it"."""
+
     places: ClassVar[tuple[str, ...]] = ()
     """Fields that say where files are, and may differ where a run is resumed."""
 
@@ -76,7 +86,7 @@ class Modality:
 
     def with_statistics(
         self, dataset: Dataset, *, split: str, command: Callable[[Any], str]
-    ) -> Self:
+    ) -> "Modality":
         """This, with what was measured of a split of `dataset`, where it normalises by that.
 
         `command(self)` is the command that measures it. Errors: UserError where nothing was.

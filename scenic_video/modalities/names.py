@@ -7,5 +7,6 @@ BUILT_IN = {
 }
 """A modality of another package is named by the `target` of its node in `preprocessing`."""
 
-FRAMES = "rgb"
-"""The modality of which a report shows a clip whose own modalities cannot be drawn."""
+DEFAULT = ("rgb",)
+"""What a model reads if a config names nothing, and what a report shows of a clip whose own
+modalities cannot be drawn."""

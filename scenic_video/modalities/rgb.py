@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Len
 from jaxtyping import UInt8
 
+from scenic_video.config import check_fields
 from scenic_video.data.decoding.conversion import RgbConverter
 from scenic_video.data.input.window import Window
 from scenic_video.errors import UserError
@@ -29,14 +30,9 @@ class Rgb(Modality):
     in_records = True
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("mean", "std"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        if len(self.mean) != 3:
-            raise UserError(f"preprocessing.rgb.mean must be one number a channel; {self.mean}.")
-        if len(self.std) != 3 or min(self.std) <= 0:
-            raise UserError(
-                f"preprocessing.rgb.std must be one positive number a channel; got {self.std}."
-            )
 
     def read(self, window: Window) -> dict[str, np.ndarray]:
         pictures = window.reader.read(window.frames, RgbConverter(window.crop))
@@ -48,6 +44,23 @@ class Rgb(Modality):
 
     def input_size(self, clip_shape: tuple[int, int, int]) -> tuple[int, ...]:
         return clip_shape
+
+    def on_device(self, arrays: Arrays, augment: Augment) -> Any:
+        """float32 [b, t, h, w, 3], or of images [b, h, w, 3], normalised."""
+        import jax.numpy as jnp
+        from einops import rearrange
+
+        pixels = jnp.asarray(arrays["rgb"])
+        if pixels.dtype != jnp.uint8 or pixels.ndim not in (4, 5) or pixels.shape[-1] != 3:
+            raise UserError(
+                "The input rgb must be uint8 [B, T, H, W, 3] or [B, H, W, 3]; got "
+                f"{pixels.dtype} {pixels.shape}."
+            )
+        clips = pixels if pixels.ndim == 5 else rearrange(pixels, "b h w c -> b 1 h w c")
+        clips = augment(clips.astype(jnp.float32) / 255, mean=tuple(self.mean))
+        channels = (1,) * (clips.ndim - 1) + (3,)
+        mean, std = (np.asarray(x, np.float32).reshape(channels) for x in (self.mean, self.std))
+        return ((clips - mean) / std).reshape(pixels.shape)
 
     def picture(self, arrays: Mapping[str, np.ndarray]) -> UInt8[np.ndarray, "t h w 3"]:
         return arrays["rgb"]

@@ -1,7 +1,7 @@
 """The random changes of a run's training examples, in the order in which they happen."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from scenic_video.config import ConfigError, near
 from scenic_video.data.input.geometry import Geometry
@@ -21,7 +21,7 @@ class Augmentation:
         """The augmentations of the single examples of a modality, in order."""
         return self.by_modality.get(modality, ())
 
-    def check(self, modalities: Sequence[str]) -> None:
+    def check(self, modalities: Collection[str]) -> None:
         """Refuses augmentations of what a run does not read."""
         for name, augmentations in self.by_modality.items():
             if augmentations and name not in modalities:

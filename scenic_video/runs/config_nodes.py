@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scenic_video.config import ConfigError, near
+from scenic_video.modalities.names import BUILT_IN, DEFAULT
 from scenic_video.runs.options import InitOptions
 
 IMPLIED_TARGETS = {
@@ -18,7 +19,6 @@ IMPLIED_TARGETS = {
     "task": "scenic_video.tasks.classification:Classification",
 }
 IMPLIED_WITHIN = {
-    ("preprocessing", "audio"): "scenic_video.data.input.audio:Audio",
     ("augmentation", "geometry"): "scenic_video.data.input.geometry:Geometry",
     ("augmentation", "mixing"): "scenic_video.tasks.mixup:Mixing",
 }
@@ -51,6 +51,7 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     nodes.setdefault("evaluators", {})
     for name, target in IMPLIED_TARGETS.items():
         nodes[name] = {"target": target} | nodes.get(name, {})
+    nodes["preprocessing"] = _with_modalities(nodes["preprocessing"])
     given = {name: x for name, x in nodes["augmentation"].items() if x is not None}
     nodes["augmentation"] = {"geometry": {}, "mixing": {}} | given
     for (name, field), target in IMPLIED_WITHIN.items():
@@ -58,6 +59,23 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
         if within is not None:
             _check_node(f"{name}.{field}", within)
             nodes[name] |= {field: {"target": target} | within}
+    return nodes
+
+
+def _with_modalities(preprocessing: Mapping[str, Any]) -> dict[str, Any]:
+    """`preprocessing` with a node for each modality of this package that it names."""
+    names = preprocessing.get("modalities", DEFAULT)
+    implied = {name: {"target": target} for name, target in BUILT_IN.items()}
+    nodes = {
+        name: node
+        for name, node in preprocessing.items()
+        if name in names or name not in BUILT_IN or node not in (None, implied[name])
+    }
+    for name in BUILT_IN:
+        if name in names or name in nodes:
+            node = nodes.get(name) or {}
+            _check_node(f"preprocessing.{name}", node)
+            nodes[name] = implied[name] | node
     return nodes
 
 

@@ -80,18 +80,25 @@ def _check_same_run(experiment: Experiment, workdir: Path, meta: dict[str, Any])
             f"{fingerprint} and "
             f"{ {name: len(split) for name, split in experiment.dataset.splits.items()} }"
         )
-    saved = Preprocessing.from_dict(meta["preprocessing"]).audio
-    audio = experiment.preprocessing.audio
-    if saved and audio and (saved.mean, saved.std) != (audio.mean, audio.std):
-        reasons.append(
-            f"mean and std of spectrograms: {saved.mean}, {saved.std} -> {audio.mean}, {audio.std}"
-        )
+    measured = _changed_modalities(meta["preprocessing"], experiment.preprocessing)
+    reasons += [reason for reason in measured if reason not in reasons]
     if reasons:
         raise ConfigError(
             f"{workdir} holds a checkpoint of another run, so it cannot be resumed:\n  "
             + "\n  ".join(reasons)
             + "\nUse another --workdir for this run, or the old values to resume."
         )
+
+
+def _changed_modalities(saved: dict[str, Any], preprocessing: Preprocessing) -> list[str]:
+    """What the modalities of a checkpoint have other than now, such as measured statistics."""
+    now = preprocessing.to_dict()
+    return [
+        f"preprocessing.{name}.{field}: {saved[name].get(field)!r} -> {value!r}"
+        for name, modality in preprocessing.modalities.items()
+        for field, value in now[name].items()
+        if name in saved and saved[name].get(field) != value and field not in modality.places
+    ]
 
 
 def banner(experiment: Experiment, workdir: Path) -> dict[str, str]:

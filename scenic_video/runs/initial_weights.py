@@ -113,6 +113,12 @@ def _weights_of(workdir: Path, *, trust: bool) -> _Source:
         check_run(
             meta["config"]["model"], run=workdir, trust=trust, flag="--config.init.trust=True"
         )
+        check_run(
+            meta.get("preprocessing") or {},
+            run=workdir,
+            trust=trust,
+            flag="--config.init.trust=True",
+        )
     labels = labels_from_json(meta["labels"]) if known else None
     model = build_model(meta["config"], labels) if labels is not None else None
     sizes = meta.get("preprocessing") and Preprocessing.from_dict(meta["preprocessing"]).input_sizes

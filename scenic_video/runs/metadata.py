@@ -21,8 +21,6 @@ MAY_CHANGE = (
     "dataset",
     "init.allow_other_positions",
     "init.trust",
-    "preprocessing.audio.statistics",
-    "preprocessing.flow_folder",
 )
 MAY_CHANGE += tuple(f"trainer.{name}" for name in OFTEN)
 MAY_CHANGE += tuple(f"input.{name}" for name in READING)
@@ -47,11 +45,23 @@ def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     in both. Only constructors that `new` names are looked up: `old` comes from a file.
     """
     defaults = _defaults(new)
+    may_change = (*MAY_CHANGE, *_places(new))
     a, b = (defaults | _flatten(config) for config in (old, new))
     return [
         f"{name}: {a.get(name)!r} -> {b.get(name)!r}"
         for name in sorted(a.keys() | b.keys())
-        if a.get(name) != b.get(name) and not name.startswith(MAY_CHANGE)
+        if a.get(name) != b.get(name) and not name.startswith(may_change)
+    ]
+
+
+def _places(config: Mapping[str, Any]) -> list[str]:
+    """The fields of modalities that say where their files are."""
+    nodes = config.get("preprocessing", {}).items()
+    modalities = {name: x for name, x in nodes if isinstance(x, Mapping) and "target" in x}
+    return [
+        f"preprocessing.{name}.{place}"
+        for name, node in modalities.items()
+        for place in getattr(resolve(node["target"]), "places", ())
     ]
 
 

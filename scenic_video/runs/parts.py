@@ -1,9 +1,9 @@
 """Builds the parts that a config describes: the dataset, the task, what is done to its inputs."""
 
 import dataclasses
+import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import optax
@@ -15,15 +15,12 @@ from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.agreement import checked
 from scenic_video.data.sources.datasets import open_dataset
 from scenic_video.data.sources.labels import fingerprint
-from scenic_video.data.sources.statistics import identity, read_statistics
-from scenic_video.modalities.names import MODALITIES
+from scenic_video.modalities.inputs import InputTransform
 from scenic_video.optimizers.schedules import Rate
 from scenic_video.runs import absent_data, statistics_command
 from scenic_video.runs.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
 from scenic_video.sharding import Placement
 from scenic_video.tasks.task import Task
-from scenic_video.transforms.inputs import InputTransform, VideoTransform
-from scenic_video.transforms.spectrograms import SpectrogramTransform
 
 
 def build_dataset(
@@ -91,13 +88,8 @@ def _declared(task: Task, name: str) -> Any:
 
 def build_transform(config: Mapping[str, Any], preprocessing: Preprocessing) -> InputTransform:
     """What is done on the device to the inputs that `preprocessing` gives."""
-    pictures = audio = None
     augmentation = build(config["augmentation"])
-    if "rgb" in preprocessing.modalities:
-        pictures = VideoTransform(preprocessing.mean, preprocessing.std, augmentation.of("rgb"))
-    if preprocessing.audio is not None:
-        audio = SpectrogramTransform(preprocessing.audio, augmentation.of("audio"))
-    return InputTransform(pictures, audio)
+    return InputTransform(preprocessing.modalities, augmentation.by_modality)
 
 
 def _mixing_for(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,11 +110,11 @@ def build_taking(node: Mapping[str, Any], **runtime: Any) -> Any:
     return build(node, **{name: runtime[name] for name in taken})
 
 
-def _check_inputs(model: Any, modalities: Sequence[str]) -> None:
+def _check_inputs(model: Any, modalities: Collection[str]) -> None:
     """Refuses modalities that the model's call has no keyword for."""
     if not callable(model):
         raise ConfigError(f"The model is a {type(model).__name__}, which cannot be called.")
-    known = _taken_by(model, MODALITIES)
+    known = _taken_by(model, modalities)
     if not known:
         raise ConfigError(
             f"{type(model).__name__} is called with a keyword for each modality "
@@ -132,8 +124,8 @@ def _check_inputs(model: Any, modalities: Sequence[str]) -> None:
     if unknown := [name for name in modalities if name not in known]:
         raise ConfigError(
             f"preprocessing.modalities gives {', '.join(modalities)}, but "
-            f"{type(model).__name__} takes {', '.join(known) or 'none of these'}. Leave out "
-            f"{', '.join(unknown)}, or choose a model that takes it."
+            f"{type(model).__name__} takes {', '.join(inspect.signature(model).parameters)}. Leave "
+            f"out {', '.join(unknown)}, or choose a model that takes it."
         )
 
 
@@ -147,21 +139,16 @@ def _taken_by(function: Callable[..., Any], names: Iterable[str]) -> list[str]:
 def with_statistics(
     preprocessing: Preprocessing, dataset: Dataset, node: Any, *, split: str
 ) -> Preprocessing:
-    """`preprocessing` with what was measured of the audio of a split, where it leaves that open.
+    """`preprocessing` with what was measured of a split, where its modalities leave that open.
 
     `node` is the config's, of which `dataset` was built.
     """
-    audio = preprocessing.audio
-    if audio is None or audio.mean is not None:
-        return preprocessing
-    found = read_statistics(Path(audio.statistics)) if audio.statistics else dataset.statistics
-    audio = audio.with_statistics(
-        found.get("audio", ()),
-        examples=identity(split_of(dataset, split)),
-        dataset=dataset.name,
-        command=statistics_command.command(node, split, audio),
-    )
-    return dataclasses.replace(preprocessing, audio=audio)
+    command = functools.partial(statistics_command.command, node, split)
+    modalities = {
+        name: modality.with_statistics(dataset, split=split, command=command)
+        for name, modality in preprocessing.modalities.items()
+    }
+    return dataclasses.replace(preprocessing, modalities=modalities)
 
 
 def training_examples(dataset: Dataset, options: InputOptions) -> Sequence[Example]:

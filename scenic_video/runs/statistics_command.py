@@ -5,9 +5,10 @@ import shlex
 from typing import Any
 
 from scenic_video.config import resolve
-from scenic_video.data.input.audio import GIVEN, Audio
+from scenic_video.data.input.audio import GIVEN
 from scenic_video.data.sources.datasets import open_dataset
 from scenic_video.data.sources.manifest import Heads, columns_of
+from scenic_video.modalities.audio import Audio
 
 NODE_FILE = "node.json"
 """What stands in a command for a config's dataset node that is no path."""

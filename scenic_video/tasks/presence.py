@@ -12,14 +12,9 @@ from scenic_video.errors import UserError
 from scenic_video.tasks.task import Task
 
 
-def shown_modalities(task: Task, given: Sequence[str]) -> tuple[str, ...]:
+def shown_modalities(task: Task, given: Iterable[str]) -> tuple[str, ...]:
     """The inputs of the model in evaluation: the task's `modalities`, or all that are `given`."""
     return tuple(getattr(task, "modalities", None) or given)
-
-
-def is_audio_only(shown: Sequence[str]) -> bool:
-    """Whether audio is the only modality, so that a clip without audio has no input."""
-    return tuple(shown) == ("audio",)
 
 
 def by_draw(modalities: Iterable[str]) -> list[str]:

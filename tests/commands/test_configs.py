@@ -141,7 +141,7 @@ def test_a_node_can_be_given_as_a_whole(config_file, name, node):
 
 def test_a_node_inside_another_gets_its_target(config_file):
     config = load(config_file, "--config.preprocessing.audio={'seconds': 2.0}")
-    assert config.preprocessing.audio.target == "scenic_video.data.input.audio:Audio"
+    assert config.preprocessing.audio.target == "scenic_video.modalities.audio:Audio"
 
 
 def test_none_leaves_a_node_out(config_file):

@@ -8,9 +8,9 @@ import pytest
 from scenic_video.cli import main
 from scenic_video.commands.configs import load_config
 from scenic_video.data import synthetic
-from scenic_video.data.input.audio import Audio
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.datasets import open_dataset
+from scenic_video.modalities.audio import Audio
 from scenic_video.runs.experiment import build_experiment
 from scenic_video.runs.options import InputOptions
 from scenic_video.runs.parts import with_statistics
@@ -38,8 +38,7 @@ def chosen(node, split):
         {"path": node} if isinstance(node, str) else {k: node[k] for k in node if k != "target"}
     )
     found = with_statistics(AUDIOVISUAL, open_dataset(**fields), node, split=split)
-    assert found.audio is not None
-    return found.audio.mean, found.audio.std
+    return found.modalities["audio"].mean, found.modalities["audio"].std
 
 
 def measure(error):
@@ -90,12 +89,14 @@ def test_a_run_on_a_subset_takes_the_statistics_of_the_split(tmp_path):
     assert experiment.input == InputOptions(batch_size=8, num_examples=8)
     trained = Preprocessing.from_dict(experiment.checkpoint_meta()["preprocessing"])
     assert trained == experiment.preprocessing  # which is all that an evaluation asks
-    assert trained.audio is not None and trained.audio.mean is not None
+    assert trained.modalities["audio"].mean is not None
 
 
 def test_statistics_may_lie_in_another_folder_which_the_run_names(two):
     elsewhere = dataclasses.replace(AUDIO, statistics="kept")
-    preprocessing = dataclasses.replace(AUDIOVISUAL, audio=elsewhere)
+    preprocessing = dataclasses.replace(
+        AUDIOVISUAL, modalities=AUDIOVISUAL.modalities | {"audio": elsewhere}
+    )
     node = {"target": "scenic_video.data.sources.datasets:open_dataset", "multilabel": True}
     node["path"] = "two/a.csv"
     dataset = open_dataset("two/a.csv", multilabel=True)
@@ -103,8 +104,8 @@ def test_statistics_may_lie_in_another_folder_which_the_run_names(two):
         with_statistics(preprocessing, dataset, node, split="a")
     measure(error)
     assert sorted(path.name for path in two.iterdir()) == ["a.csv", "b.csv"]
-    found = with_statistics(preprocessing, dataset, node, split="a").audio
-    assert found is not None and found.mean is not None
+    found = with_statistics(preprocessing, dataset, node, split="a").modalities["audio"]
+    assert found.mean is not None
 
 
 def test_a_place_that_cannot_be_written_to_is_told_before_audio_is_read(two, capsys):

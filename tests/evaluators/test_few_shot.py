@@ -10,13 +10,13 @@ import pytest
 
 from scenic_video.config import ConfigError
 from scenic_video.data.examples import Dataset, Example, LabelSpace
-from scenic_video.data.input.audio import Audio
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.views import Views
 from scenic_video.evaluators.evaluator import Run
 from scenic_video.evaluators.features import compile_features, extract
 from scenic_video.evaluators.few_shot import FewShot
 from scenic_video.evaluators.reading import Reading
+from scenic_video.modalities.audio import Audio
 from scenic_video.sharding import make_mesh
 from scenic_video.tasks.task import Output
 from scenic_video.trainer import TrainState

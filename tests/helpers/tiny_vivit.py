@@ -5,7 +5,7 @@ import numpy as np
 
 from projects.vivit.model import FactorisedEncoder
 from scenic_video.tasks.classification import Classification
-from scenic_video.transforms.inputs import VideoTransform
+from tests.helpers.transforms import RgbTransform
 
 MODEL = FactorisedEncoder(
     num_classes=5,
@@ -20,8 +20,7 @@ MODEL = FactorisedEncoder(
 
 
 def make_task(model: nn.Module = MODEL, **fields):
-    transform = VideoTransform(mean=(0.5,) * 3, std=(0.5,) * 3)
-    return Classification(model=model, heads={"action": 5}, transform=transform, **fields)
+    return Classification(model=model, heads={"action": 5}, transform=RgbTransform(), **fields)
 
 
 def make_batch(step, size=8):

@@ -6,11 +6,12 @@ import pytest
 
 from scenic_video.cli import main
 from scenic_video.data.examples import Example
-from scenic_video.data.input.audio import FULL_SCALE, Audio
+from scenic_video.data.input.audio import FULL_SCALE
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.preparation.tfds_writer import build_tfds
 from scenic_video.data.sources.datasets import open_dataset, tfds
 from scenic_video.data.sources.statistics import identity, read_statistics, write_statistics
+from scenic_video.modalities.audio import Audio
 from scenic_video.modalities.audio_statistics import spectrogram_statistics
 from scenic_video.transforms.spectrograms import log_mel
 
@@ -66,9 +67,7 @@ def test_the_verb_keeps_statistics_with_the_data(films, capsys):
     assert kept["scale"]["num_mel_bins"] == 64 and kept["split"] == "train"
     dataset = open_dataset(films)
     assert dataset.statistics["audio"] == [kept]
-    audio = Audio(seconds=0.3, num_mel_bins=64).with_statistics(
-        [kept], examples=identity(dataset.splits["train"]), dataset="films", command=""
-    )
+    audio = Audio(seconds=0.3, num_mel_bins=64).with_statistics(dataset, split="train", command=str)
     assert (audio.mean, audio.std) == (kept["mean"], kept["std"])
 
 

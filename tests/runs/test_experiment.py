@@ -43,7 +43,7 @@ class NeverMixes:
         (["evaluation.split=holdout"], "no split 'holdout'"),
         (
             ["preprocessing.modalities=('rgb','flow')"],
-            "preprocessing.modalities gives rgb, flow, but FactorisedEncoder takes rgb.",
+            "preprocessing.modalities gives rgb, flow, but FactorisedEncoder takes rgb, train.",
         ),
         (
             ["task.target=scenic_video.tasks.masked_reconstruction:MaskedReconstruction"],

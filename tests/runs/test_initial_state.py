@@ -210,13 +210,13 @@ def test_a_run_is_not_resumed_with_other_statistics_of_its_audio(save_run, tmp_p
         steps = experiment.compile()
         _, start_words = start_state(experiment, steps, checkpoints, workdir)
         assert start_words.startswith("RESUME")
-        before = experiment.preprocessing.audio
-        assert before is not None
+        modalities = experiment.preprocessing.modalities
+        other = dataclasses.replace(modalities["audio"], mean=0.5)
         preprocessing = dataclasses.replace(
-            experiment.preprocessing, audio=dataclasses.replace(before, mean=0.5)
+            experiment.preprocessing, modalities=modalities | {"audio": other}
         )
         measured_anew = dataclasses.replace(experiment, preprocessing=preprocessing)
-        with pytest.raises(ConfigError, match="mean and std of spectrograms: 0.0, 1.0 -> 0.5, 1.0"):
+        with pytest.raises(ConfigError, match="preprocessing.audio.mean: 0.0 -> 0.5"):
             start_state(measured_anew, steps, checkpoints, workdir)
 
 

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scenic_video.transforms.inputs import VideoTransform
 from scenic_video.transforms.random_erasing import random_erasing
+from tests.helpers.transforms import RgbTransform
 
 CLIP = jnp.ones((2, 40, 60, 3))
 
@@ -41,7 +41,7 @@ def test_it_happens_as_often_as_asked():
 def test_an_erased_box_is_the_mean_and_evaluation_is_left_alone():
     pixels = np.full((3, 2, 16, 16, 3), 200, np.uint8)
     erase = functools.partial(random_erasing, probability=1.0)
-    transform = VideoTransform(mean=(0.4,) * 3, std=(0.3,) * 3, augmentations=(erase,))
+    transform = RgbTransform(mean=(0.4,) * 3, std=(0.3,) * 3, augmentations=(erase,))
     plain = transform({"rgb": pixels}, rng=jax.random.key(1), train=False)["rgb"]
     cut = transform({"rgb": pixels}, rng=jax.random.key(1), train=True)["rgb"]
     hidden = np.asarray(cut) == 0

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from scenic_video.config import ConfigError
-from scenic_video.data.input.audio import FULL_SCALE, Audio
+from scenic_video.data.input.audio import FULL_SCALE
+from scenic_video.errors import UserError
+from scenic_video.modalities.audio import Audio
+from scenic_video.modalities.inputs import InputTransform
+from scenic_video.modalities.rgb import Rgb
 from scenic_video.transforms.augmentation import Augment
 from scenic_video.transforms.circular_shift import circular_shift
-from scenic_video.transforms.inputs import InputTransform, VideoTransform
 from scenic_video.transforms.spec_augment import spec_augment
-from scenic_video.transforms.spectrograms import SpectrogramTransform, log_mel, mel_matrix
+from scenic_video.transforms.spectrograms import log_mel, mel_matrix
 
 RNG = jax.random.key(0)
 AUDIO = Audio(seconds=0.5, mean=-2.0, std=1.5)
@@ -28,8 +31,13 @@ def masks(frequency: tuple[int, int], time: tuple[int, int]) -> Augment:
 
 
 def transform(*augmentations: Augment, train: bool = True, has_audio: Any = (1, 1, 1)):
-    make = SpectrogramTransform(AUDIO, augmentations)
-    return np.asarray(make(waveforms(), np.array(has_audio, np.float32), rng=RNG, train=train))
+    inputs = {"waveform": waveforms(), "has_audio": np.array(has_audio, np.float32)}
+    return spectrograms(AUDIO, augmentations, inputs, train=train)
+
+
+def spectrograms(audio: Audio, augmentations: Any, inputs: Any, *, train: bool = True):
+    make = InputTransform({"audio": audio}, {"audio": augmentations})
+    return np.asarray(make(inputs, rng=RNG, train=train)["audio"])
 
 
 def test_the_spectrogram_is_the_formula():
@@ -90,9 +98,9 @@ def test_frequency_and_time_masks_hide_bands_and_spans():
 
 def test_lengths_of_masks_are_uniform_up_to_the_width():
     audio = Audio(seconds=0.5, mean=0.0, std=1.0)
-    make = SpectrogramTransform(audio, [masks((0, 0), (1, 6))])
     noise = np.repeat(waveforms(1, audio), 400, axis=0)
-    hidden = np.asarray(make(noise, np.ones(400, np.float32), rng=RNG, train=True))[..., 0, 0] == 0
+    inputs = {"waveform": noise, "has_audio": np.ones(400, np.float32)}
+    hidden = np.asarray(spectrograms(audio, [masks((0, 0), (1, 6))], inputs))[..., 0, 0] == 0
     counts = np.bincount(hidden.sum(axis=1), minlength=6)
     assert len(counts) == 6 and counts.min() > 35
 
@@ -115,18 +123,16 @@ def test_presence_marks_examples_with_audio():
         "waveform": waveforms(),
         "has_audio": np.array([1, 0, 1], np.float32),
     }
-    both = InputTransform(
-        VideoTransform(mean=(0.5,) * 3, std=(0.5,) * 3), SpectrogramTransform(AUDIO)
-    )
+    both = InputTransform({"rgb": Rgb(), "audio": AUDIO})
     seen = both(inputs, rng=RNG, train=True)
     assert {name: x.tolist() for name, x in seen["presence"].items()} == {
         "rgb": [1, 1, 1],
         "audio": [1, 0, 1],
     }
-    deaf = InputTransform(both.pictures)({"rgb": inputs["rgb"]}, rng=RNG, train=True)
+    deaf = InputTransform({"rgb": Rgb()})({"rgb": inputs["rgb"]}, rng=RNG, train=True)
     assert set(deaf) == {"rgb"}
     np.testing.assert_array_equal(deaf["rgb"], seen["rgb"])
-    blind = InputTransform(None, both.audio)(inputs, rng=RNG, train=True)
+    blind = InputTransform({"audio": AUDIO})(inputs, rng=RNG, train=True)
     assert set(blind) == {"audio", "presence"} and set(blind["presence"]) == {"audio"}
 
 
@@ -136,8 +142,9 @@ def test_masks_wider_than_the_spectrogram_are_refused():
 
 
 def test_statistics_must_be_known():
-    with pytest.raises(ConfigError, match="data stats"):
-        SpectrogramTransform(Audio(seconds=0.5))
+    inputs = Audio(seconds=0.5).blank((1, 1, 1), 2)
+    with pytest.raises(UserError, match="data stats"):
+        spectrograms(Audio(seconds=0.5), (), inputs)
 
 
 def test_spectrograms_are_exact_on_accelerators_that_round_products():

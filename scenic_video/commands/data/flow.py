@@ -15,7 +15,7 @@ examples:
 
 Writes VIDEO.flow.mp4 beside every video. Runs whose preprocessing.modalities name "flow" read it.
 Where
-their folder is read-only, --out names another, which runs find by preprocessing.flow_folder.
+their folder is read-only, --out names another, which runs find by preprocessing.flow.folder.
 A second call computes what is missing, and what belongs to a video that has changed since.
 """
 

@@ -11,8 +11,8 @@ from scenic_video.commands.data.source import add_data, counting, open_data
 from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, random_subset, split_of
-from scenic_video.data.input.audio import Audio
 from scenic_video.field_types import PositiveInt
+from scenic_video.modalities.audio import NAME, Audio
 from scenic_video.runs.statistics_command import FIELDS
 
 EXAMPLES = """\
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     terminal.results(f"Spectrograms of {dataset.name}, {arguments.split}", numbers)
     which = {"dataset": dataset.name, "split": arguments.split}
     which["examples"] = statistics.identity(split)
-    path = statistics.write_statistics(folder, "audio", which | found)
+    path = statistics.write_statistics(folder, NAME, which | found)
     terminal.line(f"Kept in {path}")
     return 0
 

@@ -11,7 +11,6 @@ from jaxtyping import Int16
 from scenic_video.config import check_fields, require
 from scenic_video.data.decoding.audio_track import audio_track
 from scenic_video.data.decoding.containers import Source
-from scenic_video.errors import UserError
 from scenic_video.field_types import NonNegative, Number, Positive, PositiveInt, Seconds
 
 SILENCE = 1e-4

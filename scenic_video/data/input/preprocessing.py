@@ -2,23 +2,22 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from scenic_video.config import build, near
 from scenic_video.data.decoding import sampling
 from scenic_video.data.decoding.conversion import ChooseCrop, SharedCrop
 from scenic_video.data.decoding.video_reader import VideoReader
 from scenic_video.data.examples import Example
 from scenic_video.data.input.geometry import Geometry
-from scenic_video.data.input.modality import Inputs, Modalities
+from scenic_video.data.input.modality import Inputs, Modalities, built, node_of
 from scenic_video.data.input.window import Window
 from scenic_video.errors import UserError
 from scenic_video.field_types import Names, Pair, Positive, PositiveInt
-from scenic_video.modalities.names import BUILT_IN
+from scenic_video.modalities.names import DEFAULT
 
 FIELDS = ("num_frames", "stride", "frame_rate", "resize", "crop", "short_clips", "modalities")
 
@@ -60,15 +59,19 @@ class Preprocessing:
         resize: PositiveInt = 256,
         crop: PositiveInt | Pair = 224,
         short_clips: str = "loop",
-        modalities: Names | Mapping[str, Any] = ("rgb",),
+        modalities: Names | Mapping[str, Any] = DEFAULT,
         **nodes: Any,
     ):
         crop = crop if isinstance(crop, int) else tuple(crop)
         values = (num_frames, stride, frame_rate, resize, crop, short_clips)
         for name, value in zip(FIELDS, values, strict=False):
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "modalities", _built(modalities, nodes))
+        object.__setattr__(self, "modalities", built(modalities, nodes, fields=FIELDS))
         self._check_fields()
+
+    def __hash__(self) -> int:
+        fields = tuple(getattr(self, name) for name in FIELDS[:-1])
+        return hash((fields, frozenset(self.modalities.items())))
 
     def _check_fields(self) -> None:
         for name in ("num_frames", "stride", "resize"):
@@ -109,12 +112,15 @@ class Preprocessing:
     def to_dict(self) -> dict[str, Any]:
         """For JSON; `from_dict` is its inverse."""
         fields = {name: getattr(self, name) for name in FIELDS} | {"modalities": [*self.modalities]}
-        nodes = {name: _node(modality) for name, modality in self.modalities.items()}
+        nodes = {name: node_of(modality) for name, modality in self.modalities.items()}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in (fields | nodes).items()}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Preprocessing":
-        return cls(**fields)
+        nodes = {name: node for name, node in fields.items() if name not in FIELDS}
+        modalities = built(fields.get("modalities", DEFAULT), nodes, fields=FIELDS)
+        own = {name: value for name, value in fields.items() if name in FIELDS}
+        return cls(**own | {"modalities": modalities})
 
     def blank_inputs(self, *leading: int) -> Inputs:
         """Zeros of the shapes and types of a clip's inputs, behind the axes `leading`."""
@@ -189,8 +195,8 @@ class Preprocessing:
         for name, modality in self.modalities.items():
             if isinstance(window.example.video, bytes) and not modality.in_records:
                 raise UserError(
-                    f"{window.example.id!r} lies in records, which hold no {name!r}. Train on its "
-                    "files."
+                    f"{window.example.id!r} is in TFDS records, which hold no {name!r}. Train on "
+                    "its files."
                 )
             inputs |= modality.read(window)
         return inputs
@@ -215,46 +221,6 @@ class Preprocessing:
             stride=self.stride,
             short_clips=self.short_clips,
         )
-
-
-def _built(names: Names | Mapping[str, Any], nodes: Mapping[str, Any]) -> Modalities:
-    """The modality objects by name, built where they are nodes."""
-    nodes = {name: node for name, node in nodes.items() if node is not None}
-    if isinstance(names, Mapping):
-        nodes = {**names, **nodes}
-    known = bool(names) and not isinstance(names, str) and len(set(names)) == len(names)
-    _check(known, "modalities", tuple(names), "name one or more, each once")
-    for name in nodes:
-        if name in names:
-            continue
-        if name in BUILT_IN:
-            named = ", ".join(names)
-            raise UserError(
-                f"preprocessing.{name} is given, but preprocessing.modalities are {named}. Name "
-                f"it there, or leave {name} out."
-            )
-        raise UserError(f"Preprocessing has no field {name!r}{near(name, [*FIELDS, *names])}")
-    return {name: _modality(name, nodes.get(name, {})) for name in names}
-
-
-def _modality(name: str, node: Any) -> Any:
-    if not isinstance(node, Mapping):
-        return node
-    if "target" not in node and name not in BUILT_IN:
-        raise UserError(
-            f"preprocessing.modalities names {name!r}; the modalities of this package are "
-            f"{', '.join(BUILT_IN)}{near(name, [*BUILT_IN])} One of your own has a node with the "
-            f"'target' that makes it: {name}=dict(target='my_package.my_module:MyModality')."
-        )
-    return build({"target": BUILT_IN.get(name), **node})
-
-
-def _node(modality: Any) -> dict[str, Any]:
-    """What `build` makes the modality of."""
-    kind = type(modality)
-    fields = {field.name: getattr(modality, field.name) for field in dataclasses.fields(modality)}
-    fields = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
-    return {"target": f"{kind.__module__}:{kind.__qualname__}"} | fields
 
 
 def _check(holds: bool, name: str, value: Any, wanted: str) -> None:

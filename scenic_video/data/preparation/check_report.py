@@ -1,7 +1,7 @@
 """The results of `checking.check` on a dataset: as JSON, and as tables for a terminal."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 MOST_NAMED = 20
@@ -52,7 +52,8 @@ class CheckReport:
 
     `unreadable` examples cannot be used in training; the decoder's message is given. `damaged`
     files open, but lack a part or contain frames that do not decode; each is listed once.
-    `without_usable_flow` is empty if no example has optical flow. `shared` examples are also in an
+    `without_usable` is empty for a modality, such as "optical flow", of which no example has files.
+    `shared` examples are also in an
     earlier split, by id, file or content; `contradictory` ones have the clip of another example but
     other labels; `wrong_labels` are not class ids. `unused_classes` are the names, by head, without
     examples in any split. `remarks` are sentences on skipped files and names of classes.
@@ -67,7 +68,7 @@ class CheckReport:
     without_audio: Sequence[Finding]
     rotated: Sequence[Finding]
     variable_frame_rate: Sequence[Finding]
-    without_usable_flow: Sequence[Finding]
+    without_usable: Mapping[str, Sequence[Finding]]
     shared: Sequence[Finding]
     contradictory: Sequence[Finding]
     wrong_labels: Sequence[Finding]
@@ -91,7 +92,7 @@ class CheckReport:
             *_findings("Unreadable", self.unreadable),
             *_findings("Damaged", self.damaged),
             *_findings("Beyond the end of their file", self.beyond_end),
-            *_findings("Optical flow that cannot be used", self.without_usable_flow),
+            *self._unusable(),
             *_findings("In more than one split", self.shared),
             *_findings("The same clip with other labels", self.contradictory),
             *_findings("Labels that are not classes", self.wrong_labels),
@@ -99,6 +100,10 @@ class CheckReport:
             *_findings("Frames at uneven intervals", self.variable_frame_rate),
             *_findings("Without audio", self.without_audio),
         ]
+
+    def _unusable(self) -> Iterator[Table]:
+        for name, found in self.without_usable.items():
+            yield from _findings(f"{name.capitalize()} that cannot be used", found)
 
     def verdict(self) -> str:
         """The last lines: whether all examples can be read, and what to look at."""
@@ -118,7 +123,7 @@ class CheckReport:
                 (self.wrong_labels, "have labels that are not classes"),
                 (self.damaged, "are in damaged files"),
                 (self.beyond_end, "extend beyond the end of their file"),
-                (self.without_usable_flow, "have no usable optical flow"),
+                *((x, f"have no usable {name}") for name, x in self.without_usable.items()),
                 (self.shared, "are in more than one split"),
                 (self.contradictory, "have the clip of another example but other labels"),
             )

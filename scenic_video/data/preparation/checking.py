@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from scenic_video.data.decoding.display_matrix import Orientation
 from scenic_video.data.decoding.video_reader import VideoInfo
 from scenic_video.data.examples import Dataset, Example, LabelSpace
+from scenic_video.data.input.modality import HostModality, Modalities, built
 from scenic_video.data.preparation.check_report import CheckReport, Finding, SplitSummary, Spread
 from scenic_video.data.preparation.example_check import CheckedExample, ExampleChecker
 from scenic_video.data.sources.remarks import class_counts, label_remarks, learned_split
+from scenic_video.modalities.names import BUILT_IN
 
 END_TOLERANCE = 0.5
 """Seconds by which an example may exceed its file, since annotations are rounded."""
@@ -22,30 +24,33 @@ def check(
     *,
     num_workers: int | None = None,
     decode_all: bool = False,
+    modalities: Modalities | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> CheckReport:
     """Opens every example's video in `num_workers` threads (None: one per core).
 
     The first frame is decoded, and some parts of examples that are whole files; the other packets
     are only listed and compared with the index of the file. `decode_all` decodes every frame of
-    every file. Optical flow is checked in the same way, and must cover the example. A file that is
+    every file. Files of `modalities` (None: those of this package), such as optical
+    flow, are checked in the same way, and must cover the example. A file that is
     missing or cannot be read is a line of the report, not an error. `progress` is called with the
     numbers of checked and of all examples.
     """
     total = sum(len(split) for split in dataset.splits.values())
+    modalities = built(tuple(BUILT_IN), {}, fields=()) if modalities is None else modalities
     all_checked = []
     with ThreadPoolExecutor(num_workers or os.cpu_count()) as pool:
-        for checked in _check_all(dataset, pool, decode_all=decode_all):
+        for checked in _check_all(dataset, modalities, pool, decode_all=decode_all):
             all_checked.append(checked)
             if progress is not None:
                 progress(len(all_checked), total)
-    return _report(dataset, all_checked)
+    return _report(dataset, modalities, all_checked)
 
 
 def _check_all(
-    dataset: Dataset, pool: ThreadPoolExecutor, *, decode_all: bool
+    dataset: Dataset, modalities: Modalities, pool: ThreadPoolExecutor, *, decode_all: bool
 ) -> Iterator[CheckedExample]:
-    look = ExampleChecker(dataset.labels, decode_all=decode_all)
+    look = ExampleChecker(dataset.labels, modalities, decode_all=decode_all)
     for split, examples in dataset.splits.items():
 
         def check_one(index: int, split: str = split, examples: Sequence[Example] = examples):
@@ -55,7 +60,9 @@ def _check_all(
             yield from pool.map(check_one, range(begin, min(begin + AT_ONCE, len(examples))))
 
 
-def _report(dataset: Dataset, all_checked: Sequence[CheckedExample]) -> CheckReport:
+def _report(
+    dataset: Dataset, modalities: Modalities, all_checked: Sequence[CheckedExample]
+) -> CheckReport:
     readable = [(checked, checked.info) for checked in all_checked if checked.info is not None]
     summaries = {
         split: _summarize(
@@ -87,7 +94,10 @@ def _report(dataset: Dataset, all_checked: Sequence[CheckedExample]) -> CheckRep
             for checked, info in readable
             if info.is_variable_frame_rate
         ],
-        without_usable_flow=list(_without_usable_flow(all_checked)),
+        without_usable={
+            modality.title or name: list(_without_usable(name, modality, all_checked))
+            for name, modality in modalities.items()
+        },
         shared=list(_shared(all_checked)),
         contradictory=list(_contradictory(all_checked, dataset.labels)),
         wrong_labels=[
@@ -128,17 +138,19 @@ def _beyond_end(readable: Iterable[tuple[CheckedExample, VideoInfo]]) -> Iterato
             yield checked.finding(f"ends at {end:g} s, but its file at {finish:.3f} s")
 
 
-def _without_usable_flow(all_checked: Sequence[CheckedExample]) -> Iterator[Finding]:
-    """If some examples have optical flow, those without usable flow."""
-    if all(checked.flow is None for checked in all_checked):
+def _without_usable(
+    name: str, modality: HostModality, all_checked: Sequence[CheckedExample]
+) -> Iterator[Finding]:
+    """If some examples have files of a modality, those without usable ones."""
+    if all(checked.modalities[name] is None for checked in all_checked):
         return
+    remedy = f"; {modality.remedy}" if modality.remedy else ""
     for checked in all_checked:
-        if checked.flow is None and checked.info is not None:
-            yield checked.finding(
-                "it has none, but others do; `scenic-video data flow` computes it"
-            )
-        elif checked.flow:
-            yield checked.finding(checked.flow)
+        trouble = checked.modalities[name]
+        if trouble is None and checked.info is not None:
+            yield checked.finding(f"it has none, but others do{remedy}")
+        elif trouble:
+            yield checked.finding(trouble)
 
 
 def _shared(all_checked: Iterable[CheckedExample]) -> Iterator[Finding]:

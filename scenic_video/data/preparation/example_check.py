@@ -1,7 +1,8 @@
-"""Checks the video, the optical flow and the labels of one example."""
+"""Checks the video, the files of modalities and the labels of one example."""
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 
 from scenic_video.data.decoding.containers import naming_failures
 from scenic_video.data.decoding.content import content_of
@@ -9,7 +10,7 @@ from scenic_video.data.decoding.damage import damage_of, is_encrypted
 from scenic_video.data.decoding.deadline import NoAnswer, with_deadline
 from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoInfo, inspect
 from scenic_video.data.examples import Example, LabelSpace
-from scenic_video.data.flow.reading import check_flow, has_flow
+from scenic_video.data.input.modality import HostModality, Modalities
 from scenic_video.data.preparation.check_report import Finding
 from scenic_video.data.sources.agreement import check_labels
 from scenic_video.printable import printable
@@ -25,8 +26,8 @@ class CheckedExample:
     """A checked example; `info` is None if its video cannot be read.
 
     `example` has no video if it was given as bytes, and no labels if those are wrong, as described
-    by `wrong_labels`. `flow` is the reason why its optical flow cannot be used, "" if it can, None
-    if there is none.
+    by `wrong_labels`. `modalities` gives by name the reason why the files of one cannot be used, ""
+    if they can, None if there are none.
     """
 
     split: str
@@ -36,7 +37,7 @@ class CheckedExample:
     error: str = ""
     damage: str = ""
     wrong_labels: str = ""
-    flow: str | None = None
+    modalities: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -50,12 +51,14 @@ class CheckedExample:
 class ExampleChecker:
     """Checks one example after the other, and each file for damage only once."""
 
-    def __init__(self, labels: LabelSpace, *, decode_all: bool):
+    def __init__(self, labels: LabelSpace, modalities: Modalities, *, decode_all: bool):
         self._labels, self._decode_all = labels, decode_all
+        self._modalities = modalities
         self._looked_through: set[str] = set()
 
     def __call__(self, split: str, example: Example) -> CheckedExample:
-        info, error, content, flow, damage = None, "", "", None, ""
+        info, error, content, damage = None, "", "", ""
+        found: dict[str, str | None] = dict.fromkeys(self._modalities)
         try:
             info = with_deadline(functools.partial(_inspect, example), DEADLINE)
             damage = self._damage(example)
@@ -65,7 +68,7 @@ class ExampleChecker:
             error = str(failure)
         else:
             content = content_of(example.video)
-            flow = _trouble_with_flow(example, info)
+            found = {k: _trouble_with(x, example, info) for k, x in self._modalities.items()}
         wrong_labels = _trouble_with_labels(example, self._labels)
         return CheckedExample(
             split=split,
@@ -79,7 +82,7 @@ class ExampleChecker:
             error=error,
             damage=damage,
             wrong_labels=wrong_labels,
-            flow=flow,
+            modalities=found,
         )
 
     def _damage(self, example: Example) -> str:
@@ -111,12 +114,12 @@ def _trouble_with_labels(example: Example, labels: LabelSpace) -> str:
     return ""
 
 
-def _trouble_with_flow(example: Example, info: VideoInfo) -> str | None:
-    """`CheckedExample.flow`."""
-    if not has_flow(example):
+def _trouble_with(modality: HostModality, example: Example, info: VideoInfo) -> str | None:
+    """`CheckedExample.modalities`, of one."""
+    if not modality.is_stored(example):
         return None
     try:
-        with_deadline(functools.partial(check_flow, example, info.timestamps), DEADLINE)
+        with_deadline(functools.partial(modality.check, example, info), DEADLINE)
     except (UnreadableVideo, NoAnswer) as failure:
         return str(failure)
     return ""

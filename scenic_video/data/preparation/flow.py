@@ -35,7 +35,7 @@ SHORTEST_SIDE = 12
 """Pixels; DIS does not run on smaller frames."""
 REMEDY = (
     "Choose another folder with --out=FOLDER, and train with "
-    "--config.preprocessing.flow_folder=FOLDER."
+    "--config.preprocessing.flow.folder=FOLDER."
 )
 # No chroma subsampling (444): the channels are data.
 CODEC = {"preset": "veryfast", "g": "16", "crf": "12", "x264-params": "mbtree=0"}

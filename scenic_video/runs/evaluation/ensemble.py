@@ -66,7 +66,7 @@ class Member:
             labels={head: [labels[i] for i in at] for head, labels in found.labels.items()},
             logits={head: x[at] for head, x in found.logits.items()},
             readable=found.readable[at],
-            has_audio=None if found.has_audio is None else found.has_audio[at],
+            present={name: x[at] for name, x in found.present.items()},
         )
         return dataclasses.replace(self, evaluation=evaluation)
 
@@ -232,8 +232,10 @@ def _notes(members: Sequence[Member], ids: Sequence[str], mask: np.ndarray) -> l
     for member in members:
         run, found = member.entry.run, member.evaluation
         notes += [f"unreadable for {run}: {v['id']}: {v['error']}" for v in found.unreadable]
-        if silent := int((found.readable & ~found.counted).sum()):
-            notes.append(f"{run} uses only audio, but {silent} videos have none.")
+        if lacking := int((found.readable & ~found.counted).sum()):
+            notes.append(
+                f"{run} uses only {'+'.join(found.modalities)}, but {lacking} videos have none."
+            )
         if odd := sorted(set(found.ids) - set(ids)):
             named = ", ".join(odd[:MAX_NAMED]) + (", ..." if len(odd) > MAX_NAMED else "")
             notes.append(f"{len(odd)} examples of {run} are not in the data of all runs: {named}")

@@ -1,24 +1,25 @@
-"""What one model does with audio alone, with pictures alone, and with both."""
+"""The accuracy of one model with each modality alone, and with several."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scenic_video.config import ConfigError, near
 from scenic_video.evaluators.split_result import SplitResult
+from scenic_video.modalities.modality import Modality
 from scenic_video.runs.evaluation.comparison import Comparison, Row
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.runs.evaluation.trained_model import TrainedModel
 from scenic_video.tasks.classification import Classification
 from scenic_video.tasks.side_by_side import SideBySide
 
-LETTERS = {"audio": "A", "rgb": "V", "flow": "F"}
 
+def parse(text: str, ordered: Sequence[str]) -> list[tuple[str, ...]]:
+    """Reads "rgb,rgb+audio"; "all" is each of a model's modalities alone, then together.
 
-def parse(text: str, modalities: Sequence[str]) -> list[tuple[str, ...]]:
-    """Reads "rgb,rgb+audio"; "all" is each of a model's `modalities` alone, then together."""
-    ordered = sorted(modalities, key=list(LETTERS).index)
+    Within a row they are `ordered`.
+    """
     if text == "all":
         alone = [(name,) for name in ordered]
         return alone if len(alone) == 1 else [*alone, tuple(ordered)]
@@ -45,7 +46,10 @@ def evaluate_modalities(model: TrainedModel, requested: str, **options: Any) -> 
         raise ConfigError(
             f"--modalities needs a classifier; this run's task is {type(model.task).__name__}."
         )
-    shown = {_letters(names): names for names in parse(requested, model.preprocessing.modalities)}
+    modalities = model.preprocessing.modalities
+    letters = letters_of(modalities)
+    requests = parse(requested, list(letters))
+    shown = {"".join(letters[name] for name in names): names for names in requests}
     tasks = {
         name: dataclasses.replace(model.task, modalities=names) for name, names in shown.items()
     }
@@ -55,7 +59,7 @@ def evaluate_modalities(model: TrainedModel, requested: str, **options: Any) -> 
         title=f"{together.split}, {together.views} views, {together.coverage}",
         rows=rows,
         ids=together.ids,
-        notes=_notes(together, list(shown)),
+        notes=[*together.remarks, *absences(shown, modalities)],
         summary=together.summary | {"metrics": {row.name: row.metrics for row in rows}},
     )
 
@@ -67,9 +71,18 @@ def path_of(comparison: Comparison, folder: Path, *, with_data: bool) -> Path:
     return folder / f"{dataset}{found['split']}_{found['views']}_modalities.json"
 
 
-def _letters(names: Sequence[str]) -> str:
-    """Such as AV."""
-    return "".join(LETTERS[name] for name in names)
+def letters_of(modalities: Mapping[str, Modality]) -> dict[str, str]:
+    """What stands for each in the names of rows; those that may be absent come first.
+
+    A letter that several have is replaced by their names.
+    """
+    ordered = sorted(modalities, key=lambda name: not modalities[name].can_be_absent)
+    letters = {name: modalities[name].letter or name[0].upper() for name in ordered}
+    found = list(letters.values())
+    return {
+        name: letter if found.count(letter) == 1 else f"({name})"
+        for name, letter in letters.items()
+    }
 
 
 def _part(together: SplitResult, name: str, modalities: tuple[str, ...]) -> SplitResult:
@@ -89,18 +102,20 @@ def _row(name: str, part: SplitResult) -> Row:
     return Row(name, int(part.counted.sum()), part.metrics, part.logits, details)
 
 
-def _notes(together: SplitResult, rows: Sequence[str]) -> list[str]:
-    notes = together.remarks
-    return notes if together.has_audio is None else [*notes, *rule(rows)]
+def absences(rows: Mapping[str, Sequence[str]], modalities: Mapping[str, Modality]) -> list[str]:
+    """How examples that lack a modality count in rows such as A, V and AV, if it differs."""
+    optional = {name: modality for name, modality in modalities.items() if modality.can_be_absent}
+    notes = [_absence(name, modality.absence, rows) for name, modality in optional.items()]
+    return [note for note in notes if note]
 
 
-def rule(rows: Sequence[str]) -> list[str]:
-    """A note on how examples without audio count in rows such as A, V and AV, if it differs."""
+def _absence(modality: str, absence: str, rows: Mapping[str, Sequence[str]]) -> str:
     counted = []
-    if with_audio := [row for row in rows if "A" in row and row != "A"]:
-        counted.append(f"counts in {', '.join(with_audio)} with its other modalities")
-    if "A" in rows:
-        counted.append("is left out of A")
+    if with_it := [row for row, names in rows.items() if modality in names and len(names) > 1]:
+        counted.append(f"counts in {', '.join(with_it)} with its other modalities")
+    if alone := [row for row, names in rows.items() if tuple(names) == (modality,)]:
+        counted.append(f"is left out of {alone[0]}")
     if not counted:
-        return []
-    return [f"An example without audio {' and '.join(counted)}; silent tracks count as no audio."]
+        return ""
+    reason = f"; {absence}" if absence else ""
+    return f"An example without {modality} {' and '.join(counted)}{reason}."

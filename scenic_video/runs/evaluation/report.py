@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from scenic_video.data.examples import split_of
+from scenic_video.data.examples import Example, split_of
+from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.evaluators.evaluator import Result
 from scenic_video.evaluators.split_result import SplitResult, probabilities
+from scenic_video.modalities.names import DEFAULT
 from scenic_video.runs.experiment import Experiment
 from scenic_video.runs.metadata import environment
 from scenic_video.visualize.report import ReportContents, Sample, write_report
@@ -85,7 +87,21 @@ def _sample(experiment: Experiment, evaluation: SplitResult, index: int) -> Samp
         likely = probabilities(logits, multilabel=labels.multilabel)
         true[head] = [names[i] for i in evaluation.labels[head][index]]
         predicted[head] = [(names[i], float(likely[i])) for i in np.argsort(-likely)[:3]]
-    # Frames are for the reader of the report, even if the model uses only audio.
-    pictures = dataclasses.replace(experiment.preprocessing, modalities=("rgb",), audio=None)
-    frames = pictures.eval_inputs(example)["rgb"][0]
-    return Sample(frames=frames, true=true, predicted=predicted, id=example.id)
+    return Sample(
+        frames=_drawn(experiment.preprocessing, example),
+        true=true,
+        predicted=predicted,
+        id=example.id,
+    )
+
+
+def _drawn(preprocessing: Preprocessing, example: Example) -> np.ndarray:
+    """Frames of the example: of the first modality that can be drawn, else of the video itself."""
+    built_in = dataclasses.replace(preprocessing, modalities=DEFAULT).modalities
+    for name, modality in (preprocessing.modalities | built_in).items():
+        alone = dataclasses.replace(preprocessing, modalities={name: modality})
+        views = alone.eval_inputs(example)
+        picture = modality.picture({name: x[0] for name, x in views.items()})
+        if picture is not None:
+            return picture
+    raise AssertionError("frames can be drawn")

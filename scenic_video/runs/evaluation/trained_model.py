@@ -22,7 +22,7 @@ from scenic_video.evaluators.split_result import probabilities
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.metadata import labels_from_json
 from scenic_video.runs.parts import build_task
-from scenic_video.tasks.presence import is_audio_only, shown_modalities
+from scenic_video.tasks.presence import shown_modalities
 from scenic_video.tasks.task import Batch, Task
 from scenic_video.trust import check_run
 
@@ -81,9 +81,10 @@ class TrainedModel:
         inputs = self.preprocessing.eval_inputs(
             example, num_clips=parsed.num_clips, num_crops=parsed.num_crops
         )
-        shown = shown_modalities(self.task, self.preprocessing.modalities)
-        if is_audio_only(shown) and not inputs["has_audio"].any():
-            raise UnreadableVideo("It has no audio, the only input of this model.")
+        names = shown_modalities(self.task, self.preprocessing.modalities)
+        shown = [self.preprocessing.modalities[name] for name in names]
+        if all(x.can_be_absent and not x.present(inputs).any() for x in shown):
+            raise UnreadableVideo(f"It has no {' or '.join(names)}, the only input of this model.")
         inputs = {name: views[None] for name, views in inputs.items()}
         batch = example_batch(self.preprocessing, self.labels) | {"inputs": inputs}
         logits = {head: x[0] for head, x in self.apply(batch).items()}
@@ -128,6 +129,7 @@ def load(workdir: str | Path, *, trust: bool = False) -> TrainedModel:
         raise ConfigError(f"{workdir} holds no trained model: there is no folder {folder}.")
     loaded, meta = restore_params(folder)
     check_run(meta["config"], run=workdir, trust=trust)
+    check_run(meta["preprocessing"], run=workdir, trust=trust)
     labels = labels_from_json(meta["labels"])
     preprocessing = Preprocessing.from_dict(meta["preprocessing"])
     task = build_task(meta["config"], labels, preprocessing)

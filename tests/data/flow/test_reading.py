@@ -16,6 +16,7 @@ from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.preparation.flow import write_flow
 from scenic_video.data.sources.datasets import open_dataset
+from scenic_video.modalities.flow import Flow
 
 SHIFT = np.array([3, -2])
 """Pixels a frame to the right and downwards."""
@@ -328,7 +329,7 @@ def test_flow_may_lie_in_another_folder_which_preprocessing_names(tmp_path, film
     example = open_dataset(tmp_path / "videos").splits["train"][0]
     with pytest.raises(UnreadableVideo, match="no optical flow found at"):
         preprocessing().eval_inputs(example)
-    flow = preprocessing(flow_folder=str(out)).eval_inputs(example)["flow"]
+    flow = preprocessing(flow=Flow(folder=str(out))).eval_inputs(example)["flow"]
     np.testing.assert_allclose(np.median(flow[..., 16:-16, :, :]), np.median(LEVELS), atol=20)
 
 

@@ -3,10 +3,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scenic_video.data.examples import Example
-from scenic_video.data.input.audio import FULL_SCALE, Audio, is_audible
+from scenic_video.data.examples import Dataset, Example, LabelSpace
+from scenic_video.data.input.audio import FULL_SCALE, is_audible
 from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.sources.statistics import identity
+from scenic_video.modalities.audio import Audio
 
 FPS, RATE = 25, 16_000
 
@@ -149,28 +151,35 @@ def test_fields_that_cannot_be_are_refused(fields, message):
         Audio(**fields)
 
 
-def test_audio_is_given_exactly_where_it_is_a_modality():
-    with pytest.raises(ValueError, match="audio must be given where"):
-        Preprocessing(num_frames=2, modalities=("rgb", "audio"))
-    with pytest.raises(ValueError, match="audio must be None where"):
+def test_fields_of_audio_are_for_where_it_is_a_modality():
+    assert Preprocessing(2, modalities=("rgb", "audio")).modalities["audio"] == Audio()
+    with pytest.raises(ValueError, match="audio is given, but preprocessing.modalities are rgb"):
         Preprocessing(num_frames=2, audio=Audio())
-    with pytest.raises(ValueError, match="modalities must be some of .* got .'rgb', 'sound'."):
-        Preprocessing(num_frames=2, modalities=("rgb", "sound"))
     with pytest.raises(ValueError, match="no field 'second'. Did you mean 'seconds'"):
-        Preprocessing.from_dict({"num_frames": 2, "audio": {"second": 8}})
+        Preprocessing.from_dict({"num_frames": 2, "modalities": ["audio"], "audio": {"second": 8}})
+
+
+def dataset_with(*measured):
+    examples = {"train": [Example("a", "a.mp4", {})]}
+    return Dataset("films", examples, LabelSpace({}), statistics={"audio": list(measured)})
 
 
 def test_statistics_come_from_the_dataset_unless_given():
-    measured = {"mean": -1.5, "std": 2.0, "scale": Audio().scale, "examples": "these"}
-    measured |= {"dataset": "films", "split": "train"}
-    wanted = {"examples": "these", "dataset": "films", "command": "data stats films"}
-    found = Audio().with_statistics([measured], **wanted)
+    measured = {"mean": -1.5, "std": 2.0, "scale": Audio().scale, "dataset": "films"}
+    measured |= {"split": "train", "examples": identity(dataset_with().splits["train"])}
+    other = measured | {"examples": "others"}
+
+    def with_statistics(audio, *measured):
+        dataset = dataset_with(*measured)
+        return audio.with_statistics(dataset, split="train", command=lambda _: "data stats films")
+
+    found = with_statistics(Audio(), measured)
     assert (found.mean, found.std) == (-1.5, 2.0)
     own = Audio(mean=1.102, std=2.762)
-    assert own.with_statistics([], **wanted) == own
+    assert with_statistics(own) == own
     with pytest.raises(ValueError, match="'films' has no statistics.*`data stats films`"):
-        Audio().with_statistics([], **wanted)
+        with_statistics(Audio())
     with pytest.raises(ValueError, match="are of spectrograms made by.*`data stats films`"):
-        Audio(num_mel_bins=64).with_statistics([measured], **wanted)
+        with_statistics(Audio(num_mel_bins=64), measured)
     with pytest.raises(ValueError, match="on other examples.*those of films, train.*`data stats f"):
-        Audio().with_statistics([measured], **wanted | {"examples": "those"})
+        with_statistics(Audio(), other)

@@ -8,6 +8,7 @@ from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoReader
 from scenic_video.data.examples import Example
 from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.modalities.rgb import Rgb
 
 FPS = 25
 NUM_FRAMES = 40
@@ -245,7 +246,10 @@ def test_bytes_are_a_video_too_and_named_by_their_example(textured):
 
 
 def test_fields_survive_json():
-    for fields in (dict(), dict(crop=[96, 160], frame_rate=12.5, mean=[0, 0.1, 1], std=[1, 2, 3])):
+    for fields in (
+        dict(),
+        dict(crop=[96, 160], frame_rate=12.5, rgb=dict(mean=[0, 0.1, 1], std=[1, 2, 3])),
+    ):
         chosen = preprocessing(**fields)
         again = Preprocessing.from_dict(json.loads(json.dumps(chosen.to_dict())))
         assert again == chosen
@@ -267,8 +271,12 @@ def test_the_crop_size_is_height_and_width():
         (dict(crop=0), r"crop must be a number of pixels or \(height, width\); got 0"),
         (dict(crop=(1, 2, 3)), r"crop must be .* got \(1, 2, 3\)"),
         (dict(short_clips="error"), r"short_clips must be one of \('loop', 'pad'\); got 'error'"),
-        (dict(mean=(0.5,)), r"mean must be one number a channel"),
-        (dict(std=(1, 1, 0)), r"std must be one positive number a channel"),
+        (dict(rgb=dict(mean=(0.5,))), r"Rgb.mean is \(0.5,\); wanted"),
+        (dict(modalities=("rgb", "rgb")), r"one or more names, each once; got \('rgb', 'rgb'\)"),
+        (dict(modalities=()), r"one or more names"),
+        (dict(modalities=("rgb", "flwo")), r"names 'flwo'; .* Did you mean 'flow'.*target"),
+        (dict(modalities=dict(rgb=Rgb(), again=Rgb())), r"modalities must give rgb once"),
+        (dict(strid=2), r"no field 'strid'. Did you mean 'stride'"),
     ],
 )
 def test_fields_that_cannot_be_are_refused(fields, message):

@@ -73,7 +73,7 @@ def test_a_good_dataset_has_nothing_to_be_found(videos):
         report.without_audio,
         report.rotated,
         report.variable_frame_rate,
-        report.without_usable_flow,
+        report.without_usable["optical flow"],
         report.shared,
         report.contradictory,
         report.damaged,
@@ -210,7 +210,7 @@ def test_flow_is_looked_at_where_there_is_some(videos, tmp_path):
     rows = [f"{name}.mp4,{flows.get(name, '')}" for name in names]
     manifest.write_text("\n".join(["path,flow", *rows]))
     report = check(datasets.open_dataset(manifest))
-    words = told(report.without_usable_flow)
+    words = told(report.without_usable["optical flow"])
     assert {name.removesuffix(".mp4") for name in words} == {*names[1:4], "short", "missing"}
     assert "but others do" in words["none.mp4"] and "has changed" in words["stale.mp4"]
     assert "Invalid data" in words["text.mp4"] and "No such file" in words["missing.mp4"]

@@ -14,14 +14,25 @@ from scenic_video.console import Terminal
 from scenic_video.data.decoding.video_reader import UnreadableVideo
 from scenic_video.data.synthetic.scenes import ACTIONS
 from scenic_video.evaluators.split_result import probabilities
+from scenic_video.modalities.audio import Audio
+from scenic_video.modalities.flow import Flow
+from scenic_video.modalities.rgb import Rgb
 from scenic_video.runs.evaluation.comparison import Comparison, Row
-from scenic_video.runs.evaluation.modalities import parse, rule
+from scenic_video.runs.evaluation.modalities import absences, letters_of, parse
 from scenic_video.runs.evaluation.result_files import write
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.runs.evaluation.trained_model import load
 from tests.helpers.runs import FLOW, MBT, without_audio
 
-BOTH = ("rgb", "audio")
+BOTH = ("audio", "rgb")
+ALL = {"rgb": Rgb(), "flow": Flow(), "audio": Audio()}
+NAMES = {letter: name for name, letter in letters_of(ALL).items()}
+
+
+def rule(rows):
+    return absences({row: [NAMES[letter] for letter in row] for row in rows}, ALL)
+
+
 (RULE,) = rule(["A", "V", "AV"])
 
 
@@ -78,7 +89,7 @@ def test_both_is_what_an_evaluation_of_the_model_gives(files, alone):
 def test_videos_without_audio_are_told_from_those_that_cannot_be_read(alone):
     assert alone.coverage == "decoded 3 of 4; 1 without audio"
     assert alone.summary["num_without_audio"] == 1
-    np.testing.assert_array_equal(alone.has_audio, [True, True, False, False])
+    np.testing.assert_array_equal(alone.present["audio"], [True, True, False, False])
 
 
 def test_without_audio_both_is_pictures_alone_and_audio_does_not_count(files):
@@ -165,10 +176,6 @@ def test_requests_are_read():
     assert parse("rgb, rgb+audio,audio+rgb", BOTH) == [
         ("rgb",), ("audio", "rgb"),
     ]  # fmt: skip
-
-
-def test_audio_may_be_called_audio():
-    assert parse("audio,rgb+audio", BOTH) == [("audio",), ("audio", "rgb")]
 
 
 @pytest.mark.parametrize(

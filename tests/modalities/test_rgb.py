@@ -10,21 +10,21 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from scenic_video.config import ConfigError
+from scenic_video.modalities.rgb import Rgb
 from scenic_video.transforms.color_jitter import (
     adjust_contrast,
     adjust_hue,
     adjust_saturation,
     color_jitter,
 )
-from scenic_video.transforms.inputs import VideoTransform
 from scenic_video.transforms.randaugment import randaugment
+from tests.helpers.transforms import RgbTransform
 
 RNG = jax.random.key(7)
-zero_centred = functools.partial(VideoTransform, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-RANDAUGMENT = zero_centred(
+RANDAUGMENT = RgbTransform(
     augmentations=(functools.partial(randaugment, num_layers=2, magnitude=15),)
 )
-COLOR = zero_centred(
+COLOR = RgbTransform(
     augmentations=(functools.partial(color_jitter, probability=0.8, drop_probability=0.1),)
 )
 
@@ -51,7 +51,7 @@ def test_pixels_are_normalised_per_channel():
     mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
     clips = some_clips(2, 3, 8, 8, 3)
     for train in (True, False):
-        out = apply(VideoTransform(mean=mean, std=std), clips, train=train)
+        out = apply(RgbTransform(mean=mean, std=std), clips, train=train)
         assert out.dtype == np.float32
         np.testing.assert_allclose(out, (clips / 255 - mean) / std, rtol=1e-5, atol=1e-5)
 
@@ -131,7 +131,7 @@ def test_colors_are_jittered_and_dropped_as_often_as_asked():
 
 def test_color_jitter_stays_in_the_range_of_pixels():
     always = functools.partial(color_jitter, probability=1, drop_probability=0)
-    out = apply(zero_centred(augmentations=(always,)), some_clips(32, 1, 8, 8, 3))
+    out = apply(RgbTransform(augmentations=(always,)), some_clips(32, 1, 8, 8, 3))
     assert out.min() >= -1 and out.max() <= 1
 
 
@@ -171,8 +171,10 @@ def test_gray_pixels_keep_no_color_whatever_the_hue():
 
 
 def test_mean_needs_a_number_per_channel():
-    with pytest.raises(ConfigError, match="3 numbers"):
-        VideoTransform(mean=(0.5,), std=(0.5, 0.5, 0.5))
+    with pytest.raises(ConfigError, match=r"Rgb.mean is \(0.5,\); wanted a sequence of length 3"):
+        Rgb(mean=(0.5,))
+    with pytest.raises(ConfigError, match="Rgb.std is .* above 0"):
+        Rgb(std=(1, 1, 0))
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,6 @@ def test_mean_needs_a_number_per_channel():
         ({"rgb": np.zeros((2, 8, 8, 3), np.float32)}, "uint8"),
         ({"rgb": np.zeros((2, 1, 1, 8, 8, 3), np.uint8)}, "uint8"),
         ({"rgb": np.zeros((2, 8, 8, 1), np.uint8)}, "uint8"),
-        ({"rgb": np.zeros((2, 8, 8, 3), np.uint8), "audio": np.zeros((2, 9))}, "'rgb' alone"),
     ],
 )
 def test_other_inputs_are_refused(inputs, message):
