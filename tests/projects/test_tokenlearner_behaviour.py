@@ -230,7 +230,10 @@ def test_a_model_from_json_is_the_same_model():
             "Leave fuser_bottleneck_dim out, or set token_fuser=True",
         ),
         (lambda: PoolingViT(**POOLED, pool_at=(2, 1), pool_windows=(2, 2)), "ascending"),
-        (lambda: PoolingViT(**POOLED, pool_at=(1,), pool_windows=(2, 2)), "a side of the window for each"),
+        (
+            lambda: PoolingViT(**POOLED, pool_at=(1,), pool_windows=(2, 2)),
+            "a side of the window for each",
+        ),
         (lambda: PoolingViT(**POOLED, pool_at=(3,), pool_windows=(2,)), r"\(3,\).* 0 to 2"),
     ],
 )

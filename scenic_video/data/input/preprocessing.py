@@ -119,8 +119,8 @@ class Preprocessing:
     def from_dict(cls, fields: Mapping[str, Any]) -> "Preprocessing":
         nodes = {name: node for name, node in fields.items() if name not in FIELDS}
         modalities = built(fields.get("modalities", DEFAULT), nodes, fields=FIELDS)
-        own = {name: value for name, value in fields.items() if name in FIELDS}
-        return cls(**own | {"modalities": modalities})
+        own: dict[str, Any] = {k: x for k, x in fields.items() if k in FIELDS}
+        return cls(**{**own, "modalities": modalities})
 
     def blank_inputs(self, *leading: int) -> Inputs:
         """Zeros of the shapes and types of a clip's inputs, behind the axes `leading`."""
