@@ -236,3 +236,23 @@ PARAMETERS_OF_PROJECTS = re.compile(
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("scenic_video")])
 def test_the_framework_names_no_parameter_of_a_project(module):
     assert not PARAMETERS_OF_PROJECTS.findall(path_of(module).read_text())
+
+
+OF_ONE_MODALITY = (
+    "scenic_video.modalities",
+    "scenic_video.data.flow",
+    "scenic_video.data.preparation.flow",
+    "scenic_video.data.sources.manifest",
+    "scenic_video.data.synthetic",
+    "scenic_video.commands.data.flow",
+)
+"""What is about a single modality, such as the files of optical flow and the column for them."""
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith("scenic_video")])
+def test_no_module_but_those_of_one_modality_names_any(module):
+    if module.startswith(OF_ONE_MODALITY):
+        return
+    tree = ast.parse(path_of(module).read_text())
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert not texts & {"rgb", "audio", "flow", "spectrogram", "waveform", "has_audio"}

@@ -140,13 +140,17 @@ def test_it_has_rows_in_the_table_of_modalities(workdir, capsys):
     assert set(json.loads(path.read_text())["metrics"]) == {"D", "V", "DV"}
 
 
-def test_its_files_are_checked(folder):
+def test_its_files_are_checked(folder, capsys):
     depth = build({"target": "my_depth:Depth"})
     dataset = synthetic.dataset(directory=str(folder / "clips"), num_clips=20, size=32, seconds=0.7)
     report = check(dataset, num_workers=2, modalities={"depth": depth})
     (finding,) = report.without_usable["depth"]
     assert finding.split == "test" and finding.what == "it has none, but others do"
-    assert "1 have no usable depth" in report.verdict()
+    check_command = ["data", "check", str(folder / "clips")]
+    assert main([*check_command, "--modality=depth=my_depth:Depth"]) == 0
+    assert "no usable depth" in " ".join(capsys.readouterr().out.split())
+    assert main([*check_command, "--modality=depth"]) == 2
+    assert "must read NAME=TARGET" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_run_that_resumes_must_have_the_same_fields_of_it(folder, workdir, capsys):

@@ -6,6 +6,7 @@ from typing import Any
 
 from scenic_video.commands import flags
 from scenic_video.commands.data.source import add_data, add_workers, counting, open_data
+from scenic_video.config import ConfigError
 from scenic_video.console import Terminal
 
 EXAMPLES = """\
@@ -34,13 +35,24 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--decode", action="store_true", help="decode every frame of every file, which takes long"
     )
+    parser.add_argument(
+        "--modality",
+        action="append",
+        default=[],
+        metavar="NAME=TARGET",
+        help="also check the files of a modality of your own, such as depth=my_package.depth:Depth",
+    )
     add_workers(parser, "threads")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """`scenic-video data check`; exit code 1 if --strict and some file is unreadable or damaged."""
+    from scenic_video.data.input.modality import built
     from scenic_video.data.preparation import checking
+    from scenic_video.modalities.names import BUILT_IN
+
+    own = dict(map(_node, arguments.modality))
 
     dataset = open_data(arguments)
     with counting("examples") as progress:
@@ -48,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             dataset,
             num_workers=arguments.num_workers,
             decode_all=arguments.decode,
+            modalities=built((*BUILT_IN, *own), own),
             progress=progress,
         )
     terminal = Terminal()
@@ -58,3 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
         terminal.line(f"The whole report is in {arguments.json}.")
     terminal.line(report.verdict())
     return 1 if arguments.strict and (report.unreadable or report.damaged) else 0
+
+
+def _node(text: str) -> tuple[str, dict[str, str]]:
+    """The name and the node of a modality written NAME=TARGET."""
+    name, equals, target = text.partition("=")
+    if not (name and equals and target):
+        raise ConfigError(
+            f"--modality={text} must read NAME=TARGET, such as depth=my_package.depth:Depth."
+        )
+    return name, {"target": target}

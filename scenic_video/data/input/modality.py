@@ -44,12 +44,15 @@ Modalities = dict[str, Any]
 
 
 def built(
-    names: Sequence[str] | Mapping[str, Any], nodes: Mapping[str, Any], *, fields: Sequence[str]
+    names: Sequence[str] | Mapping[str, Any],
+    nodes: Mapping[str, Any],
+    *,
+    fields: Sequence[str] = (),
 ) -> Modalities:
     """The modalities of these `names`, built where `nodes` have no objects.
 
-    `fields` are those of preprocessing beside its nodes. Errors: UserError for a name or a node
-    that cannot be.
+    `fields` are those of preprocessing beside its nodes, for errors. Errors: UserError for a name
+    or a node that cannot be.
     """
     nodes = {name: node for name, node in nodes.items() if node is not None}
     if isinstance(names, Mapping):

@@ -37,7 +37,7 @@ def check(
     numbers of checked and of all examples.
     """
     total = sum(len(split) for split in dataset.splits.values())
-    modalities = built(tuple(BUILT_IN), {}, fields=()) if modalities is None else modalities
+    modalities = built(tuple(BUILT_IN), {}) if modalities is None else modalities
     all_checked = []
     with ThreadPoolExecutor(num_workers or os.cpu_count()) as pool:
         for checked in _check_all(dataset, modalities, pool, decode_all=decode_all):
