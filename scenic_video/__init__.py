@@ -1,10 +1,24 @@
 """Train, fine-tune and evaluate video transformers in JAX, from plain video files."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+# The rest is imported on call, so that `import scenic_video` stays light for worker processes.
 if TYPE_CHECKING:
     from scenic_video.runs.evaluation.trained_model import TrainedModel
+    from scenic_video.runs.training import Outcome
+
+
+def train(config: Mapping[str, Any], workdir: str | Path) -> "Outcome":
+    """Trains the run that `config` describes in `workdir`, or continues what is there.
+
+    `config` is a dict of nodes, such as `get_config().to_dict()` of a file in configs/. To follow
+    its progress, call `scenic_video.runs.training.train` with a `reporter`.
+    """
+    from scenic_video.runs.training import train
+
+    return train(config, workdir)
 
 
 def load(workdir: str | Path, *, trust: bool = False) -> "TrainedModel":
@@ -12,7 +26,6 @@ def load(workdir: str | Path, *, trust: bool = False) -> "TrainedModel":
 
     `trust` lets it name code outside `scenic_video` and `projects`, which is then run.
     """
-    # Imported on call, so that `import scenic_video` stays light for worker processes.
     from scenic_video.runs.evaluation.trained_model import load
 
     return load(workdir, trust=trust)

@@ -141,6 +141,16 @@ def test_a_users_error_is_raised_as_one(module):
 
 
 @pytest.mark.parametrize("module", MODULES)
+def test_commands_alone_print_and_read_flags(module):
+    if module.startswith(("scenic_video.commands", "scenic_video.cli")):
+        return
+    tree = ast.parse(path_of(module).read_text())
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert not any(isinstance(name, ast.Name) and name.id == "print" for name in calls)
+    assert "argparse" not in imports_of(module)
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_nothing_uses_pmap_or_tensorflow(module):
     assert "pmap" not in path_of(module).read_text()
     assert "tensorflow" not in {name.split(".")[0] for name in imports_of(module)}

@@ -7,14 +7,15 @@ from typing import Any
 import jax
 
 from scenic_video.commands import distributed, flags
+from scenic_video.commands.console import Terminal
+from scenic_video.commands.results import show_comparison, show_result
 from scenic_video.config import ConfigError
-from scenic_video.console import Terminal
 from scenic_video.field_types import PositiveInt
 from scenic_video.runs.evaluation import ensemble, modalities
 from scenic_video.runs.evaluation.comparison import Comparison
-from scenic_video.runs.evaluation.result_files import show, write
+from scenic_video.runs.evaluation.result_files import write
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
-from scenic_video.runs.evaluation.trained_model import add_trust, load
+from scenic_video.runs.evaluation.trained_model import load
 
 EXAMPLES = """\
 examples:
@@ -56,7 +57,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--out", type=flags.path, help="folder of the results (default: the run's eval)"
     )
-    add_trust(parser)
+    flags.add_trust(parser)
     distributed.add_flags(parser)
     parser.set_defaults(run=run)
 
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     terminal = Terminal(quiet=jax.process_index() != 0)
     options: dict[str, Any] = {
         name: getattr(arguments, name) for name in ("data", "split", "views", "batch_size")
-    } | {"terminal": terminal}
+    } | {"reporter": terminal}
     if arguments.ensemble:
         entries = [ensemble.Entry.parse(text) for text in arguments.ensemble.split(",")]
         average = arguments.average or "probabilities"
@@ -87,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         prefix = f"{evaluation.dataset}_" if arguments.data else ""
         folder = arguments.out or arguments.workdir / "eval"
         path = write(evaluation, f"{prefix}{evaluation.split}", folder)
-        show(evaluation, evaluation.split, path, terminal)
+        show_result(evaluation, evaluation.split, path, terminal)
     return 0
 
 
@@ -105,4 +106,4 @@ def _finish(
     if jax.process_index() == 0:
         folder = arguments.out or run / "eval"
         path = path_of(comparison, folder, with_data=bool(arguments.data))
-        comparison.show(comparison.write(path), terminal)
+        show_comparison(comparison, comparison.write(path), terminal)

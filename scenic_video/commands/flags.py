@@ -30,3 +30,12 @@ def path(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("it names no folder; give one, such as runs/quickstart")
     return Path(text)
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Adds --trust."""
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="run code that a workdir names outside of scenic_video and projects",
+    )

@@ -5,11 +5,11 @@ import json
 from typing import Any
 
 from scenic_video.commands import flags
-from scenic_video.console import Terminal
+from scenic_video.commands.console import Terminal
 from scenic_video.data.decoding.video_reader import UnreadableVideo
 from scenic_video.field_types import PositiveInt
 from scenic_video.printable import printable
-from scenic_video.runs.evaluation.trained_model import add_trust, load
+from scenic_video.runs.evaluation.trained_model import load
 
 EXAMPLES = """\
 examples:
@@ -30,7 +30,7 @@ def add_parser(subparsers: Any) -> None:
         "--top", type=flags.number(PositiveInt), default=5, help="classes to name (default: 5)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a video")
-    add_trust(parser)
+    flags.add_trust(parser)
     parser.set_defaults(run=run)
 
 

@@ -22,8 +22,8 @@ from typing import Any
 
 from scenic_video.commands.config_files import CONFIGS
 from scenic_video.commands.configs import load_config
+from scenic_video.commands.console import Terminal
 from scenic_video.config import ConfigError
-from scenic_video.console import Terminal
 from scenic_video.data.input.views import Views
 from scenic_video.layers.sizes import SIZES
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scenic_video.config import ConfigError, build
-from scenic_video.console import Terminal
 from scenic_video.errors import UserError
 from scenic_video.evaluators.evaluator import Evaluator, Result, Run
 from scenic_video.evaluators.split import SplitEvaluation
 from scenic_video.loop import PeriodicEvaluation
+from scenic_video.runs.reporter import Reporter
 from scenic_video.trainer import TrainState
 
 Results = dict[str, Result]
@@ -32,11 +32,11 @@ class Evaluators:
         """After how many steps the evaluator of that name runs while training."""
         return self.training[name].every or eval_every
 
-    def periodic(self, eval_every: int, terminal: Terminal) -> list[PeriodicEvaluation]:
+    def periodic(self, eval_every: int, reporter: Reporter) -> list[PeriodicEvaluation]:
         """Those of the training, for its loop; `eval_every` is the run's own cadence."""
 
         def evaluate(name: str, state: TrainState) -> dict[str, float]:
-            return named(run_evaluators({name: self.training[name]}, state, terminal))
+            return named(run_evaluators({name: self.training[name]}, state, reporter))
 
         return [
             PeriodicEvaluation(self.every(name, eval_every), functools.partial(evaluate, name))
@@ -73,14 +73,14 @@ def _build(name: str, node: Mapping[str, Any], run: Run) -> Evaluator:
 def run_evaluators(
     evaluators: Mapping[str, Evaluator],
     state: TrainState,
-    terminal: Terminal,
+    reporter: Reporter,
     *,
     on_batch: Callable[[], None] = lambda: None,
 ) -> Results:
     """What each evaluator finds of a state; calls `on_batch` after every batch."""
     results = {}
     for name, evaluator in evaluators.items():
-        with terminal.counting(f"evaluating {name}") as counting:
+        with reporter.counting(f"evaluating {name}") as counting:
             results[name] = evaluator(state, on_batch=_both(on_batch, counting))
         if not isinstance(results[name], Result):
             raise UserError(

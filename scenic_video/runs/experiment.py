@@ -12,7 +12,6 @@ from jax.sharding import Mesh
 
 from scenic_video import sharding, trainer
 from scenic_video.config import ConfigError, build, check_values
-from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, split_of
 from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
@@ -33,6 +32,7 @@ from scenic_video.runs.parts import (
     training_examples,
     with_statistics,
 )
+from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.sharding import check_divides
 from scenic_video.tasks.task import Task
 
@@ -134,7 +134,7 @@ def check_config(config: Mapping[str, Any]) -> None:
 
 
 def build_experiment(
-    config: Mapping[str, Any], terminal: Terminal | None = None, *, outline: Dataset | None = None
+    config: Mapping[str, Any], reporter: Reporter = SILENT, *, outline: Dataset | None = None
 ) -> Experiment:
     """Builds every node of a completed config; see `runs.config_nodes.complete`.
 
@@ -144,7 +144,7 @@ def build_experiment(
     config = dict(config)
     check_config(config)
     input_options = build(config["input"])
-    dataset = outline or build_dataset(config["dataset"], terminal)
+    dataset = outline or build_dataset(config["dataset"], reporter)
     steps_per_epoch = len(training_examples(dataset, input_options)) / input_options.batch_size
     options = build(config["trainer"])
     cadence = Cadence.of(options, steps_per_epoch)

@@ -12,15 +12,19 @@ from scenic_video.config import ConfigError
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.remarks import remarks
 from scenic_video.optimizers.freezing import trained_part
-from scenic_video.printable import printable
 from scenic_video.runs.experiment import Experiment
 from scenic_video.runs.initial_weights import initial_weights
 from scenic_video.runs.metadata import changed_fields
+from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.trainer import Steps, TrainState
 
 
 def start_state(
-    experiment: Experiment, steps: Steps, checkpoints: Checkpoints, workdir: Path
+    experiment: Experiment,
+    steps: Steps,
+    checkpoints: Checkpoints,
+    workdir: Path,
+    reporter: Reporter = SILENT,
 ) -> tuple[TrainState, str]:
     """The state to train from, and in a sentence where it comes from.
 
@@ -39,16 +43,17 @@ def start_state(
             )
         return state, f"RESUME {workdir} at step {step} of {experiment.cadence.num_steps}"
     if experiment.config["init"]["workdir"]:
-        return _initialized(experiment, steps)
+        return _initialized(experiment, steps, reporter)
     return steps.init(), f"START from random weights, seed {experiment.config['seed']}"
 
 
-def _initialized(experiment: Experiment, steps: Steps) -> tuple[TrainState, str]:
-    """A state at step 0 with the weights that `init` names."""
+def _initialized(
+    experiment: Experiment, steps: Steps, reporter: Reporter
+) -> tuple[TrainState, str]:
+    """A state at step 0 with the weights that `init` names; reports their table."""
     state = steps.init()
     params, table, names = initial_weights(experiment, _on_host(state.params))
-    if jax.process_index() == 0:
-        print(printable(table))
+    reporter.line(table)
     params = jax.device_put(params, steps.state_shardings.params)
     average = None
     if state.ema_params is not None:

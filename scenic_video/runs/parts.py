@@ -9,7 +9,6 @@ from typing import Any
 import optax
 
 from scenic_video.config import ConfigError, build, resolve
-from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subset, split_of
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.agreement import checked
@@ -19,26 +18,27 @@ from scenic_video.modalities.inputs import InputTransform
 from scenic_video.optimizers.schedules import Rate
 from scenic_video.runs import absent_data, statistics_command
 from scenic_video.runs.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
+from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.sharding import Placement
 from scenic_video.tasks.task import Task
 
 
 def build_dataset(
-    node: Any, terminal: Terminal | None = None, *, cure: str = absent_data.CURE
+    node: Any, reporter: Reporter = SILENT, *, cure: str = absent_data.CURE
 ) -> Dataset:
     """A dataset from its config node, or from a path or catalogue name.
 
-    One that has to be made first, and takes a `progress` function for it, shows that on `terminal`.
+    One that has to be made first, and takes a `progress` function for it, reports that.
     `cure` is what to do where its files are not there.
     """
     absent_data.refuse_absent(node, cure)
     if isinstance(node, str):
         return open_dataset(node)
     parameters = inspect.signature(resolve(node["target"])).parameters
-    if terminal is None or "progress" not in parameters:
+    if "progress" not in parameters:
         dataset = build(node)
     else:
-        with terminal.counting("preparing clips") as counting:
+        with reporter.counting("preparing clips") as counting:
             dataset = build(node, progress=counting)
     dataset = checked(dataset, maker=node["target"])
     if dataset.fingerprint:

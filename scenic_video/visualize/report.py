@@ -12,7 +12,7 @@ import jinja2
 import numpy as np
 from jaxtyping import UInt8
 
-from scenic_video.console import format_seconds, format_value
+from scenic_video.number_formats import format_seconds, format_value
 from scenic_video.visualize import confusion as confusion_lib
 from scenic_video.visualize import pictures
 

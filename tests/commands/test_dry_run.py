@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from scenic_video import cli
-from scenic_video.commands import dry_run
 from scenic_video.config import ConfigError, build
 from scenic_video.data.examples import random_subset
 from scenic_video.data.synthetic.generation import columns_of_heads
 from scenic_video.runs import absent_data
 from scenic_video.runs.outlines import PUBLISHED, outline_of
+from scenic_video.runs.plan import peak_rate
 from tests.configs.published import HEADS, RECIPES, data_of
 
 FAST = ("avmae/synthetic_mbt.py:late",)
@@ -131,13 +131,13 @@ def test_the_peak_rate_is_found_without_looking_at_every_step(kind, warmup):
         looked_at.append(step)
         return float(schedule(step))
 
-    assert dry_run.peak_rate(rate, num_steps) == max(schedule(np.arange(num_steps)))
+    assert peak_rate(rate, num_steps) == max(schedule(np.arange(num_steps)))
     assert len(looked_at) < 500
 
 
 @pytest.mark.parametrize("num_steps", [1, 2, 101])
 def test_the_peak_rate_of_a_short_run(num_steps):
-    assert dry_run.peak_rate(lambda step: 1.0 - step / 200, num_steps) == 1.0
+    assert peak_rate(lambda step: 1.0 - step / 200, num_steps) == 1.0
 
 
 def test_starting_weights_that_are_not_there_are_an_error_of_a_run(fresh, capsys):

@@ -8,12 +8,14 @@ import pytest
 
 from scenic_video.cli import main
 from scenic_video.commands.configs import load_config
+from scenic_video.commands.console import Terminal
+from scenic_video.commands.results import show_result
 from scenic_video.config import ConfigError
-from scenic_video.console import Terminal
 from scenic_video.runs import best_metric
-from scenic_video.runs.evaluation.result_files import show, write
+from scenic_video.runs.evaluation.result_files import write
 from scenic_video.runs.evaluators import named, run_evaluators
 from scenic_video.runs.experiment import build_experiment
+from scenic_video.runs.reporter import SILENT
 
 CONFIG = """
 from ml_collections import ConfigDict
@@ -69,10 +71,9 @@ def test_a_config_names_evaluators_and_their_numbers_are_named_and_written(
 ):
     experiment = build(arguments, "evaluators.few_shot.l2=(1.0,)")
     state, splits = experiment.compile().init(), experiment.dataset.splits
-    terminal = Terminal(quiet=True)
-    training = experiment.evaluators.periodic(experiment.cadence.eval_every, terminal)
+    training = experiment.evaluators.periodic(experiment.cadence.eval_every, SILENT)
     assert [periodic.every for periodic in training] == [2, 2, 1]
-    results = run_evaluators(experiment.evaluators.final, state, terminal)
+    results = run_evaluators(experiment.evaluators.final, state, SILENT)
     assert list(results) == ["test", "few_shot", "train_clips", "whole"]
     numbers = named(results)
     assert numbers["few_shot/test_videos"] == len(splits["test"])
@@ -81,7 +82,7 @@ def test_a_config_names_evaluators_and_their_numbers_are_named_and_written(
     )
     assert training[2].evaluate(state)["train_clips/loss"] == numbers["train_clips/loss"]
     for name, result in results.items():
-        show(result, name, write(result, name, tmp_path), Terminal())
+        show_result(result, name, write(result, name, tmp_path), Terminal())
     written = json.loads((tmp_path / "few_shot.json").read_text())
     assert written == {"step": 0, "metrics": results["few_shot"].metrics}
     assert json.loads((tmp_path / "train_clips_1x1.json").read_text())["split"] == "train"

@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 from scenic_video.commands import flags
+from scenic_video.commands.console import Terminal
 from scenic_video.commands.data.source import add_data, add_workers, counting, open_data
 from scenic_video.config import ConfigError
-from scenic_video.console import Terminal
 
 EXAMPLES = """\
 examples:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from scenic_video.commands import flags
-from scenic_video.console import Terminal
+from scenic_video.commands.console import Terminal
 from scenic_video.data.examples import Dataset
 from scenic_video.data.sources import datasets
 from scenic_video.errors import UserError

@@ -7,9 +7,9 @@ from typing import Any
 
 from scenic_video.atomic_files import require_writable
 from scenic_video.commands import flags
+from scenic_video.commands.console import Terminal
 from scenic_video.commands.data.source import add_data, counting, open_data
 from scenic_video.config import ConfigError
-from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, Example, random_subset, split_of
 from scenic_video.field_types import PositiveInt
 from scenic_video.modalities.audio import NAME, Audio

@@ -4,8 +4,8 @@ import argparse
 from typing import Any
 
 from scenic_video.commands import flags
+from scenic_video.commands.console import Terminal
 from scenic_video.commands.data.source import add_workers, counting
-from scenic_video.console import Terminal
 from scenic_video.field_types import PositiveInt, Seed
 
 EXAMPLES = """\

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from scenic_video.console import Terminal
 from scenic_video.runs.evaluation.result_files import write_results
 
 
@@ -35,8 +34,9 @@ class Comparison:
     notes: Sequence[str]
     summary: dict[str, Any]
 
-    def show(self, path: Path, terminal: Terminal) -> None:
-        """Prints a row an evaluation, the notes, and where it is written."""
+    @property
+    def table(self) -> tuple[list[str], list[list[Any]]]:
+        """The names of the columns, and the cells of a row an evaluation."""
         details = list(dict.fromkeys(name for row in self.rows for name in row.details))
         metrics = list(dict.fromkeys(name for row in self.rows for name in row.metrics))
         cells = [
@@ -44,11 +44,7 @@ class Comparison:
             + [row.metrics.get(name, "") for name in metrics]
             for row in self.rows
         ]
-        columns = ["", *details, "examples", *metrics]
-        terminal.table(self.title, columns, cells, fold=False)
-        for note in self.notes:
-            terminal.line(note)
-        terminal.line(f"Results: {path}")
+        return ["", *details, "examples", *metrics], cells
 
     def write(self, path: Path) -> Path:
         """Writes `path`, a .json, and beside it an .npz of logits, named "logits/row/head"."""

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from scenic_video.config import ConfigError
-from scenic_video.console import Terminal
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.rows import label_arrays
 from scenic_video.evaluators.split_result import SplitResult
 from scenic_video.runs.evaluation.comparison import Comparison, Row
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.runs.evaluation.trained_model import load
+from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.tasks.classification import Classification
 from scenic_video.tasks.stored_logits import Scored, score
 
@@ -103,7 +103,7 @@ def evaluate_ensemble(
     *,
     split: str | None = None,
     average: str = "probabilities",
-    terminal: Terminal | None = None,
+    reporter: Reporter = SILENT,
     **options: Any,
 ) -> Comparison:
     """Evaluates every run on the same split, each in its own way, and the average of all.
@@ -112,26 +112,24 @@ def evaluate_ensemble(
     `data` is given. Examples are matched by id, classes by name. Only examples that every run could
     read count, in every row; the others are named. `options` are those of `evaluate_member`.
     """
-    terminal = terminal or Terminal(quiet=True)
     members: list[Member] = []
     for entry in _distinct(entries):
         split = members[0].evaluation.split if members else split
-        member = evaluate_member(entry, split=split, terminal=terminal, **options)
+        member = evaluate_member(entry, split=split, reporter=reporter, **options)
         members.append(member.like(members[0]) if members else member)
     return average_members(members, average=average)
 
 
 def evaluate_member(
-    entry: Entry, *, terminal: Terminal | None = None, trust: bool = False, **options: Any
+    entry: Entry, *, reporter: Reporter = SILENT, trust: bool = False, **options: Any
 ) -> Member:
     """Evaluates one run; `trust` is that of `load`, `options` are those of `evaluate`."""
-    terminal = terminal or Terminal(quiet=True)
     model = load(entry.run, trust=trust)
     if not isinstance(model.task, Classification):
         raise ConfigError(f"{entry.run} is no classifier, so there is nothing to average.")
-    terminal.line(f"EVAL {entry.run} at step {model.meta['step']}")
-    evaluation = evaluate(model, terminal=terminal, **options)
-    terminal.line(evaluation.coverage)
+    reporter.line(f"EVAL {entry.run} at step {model.meta['step']}")
+    evaluation = evaluate(model, reporter=reporter, **options)
+    reporter.line(evaluation.coverage)
     return Member(entry, model.task, model.labels, evaluation)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from scenic_video.atomic_files import replacing
-from scenic_video.console import Terminal
 from scenic_video.evaluators.evaluator import Result
 from scenic_video.writers import json_of
 
@@ -31,12 +30,3 @@ def write(result: Result, name: str, folder: Path) -> Path:
     """Writes what the evaluator `name` found to `folder`/<name>.json; files of the evaluation of a
     split are named after its views too."""
     return write_results(folder / f"{result.file_name(name)}.json", result.summary, result.arrays)
-
-
-def show(result: Result, name: str, path: Path, terminal: Terminal) -> None:
-    """Prints what the evaluator `name` found, and the `path` it was written to."""
-    title = ", ".join(filter(None, (result.heading(name), result.coverage)))
-    terminal.results(title, result.metrics)
-    for remark in result.remarks:
-        terminal.line(remark)
-    terminal.line(f"Results: {path}")

@@ -9,7 +9,6 @@ from jax.sharding import Mesh
 
 from scenic_video import sharding, trainer
 from scenic_video.config import build
-from scenic_video.console import Terminal
 from scenic_video.data.examples import Dataset, LabelSpace, split_of
 from scenic_video.data.sources.datasets import open_dataset
 from scenic_video.evaluators.evaluator import Run
@@ -18,6 +17,7 @@ from scenic_video.evaluators.split_result import SplitResult
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.evaluation.trained_model import TrainedModel, aligned_labels
 from scenic_video.runs.parts import build_dataset, resolved_evaluation
+from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.sharding import check_divides
 
 CURE = "The run names its data as it lay where it was trained; give --data=FOLDER."
@@ -30,7 +30,7 @@ def evaluate(
     split: str | None = None,
     views: str | None = None,
     batch_size: int | None = None,
-    terminal: Terminal | None = None,
+    reporter: Reporter = SILENT,
 ) -> SplitResult:
     """Evaluates `model` on a split of the data it was configured with, or of `data`.
 
@@ -40,12 +40,11 @@ def evaluate(
     config = model.meta["config"]
     overrides = {"split": split, "views": views, "batch_size": batch_size}
     given = {name: value for name, value in overrides.items() if value is not None}
-    terminal = terminal or Terminal(quiet=True)
-    dataset = _open(data, model) if data else build_dataset(config["dataset"], terminal, cure=CURE)
+    dataset = _open(data, model) if data else build_dataset(config["dataset"], reporter, cure=CURE)
     if data and split is None and len(dataset.splits) == 1:
         given["split"] = next(iter(dataset.splits))
     options = resolved_evaluation(build({**config["evaluation"], **given}), dataset)
-    mesh = _mesh(config["mesh"], terminal)
+    mesh = _mesh(config["mesh"], reporter)
     check_divides("evaluation.batch_size", options.batch_size, mesh)
     run = Run(
         task=model.task,
@@ -57,7 +56,7 @@ def evaluate(
         batch_size=options.batch_size,
     )
     evaluator = SplitEvaluation(run, views=options.views)
-    with terminal.counting(f"evaluating {options.split} {options.views}") as counting:
+    with reporter.counting(f"evaluating {options.split} {options.views}") as counting:
         return evaluator(_state(model, run), on_batch=counting)
 
 
@@ -91,10 +90,10 @@ def _open(data: str, model: TrainedModel) -> Dataset:
     return open_dataset(data, **({"multilabel": True} if model.labels.multilabel else {}))
 
 
-def _mesh(node: dict[str, Any], terminal: Terminal) -> Mesh:
+def _mesh(node: dict[str, Any], reporter: Reporter) -> Mesh:
     """The mesh of training, or all devices side by side where there are others than then."""
     try:
         return build(node)
     except ValueError:
-        terminal.line(f"The mesh of training does not fit {jax.device_count()} device(s); data -1.")
+        reporter.line(f"The mesh of training does not fit {jax.device_count()} device(s); data -1.")
         return sharding.make_mesh()

@@ -1,6 +1,5 @@
 """A trained model with its class names and preprocessing bound to it."""
 
-import argparse
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
@@ -106,15 +105,6 @@ class TrainedModel:
 
     def _predictions(self, variables: dict[str, Any], batch: Batch) -> Mapping[str, jax.Array]:
         return self.task(variables, batch, rng=jax.random.key(0), train=False).predictions
-
-
-def add_trust(parser: argparse.ArgumentParser) -> None:
-    """Adds --trust."""
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="run code that a workdir names outside of scenic_video and projects",
-    )
 
 
 def load(workdir: str | Path, *, trust: bool = False) -> TrainedModel:

@@ -10,7 +10,8 @@ import pytest
 
 import scenic_video
 from scenic_video.cli import main
-from scenic_video.console import Terminal
+from scenic_video.commands.console import Terminal
+from scenic_video.commands.results import show_comparison
 from scenic_video.data.decoding.video_reader import UnreadableVideo
 from scenic_video.data.synthetic.scenes import ACTIONS
 from scenic_video.evaluators.split_result import probabilities
@@ -106,7 +107,8 @@ def test_without_audio_both_is_pictures_alone_and_audio_does_not_count(files):
 def test_one_table_is_printed_with_its_rule(alone, tmp_path):
     row = Row("AV", 3, alone.metrics, alone.logits, {"modalities": "audio+rgb"})
     printed = io.StringIO()
-    Comparison("test", [row], alone.ids, [RULE], {}).show(tmp_path, Terminal(printed))
+    comparison = Comparison("test", [row], alone.ids, [RULE], {})
+    show_comparison(comparison, tmp_path, Terminal(printed))
     text = " ".join(printed.getvalue().split())
     assert "modalities examples loss top1 top5" in text and "AV audio+rgb 3" in text
     assert RULE in text

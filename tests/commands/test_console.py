@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
-from scenic_video import console
-from scenic_video.console import Terminal, format_seconds, format_value
+from scenic_video.commands import console
+from scenic_video.commands.console import Terminal
+from scenic_video.number_formats import format_seconds, format_value
 
 SCALARS = {
     "train/loss": 1.25,
