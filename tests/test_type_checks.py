@@ -1,6 +1,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Optional
 
 import numpy as np
 import pytest
@@ -65,7 +65,7 @@ def test_anything_else_does_not(value, annotation):
         (Sequence[bool], "a sequence, each of it True or False"),
         (Names, "a sequence of length 1 or more, each of it text"),
         (
-            Annotated[Sequence[str], Len(2, 2)] | None,
+            Optional[Annotated[Sequence[str], Len(2, 2)]],  # noqa: UP045, of which "|" is no operator
             "a sequence of length 2, each of it text, or None",
         ),
         (Literal["a", "b"], "'a' or 'b'"),

@@ -21,9 +21,9 @@ from scenic_video.runs.evaluators import Results, run_evaluators
 from scenic_video.runs.experiment import Experiment, build_experiment
 from scenic_video.runs.initial_state import banner, start_state
 from scenic_video.runs.reporter import SILENT, Reporter
-from scenic_video.runs.trained_files import check_files
 from scenic_video.runs.training_batches import clips_of, open_batches
-from scenic_video.runs.workdir import in_use
+from scenic_video.runs.workdir.lock import in_use
+from scenic_video.runs.workdir.trained_files import check_files
 from scenic_video.sharding import put_batch
 from scenic_video.tasks.presence import shown_modalities
 from scenic_video.trainer import Steps, TrainState

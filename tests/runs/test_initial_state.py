@@ -13,6 +13,7 @@ from flax.traverse_util import flatten_dict
 from projects.vivit.model import ViT
 from scenic_video.checkpoints import Checkpoints, restore_params
 from scenic_video.commands.configs import load_config
+from scenic_video.commands.console import Terminal
 from scenic_video.config import ConfigError
 from scenic_video.data import synthetic
 from scenic_video.data.examples import LabelSpace
@@ -55,7 +56,9 @@ def start(folder: Path, **nodes: Any) -> tuple[TrainState, str]:
     path.write_text(CONFIG.format(**fields))
     experiment = build_experiment(load_config([f"--config={path}"]).to_dict())
     with Checkpoints(folder / "run" / "checkpoints") as checkpoints:
-        return start_state(experiment, experiment.compile(), checkpoints, folder / "run")
+        return start_state(
+            experiment, experiment.compile(), checkpoints, folder / "run", Terminal()
+        )
 
 
 def image_run(
@@ -268,7 +271,7 @@ def test_a_head_of_another_width_names_the_cure(save_run, tmp_path):
 def started(experiment, folder: Path, steps: Steps | None = None) -> tuple[TrainState, str]:
     with Checkpoints(folder / "new" / "checkpoints") as checkpoints:
         steps = steps or experiment.compile()
-        return start_state(experiment, steps, checkpoints, folder / "new")
+        return start_state(experiment, steps, checkpoints, folder / "new", Terminal())
 
 
 def with_head(experiment, head, **fields):

@@ -6,8 +6,8 @@ import jax
 
 from scenic_video.config import ConfigError
 from scenic_video.data.examples import Dataset
-from scenic_video.runs.file_record import Comparison, FileRecord, compare, files_of
-from scenic_video.runs.workdir import any_process
+from scenic_video.runs.workdir.file_record import Comparison, FileRecord, compare, files_of
+from scenic_video.runs.workdir.lock import any_process
 
 RECORD = "files.npz"
 MOST_NAMED = 5

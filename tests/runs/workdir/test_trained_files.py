@@ -4,7 +4,7 @@ import pytest
 
 from scenic_video.config import ConfigError
 from scenic_video.data.examples import Dataset, Example, LabelSpace
-from scenic_video.runs.trained_files import RECORD, check_files
+from scenic_video.runs.workdir.trained_files import RECORD, check_files
 
 
 @pytest.fixture

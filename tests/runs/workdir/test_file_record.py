@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from scenic_video.data.examples import Example
-from scenic_video.runs.file_record import MOST_CONTENTS, Comparison, FileRecord, compare, files_of
+from scenic_video.runs.workdir.file_record import (
+    MOST_CONTENTS,
+    Comparison,
+    FileRecord,
+    compare,
+    files_of,
+)
 
 
 def compared(record: FileRecord | None, files: Sequence[str]) -> Comparison:

@@ -10,12 +10,12 @@ import pytest
 
 from scenic_video.cli import main
 from scenic_video.config import ConfigError
-from scenic_video.runs.workdir import LOCK_FILE, in_use
+from scenic_video.runs.workdir.lock import LOCK_FILE, in_use
 
 HOLD = """
 import signal, sys
 from pathlib import Path
-from scenic_video.runs.workdir import in_use
+from scenic_video.runs.workdir.lock import in_use
 with in_use(Path(sys.argv[1])):
     print("held", flush=True)
     signal.pause()
