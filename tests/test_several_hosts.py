@@ -27,7 +27,7 @@ def get_config():
         augmentation=dict(
             geometry=dict(scale_jitter=(0.9, 1.33), flip=False),
             rgb=[dict(target="scenic_video.transforms.color_jitter:color_jitter", probability=0.5)],
-            mixing=dict(mixup_alpha=0.3),
+            mixing=dict(mixup_alpha=0.3, {mixing}),
         ),
         input=dict(batch_size=8),
         model=dict(hidden_size=16, mlp_dim=16, num_heads=2, tubelet_size=(2, 8, 8),
@@ -44,13 +44,15 @@ VIDEO = dict(
     preprocessing="",
     model="""target="projects.vivit.model:FactorisedEncoder", num_layers=1,
                    temporal_num_layers=1""",
+    mixing="",
     task="",
 )
 AUDIOVISUAL = dict(
     preprocessing="""modalities=("rgb", "audio"),
                            audio=dict(seconds=0.32, num_mel_bins=32, mean=0.0, std=1.0)""",
     model="""target="projects.avmae.model:MBT", num_layers=2, fusion_layer=1""",
-    task="""mixmod=True, modality_dropout=dict(rgb=0.2, audio=0.2)""",
+    mixing="mixmod=True",
+    task="modality_dropout=dict(rgb=0.2, audio=0.2)",
 )
 
 
