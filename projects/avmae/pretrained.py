@@ -127,6 +127,8 @@ def from_image_model(
     "positions": the image's table, resampled to a grid as close to a square as possible. The head
     is randomly initialised. Any other mismatch is an error, unless it is declared as in
     `initialize`.
+
+    Its many parameters are the fields of the config node `init`.
     """
     if bottlenecks not in BOTTLENECKS:
         raise UserError(f"bottlenecks start from one of {BOTTLENECKS}; got {bottlenecks!r}.")

@@ -81,6 +81,8 @@ def from_image_models(
 
     Any other mismatch is an error, unless it is declared as in `initialize`; source paths start
     with the view, "view0/Transformer/...".
+
+    Its many parameters are the fields of the config node `init`.
     """
     models = [source] if isinstance(source, Mapping) else list(source)
     flat_target = flatten_dict(dict(target), sep="/")
@@ -128,6 +130,8 @@ def from_multiview_model(
     over time. Rows and columns are given by `grids` and `source_grids`, one per view from the
     coarsest, or by the input sizes `inputs` and `source_inputs` of the two models, {"rgb": (frames,
     rows, columns)}. The head is randomly initialised.
+
+    Its many parameters are the fields of the config node `init`.
     """
     flat_target = flatten_dict(dict(target), sep="/")
     flat_source = flatten_dict(dict(source), sep="/")

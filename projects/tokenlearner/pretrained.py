@@ -59,6 +59,8 @@ def from_image_model(
     which is zero, so that the model starts out equal to that of 24 layers; "random" initialises all
     of their layers randomly; "copy" copies the last blocks of the source. Any other mismatch is an
     error, unless it is declared as in `initialize`.
+
+    Its many parameters are the fields of the config node `init`.
     """
     shape, patches = target["embedding"]["kernel"].shape, source.get("embedding", {}).get("kernel")
     require_image_model(
@@ -101,6 +103,8 @@ def from_video_model(
     `source` is a ViViT with joint attention (`SpatioTemporalAttention`), with or without a class
     token, or another TokenLearnerViViT. Both grids count tokens over time, rows and columns;
     positions are resampled from one to the other. Otherwise as in `from_image_model`.
+
+    Its many parameters are the fields of the config node `init`.
     """
     positions = take_resampled_positions(POSITIONS, old=source_grid, new=grid, class_token=False)
     return _start(

@@ -59,6 +59,8 @@ def from_image_model(
     "copy" of it, as `time_attention` says. The head is randomly initialised; the image's class
     token is dropped if the clip has none. Any other mismatch is an error, unless it is declared as
     in `initialize`.
+
+    Its many parameters are the fields of the config node `init`.
     """
     _check_time_attention(time_attention)
     flat_target = flatten_dict(dict(target), sep="/")

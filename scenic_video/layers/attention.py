@@ -64,6 +64,8 @@ def why_not(
     `platform` is "cpu", "cuda", "rocm" or "tpu"; `depth` is the width of one head; `token_shards`
     is the number of devices that share the tokens of an example; `masked` is the number of queries
     and keys of a mask, None without one.
+
+    It takes as many parameters as the kernels depend on.
     """
     if implementation == "xla":
         return None

@@ -149,7 +149,10 @@ class VisionTransformer(nn.Module, kw_only=True):
         name: str = "Transformer",
         class_token: str = "cls",
     ) -> Float[Array, "b *frames m d"]:
-        """Class token, positions and encoder over sequences that are a flattened `grid`."""
+        """Class token, positions and encoder over sequences that are a flattened `grid`.
+
+        It takes many parameters, since each factorised model has encoders of its own names and depths.
+        """
         positions = self.positions
         if positions == "sinusoidal":
             tokens, positions = add_sinusoidal_positions(tokens, grid), "none"

@@ -1,4 +1,4 @@
-"""The audio of a clip: which of it a model hears, and the numbers of its spectrogram."""
+"""The audio of a clip: which part of the track it is, and the numbers of its spectrogram."""
 
 import dataclasses
 from collections.abc import Sequence
