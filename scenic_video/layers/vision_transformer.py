@@ -151,7 +151,8 @@ class VisionTransformer(nn.Module, kw_only=True):
     ) -> Float[Array, "b *frames m d"]:
         """Class token, positions and encoder over sequences that are a flattened `grid`.
 
-        It takes many parameters, since each factorised model has encoders of its own names and depths.
+        It takes many parameters: the encoders of a factorised model have names and depths of their
+        own.
         """
         positions = self.positions
         if positions == "sinusoidal":
