@@ -17,10 +17,6 @@ class Augmentation:
     by_modality: Mapping[str, Sequence[Augment]]
     mixing: Mixing
 
-    def of(self, modality: str) -> Sequence[Augment]:
-        """The augmentations of the single examples of a modality, in order."""
-        return self.by_modality.get(modality, ())
-
     def check(self, modalities: Collection[str]) -> None:
         """Refuses augmentations of what a run does not read."""
         for name, augmentations in self.by_modality.items():

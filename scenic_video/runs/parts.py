@@ -20,6 +20,7 @@ from scenic_video.runs import absent_data, statistics_command
 from scenic_video.runs.options import EVALUATION_SPLITS, EvaluationOptions, InputOptions
 from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.sharding import Placement
+from scenic_video.tasks.mixup import Mixing
 from scenic_video.tasks.task import Task
 
 
@@ -54,15 +55,15 @@ def build_model(config: Mapping[str, Any], labels: LabelSpace) -> Any:
 
 def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Preprocessing) -> Task:
     """The task of a config over the heads of `labels`, with its model."""
-    model = build_model(config, labels)
+    model, augmentation = build_model(config, labels), build(config["augmentation"])
     _check_inputs(model, preprocessing.modalities)
     return build_taking(
         config["task"],
         model=model,
         heads=labels.num_classes,
         multilabel=labels.multilabel,
-        transform=build_transform(config, preprocessing),
-        **_mixing_for(config),
+        transform=InputTransform(preprocessing.modalities, augmentation.by_modality),
+        **_mixing_for(config["task"]["target"], augmentation.mixing),
     )
 
 
@@ -86,15 +87,8 @@ def _declared(task: Task, name: str) -> Any:
     return getattr(getattr(task, "model", None), name, None)
 
 
-def build_transform(config: Mapping[str, Any], preprocessing: Preprocessing) -> InputTransform:
-    """What is done on the device to the inputs that `preprocessing` gives."""
-    augmentation = build(config["augmentation"])
-    return InputTransform(preprocessing.modalities, augmentation.by_modality)
-
-
-def _mixing_for(config: Mapping[str, Any]) -> dict[str, Any]:
+def _mixing_for(task: str, mixing: Mixing) -> dict[str, Any]:
     """How the task is to mix examples; refused where it cannot."""
-    mixing, task = build(config["augmentation"]).mixing, config["task"]["target"]
     takes_it = "mixing" in _taken_by(resolve(task), ["mixing"])
     if mixing.is_on and not takes_it:
         raise ConfigError(

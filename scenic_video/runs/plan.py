@@ -9,13 +9,13 @@ from clu import parameter_overview
 
 from scenic_video.data.examples import Dataset
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.modalities.inputs import InputTransform
 from scenic_video.optimizers.freezing import trained_part
 from scenic_video.runs import best_metric, flops
 from scenic_video.runs.absent_data import absent, outline_where_absent
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import Experiment, build_experiment, check_config
 from scenic_video.runs.initial_weights import absent_sources
-from scenic_video.runs.parts import build_transform
 from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.sharding import bytes_per_device
 from scenic_video.tasks.task import Batch
@@ -142,7 +142,7 @@ def _cost(experiment: Experiment, batch: Batch) -> list[tuple[str, str]]:
     model = getattr(experiment.task, "model", None)
     if model is None:
         return []
-    transform = build_transform(experiment.config, experiment.preprocessing)
+    transform = InputTransform(experiment.preprocessing.modalities)
     seen = jax.eval_shape(
         lambda x: transform(x, rng=jax.random.key(0), train=False), batch["inputs"]
     )

@@ -9,10 +9,11 @@ import jax
 from scenic_video.commands.recipes import Recipe, find_recipes
 from scenic_video.config import build
 from scenic_video.data.examples import LabelSpace
+from scenic_video.modalities.inputs import InputTransform
 from scenic_video.runs import flops
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.outlines import PUBLISHED
-from scenic_video.runs.parts import build_task, build_transform
+from scenic_video.runs.parts import build_task
 from scenic_video.tasks.task import Task
 
 OURS = {
@@ -57,7 +58,7 @@ def _costs(config: str, data: str) -> tuple[float, float]:
     preprocessing, labels = build(nodes["preprocessing"]), labels_of(data)
     nodes["task"] = {"target": "scenic_video.tasks.classification:Classification"}
     model = build_task(nodes, labels, preprocessing).model  # pyright: ignore[reportAttributeAccessIssue]
-    transform = build_transform(nodes, preprocessing)
+    transform = InputTransform(preprocessing.modalities)
     inputs = example_batch(preprocessing, labels)["inputs"]
     rng = jax.random.key(0)
     seen = jax.eval_shape(lambda inputs: transform(inputs, rng=rng, train=False), inputs)
