@@ -82,12 +82,7 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 
 def check_divides(field: str, batch_size: int, mesh: Mesh) -> None:
     """A UserError for a global batch size, set by `field`, that is no multiple of the devices."""
-    ways = mesh.shape["data"] * mesh.shape["fsdp"]
-    if batch_size % ways:
-        raise UserError(
-            f"{field}={batch_size} does not divide over {ways} devices (mesh data="
-            f"{mesh.shape['data']} x fsdp={mesh.shape['fsdp']}). Take a multiple of {ways}."
-        )
+    _check_multiple(f"{field}={batch_size}", batch_size, mesh)
 
 
 def local_rows(mesh: Mesh, batch_size: int) -> list[int]:
@@ -95,14 +90,18 @@ def local_rows(mesh: Mesh, batch_size: int) -> list[int]:
 
     Where `seq` or `tensor` spans processes, several of them feed the same rows.
     """
+    _check_multiple(f"A batch of {batch_size}", batch_size, mesh)
+    indices = batch_sharding(mesh).addressable_devices_indices_map((batch_size,)).values()
+    return sorted({row for index in indices if index for row in range(batch_size)[index[0]]})
+
+
+def _check_multiple(batch: str, batch_size: int, mesh: Mesh) -> None:
     ways = mesh.shape["data"] * mesh.shape["fsdp"]
     if batch_size % ways:
         raise UserError(
-            f"A batch of {batch_size} does not divide over {ways} devices (data="
-            f"{mesh.shape['data']} x fsdp={mesh.shape['fsdp']}). Take a multiple of {ways}."
+            f"{batch} does not divide over {ways} devices (mesh data={mesh.shape['data']} x "
+            f"fsdp={mesh.shape['fsdp']}). Take a multiple of {ways}."
         )
-    indices = batch_sharding(mesh).addressable_devices_indices_map((batch_size,)).values()
-    return sorted({row for index in indices if index for row in range(batch_size)[index[0]]})
 
 
 def put_batch(host_batch: Any, mesh: Mesh, batch_size: int) -> Any:
