@@ -15,7 +15,7 @@ IN_PARAMETERS = {"rgb": "rgb", "audio": "spectrogram"}
 def given(
     modalities: Sequence[str], **inputs: Float[Array, "..."] | None
 ) -> dict[str, Float[Array, "..."]]:
-    """The inputs that are not None. Errors: ValueError unless they are those of the model."""
+    """The inputs that are not None. Errors: UserError unless they are those of the model."""
     found = {name: pixels for name, pixels in inputs.items() if pixels is not None}
     if found.keys() != set(modalities):
         raise UserError(

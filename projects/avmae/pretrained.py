@@ -201,7 +201,7 @@ def _check_same_grid(
     source: Mapping[str, Any],
     inputs: tuple[Inputs | None, Inputs | None],
 ) -> None:
-    """Errors: ValueError if the grids of the positions differ, even with the same number of
+    """Errors: UserError if the grids of the positions differ, even with the same number of
     them."""
     grids = []
     for where, params, seen in zip((path, take.path), (target, source), inputs, strict=True):

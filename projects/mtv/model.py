@@ -151,7 +151,7 @@ class MTV(nn.Module, kw_only=True):
         return classify(features, self.num_classes, bias_init=self.head_bias_init)
 
     def _inputs(self, **inputs: Array | None) -> dict[str, Array]:
-        """The given inputs. Errors: ValueError unless they are those of the views, with sizes that
+        """The given inputs. Errors: UserError unless they are those of the views, with sizes that
         divide into tubelets."""
         given = {name: value for name, value in inputs.items() if value is not None}
         views = read_views(self.views)

@@ -157,7 +157,7 @@ class _Images:
     kernel: str
 
     def check(self) -> None:
-        """Errors: ValueError if a source is a video model."""
+        """Errors: UserError if a source is a video model."""
         for view in self.grids:
             require_image_model(
                 self.source.get(f"view{view}/embedding/kernel"),

@@ -22,7 +22,7 @@ USUAL_HOP = 0.01
 def common_steps(lengths: Sequence[int], *, repeated: bool, views: Sequence[View] = ()) -> int:
     """The steps that views of these lengths are folded into.
 
-    Errors: ValueError unless the shortest divides all others and, if views are `repeated` to the
+    Errors: UserError unless the shortest divides all others and, if views are `repeated` to the
     longest, all divide that one. With `views`, it advises on the length of audio.
     """
     shortest, longest = min(lengths), max(lengths)
@@ -36,7 +36,7 @@ def common_steps(lengths: Sequence[int], *, repeated: bool, views: Sequence[View
 
 
 def check_input(view: View, shape: Sequence[int]) -> None:
-    """Errors: ValueError unless the time axis of `shape`, [b, t, h, w, c] or for audio [b, t, f,
+    """Errors: UserError unless the time axis of `shape`, [b, t, h, w, c] or for audio [b, t, f,
     1], divides into the tubelets of the view."""
     if not view.is_audio:
         check_clip(shape, view.tubelet_size, change="num_frames or the views")

@@ -24,7 +24,7 @@ class View:
     """One view: tubelets of `tubelet_size` of a modality, and the transformer over them.
 
     `modality` is the input of the view: "rgb" or "flow" with tubelets (t, h, w), or
-    "audio" with patches (time frames, mel bins). Errors: ValueError for another.
+    "audio" with patches (time frames, mel bins). Errors: UserError for another.
     """
 
     hidden_size: PositiveInt

@@ -122,7 +122,7 @@ class Checkpoints:
         """Saves a state in the background; it may be donated as soon as this returns.
 
         `meta` is any JSON value; `metrics` are numbers of this step, including `best_metric`. With
-        `block`, waits for the files. Errors: ValueError if the step exists or an argument does not
+        `block`, waits for the files. Errors: UserError if the step exists or an argument does not
         fit, SaveFailed if the save before this one failed.
         """
         if step in self.steps() and step not in self._damaged:
@@ -156,7 +156,7 @@ class Checkpoints:
         """The state of a step, or of the newest good one, and its meta as `read_meta` gives it.
 
         `abstract_state` is a tree of `ShapeDtypeStruct` with shardings; the state is restored into
-        its containers and shardings, whatever they were when it was saved. Errors: ValueError with
+        its containers and shardings, whatever they were when it was saved. Errors: UserError with
         a table if names, shapes or dtypes differ; CorruptedCheckpoint for a given step that is
         damaged. Without a step, damaged ones are skipped with a warning and stay on disk; the next
         `save` renames them, so that they are not taken for the newest again.

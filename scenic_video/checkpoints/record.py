@@ -45,7 +45,7 @@ def make_record(
     metrics: Mapping[str, float] | None,
     best: Best | None,
 ) -> dict[str, Any]:
-    """Errors: ValueError if `meta` cannot be written as JSON."""
+    """Errors: UserError if `meta` cannot be written as JSON."""
     found = fingerprints(leaves)
     content = {
         "step": step,
@@ -90,7 +90,7 @@ def rank(metrics: Mapping[str, float] | None, best: Best) -> float:
 
 
 def check_structure(name: str, content: Content, wanted: Mapping[str, Any]) -> None:
-    """Errors: ValueError with a table of all differences in names, shapes and dtypes."""
+    """Errors: UserError with a table of all differences in names, shapes and dtypes."""
     saved = content["leaves"]
     rows = []
     for path in sorted(saved.keys() | wanted.keys()):

@@ -68,7 +68,7 @@ class Dataset:
 
 
 def split_of(dataset: Dataset, name: str) -> Sequence[Example]:
-    """The split called `name`. Errors: ValueError that lists the splits."""
+    """The split called `name`. Errors: UserError that lists the splits."""
     if name not in dataset.splits:
         raise ConfigError(
             f"Dataset {dataset.name!r} has no split {name!r}; it has {', '.join(dataset.splits)}."

@@ -9,7 +9,7 @@ LONGEST = 200
 
 
 def check_file_name(name: str, what: str) -> None:
-    """Errors: ValueError unless `name`, described by `what`, can be the name of a file."""
+    """Errors: UserError unless `name`, described by `what`, can be the name of a file."""
     steps = not name or name in (".", "..") or any(char in name for char in "/\\\0")
     if steps or len(os.fsencode(name)) > LONGEST:
         shown = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."

@@ -14,7 +14,7 @@ def claim(
 ) -> None:
     """Writes `settings` to `file_name` in the directory, or compares them with those in it.
 
-    Errors: ValueError if they differ, or if one of `contents`, the files and folders that would be
+    Errors: UserError if they differ, or if one of `contents`, the files and folders that would be
     written, exists without `file_name`.
     """
     note = directory / file_name

@@ -51,7 +51,7 @@ class Settings:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "Settings":
-        """Raises ValueError for a name that is no field."""
+        """Raises UserError for a name that is no field."""
         known = [field.name for field in dataclasses.fields(cls)]
         refuse_unknown(fields, known, of="Settings of synthetic clips")
         if "num_clips" not in fields:

@@ -35,7 +35,7 @@ class Features(NamedTuple):
 def compile_features(run: Run) -> Extractor:
     """Features with the evaluated parameters, compiled for the mesh of the run.
 
-    Errors: ValueError for a task without `features(variables, batch)`.
+    Errors: UserError for a task without `features(variables, batch)`.
     """
     task = run.task
     if not isinstance(task, FeatureExtractor):

@@ -33,7 +33,7 @@ def probe(
     """ "top1" on `test` in the mean over `draws`, its "top1_std", and the penalty "l2".
 
     The penalty is the one of `l2` that is best in the mean on what the draws hold out of `train`,
-    of equals the largest. Errors: ValueError where there are several and nothing is held out.
+    of equals the largest. Errors: UserError where there are several and nothing is held out.
     """
     one_hot = np.eye(num_classes)
     fits = []
@@ -55,7 +55,7 @@ def probe(
 
 
 def check_held_out(draws: Sequence[Draw], l2: Sequence[float | int]) -> None:
-    """Errors: ValueError if there are several penalties but no held-out examples."""
+    """Errors: UserError if there are several penalties but no held-out examples."""
     if len(l2) > 1 and not all(len(draw.held_out) for draw in draws):
         raise UserError(
             f"No training example is left to choose one of {len(l2)} penalties by. Set fewer "

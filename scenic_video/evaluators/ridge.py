@@ -29,7 +29,7 @@ class Ridge:
 
     @classmethod
     def fit(cls, features: Float[np.ndarray, "n d"], targets: Float[np.ndarray, "n c"]) -> "Ridge":
-        """Errors: ValueError for no example, or features that are not finite."""
+        """Errors: UserError for no example, or features that are not finite."""
         features, targets = features.astype(np.float64), targets.astype(np.float64)
         if not len(features) or not np.isfinite(features).all():
             raise UserError(

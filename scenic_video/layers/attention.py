@@ -30,7 +30,7 @@ def attention(
 
     `key_mask` is True for the keys to attend to; if there are none, all have equal weights.
     `implementation` is "xla", "cudnn" or "auto", which uses cuDNN's fused kernel if `why_not`
-    returns None. Errors: ValueError for one that cannot run here. `dropout_rate` applies to
+    returns None. Errors: UserError for one that cannot run here. `dropout_rate` applies to
     probabilities, and needs `dropout_rng`.
     """
     facts = {"dtype": query.dtype, "depth": query.shape[-1], "dropout_rate": dropout_rate}

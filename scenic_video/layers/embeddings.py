@@ -43,7 +43,7 @@ class PatchEmbedding(nn.Module):
 
 
 def single_images(rgb: Float[Array, "b *one_frame h w c"]) -> Float[Array, "b h w c"]:
-    """Images, from images or clips of one frame. Errors: ValueError for longer clips."""
+    """Images, from images or clips of one frame. Errors: UserError for longer clips."""
     if rgb.ndim == 5 and rgb.shape[1] != 1:
         raise UserError(
             f"This model takes single images; got clips of {rgb.shape[1]} frames. Set "
@@ -58,7 +58,7 @@ def check_clip(
     *,
     change: str = "num_frames or tubelet_size",
 ) -> None:
-    """Errors: ValueError unless the time axis of `shape` [b, t, h, w, c] divides into tubelets.
+    """Errors: UserError unless the time axis of `shape` [b, t, h, w, c] divides into tubelets.
 
     `change` names the fields to change in the message.
     """
@@ -181,7 +181,7 @@ def add_positions(
     """Adds positions of a `kind` of `POSITIONS`, in float32; learned ones as `name`.
 
     Call it inside a compact module, which then owns the table. Tokens without a `grid` are a
-    sequence. Errors: ValueError for an unknown kind, or one that needs a grid if there is none.
+    sequence. Errors: UserError for an unknown kind, or one that needs a grid if there is none.
     """
     tokens = tokens.astype(jnp.float32)
     match kind:

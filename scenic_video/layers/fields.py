@@ -21,7 +21,7 @@ RATES = ("dropout_rate", "attention_dropout_rate", "stochastic_depth_rate")
 
 
 def check_shared_fields(model: Any) -> None:
-    """A ValueError unless the fields of `KNOWN` and `RATES` are right, as far as a model has
+    """A UserError unless the fields of `KNOWN` and `RATES` are right, as far as a model has
     them."""
     for field in (name for name in KNOWN if hasattr(model, name)):
         require_one_of(model, field, KNOWN[field])
@@ -29,7 +29,7 @@ def check_shared_fields(model: Any) -> None:
 
 
 def require_one_of(owner: Any, field: str, known: Collection[str]) -> None:
-    """A ValueError unless the field of `owner` is one of `known`; a dtype goes by its name."""
+    """A UserError unless the field of `owner` is one of `known`; a dtype goes by its name."""
     value = getattr(owner, field)
     name = _dtype_name(value) if field == "dtype" else value
     if name not in tuple(known):
@@ -37,7 +37,7 @@ def require_one_of(owner: Any, field: str, known: Collection[str]) -> None:
 
 
 def refuse_unread(owner: Any, field: str, **reader: Any) -> None:
-    """A ValueError if a field is set that only an owner with `reader` (field=value) reads.
+    """A UserError if a field is set that only an owner with `reader` (field=value) reads.
 
     It counts as set unless it has its default or is None.
     """

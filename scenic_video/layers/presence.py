@@ -33,7 +33,7 @@ def read_presence(
     """Whether each example has each of `modalities`; None if `presence` names none of them.
 
     `presence` is above 0 where an example has a modality; one that it does not name is present.
-    Errors: ValueError for a name that is not among `modalities`.
+    Errors: UserError for a name that is not among `modalities`.
     """
     presence = {} if presence is None else presence
     if unknown := [name for name in presence if name not in modalities]:

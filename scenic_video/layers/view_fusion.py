@@ -44,7 +44,7 @@ class Fusion:
         return list(zip(order[1:], order[:-1], strict=True))
 
     def check(self, depths: Sequence[int]) -> None:
-        """Errors: ValueError if there is only one view, or a layer in which no view reads another.
+        """Errors: UserError if there is only one view, or a layer in which no view reads another.
 
         `depths` are the numbers of layers of the views, coarse to fine.
         """
@@ -70,7 +70,7 @@ class Fusion:
 
 
 def check_fusion(fusion: Fusion | None, depths: Sequence[int]) -> None:
-    """Errors: ValueError unless `fusion` is None, or a fusion for views of these `depths`."""
+    """Errors: UserError unless `fusion` is None, or a fusion for views of these `depths`."""
     if fusion is None:
         return
     if not isinstance(fusion, Fusion):

@@ -91,10 +91,10 @@ class Audio(AudioSettings, Modality):
     def _measured(
         self, measured: Sequence[Mapping[str, Any]], *, examples: str, dataset: str, command: str
     ) -> "Audio":
-        """This, with the mean and std that were `measured` on `examples`, unless it has some.
+        """This, with the mean and std that were `measured` on `examples`.
 
         `examples` is the `statistics.identity` of those that are trained on, `command` measures
-        them. Errors: ValueError where there are none, or of other examples or another scale alone.
+        them. Errors: UserError where there are none, or of other examples or another scale alone.
         """
         remedy = f"Measure it by `{command}`, or set preprocessing.audio.mean and std."
         if not measured:

@@ -30,7 +30,7 @@ def spectrogram_statistics(
     Examples shorter than a window are looped, whatever a run's preprocessing.short_clips is: the
     silence that "pad" fills up with is not measured. Only windows that are not
     silent count; "num_silent" is the number of examples that are silent or have no audio,
-    "num_unreadable" that of unreadable files. Errors: ValueError if there is no audio at all.
+    "num_unreadable" that of unreadable files. Errors: UserError if there is no audio at all.
     """
     preprocessing = Preprocessing(num_frames=1, modalities={NAME: audio})
     sums = jax.jit(lambda waveforms: _sums(waveforms, audio))

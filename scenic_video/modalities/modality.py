@@ -1,5 +1,6 @@
 """What a modality is: one class, from the file to the device."""
 
+import abc
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -19,14 +20,15 @@ Augment = Callable[..., Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Modality:
+class Modality(abc.ABC):
     """The base of a modality. One file with a class derived from it, and a config, add another:
 
         preprocessing=dict(modalities=("rgb", "depth"), depth=dict(target="my_package:Depth"))
 
-    The model then has a keyword `depth`. A class must define `read`, `blank` and `input_size`; it
-    is a frozen dataclass whose fields are those of its node, numbers and texts. JAX is imported
-    within `on_device` and `present` alone, so that processes that decode stay without it.
+    The model then has a keyword `depth`. A class must define `read`, `blank`, `input_size` and
+    `on_device`; it is a frozen dataclass whose fields are those of its node, numbers and texts.
+    JAX is imported within `on_device` and `present` alone, so that processes that decode stay
+    without it.
     """
 
     letter: ClassVar[str] = ""
@@ -54,24 +56,24 @@ class Modality:
     places: ClassVar[tuple[str, ...]] = ()
     """Fields that say where files are, and may differ where a run is resumed."""
 
+    @abc.abstractmethod
     def read(self, window: Window) -> dict[str, np.ndarray]:
         """The arrays [v, ...] of all views of an example, by names that no other modality has.
 
         `Window.views_of_frames` and `Window.views_of_clips` give the axis of views. Errors:
         UnreadableVideo where a file cannot be read or does not hold these times.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def blank(self, clip_shape: tuple[int, int, int], *leading: int) -> dict[str, np.ndarray]:
         """Zeros of the shapes and types that `read` gives of a clip, behind the axes `leading`.
 
         `clip_shape` is (frames, rows, columns).
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def input_size(self, clip_shape: tuple[int, int, int]) -> tuple[int, ...]:
         """The shape of a model's input without batch and channels, such as `clip_shape`."""
-        raise NotImplementedError
 
     def is_stored(self, example: Example) -> bool:
         """Whether an example names files of it, or has some beside its video. False if the video
@@ -83,6 +85,7 @@ class Modality:
 
         `info` is of its video. Errors: UnreadableVideo.
         """
+        return None
 
     def with_statistics(
         self, dataset: Dataset, *, split: str, command: Callable[[Any], str]
@@ -93,12 +96,12 @@ class Modality:
         """
         return self
 
+    @abc.abstractmethod
     def on_device(self, arrays: Arrays, augment: Augment) -> Any:
         """float32 [b, ...], what a model is called with, from what `read` gave.
 
         `augment` is called once, with values that augmentations of this modality are made for.
         """
-        raise NotImplementedError
 
     def present(self, arrays: Arrays) -> Any:
         """float32 [b], 1 where an example has it and 0 where it lacks it.

@@ -14,13 +14,13 @@ from scenic_video.tasks.task import Variables
 
 
 def init_model(model: Any, inputs: Inputs, rngs: Mapping[str, Key[Array, ""]]) -> Variables:
-    """The variables that a model starts with. Errors: ValueError where it cannot be called so."""
+    """The variables that a model starts with. Errors: UserError where it cannot be called so."""
     check_call(model, [*inputs.keywords, "train"])
     return model.init(dict(rngs), **inputs.keywords, train=False)
 
 
 def check_call(model: Any, given: Sequence[str]) -> None:
-    """Errors: ValueError where a model is no Linen module, or its call takes other arguments."""
+    """Errors: UserError where a model is no Linen module, or its call takes other arguments."""
     name = type(model).__name__
     if not callable(model) or not all(hasattr(model, method) for method in ("init", "apply")):
         raise UserError(

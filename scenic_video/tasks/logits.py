@@ -16,7 +16,7 @@ WANTED = "wanted logits [batch, classes]"
 def split_logits(
     logits: Any, heads: Mapping[str, int], *, model: Any, batch: int
 ) -> dict[str, jax.Array]:
-    """Logits [B, sum of heads] by head. Errors: ValueError where they are something else."""
+    """Logits [B, sum of heads] by head. Errors: UserError where they are something else."""
     total, name = sum(heads.values()), type(model).__name__
     if not hasattr(logits, "shape"):
         raise UserError(
@@ -37,7 +37,7 @@ def split_logits(
 
 
 def check_names(logits: Mapping[str, Any], inputs: Inputs, *, model: Any) -> None:
-    """Errors: ValueError if logits are keyed by anything but modalities of the inputs."""
+    """Errors: UserError if logits are keyed by anything but modalities of the inputs."""
     if not logits or not set(logits) <= set(inputs.arrays):
         raise UserError(
             f"{type(model).__name__} returned a dict of {', '.join(map(repr, logits))}; {WANTED}, "

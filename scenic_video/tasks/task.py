@@ -53,7 +53,7 @@ class Task(Protocol):
 def output_of(
     task: Task, variables: Variables, batch: Batch, *, rng: jax.Array, train: bool
 ) -> Output:
-    """The output of a task for a batch. Errors: ValueError unless it is a complete `Output`."""
+    """The output of a task for a batch. Errors: UserError unless it is a complete `Output`."""
     try:
         output = task(variables, batch, rng=rng, train=train)
     except TypeError as error:

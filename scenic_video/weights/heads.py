@@ -30,7 +30,7 @@ def keep_classes(
     """`params` with the columns of `source` in the head `paths` for classes of the same name.
 
     A class is identified by its head and name. Also returns how many were kept.
-    Errors: ValueError where the source has no such head, or none of the classes.
+    Errors: UserError where the source has no such head, or none of the classes.
     """
     columns = _columns(trained)
     pairs = [(new, columns[name]) for name, new in _columns(classes).items() if name in columns]

@@ -57,7 +57,7 @@ def change_channels(
 
 
 def require_image_model(kernel: Any, *, instead: str) -> None:
-    """Errors: ValueError if a source with this patch kernel is a model of videos.
+    """Errors: UserError if a source with this patch kernel is a model of videos.
 
     `instead` is the advice that ends the message.
     """

@@ -73,7 +73,7 @@ def initialize(
     `takes` maps the path of a parameter to where it comes from; without it, parameters come from
     the same path in the source. `allow_random` holds regular expressions of whole paths that keep
     the target's own values, even if the source has some; `allow_unused` those of source arrays that
-    are not used. Errors: ValueError that lists what is neither loaded nor declared, or does not
+    are not used. Errors: UserError that lists what is neither loaded nor declared, or does not
     fit.
     """
     flat_target, flat_source = _flatten(target), _flatten(source)

@@ -14,7 +14,7 @@ PARTS = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.de
 def best_video(container: InputContainer) -> VideoStream:
     """A moving video before stills, the default before others, then the largest.
 
-    Errors: ValueError that lists the streams if there is none.
+    Errors: UserError that lists the streams if there is none.
     """
     if not len(container.streams):
         raise UserError("it has no streams.")

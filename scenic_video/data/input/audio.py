@@ -39,7 +39,7 @@ class AudioSettings:
     computed for the dataset and left beside it, or in the folder `statistics` if its --out named
     that.
 
-    Errors: ValueError where a field cannot be.
+    Errors: UserError where a field cannot be.
     """
 
     seconds: Seconds = 8.0

@@ -113,7 +113,7 @@ def record_rng(seed: int, index: int, *, attempt: int = 0) -> np.random.Generato
 def label_arrays(example: Example, labels: LabelSpace) -> dict[str, np.ndarray]:
     """Head -> class id (int32 scalar), or zeros and ones [C] (float32) if multi-label.
 
-    Errors: ValueError if the labels of the example are not classes of `labels`.
+    Errors: UserError if the labels of the example are not classes of `labels`.
     """
     check_labels(example, labels)
     if labels.multilabel:

@@ -56,7 +56,7 @@ def write_flow(
 
     If the file was already computed from this video, it is kept and False is returned; if the video
     has changed since, it is computed again. A file with other settings or of unknown origin is an
-    error, or is replaced with `overwrite`. Errors: UnreadableVideo; ValueError.
+    error, or is replaced with `overwrite`. Errors: UnreadableVideo; UserError.
     """
     _check_size(short_side)
     destination, settings = Path(destination), {"short_side": short_side, "preset": preset}
@@ -82,7 +82,7 @@ def _check_size(short_side: int) -> None:
 
 
 def _is_kept(path: Path, source: str, settings: dict[str, Any], *, overwrite: bool) -> bool:
-    """Whether the existing file can be kept. Errors: ValueError, see `write_flow`."""
+    """Whether the existing file can be kept. Errors: UserError, see `write_flow`."""
     found, wanted = notes.read_note(path), notes.note(source, settings)
     if overwrite:
         return found == wanted
@@ -111,7 +111,7 @@ def write_flow_of(
 
     `options` are those of `write_flow`.
 
-    Examples that name a flow file are skipped, and these files are not changed. Errors: ValueError
+    Examples that name a flow file are skipped, and these files are not changed. Errors: UserError
     for records, ConfigError for too small a size or a folder that cannot be written to.
     """
     _require_opencv()

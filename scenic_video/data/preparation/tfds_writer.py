@@ -180,7 +180,7 @@ def _check_shards(dataset: Dataset, num_shards: int | None) -> None:
 
 
 def _check_sources(dataset: Dataset) -> None:
-    """Errors: ValueError if files are missing, or if each is cut into many clips on average."""
+    """Errors: UserError if files are missing, or if each is cut into many clips on average."""
     for split, examples in dataset.splits.items():
         if not isinstance(examples, tuple | list):
             continue  # already records, which hold the bytes

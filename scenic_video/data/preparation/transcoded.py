@@ -43,7 +43,7 @@ def transcode_dataset(
 
     An example with a start or an end becomes a file of its own. `options` are those of `transcode`.
     Existing files are kept, so an interrupted call can be repeated. `progress` is called with the
-    numbers of finished and of all files. Errors: ValueError if the directory contains anything
+    numbers of finished and of all files. Errors: UserError if the directory contains anything
     else, or if no video of a split can be read.
     """
     directory = directory.expanduser().absolute()

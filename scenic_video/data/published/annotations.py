@@ -32,7 +32,7 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def cell(line: Line, column: str) -> str:
-    """The cell of a line in `column`. Errors: ValueError if the table lacks the column."""
+    """The cell of a line in `column`. Errors: UserError if the table lacks the column."""
     if column not in line.cells:
         raise UserError(
             f"{line.place}: there is no column {column!r}, only {', '.join(line.cells)}."
@@ -41,7 +41,7 @@ def cell(line: Line, column: str) -> str:
 
 
 def number(line: Line, column: str) -> float:
-    """A cell as a number. Errors: ValueError if it is not one."""
+    """A cell as a number. Errors: UserError if it is not one."""
     text = cell(line, column)
     try:
         return float(text)
@@ -52,7 +52,7 @@ def number(line: Line, column: str) -> float:
 def stems(names: Sequence[str], **fields: Any) -> Iterator[str]:
     """`names`, such as "{label}/{id}", with their fields filled in.
 
-    Errors: ValueError if a name has an unknown field.
+    Errors: UserError if a name has an unknown field.
     """
     for pattern in names:
         try:

@@ -12,7 +12,7 @@ def checked(found: Any, *, maker: str) -> Dataset:
     """`found`, the return value of `maker`, once checked to be a dataset that fits its label space.
 
     Splits that read examples on access are skipped; `check_labels` checks those as they are loaded.
-    Errors: ValueError with the id of the example and what to change.
+    Errors: UserError with the id of the example and what to change.
     """
     if not isinstance(found, Dataset):
         raise UserError(
@@ -32,7 +32,7 @@ def checked(found: Any, *, maker: str) -> Dataset:
 
 
 def check_labels(example: Example, labels: LabelSpace) -> None:
-    """Errors: ValueError unless an example has one class id of `labels` per head.
+    """Errors: UserError unless an example has one class id of `labels` per head.
 
     With a multi-label space, any number of them per head.
     """

@@ -208,7 +208,7 @@ def _no_examples(split: str, top: Path, wanted: Sequence[str], remarks: Sequence
 
 
 def _refuse_mixture(directory: str, paths: Sequence[str]) -> None:
-    """Errors: ValueError if there are both images and videos."""
+    """Errors: UserError if there are both images and videos."""
     num_images = sum(path.lower().endswith(IMAGE_SUFFIXES) for path in paths)
     if 0 < num_images < len(paths):
         raise UserError(

@@ -40,7 +40,7 @@ def to_examples(
     """Replaces names by ids.
 
     If every label of a head is a non-negative integer and its class names are not, the labels are
-    ids. Errors: ValueError with file, line and column if a label is not a class.
+    ids. Errors: UserError with file, line and column if a label is not a class.
     """
     ids = {head: _ids(splits, head, names) for head, names in labels.classes.items()}
 

@@ -55,7 +55,7 @@ def read_manifest(
 
     Paths are relative to `root`, by default the folder of the manifest. `heads` selects the columns
     with labels, all but `RESERVED` if None. The default `id` of a row is its path, with its times
-    if it has any. Errors: ValueError with file, line and column.
+    if it has any. Errors: UserError with file, line and column.
     """
     path = Path(path)
     lines = read_table(path)
@@ -232,7 +232,7 @@ def _split_labels(value: Any) -> list[str] | None:
 
 
 def refuse_duplicates(rows: Sequence[Row], *, column: str) -> None:
-    """Errors: ValueError if an id occurs twice; `column` is where ids come from."""
+    """Errors: UserError if an id occurs twice; `column` is where ids come from."""
     first: dict[str, Row] = {}
     for row in rows:
         earlier = first.setdefault(row.id, row)

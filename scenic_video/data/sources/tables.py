@@ -27,7 +27,7 @@ def read_table(path: Path, *, columns: Sequence[str] = ()) -> list[Line]:
     """All lines of a table, in the format of its suffix. Cells are stripped, empty lines skipped.
 
     `columns` names the first columns of a table without a header; its other cells, and lines that
-    start with #, are ignored. Errors: ValueError with file, line and column.
+    start with #, are ignored. Errors: UserError with file, line and column.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:

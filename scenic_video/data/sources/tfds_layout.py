@@ -30,7 +30,7 @@ class Layout:
 
 
 def check_features(directory: Path) -> None:
-    """Errors: ValueError if the features of records are classes from outside TFDS, which would
+    """Errors: UserError if the features of records are classes from outside TFDS, which would
     import them."""
     path = directory / FEATURES_FILE
     content = json.loads(path.read_text("utf-8")) if path.is_file() else {}
@@ -57,7 +57,7 @@ def find_layout(info: Any, heads: str | Sequence[str] | None) -> Layout:
     """The layout of the dataset that a TFDS `DatasetInfo` describes.
 
     The video is the feature `video`, else the only scalar of bytes or the only Image. Heads are the
-    ClassLabels in `heads`, by default all; a Sequence of them is multi-label. Errors: ValueError
+    ClassLabels in `heads`, by default all; a Sequence of them is multi-label. Errors: UserError
     for any other layout.
     """
     from tensorflow_datasets import features as kinds

@@ -30,7 +30,7 @@ class VideoFiles:
         self._listings: dict[str, frozenset[str]] = {}
 
     def root(self, split: str) -> Path:
-        """The folder of a split. Errors: ValueError if none is given."""
+        """The folder of a split. Errors: UserError if none is given."""
         if isinstance(self._root, Mapping) and split not in self._root:
             raise UserError(
                 f"`root` has folders for {', '.join(self._root)}, but not for {split!r}."

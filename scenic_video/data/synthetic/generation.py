@@ -61,7 +61,7 @@ def synthesize(
     `settings` are the fields of `Settings`. Existing clips are kept, so an interrupted call can be
     repeated and a second one does nothing. `num_workers` > 1 processes share the work; then the
     caller's main module must be importable (`if __name__ == "__main__":`). `progress` is called
-    with the numbers of existing and of all clips. Errors: ValueError if the directory was generated
+    with the numbers of existing and of all clips. Errors: UserError if the directory was generated
     with other settings.
     """
     directory = Path(directory).expanduser()
@@ -140,7 +140,7 @@ def read(directory: str, *, heads: Heads = ("action",)) -> Dataset:
 
 
 def columns_of_heads(heads: Heads) -> dict[str, str]:
-    """Head -> name in `CLASSES`. Errors: ValueError if there are no such labels."""
+    """Head -> name in `CLASSES`. Errors: UserError if there are no such labels."""
     columns = columns_of(heads)
     for column in columns.values():
         if column not in CLASSES:
