@@ -1,0 +1,62 @@
+"""How one array is laid out in another library and here, in both directions, without a change of
+a bit."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from einops import rearrange
+
+Arrays = tuple[np.ndarray, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """`read` turns a foreign array into the arrays here, `write` turns them back.
+
+    The second argument of both is the number of attention heads.
+    """
+
+    name: str
+    read: Callable[[np.ndarray, int], Arrays]
+    write: Callable[[Arrays, int], np.ndarray]
+
+
+def by_einops(foreign: str, ours: str, *, heads: bool = False) -> Layout:
+    """The layout that einops describes: `foreign` axes -> `ours`, with "heads" a known axis."""
+
+    def rearranged(array: np.ndarray, number: int, old: str, new: str) -> np.ndarray:
+        return rearrange(array, f"{old} -> {new}", **({"heads": number} if heads else {}))
+
+    return Layout(
+        f"{foreign} to {ours}",
+        lambda array, number: (rearranged(array, number, foreign, ours),),
+        lambda arrays, number: rearranged(arrays[0], number, ours, foreign),
+    )
+
+
+def fused(layout: Layout, number: int = 3) -> Layout:
+    """`number` arrays of one `layout`, stacked along the first axis of the foreign one."""
+
+    def read(array: np.ndarray, heads: int) -> Arrays:
+        return tuple(layout.read(part, heads)[0] for part in np.split(array, number))
+
+    def write(arrays: Arrays, heads: int) -> np.ndarray:
+        return np.concatenate([layout.write((array,), heads) for array in arrays])
+
+    return Layout(f"{number} of {layout.name}", read, write)
+
+
+SAME = Layout("same", lambda array, _: (array,), lambda arrays, _: arrays[0])
+LINEAR = by_einops("o i", "i o")
+HEADS_IN = by_einops("(heads d) i", "i heads d", heads=True)
+"""The kernel of a query, key or value."""
+HEADS_BIAS = by_einops("(heads d)", "heads d", heads=True)
+HEADS_OUT = by_einops("o (heads d)", "heads d o", heads=True)
+"""The kernel of an attention's output."""
+PATCHES = by_einops("o c h w", "h w c o")
+TUBELETS = by_einops("o c t h w", "t h w c o")
+VECTOR = by_einops("d", "1 1 d")
+"""A token [d] here has axes for batch and place."""
+TABLE = by_einops("n d", "1 n d")
+"""Positions without a batch axis."""

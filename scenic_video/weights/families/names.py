@@ -1,0 +1,158 @@
+"""A table of parameter names in another library and here, which works in both directions."""
+
+import dataclasses
+import functools
+import re
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from scenic_video.errors import UserError
+from scenic_video.weights.families.layouts import (
+    HEADS_BIAS,
+    HEADS_IN,
+    HEADS_OUT,
+    LINEAR,
+    SAME,
+    Layout,
+)
+
+Leaves = Mapping[str, np.ndarray]
+"""Arrays by name or path, not nested."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """One foreign array and its counterparts here; "{i}" in a name is the number of a layer.
+
+    `part` names the encoder or decoder that it belongs to, whose number of heads it needs.
+    """
+
+    foreign: str
+    ours: str | tuple[str, ...]
+    layout: Layout = SAME
+    part: str = "encoder"
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return (self.ours,) if isinstance(self.ours, str) else self.ours
+
+
+@dataclasses.dataclass(frozen=True)
+class NameTable:
+    """Rules that together cover a family of checkpoints; each name stands in at most one."""
+
+    rules: tuple[Rule, ...]
+
+    def read(
+        self, leaves: Leaves, *, heads: Mapping[str, int]
+    ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+        """The parameters by their paths here, and the names of the arrays that no rule covers.
+
+        `heads` is the number of attention heads of each part. Errors: UserError where an array
+        does not have the axes of its rule.
+        """
+        params: dict[str, np.ndarray] = {}
+        unread = []
+        for name, array in leaves.items():
+            rule, layer = self._of(name)
+            if rule is None:
+                unread.append(name)
+                continue
+            try:
+                arrays = rule.layout.read(np.asarray(array), heads.get(rule.part, 0))
+            except Exception as error:  # einops has its own type of error
+                raise UserError(
+                    f"{name} has the shape {list(array.shape)}, which is not {rule.layout.name}."
+                ) from error
+            params |= {_at(path, layer): x for path, x in zip(rule.targets, arrays, strict=True)}
+        return params, tuple(unread)
+
+    def write(
+        self, params: Leaves, *, heads: Mapping[str, int]
+    ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+        """The arrays by their foreign names, and the paths of parameters that no rule covers."""
+        leaves, written = {}, set()
+        for rule in self.rules:
+            for layer in _layers(rule.targets[0], params):
+                paths = [_at(path, layer) for path in rule.targets]
+                if not all(path in params for path in paths):
+                    continue
+                arrays = tuple(np.asarray(params[path]) for path in paths)
+                leaves[_at(rule.foreign, layer)] = np.ascontiguousarray(
+                    rule.layout.write(arrays, heads.get(rule.part, 0))
+                )
+                written |= set(paths)
+        return leaves, tuple(path for path in params if path not in written)
+
+    def covers(self, name: str) -> bool:
+        """Whether there is a rule for the foreign `name`."""
+        return self._of(name)[0] is not None
+
+    def _of(self, name: str) -> tuple[Rule | None, str]:
+        for rule in self.rules:
+            if match := _pattern(rule.foreign).fullmatch(name):
+                return rule, match.groupdict().get("i", "")
+        return None, ""
+
+
+def dense(foreign: str, ours: str) -> tuple[Rule, ...]:
+    """A linear layer: weight [out, in] and bias."""
+    return (
+        Rule(f"{foreign}.weight", f"{ours}/kernel", LINEAR),
+        Rule(f"{foreign}.bias", f"{ours}/bias"),
+    )
+
+
+def norm(foreign: str, ours: str) -> tuple[Rule, ...]:
+    """A LayerNorm."""
+    return (Rule(f"{foreign}.weight", f"{ours}/scale"), Rule(f"{foreign}.bias", f"{ours}/bias"))
+
+
+def projection(foreign: str, ours: str, part: str = "encoder") -> tuple[Rule, ...]:
+    """A query, key or value: weight [heads x d, in] and bias."""
+    return (
+        Rule(f"{foreign}.weight", f"{ours}/kernel", HEADS_IN, part),
+        Rule(f"{foreign}.bias", f"{ours}/bias", HEADS_BIAS, part),
+    )
+
+
+def attention_output(foreign: str, ours: str, part: str = "encoder") -> tuple[Rule, ...]:
+    """The output of an attention: weight [out, heads x d] and bias."""
+    return (
+        Rule(f"{foreign}.weight", f"{ours}/kernel", HEADS_OUT, part),
+        Rule(f"{foreign}.bias", f"{ours}/bias"),
+    )
+
+
+def with_zero_biases(params: Leaves, kernels: Iterable[str]) -> tuple[dict[str, np.ndarray], int]:
+    """`params` with zeros for biases that the layers of `kernels` lack, and how many.
+
+    `kernels` are regular expressions of whole paths; the axes of a bias are the last of its kernel,
+    all but the first, or the last one for an attention's output.
+    """
+    added = {}
+    for path, kernel in params.items():
+        layer, _, leaf = path.rpartition("/")
+        bias = f"{layer}/bias"
+        if leaf == "kernel" and bias not in params and any(re.fullmatch(p, path) for p in kernels):
+            axes = kernel.shape[-1:] if layer.endswith("/out") else kernel.shape[1:]
+            added[bias] = np.zeros(axes, kernel.dtype)
+    return {**params, **added}, len(added)
+
+
+@functools.cache
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(re.escape(name).replace(r"\{i\}", r"(?P<i>\d+)"))
+
+
+def _layers(path: str, params: Leaves) -> list[str]:
+    """The numbers of layers for which there is a parameter at `path`; one "" without a number."""
+    if "{i}" not in path:
+        return [""]
+    found = {m["i"] for name in params if (m := _pattern(path).fullmatch(name))}
+    return sorted(found, key=int)
+
+
+def _at(name: str, layer: str) -> str:
+    return name.replace("{i}", layer)
