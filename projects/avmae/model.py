@@ -107,6 +107,7 @@ class MBT(VisionTransformer, kw_only=True):
             dropout_rate=self.dropout_rate,
             stochastic_depth_rate=self.stochastic_depth_rate,
             remat=self.remat,
+            norm_epsilon=self.norm_epsilon,
             name="Transformer",
         )
         bottlenecks = self._bottlenecks(batch_size=next(iter(tokens.values())).shape[0])

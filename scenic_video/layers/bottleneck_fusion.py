@@ -43,6 +43,7 @@ class FusionEncoder(nn.Module):
     dropout_rate: float = 0.0
     stochastic_depth_rate: float = 0.0
     remat: bool = False
+    norm_epsilon: float = 1e-6
 
     @nn.compact
     def __call__(
@@ -74,7 +75,7 @@ class FusionEncoder(nn.Module):
             else:
                 tokens = _over_all_tokens(tokens, apply, key_mask)
         joined, lengths = join(tokens)
-        return split(nn.LayerNorm(name="encoder_norm")(joined), lengths)
+        return split(nn.LayerNorm(self.norm_epsilon, name="encoder_norm")(joined), lengths)
 
     def _add_positions(self, modality: str, tokens: Array) -> Array:
         return add_positions(tokens, self.positions, name=self.positions_names[modality])

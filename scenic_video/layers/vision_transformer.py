@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from scenic_video.errors import UserError
-from scenic_video.field_types import Number, PositiveInt, ShareBelowOne
+from scenic_video.field_types import Number, Positive, PositiveInt, ShareBelowOne
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import (
     FixedPositions,
@@ -38,7 +38,9 @@ class VisionTransformer(nn.Module, kw_only=True):
     `representation_size` is the width of a tanh layer before the head. Rates are probabilities;
     that of stochastic depth grows linearly with the layer. `dtype` ("float32" or "bfloat16") is
     that of matrix products; parameters, the residual stream, softmax and head stay float32. `remat`
-    computes each block again in the backward pass, to save memory.
+    computes each block again in the backward pass, to save memory. `exact_gelu` (else its tanh
+    approximation) and `norm_epsilon` of the LayerNorms have to be those of pretrained weights:
+    JAX's models have the defaults, most PyTorch ones exact_gelu and 1e-12 or 1e-6.
 
     `linear_probe` trains only the head, on features that a BatchNorm without scale and bias brings
     to mean 0 and variance 1 (He et al., Masked Autoencoders, appendix A.1). No gradient reaches the
@@ -58,6 +60,8 @@ class VisionTransformer(nn.Module, kw_only=True):
     stochastic_depth_rate: ShareBelowOne = 0.0
     rescale_kept_branches: bool = True
     head_bias_init: Number = 0.0
+    exact_gelu: bool = False
+    norm_epsilon: Positive = 1e-6
     attention_implementation: str = "auto"
     dtype: DTypeLike = "float32"
     remat: bool = False
@@ -132,6 +136,8 @@ class VisionTransformer(nn.Module, kw_only=True):
             "dropout_rate": self.dropout_rate,
             "attention_dropout_rate": self.attention_dropout_rate,
             "rescale_kept_branches": self.rescale_kept_branches,
+            "exact_gelu": self.exact_gelu,
+            "norm_epsilon": self.norm_epsilon,
             "attention": functools.partial(attention, implementation=self.attention_implementation),
             "dtype": self.dtype,
         }
@@ -167,6 +173,7 @@ class VisionTransformer(nn.Module, kw_only=True):
             dropout_rate=self.dropout_rate,
             stochastic_depth_rate=self.stochastic_depth_rate,
             remat=self.remat,
+            norm_epsilon=self.norm_epsilon,
             name=name,
         )
         return encode(tokens, train=train)

@@ -147,3 +147,14 @@ def test_the_residual_stream_stays_float32_under_bfloat16_blocks():
     output, expected = (jax.jit(m.apply)(variables, x) for m in (half, encoder))
     assert output.dtype == jnp.float32
     assert 0 < np.abs(output - expected).max() < 0.05
+
+
+def test_gelu_and_epsilon_are_those_asked_for():
+    small = tokens(2, 3, 8) * 1e-3
+    outputs = []
+    for exact_gelu, norm_epsilon in ((False, 1e-6), (True, 1e-6), (True, 1e-12)):
+        block = EncoderBlock(16, 2, exact_gelu=exact_gelu, norm_epsilon=norm_epsilon)
+        variables = block.init(jax.random.key(0), small)
+        outputs.append(np.asarray(block.apply(variables, small)))
+    assert 1e-6 < np.abs(outputs[1] - outputs[0]).max() < 1e-2
+    assert np.abs(outputs[2] - outputs[1]).max() > 1e-2  # the variance of these tokens is 1e-6

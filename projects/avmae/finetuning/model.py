@@ -70,11 +70,12 @@ class PretrainedViT(VisionTransformer, kw_only=True):
             stochastic_depth_rate=self.stochastic_depth_rate,
             remat=self.remat,
             normalize=self.normalize == "tokens",
+            norm_epsilon=self.norm_epsilon,
             name="Transformer",
         )(tokens, train=train)
         features = pool(tokens, self.classifier)
         if self.normalize == "pooled":
-            features = nn.LayerNorm(name="encoder_norm")(features)
+            features = nn.LayerNorm(self.norm_epsilon, name="encoder_norm")(features)
         return self._classify(features, train=train)
 
     def _tokenize(self, pixels: Float[Array, "..."]) -> Float[Array, "b n d"]:
