@@ -69,7 +69,9 @@ class Unsupported(Family):
         return all(any(name.endswith(sign) for name in leaves) for sign in self.signs)
 
     def read(self, leaves: Leaves, metadata: Mapping[str, Any]) -> Weights:
-        raise UserError(f"These are weights of {self.name}, {self.missing}, which no model here has.")
+        raise UserError(
+            f"These are weights of {self.name}, {self.missing}, which no model here has."
+        )
 
 
 def installed_families() -> tuple[Family, ...]:

@@ -1,0 +1,48 @@
+"""How the family of a checkpoint is found."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scenic_video.errors import UserError
+from scenic_video.weights.families.family import (
+    Family,
+    Unsupported,
+    installed_families,
+    number_of_heads,
+    recognise,
+)
+
+ROTARY = Unsupported("Rotary ViT", ("rope.periods",), "with rotary positions")
+SCALED = Unsupported("Scaled ViT", ("ls1.gamma", "ls2.gamma"), "with LayerScale")
+
+
+def leaves(*names: str) -> dict[str, Any]:
+    return {name: SimpleNamespace(shape=(8,)) for name in names}
+
+
+def test_the_one_family_that_matches_is_found():
+    found = recognise(leaves("blocks.0.ls1.gamma", "blocks.0.ls2.gamma"), [ROTARY, SCALED])
+    assert found is SCALED
+    with pytest.raises(UserError, match="weights of Scaled ViT, with LayerScale, which no model"):
+        found.read({}, {})
+
+
+def test_none_and_several_are_errors_that_show_names():
+    with pytest.raises(UserError, match="No known family of models has these 1 arrays: conv.weigh"):
+        recognise(leaves("conv.weight"), [ROTARY, SCALED])
+    both = leaves("rope.periods", "0.ls1.gamma", "0.ls2.gamma")
+    with pytest.raises(UserError, match="could be Rotary ViT and Scaled ViT"):
+        recognise(both, [ROTARY, SCALED])
+
+
+def test_families_of_all_projects_are_installed():
+    assert all(isinstance(family, Family) for family in installed_families())
+
+
+def test_heads_are_those_stated_or_of_a_public_width():
+    assert number_of_heads(768) == 12
+    assert number_of_heads(32, 4) == 4
+    with pytest.raises(UserError, match="32 is not the width of a public model"):
+        number_of_heads(32)
