@@ -1,7 +1,7 @@
 """The command line: `scenic-video COMMAND ...`.
 
-Exit codes: 0 done, 1 failed, 2 the user's error, 75 stopped by SIGTERM with everything saved (the
-same command goes on from there).
+Exit codes: 0 done, 1 failed, 2 user error, 75 stopped by SIGTERM after saving (the same command
+continues from there).
 """
 
 import argparse
@@ -16,9 +16,9 @@ from pathlib import Path
 from scenic_video import disk_errors
 from scenic_video.errors import RunFailed, UserError
 
-VERBS = ("train", "eval", "predict", "data", "recipes")
-NAME_CODE = ("train", "eval", "predict")
-"""Commands whose configs name code, which may be in the working directory."""
+COMMANDS = ("train", "eval", "predict", "data", "recipes")
+LOAD_CODE = ("train", "eval", "predict")
+"""Commands that import the code a config names, which may be in the working directory."""
 NUMBER = re.compile(r"-\.?\d.*")
 
 JAX_NOTE = "-" * 20
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns the exit code."""
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        with _working_folder_last(reads_code=bool(argv) and argv[0] in NAME_CODE):
+        with _working_directory_last(loads_code=bool(argv) and argv[0] in LOAD_CODE):
             arguments = parse(argv)
             return arguments.run(arguments) or 0
     except KeyboardInterrupt:
@@ -61,18 +61,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         from scenic_video.printable import printable
 
-        print(f"error: {printable(_words(error))}", file=sys.stderr)
+        print(f"error: {printable(_message(error))}", file=sys.stderr)
         return code
 
 
 @contextlib.contextmanager
-def _working_folder_last(*, reads_code: bool) -> Iterator[None]:
+def _working_directory_last(*, loads_code: bool) -> Iterator[None]:
     """Searches the working directory for code last, so that an av.py or a queue.py there never
     shadows a library; child processes do the same."""
     path, safe = list(sys.path), os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     root = str(Path(__file__).resolve().parents[1])  # of a clone that is not installed
-    last = [root, os.getcwd()] if reads_code else [root]
+    last = [root, os.getcwd()] if loads_code else [root]
     sys.path += [folder for folder in dict.fromkeys(last) if folder not in path]
     try:
         yield
@@ -85,16 +85,18 @@ def _working_folder_last(*, reads_code: bool) -> Iterator[None]:
 def parse(argv: list[str]) -> argparse.Namespace:
     """The arguments of a command; those that start with --config are in `config_arguments`."""
     parser = Parser(prog="scenic-video", description=DESCRIPTION, epilog=EXAMPLES)
-    if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
+    if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
         from scenic_video.config import near
 
-        parser.error(f"{argv[0]!r} is none of {', '.join(VERBS)}{near(argv[0], list(VERBS))}")
+        parser.error(
+            f"There is no command {argv[0]!r} among {', '.join(COMMANDS)}{near(argv[0], COMMANDS)}"
+        )
     subparsers = parser.add_subparsers(
-        dest="verb", metavar="|".join(VERBS), required=True, parser_class=Parser
+        dest="command", metavar="|".join(COMMANDS), required=True, parser_class=Parser
     )
-    for verb in VERBS:
-        if not argv or argv[0] == verb or argv[0] not in VERBS:
-            importlib.import_module(f"scenic_video.commands.{verb}").add_parser(subparsers)
+    for command in COMMANDS:
+        if not argv or argv[0] == command or argv[0] not in COMMANDS:
+            importlib.import_module(f"scenic_video.commands.{command}").add_parser(subparsers)
     arguments, rest = parser.parse_known_args(argv)
     arguments.config_arguments = _take_config_arguments(rest, arguments)
     return arguments
@@ -103,7 +105,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def _take_config_arguments(rest: list[str], arguments: argparse.Namespace) -> list[str]:
     from scenic_video.config import near
 
-    reads_config = hasattr(arguments, "workdir") and arguments.verb == "train"
+    reads_config = hasattr(arguments, "workdir") and arguments.command == "train"
     taken = []
     for argument in rest:
         is_value = taken and (not argument.startswith("-") or NUMBER.fullmatch(argument))
@@ -112,7 +114,8 @@ def _take_config_arguments(rest: list[str], arguments: argparse.Namespace) -> li
             known = ["--config", *(f"--{name.replace('_', '-')}" for name in vars(arguments))]
             name = argument.split("=")[0]
             raise UserError(
-                f"`scenic-video {arguments.verb}` does not know {argument!r}{near(name, known)}"
+                f"`scenic-video {arguments.command}` has no argument {argument!r}"
+                f"{near(name, known)}"
             )
         taken.append(argument)
     return taken
@@ -126,15 +129,15 @@ def exit_code(error: Exception) -> int | None:
     return error.exit_code if isinstance(error, UserError | RunFailed) else None
 
 
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"There is no file {str(error.filename)!r}."
-    said = disk_errors.words(error) if isinstance(error, OSError) else str(error)
+    message = disk_errors.words(error) if isinstance(error, OSError) else str(error)
     notes = [note for note in getattr(error, "__notes__", ()) if not note.startswith(JAX_NOTE)]
-    return "\n".join([said, *notes])
+    return "\n".join([message, *notes])
 
 
 if __name__ == "__main__":
     if not sys.flags.safe_path:
-        del sys.path[0]  # the working folder, which `python -m` puts first
+        del sys.path[0]  # the working directory, which `python -m` puts first
     sys.exit(main())

@@ -41,7 +41,7 @@ def test_every_verb_has_help_with_an_example(verb, capsys):
         (["eval"], "--workdir"),
         (["eval", "--workdir=nowhere"], "holds no trained model"),
         (["eval", "--workdir=nowhere", "--veiws=4x3"], "'--views'"),
-        (["eval", "--workdir=nowhere", "--config.seed=1"], "does not know"),
+        (["eval", "--workdir=nowhere", "--config.seed=1"], "has no argument"),
         (["predict", "--workdir=nowhere"], "VIDEO"),
         (["data", "check", "nothing.csv"], "nothing.csv"),
         (["recipes", "--project=mvt"], "mtv"),
@@ -76,7 +76,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
 )
 def test_files_of_the_working_folder_take_the_place_of_no_library(tmp_path, arguments, code, words):
     for name in ("av", "grain", "jax", "queue", "random", "select", "statistics", "numpy"):
-        (tmp_path / f"{name}.py").write_text("raise ImportError('of the working folder')")
+        (tmp_path / f"{name}.py").write_text("raise ImportError('of the working directory')")
     command = [sys.executable, "-m", "scenic_video.cli", *arguments]
     env = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
     ended = subprocess.run(

@@ -14,10 +14,11 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def run_config(name: str) -> Any:
-    """What get_config() of a file returns, asked for a variant where `name` has one.
+    """The config that get_config() of a file returns, for the variant in `name` if there is one.
 
-    A file that is not below the working folder is looked for among the configs of this clone, with
-    or without "configs/" in front, as `scenic-video recipes` lists them. Errors: ConfigError.
+    A file that is not found from the working directory is searched for in the configs of this
+    clone, with or without "configs/" in front, as `scenic-video recipes` lists them. Errors:
+    ConfigError.
     """
     path, variant = _find(name)
     get_config = _get_config(path)
@@ -28,7 +29,7 @@ def run_config(name: str) -> Any:
 
 
 def _find(name: str) -> tuple[Path, str]:
-    """The file and the variant; a colon may stand in the path as well."""
+    """The file and the variant; the path may contain a colon too."""
     before, _, after = name.rpartition(":")
     readings = [(name, "")] + ([(before, after)] if before else [])
     for file, variant in readings:
@@ -54,21 +55,21 @@ def _get_config(path: Path) -> Callable[..., Any]:
 
 def _not_found(path: Path, module: str) -> str:
     folder = path.resolve().parent
-    words = f"{path} imports {module!r}, "
+    start = f"{path} imports {module!r}, "
     if any(folder.glob(f"{module.partition('.')[0]}*")):
-        return words + (
-            "which lies beside it, but a config imports only what is installed or lies in the "
-            f"working folder. Start from {folder}, or set PYTHONPATH={folder}."
+        return start + (
+            "which is beside it, but a config can only import what is installed or in the working "
+            f"directory. Run the command in {folder}, or set PYTHONPATH={folder}."
         )
-    return words + "which is neither installed nor in the working folder."
+    return start + "which is neither installed nor in the working directory."
 
 
 def _call(get_config: Callable[..., Any], path: Path, variant: str) -> Any:
     parameters = inspect.signature(get_config).parameters.values()
     if variant and not parameters:
-        raise ConfigError(f"{path} has no variants, so there is no {variant!r}: --config={path}")
+        raise ConfigError(f"{path} has no variants; got {variant!r}. Use --config={path}")
     if not variant and any(p.default is p.empty and p.kind not in (2, 4) for p in parameters):
-        raise ConfigError(f"{path} has variants; say which: --config={path}:VARIANT")
+        raise ConfigError(f"{path} has variants. Choose one: --config={path}:VARIANT")
     try:
         return get_config(variant) if variant else get_config()
     except ValueError as error:

@@ -8,8 +8,8 @@ from ml_collections import ConfigDict
 from scenic_video.config import ConfigError, near
 
 
-def list_in(config: Any, parts: Sequence[str]) -> int | None:
-    """How many of `parts` lead to a list of nodes, where more than its item follow."""
+def depth_of_list(config: Any, parts: Sequence[str]) -> int | None:
+    """The number of `parts` before a list of nodes; None if they lead through no list."""
     node = config
     for depth, part in enumerate(parts[:-1]):
         if isinstance(node, list | tuple):
@@ -20,17 +20,17 @@ def list_in(config: Any, parts: Sequence[str]) -> int | None:
     return None
 
 
-def place_in(items: Sequence[Any], key: str, *, name: str) -> int:
-    """The place of the item that `key` means: its place, or the name of what it describes."""
+def position_in(items: Sequence[Any], key: str, *, name: str) -> int:
+    """The position of the item that `key` means: an index, or the name of the item's target."""
     names = [_name(item) for item in items]
     if key in names and names.count(key) == 1:
         return names.index(key)
     if key.isdecimal() and int(key) < len(items):
         return int(key)
     if key in names:
-        raise ConfigError(f"{name}: the list has {key!r} more than once. Give its place, from 0.")
-    held = ", ".join(f"{place} is {held}" for place, held in enumerate(names)) or "it is empty"
-    raise ConfigError(f"{name}: the list has no {key!r} ({held}){near(key, names)}")
+        raise ConfigError(f"{name}: the list has {key!r} more than once. Give its index, from 0.")
+    described = ", ".join(f"{index} is {item}" for index, item in enumerate(names)) or "it is empty"
+    raise ConfigError(f"{name}: the list has no {key!r} ({described}){near(key, names)}")
 
 
 def _name(item: Any) -> str:

@@ -10,19 +10,19 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from scenic_video.commands.config_files import run_config
-from scenic_video.commands.config_lists import list_in, place_in
+from scenic_video.commands.config_lists import depth_of_list, position_in
 from scenic_video.config import ConfigError, near, resolve
 from scenic_video.runs.config_nodes import NODES, complete
 
-ONE_OF = {"num_steps": "num_epochs", "num_epochs": "num_steps"}
-"""Fields of the trainer that take the place of each other."""
+ALTERNATIVES = {"num_steps": "num_epochs", "num_epochs": "num_steps"}
+"""Fields of the trainer of which one is set; an override of one removes the other."""
 
 
 def load_config(arguments: Sequence[str]) -> Any:
-    """The config that `arguments` name, a locked ConfigDict, overridden and completed.
+    """The config that `arguments` name, with overrides and defaults: a locked ConfigDict.
 
-    An override may set any field of a node's constructor, written in the config or not, and any
-    node as a whole. Errors: ConfigError for a missing file, a misspelt field or a value of the
+    An override may set any field of a node's constructor, whether the config sets it or not, or
+    replace a whole node. Errors: ConfigError for a missing file, a misspelt field or a value of the
     wrong type.
     """
     pairs = _pairs(arguments)
@@ -49,34 +49,34 @@ def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
         if not name.startswith("--config"):
             last = pairs[-1][0] if pairs else "--config"
             raise ConfigError(
-                f"{name!r} belongs to no flag. Write {last}=VALUE without spaces, or with quotes "
-                "around the value."
+                f"{name!r} does not belong to a flag. Write {last}=VALUE without spaces, or with "
+                "quotes around the value."
             )
         if not equals:
             if not remaining:
-                raise ConfigError(f"{name} lacks a value.")
+                raise ConfigError(f"{name} has no value.")
             value = remaining.pop(0)
             if value.startswith("="):
                 value = value.removeprefix("=") or (remaining[0] if remaining else "VALUE")
-                raise ConfigError(f"Around '=' stands a space. Write {name}={value}.")
+                raise ConfigError(f"There is a space around '='. Write {name}={value}.")
         pairs.append((name, value))
     return pairs
 
 
 def _override(config: Any, name: str, text: str) -> None:
     parts = name.removeprefix("--config.").split(".")
-    listed = list_in(config, parts)
+    listed = depth_of_list(config, parts)
     if listed is None:
         _override_field(config, parts, name, text)
         return
     *parents, field = parts[:listed]
     node = functools.reduce(operator.getitem, parents, config)
     items = node[field]
-    place = place_in(items, parts[listed], name=name)
-    item = ConfigDict(items[place])
+    position = position_in(items, parts[listed], name=name)
+    item = ConfigDict(items[position])
     _override_field(item, parts[listed + 1 :], name, text)
     with node.ignore_type():
-        node[field] = type(items)([*items[:place], item.to_dict(), *items[place + 1 :]])
+        node[field] = type(items)([*items[:position], item.to_dict(), *items[position + 1 :]])
 
 
 def _override_field(config: Any, parts: Sequence[str], name: str, text: str) -> None:
@@ -96,12 +96,12 @@ def _override_field(config: Any, parts: Sequence[str], name: str, text: str) -> 
     value = _parse(name, text, node.get(field))
     with node.ignore_type():  # `_parse` has checked it
         node[field] = value
-        if parents == ["trainer"] and field in ONE_OF and ONE_OF[field] in node:
-            del node[ONE_OF[field]]
+        if parents == ["trainer"] and field in ALTERNATIVES and ALTERNATIVES[field] in node:
+            del node[ALTERNATIVES[field]]
 
 
 def _parent(config: Any, parts: Sequence[str], name: str, text: str) -> Any:
-    """The node whose field `name` sets, in `config` at the end of `parts`."""
+    """The node in `config` that has the last of `parts` as a field."""
     *parents, field = parts
     node = config
     for depth, parent in enumerate(parents):
@@ -110,7 +110,7 @@ def _parent(config: Any, parts: Sequence[str], name: str, text: str) -> Any:
                 whole = ".".join(["--config", *parents[: depth + 1]])
                 rest = ".".join([*parents[depth + 1 :], field])
                 raise ConfigError(
-                    f"{name}: the config says nothing of {parent!r} yet. Set it as a whole: "
+                    f"{name}: the config does not set {parent!r} yet. Set the whole node: "
                     f"{whole}=\"{{'{rest}': {text}}}\""
                 )
             raise ConfigError(f"{name}: there is no {parent!r}{near(parent, _fields(node))}")
@@ -132,13 +132,13 @@ def _fields(node: Any) -> list[str]:
 
 
 def _takes_any(node: Any) -> bool:
-    """Whether the constructor passes further fields on."""
+    """Whether the constructor takes any field (**kwargs)."""
     parameters = inspect.signature(resolve(node.target)).parameters if "target" in node else {}
     return any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def _parse(name: str, text: str, old: Any) -> Any:
-    # A path or a name may stand for the node of a dataset, and the other way round.
+    # A dataset may be a path or a name instead of a node, so one may replace the other.
     is_dataset = name == "--config.dataset"
     if isinstance(old, str) or is_dataset:
         return _node_of(name, text, old) if is_dataset and text.lstrip().startswith("{") else text
@@ -158,9 +158,9 @@ def _parse(name: str, text: str, old: Any) -> Any:
 
 
 def _node_of(name: str, text: str, old: Any) -> dict[str, Any]:
-    """The node that `text` writes out, to take the place of `old`.
+    """The node written in `text`, which replaces `old`.
 
-    One that names what it builds is replaced by one that does; its single fields are set apart.
+    A node with a target is replaced only by another with a target; its fields are set one by one.
     """
     try:
         value = ast.literal_eval(text)
@@ -168,13 +168,13 @@ def _node_of(name: str, text: str, old: Any) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise ConfigError(
-            f"{name} is a node, but {text!r} is no dict. Write "
+            f"{name} is a node, but {text!r} is not a dict. Write "
             f"{name}=\"{{'target': 'package.module:name', 'field': 1}}\", or {name}.FIELD=VALUE."
         )
     if "target" not in value and (isinstance(old, str) or "target" in old):
         fields = " ".join(f"{name}.{field}={written!r}" for field, written in value.items())
         raise ConfigError(
-            f"{name}: to take its place a node needs a 'target'. To set its fields, write "
+            f"{name}: a node that replaces it needs a 'target'. To set its fields, write "
             f"{fields or name + '.FIELD=VALUE'}"
         )
     return value

@@ -106,16 +106,16 @@ class Terminal:
 
         If the output is not a terminal, it prints a line every half minute.
         """
-        start = said = time.monotonic()
+        start = printed = time.monotonic()
         with self._bar(what, total=None, completed=0) as update:
 
             def counted(done: int, total: int) -> None:
-                nonlocal said
+                nonlocal printed
                 now = time.monotonic()
                 left = f"{format_seconds((now - start) / max(done, 1) * (total - done))} left"
                 update(completed=done, total=total, status=left)
-                if not self.is_interactive and now - said > COUNT_EVERY_SECONDS:
-                    said = now
+                if not self.is_interactive and now - printed > COUNT_EVERY_SECONDS:
+                    printed = now
                     self.line(f"{what}: {done}/{total}  {left}")
 
             yield counted

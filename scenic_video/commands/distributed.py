@@ -1,4 +1,4 @@
-"""Joins the processes of a run on several hosts, or on one with a process a device."""
+"""Joins the processes of a run on several hosts, or on one with a process per device."""
 
 import argparse
 
@@ -9,8 +9,8 @@ from scenic_video.config import ConfigError
 from scenic_video.field_types import Count, PositiveInt
 
 EXAMPLES = """\
-On several hosts the same command runs on each. With --distributed, JAX finds the others by itself
-under SLURM, Open MPI, on TPU pods and in Kubernetes jobs; elsewhere say where they meet:
+On several hosts, run the same command on each. With --distributed, JAX finds the other hosts itself
+under SLURM and Open MPI, on TPU pods and in Kubernetes jobs; elsewhere give all three of:
   --coordinator=host0:1234 --num-processes=2 --process-id=0      (and 1 on the other host)
 """
 
@@ -21,23 +21,23 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--distributed", action="store_true", help="let JAX find the other hosts")
     group.add_argument("--coordinator", help="address of process 0, as host:port")
     group.add_argument(
-        "--num-processes", type=flags.number(PositiveInt), help="how many processes take part"
+        "--num-processes", type=flags.number(PositiveInt), help="number of processes"
     )
     group.add_argument(
-        "--process-id", type=flags.number(Count), help="which of them this is, from 0"
+        "--process-id", type=flags.number(Count), help="index of this process, from 0"
     )
 
 
 def join(arguments: argparse.Namespace) -> None:
-    """Meets the other processes, if flags say that there are some. Comes before any computation.
+    """Connects to the other processes, if the flags name any. Call it before any computation.
 
-    Errors: ConfigError where the flags are incomplete, or other processes were found than wanted.
+    Errors: ConfigError for incomplete flags, or if JAX finds another number of processes.
     """
-    told = (arguments.coordinator, arguments.num_processes, arguments.process_id)
+    address = (arguments.coordinator, arguments.num_processes, arguments.process_id)
     if arguments.coordinator is not None:
-        if None in told:
+        if None in address:
             raise ConfigError("--coordinator also needs --num-processes and --process-id.")
-        jax.distributed.initialize(*told)
+        jax.distributed.initialize(*address)
     elif arguments.process_id is not None:
         raise ConfigError("--process-id needs --coordinator.")
     elif arguments.distributed:

@@ -1,4 +1,4 @@
-"""`--dry-run`: prints what can be said of a run without starting it."""
+"""`--dry-run`: prints what is known of a run before it starts."""
 
 import json
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from scenic_video.runs.plan import plan
 
 
 def show(config: Mapping[str, Any], terminal: Terminal) -> None:
-    """Prints the resolved config, the model's table, shapes, steps and rates, and what is not there
-    yet that the run reads."""
+    """Prints the resolved config, the parameters, shapes, steps and rates, and warns of missing
+    files."""
     found = plan(config, terminal)
     print(json.dumps(found.config, indent=2, default=str))
     print(found.parameters)
     terminal.table("Run", ("what", "value"), found.rows)
-    for words in found.missing:
-        terminal.line(f"warning: {words}")
+    for warning in found.missing:
+        terminal.line(f"warning: {warning}")

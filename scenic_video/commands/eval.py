@@ -1,4 +1,4 @@
-"""scenic-video eval: a trained model on a split, one or several together, with any views."""
+"""scenic-video eval: evaluates one trained model, or several together, on a split."""
 
 import argparse
 from pathlib import Path
@@ -25,13 +25,13 @@ examples:
   scenic-video eval --ensemble=runs/rgb,runs/audio:0.5
 
 Writes WORKDIR/eval/<split>_<views>.json, and the logits of every video beside it as .npz. The
-modalities of a model (A, V, AV) and the members of an ensemble come as rows of one table, in
-<split>_<views>_modalities.json and, in the first run's folder, ensemble_<split>_<views>.json.
+modalities of a model (A, V, AV) are rows of one table, in <split>_<views>_modalities.json, and so
+are the members of an ensemble, in ensemble_<split>_<views>.json in the first run's folder.
 """
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the verb `eval`."""
+    """Adds the command `eval`."""
     parser = subparsers.add_parser(
         "eval", help="evaluate trained models", epilog=EXAMPLES, description=__doc__
     )
@@ -42,13 +42,17 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--views", help="clips x crops to average (default: the config's)")
     parser.add_argument("--split", help="split to evaluate (default: the config's)")
-    parser.add_argument("--data", help="another dataset than the config's: manifest, folder, tfds")
+    parser.add_argument(
+        "--data", help="dataset to use instead of the config's: manifest, folder or tfds:NAME"
+    )
     parser.add_argument(
         "--batch-size",
         type=flags.number(PositiveInt),
-        help="videos at a time (default: the config's)",
+        help="videos per batch, over all devices (default: the config's)",
     )
-    parser.add_argument("--modalities", help="a row for each of these: rgb,audio,rgb+audio; or all")
+    parser.add_argument(
+        "--modalities", help="print a row for each of these: rgb,audio,rgb+audio; or all"
+    )
     parser.add_argument(
         "--average",
         choices=("probabilities", "logits"),
@@ -78,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         _finish(comparison, ensemble.path_of, arguments, Path(entries[0].run), terminal)
         return 0
     model = load(arguments.workdir, trust=arguments.trust)
-    terminal.line(f"EVAL {arguments.workdir} at step {model.meta['step']}")
+    terminal.line(f"Evaluating {arguments.workdir} at step {model.meta['step']}")
     if arguments.modalities:
         comparison = modalities.evaluate_modalities(model, arguments.modalities, **options)
         _finish(comparison, modalities.path_of, arguments, arguments.workdir, terminal)
@@ -93,11 +97,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Refuses flags that would say nothing."""
+    """Refuses flags that would have no effect."""
     if arguments.ensemble and arguments.modalities:
-        raise ConfigError("--modalities is about one model: give it with --workdir.")
+        raise ConfigError("--modalities evaluates one model: use it with --workdir.")
     if arguments.average and not arguments.ensemble:
-        raise ConfigError("--average says how --ensemble averages; there is no ensemble here.")
+        raise ConfigError("--average applies only to --ensemble.")
 
 
 def _finish(

@@ -1,4 +1,4 @@
-"""Types of flags: numbers within their range, paths that name something."""
+"""Types of flags: numbers within a range, and paths that are not empty."""
 
 import argparse
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from scenic_video import type_checks
 
 
 def number(annotation: Any) -> Callable[[str], Any]:
-    """Reads what an annotation of `field_types` wants."""
+    """A parser of numbers that fit an annotation of `field_types`."""
 
     def read(text: str) -> Any:
         for kind in (int, float):
@@ -26,9 +26,9 @@ def number(annotation: Any) -> Callable[[str], Any]:
 
 
 def path(text: str) -> Path:
-    """An empty name would mean the folder that one stands in."""
+    """A path; an empty one is refused, since it would mean the working directory."""
     if not text.strip():
-        raise argparse.ArgumentTypeError("it names no folder; give one, such as runs/quickstart")
+        raise argparse.ArgumentTypeError("it is empty; give a folder, such as runs/quickstart")
     return Path(text)
 
 
@@ -37,5 +37,5 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trust",
         action="store_true",
-        help="run code that a workdir names outside of scenic_video and projects",
+        help="run code that a workdir names, even outside scenic_video and projects",
     )

@@ -1,4 +1,4 @@
-"""scenic-video predict: the classes of videos that the model never saw."""
+"""scenic-video predict: classifies video files with a trained model."""
 
 import argparse
 import json
@@ -19,17 +19,20 @@ examples:
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the verb `predict`."""
+    """Adds the command `predict`."""
     parser = subparsers.add_parser(
-        "predict", help="name the classes of video files", epilog=EXAMPLES, description=__doc__
+        "predict", help="classify video files", epilog=EXAMPLES, description=__doc__
     )
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="any file FFmpeg can decode")
     parser.add_argument("--workdir", type=flags.path, required=True, help="folder of a trained run")
     parser.add_argument("--views", default="4x3", help="clips x crops to average (default: 4x3)")
     parser.add_argument(
-        "--top", type=flags.number(PositiveInt), default=5, help="classes to name (default: 5)"
+        "--top",
+        type=flags.number(PositiveInt),
+        default=5,
+        help="number of classes to print (default: 5)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object a video")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per video")
     flags.add_trust(parser)
     parser.set_defaults(run=run)
 
@@ -40,17 +43,19 @@ def run(arguments: argparse.Namespace) -> int:
     num_unreadable = 0
     for video in arguments.videos:
         try:
-            answers = model.predict(video, views=arguments.views, top=arguments.top)
+            predictions = model.predict(video, views=arguments.views, top=arguments.top)
         except UnreadableVideo as error:
             num_unreadable += 1
             _show_error(video, error, as_json=arguments.json)
             continue
         if arguments.json:
-            print(json.dumps({"video": video, "views": arguments.views, "predictions": answers}))
+            print(
+                json.dumps({"video": video, "views": arguments.views, "predictions": predictions})
+            )
         else:
             rows = [
                 (head, name, f"{probability:.1%}")
-                for head, classes in answers.items()
+                for head, classes in predictions.items()
                 for name, probability in classes
             ]
             Terminal().table(video, ("head", "class", "probability"), rows)

@@ -1,15 +1,15 @@
-"""scenic-video recipes: the experiments that have a config, what they cost, and results.
+"""scenic-video recipes: lists the experiments that have a config, with costs and results.
 
-A recipe says so itself, in a table of its config's docstring: a row for each variant (one row
-without a name where there is none), under these columns.
+These come from a table in the docstring of each config: a row for each variant (one row without a
+name if there are none), under these columns.
 
     variant  GFLOPs         M params  EFLOP  top1  JFT top1  released top1  ours top1
     late     187.9 (187)    305.6 (306)   27     80.6  -         -              -
 
-GFLOPs are those of one view, by the papers' convention; EFLOP those of the training. In brackets
-stands what the paper prints, where that differs. All further columns are results in percent: as
-printed, as printed for a start from data that is not public (JFT, WTS), of public weights, ours;
-several in one column read "top1, top5" and "84.9, 95.8".
+GFLOPs are of one view, by the papers' convention; EFLOP are of the whole training. The paper's own
+figure is in brackets where it differs. All further columns are results in percent: as printed, as
+printed with pretraining on private data (JFT, WTS), of the released weights, and ours. A column
+with several is called "top1, top5", and its cells are written "84.9, 95.8".
 """
 
 import argparse
@@ -36,13 +36,13 @@ examples:
   scenic-video recipes --project=mtv --data=kinetics400
   scenic-video recipes --model=TokenLearner
 
-The docstring of a config has its paper, its command, and where it starts.
+The docstring of a config names its paper, its command and its initial weights.
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """One row of a config's table. `name` is what stands behind --config=."""
+    """One row of a config's table. `name` is the value of --config."""
 
     file: str
     row: Mapping[str, str]
@@ -58,7 +58,7 @@ class Recipe:
 
     @property
     def workdir(self) -> str:
-        """Where its docstring says that it is trained."""
+        """The workdir in the command of its docstring."""
         run = self.file.removesuffix(".py")
         return f"runs/{run}_{self.variant}" if self.variant else f"runs/{run}"
 
@@ -101,16 +101,16 @@ class Recipe:
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the verb `recipes`."""
+    """Adds the command `recipes`."""
     parser = subparsers.add_parser(
         "recipes", help="list the configs of experiments", epilog=EXAMPLES
     )
     parser.description = (
-        "Lists the experiments that have a config, published and ours, and their results."
+        "Lists the experiments that have a config, published ones and ours, and their results."
     )
-    parser.add_argument("--project", help="only those of a folder of configs, such as mtv")
-    parser.add_argument("--data", help="only data sets with this in their names: kinetics")
-    parser.add_argument("--model", help="only models with this in their names, such as Factorised")
+    parser.add_argument("--project", help="only the configs of one folder, such as mtv")
+    parser.add_argument("--data", help="only data sets whose names contain this, such as kinetics")
+    parser.add_argument("--model", help="only models whose names contain this, such as Factorised")
     parser.set_defaults(run=run)
 
 
@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
         known = dict.fromkeys(getattr(recipe, field) for recipe in chosen)
         chosen = [r for r in chosen if wanted.lower() in getattr(r, field).lower()]
         if not chosen:
-            raise ConfigError(f"No recipe has --{field}={wanted}; there are {', '.join(known)}.")
+            raise ConfigError(f"No recipe has --{field}={wanted}; choose from {', '.join(known)}.")
     columns = ("--config=", "model", "data", "GFLOPs x views", "M params", "printed, %", "ours, %")
     rows = [_cells(recipe) for recipe in chosen]
     Terminal().table(f"{len(chosen)} recipes", columns, rows, fold=False)
@@ -148,8 +148,8 @@ def find_recipes(folder: Path = CONFIGS) -> Iterator[Recipe]:
 def read_table(docstring: str) -> list[dict[str, str]]:
     """The rows of the table of costs in a docstring, column -> cell; none without such a table.
 
-    It begins with a line of columns, "GFLOPs" among them, and ends at an empty line. Cells are two
-    spaces or more apart, "-" is an empty one. Errors: ConfigError for a row of another length.
+    Its header contains "GFLOPs"; it ends at an empty line. Cells are separated by two spaces or
+    more; "-" is an empty one. Errors: ConfigError for a row of another length than the header.
     """
     lines = iter(docstring.splitlines())
     columns = next((_split(line) for line in lines if "GFLOPs" in _split(line)), [])
@@ -159,7 +159,7 @@ def read_table(docstring: str) -> list[dict[str, str]]:
             break
         cells = _split(line)
         if len(cells) != len(columns):
-            raise ConfigError(f"Under the columns {columns} stand the cells {cells}.")
+            raise ConfigError(f"The cells {cells} do not fit the columns {columns}.")
         rows.append(dict(zip(columns, cells, strict=True)))
     return rows
 

@@ -1,4 +1,4 @@
-"""Results on the terminal: of one evaluation, and of several in one table."""
+"""Prints the results of one evaluation, or of several in one table."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from scenic_video.runs.evaluation.comparison import Comparison
 
 
 def show_result(result: Result, name: str, path: Path, terminal: Terminal) -> None:
-    """Prints what the evaluator `name` found, and the `path` it was written to."""
+    """Prints the result of the evaluator `name`, and the `path` of its file."""
     title = ", ".join(filter(None, (result.heading(name), result.coverage)))
     terminal.results(title, result.metrics)
     for remark in result.remarks:
@@ -17,7 +17,7 @@ def show_result(result: Result, name: str, path: Path, terminal: Terminal) -> No
 
 
 def show_comparison(comparison: Comparison, path: Path, terminal: Terminal) -> None:
-    """Prints a row an evaluation, the notes, and the `path` they were written to."""
+    """Prints a row per evaluation, the notes, and the `path` of their file."""
     columns, cells = comparison.table
     terminal.table(comparison.title, columns, cells, fold=False)
     for note in comparison.notes:

@@ -1,4 +1,4 @@
-"""scenic-video train: from a config to a trained model, its evaluation and its report."""
+"""scenic-video train: trains a model from a config, evaluates it and writes a report."""
 
 import argparse
 from typing import Any
@@ -30,12 +30,12 @@ The same command on the same workdir resumes; SIGTERM saves and exits with code 
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the verb `train`."""
+    """Adds the command `train`."""
     parser = subparsers.add_parser(
         "train", help="train a model and evaluate it", epilog=EXAMPLES, description=__doc__
     )
     parser.add_argument(
-        "--workdir", type=flags.path, help="folder of the run; resumes what is there"
+        "--workdir", type=flags.path, help="folder of the run; an unfinished run in it is resumed"
     )
     parser.add_argument(
         "--dry-run",
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config_arguments).to_dict()
     distributed.join(arguments)
     if not arguments.dry_run and arguments.workdir is None:
-        raise ConfigError("Where to? Give --workdir=DIR, such as runs/quickstart.")
+        raise ConfigError("There is no workdir. Give --workdir=DIR, such as runs/quickstart.")
     terminal = Terminal(quiet=jax.process_index() != 0)
     if arguments.dry_run:
         dry_run.show(config, terminal)
@@ -60,11 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(outcome: Outcome, terminal: Terminal) -> int:
-    """Prints what training came to; returns the exit code."""
+    """Prints the outcome of training; returns the exit code."""
     if not outcome.is_complete:
-        terminal.line(
-            f"Stopped at step {outcome.step}, saved. The same command goes on from there."
-        )
+        terminal.line(f"Stopped at step {outcome.step}, saved. Run the same command to continue.")
         return PREEMPTED
     for name, path in outcome.files.items():
         show_result(outcome.results[name], name, path, terminal)

@@ -36,10 +36,14 @@ def test_a_recipe_is_found_by_its_name_from_anywhere(tmp_path, monkeypatch, befo
 @pytest.mark.parametrize(
     "text, variant, words",
     [
-        (NO_VARIANTS, ":large", "has no variants, so there is no 'large'"),
-        (CONFIG.format(parameters="variant", value="variant"), "", "say which"),
-        ("import base_of_it\n" + VARIANTS, "", "which lies beside it, .* set PYTHONPATH="),
-        ("import nowhere_at_all\n" + VARIANTS, "", "neither installed nor in the working folder"),
+        (NO_VARIANTS, ":large", "has no variants; got 'large'"),
+        (CONFIG.format(parameters="variant", value="variant"), "", "Choose one"),
+        ("import base_of_it\n" + VARIANTS, "", "which is beside it, .* set PYTHONPATH="),
+        (
+            "import nowhere_at_all\n" + VARIANTS,
+            "",
+            "neither installed nor in the working directory",
+        ),
         ("x = = 1\n", "", "line 1: invalid syntax"),
         ("def get_config():\n    raise ValueError('no such size')\n", "", "c.py: no such size"),
         ("x = 1\n", "", "must define get_config"),

@@ -11,8 +11,8 @@ TRANSCODE = ["data", "transcode", "clips", "--out=small"]
 @pytest.mark.parametrize(
     "flags, words",
     [
-        (["train", "--workdir="], "--workdir: it names no folder; give one"),
-        (["predict", "clip.mp4", "--workdir= "], "--workdir: it names no folder"),
+        (["train", "--workdir="], "--workdir: it is empty; give a folder"),
+        (["predict", "clip.mp4", "--workdir= "], "--workdir: it is empty"),
         (["predict", "clip.mp4", "--workdir=run", "--top=0"], "--top: got '0'; wanted a whole"),
         (["eval", "--workdir=run", "--batch-size=nan"], "--batch-size: got 'nan'"),
         ([*SYNTHESIZE, "--clips=abc"], "--clips: got 'abc'; wanted a whole number above 0"),

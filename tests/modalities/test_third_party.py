@@ -150,7 +150,7 @@ def test_its_files_are_checked(folder, capsys):
     assert main([*check_command, "--modality=depth=my_depth:Depth"]) == 0
     assert "no usable depth" in " ".join(capsys.readouterr().out.split())
     assert main([*check_command, "--modality=depth"]) == 2
-    assert "must read NAME=TARGET" in " ".join(capsys.readouterr().err.split())
+    assert "must be NAME=TARGET" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_run_that_resumes_must_have_the_same_fields_of_it(folder, workdir, capsys):

@@ -15,7 +15,7 @@ examples:
 
 
 def add_parser(subparsers: Any) -> None:
-    """Adds the command `data` and those below it."""
+    """Adds the command `data` and its subcommands."""
     parser = subparsers.add_parser(
         "data", help="make, check, convert and pack datasets", description=__doc__, epilog=EXAMPLES
     )

@@ -1,4 +1,4 @@
-"""scenic-video data build: a dataset packed into few large files."""
+"""scenic-video data build: packs a dataset into a few large files."""
 
 import argparse
 from typing import Any
@@ -19,7 +19,7 @@ def add_parser(commands: Any) -> None:
     """Adds `data build`."""
     parser = commands.add_parser(
         "build",
-        help="pack a dataset into few large files",
+        help="pack a dataset into a few large files",
         description="Packs encoded videos and labels into TFDS records (ArrayRecord), unchanged.",
         epilog=EXAMPLES,
     )
@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--name", help="name of the dataset (default: the source's)")
     parser.add_argument(
-        "--num-shards", type=flags.number(PositiveInt), help="files a split (default: by size)"
+        "--num-shards", type=flags.number(PositiveInt), help="files per split (default: by size)"
     )
     parser.set_defaults(run=run)
 

@@ -22,18 +22,18 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "check",
         help="open every file and report what is wrong",
-        description="Opens every file of a dataset and reports what training would stumble over.",
+        description="Opens every file of a dataset and reports what training could not use.",
         epilog=EXAMPLES,
     )
     add_data(parser)
     parser.add_argument(
-        "--json", type=flags.path, metavar="FILE", help="write the whole report there"
+        "--json", type=flags.path, metavar="FILE", help="write the full report to this file"
     )
     parser.add_argument(
-        "--strict", action="store_true", help="exit code 1 if a file is unreadable or damaged"
+        "--strict", action="store_true", help="exit with code 1 if a file is unreadable or damaged"
     )
     parser.add_argument(
-        "--decode", action="store_true", help="decode every frame of every file, which takes long"
+        "--decode", action="store_true", help="decode every frame of every file, which is slow"
     )
     parser.add_argument(
         "--modality",
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         terminal.table(title, columns, rows)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(report.to_json(), indent=2) + "\n")
-        terminal.line(f"The whole report is in {arguments.json}.")
+        terminal.line(f"The full report is in {arguments.json}.")
     terminal.line(report.verdict())
     return 1 if arguments.strict and (report.unreadable or report.damaged) else 0
 
@@ -78,6 +78,6 @@ def _node(text: str) -> tuple[str, dict[str, str]]:
     name, equals, target = text.partition("=")
     if not (name and equals and target):
         raise ConfigError(
-            f"--modality={text} must read NAME=TARGET, such as depth=my_package.depth:Depth."
+            f"--modality={text} must be NAME=TARGET, such as depth=my_package.depth:Depth."
         )
     return name, {"target": target}

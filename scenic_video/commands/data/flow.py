@@ -1,4 +1,4 @@
-"""scenic-video data flow: the optical flow of a dataset's videos, kept beside them."""
+"""scenic-video data flow: computes optical flow and stores it beside the videos."""
 
 import argparse
 from typing import Any
@@ -13,14 +13,13 @@ examples:
   scenic-video data flow videos/
   scenic-video data flow videos/train.csv videos/test.csv --short-side=224 --preset=fast
 
-Writes VIDEO.flow.mp4 beside every video. Runs whose preprocessing.modalities name "flow" read it.
-Where
-their folder is read-only, --out names another, which runs find by preprocessing.flow.folder.
-A second call computes what is missing, and what belongs to a video that has changed since.
+Writes VIDEO.flow.mp4 beside every video, for runs with "flow" in preprocessing.modalities. If the
+folder of the videos is read-only, write to another with --out, and set preprocessing.flow.folder to
+it. A second call computes only what is missing or belongs to a video that has changed since.
 """
 
-MOST_NAMED = 20
-"""Videos that are left out and named; the others are counted."""
+MAX_NAMED = 20
+"""Videos that are left out and named; the others are only counted."""
 
 
 def add_parser(commands: Any) -> None:
@@ -39,13 +38,13 @@ def add_parser(commands: Any) -> None:
         "--preset",
         choices=("ultrafast", "fast", "medium"),
         default="medium",
-        help="of OpenCV's DIS, from fast to accurate (default: medium)",
+        help="preset of OpenCV's DIS, from fast to accurate (default: medium)",
     )
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="compute anew what was computed with other settings, or not by this command; never "
-        "what a manifest names in its column flow",
+        help="recompute flow that has other settings or was not computed by this command; never "
+        "replaces the files in a manifest's column flow",
     )
     add_workers(parser, "processes")
     parser.set_defaults(run=run)
@@ -68,10 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
         )
     terminal = Terminal()
     failed = [result for result in results if result.error]
-    for result in failed[:MOST_NAMED]:
+    for result in failed[:MAX_NAMED]:
         terminal.line(f"left out: {result.error}")
-    if len(failed) > MOST_NAMED:
-        terminal.line(f"left out: {len(failed) - MOST_NAMED} more")
+    if len(failed) > MAX_NAMED:
+        terminal.line(f"left out: {len(failed) - MAX_NAMED} more")
     written = sum(result.was_written for result in results)
     kept = len(results) - written - len(failed)
     terminal.line(f"Flow of {written} videos written, {kept} kept, {len(failed)} left out.")

@@ -1,4 +1,4 @@
-"""Arguments that name a dataset, for the commands that read one, and how far they are with it."""
+"""The arguments of commands that read a dataset, and their progress bar."""
 
 import argparse
 import dataclasses
@@ -26,15 +26,15 @@ DATA_HELP = (
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that `open_data` reads."""
     parser.add_argument("data", nargs="+", metavar="DATA", help=DATA_HELP)
-    of_manifests = parser.add_argument_group("what manifests mean")
-    of_manifests.add_argument("--root", help="where relative paths start (default: the manifest)")
+    of_manifests = parser.add_argument_group("how manifests are read")
+    of_manifests.add_argument("--root", help="folder of relative paths (default: the manifest's)")
     of_manifests.add_argument("--heads", type=_names, help="columns with labels (default: all)")
-    of_manifests.add_argument("--classes", help="file of the class names, one a line")
+    of_manifests.add_argument("--classes", help="file of class names, one per line")
     of_manifests.add_argument(
         "--multilabel", action="store_true", help="cells may hold several labels, as in a|b"
     )
     of_manifests.add_argument(
-        "--flip-unsafe", action="store_true", help="a mirrored clip would have another label"
+        "--flip-unsafe", action="store_true", help="mirroring a clip would change its label"
     )
 
 
@@ -64,15 +64,15 @@ def _splits(manifests: Sequence[str]) -> dict[str, str]:
 
 
 def add_workers(parser: argparse.ArgumentParser, what: str) -> None:
-    """Adds --num-workers, of `what` ("threads", or "processes", of which 0 is this one alone)."""
+    """Adds --num-workers, of `what`: "threads", or "processes" (0: only this one)."""
     parser.add_argument(
         "--num-workers",
         type=flags.number(Count if what == "processes" else PositiveInt),
         default=os.cpu_count() or 1,
-        help=f"{what} to share the work (default: one a core)",
+        help=f"number of {what} (default: one per core)",
     )
 
 
 def counting(what: str) -> AbstractContextManager[Callable[[int, int], None]]:
-    """A bar on standard error, which leaves standard output to the results."""
+    """A progress bar on standard error, so that standard output has only the results."""
     return Terminal(cast(TextIOBase, sys.stderr)).counting(what)

@@ -1,4 +1,4 @@
-"""scenic-video data stats: what a dataset's spectrograms are normalised by, kept with the data."""
+"""scenic-video data stats: measures mean and std of spectrograms, for their normalisation."""
 
 import argparse
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ examples:
   scenic-video data stats data/synthetic --seconds=1.6
   scenic-video data stats videos/ --split=train --max-examples=20000 --num-mel-bins=64
 
-Writes statistics.json into the folder of the data: of the first manifest, of the benchmark's videos
-(`root`), of the records. Runs that train on this very split, all of it or input.num_examples, take
-mean and std from there, unless their config sets preprocessing.audio.mean and std. Where that
-folder is read-only, --out names another, which runs find by preprocessing.audio.statistics.
+Writes statistics.json to the folder of the data: that of the first manifest, of the videos (`root`)
+of a published data set, or of the records. Runs that train on this split, or on input.num_examples
+of it, take mean and std from there, unless their config sets preprocessing.audio.mean and std. If
+that folder is read-only, write to another with --out, and set preprocessing.audio.statistics to it.
 """
 
 REMEDY = (
-    "Name another folder by --out=FOLDER, and --config.preprocessing.audio.statistics=FOLDER where "
-    "you train."
+    "Give another folder with --out=FOLDER, and train with "
+    "--config.preprocessing.audio.statistics=FOLDER."
 )
 
 
@@ -43,15 +43,15 @@ def add_parser(commands: Any) -> None:
         "--max-examples",
         type=flags.number(PositiveInt),
         default=10_000,
-        help="at most so many (default: 10000)",
+        help="measure at most this many (default: 10000)",
     )
     parser.add_argument(
-        "--out", type=flags.path, help="folder for statistics.json (default: that of the data)"
+        "--out", type=flags.path, help="folder for statistics.json (default: the data's)"
     )
-    how = parser.add_argument_group("the spectrogram, as in preprocessing.audio")
+    spectrogram = parser.add_argument_group("the spectrogram, as in preprocessing.audio")
     for field in FIELDS:
         flag = "--" + field.name.replace("_", "-")
-        how.add_argument(
+        spectrogram.add_argument(
             flag,
             type=flags.number(field.type),
             default=field.default,
@@ -61,7 +61,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measures, prints and keeps the statistics."""
+    """Measures, prints and writes the statistics."""
     from scenic_video.data.sources import statistics
     from scenic_video.modalities import audio_statistics
 
@@ -69,29 +69,29 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.out or _folder(dataset)
     require_writable(folder, REMEDY)
     split = split_of(dataset, arguments.split)
-    examples = _some(split, arguments.max_examples)
+    examples = _at_most(split, arguments.max_examples)
     audio = Audio(**{field.name: getattr(arguments, field.name) for field in FIELDS})
     with counting("examples") as progress:
         found = audio_statistics.spectrogram_statistics(examples, audio, progress=progress)
     terminal = Terminal()
     numbers = {name: value for name, value in found.items() if name != "scale"}
     terminal.results(f"Spectrograms of {dataset.name}, {arguments.split}", numbers)
-    which = {"dataset": dataset.name, "split": arguments.split}
-    which["examples"] = statistics.identity(split)
-    path = statistics.write_statistics(folder, NAME, which | found)
-    terminal.line(f"Kept in {path}")
+    source = {"dataset": dataset.name, "split": arguments.split}
+    source["examples"] = statistics.identity(split)
+    path = statistics.write_statistics(folder, NAME, source | found)
+    terminal.line(f"Written to {path}")
     return 0
 
 
-def _some(examples: Sequence[Example], most: int) -> Sequence[Example]:
-    return examples if len(examples) <= most else random_subset(examples, most)
+def _at_most(examples: Sequence[Example], number: int) -> Sequence[Example]:
+    return examples if len(examples) <= number else random_subset(examples, number)
 
 
 def _folder(dataset: Dataset) -> Path:
-    """Where the dataset looks for its statistics."""
+    """The folder that runs read the statistics of the dataset from."""
     if dataset.folder is None:
         raise ConfigError(
-            f"{dataset.name!r} has no folder to keep statistics in. Set preprocessing.audio.mean "
+            f"{dataset.name!r} has no folder for statistics. Set preprocessing.audio.mean "
             "and std in the config."
         )
     return Path(dataset.folder)

@@ -1,4 +1,4 @@
-"""scenic-video data synthesize: clips of actions, made out of nothing."""
+"""scenic-video data synthesize: generates synthetic clips of actions."""
 
 import argparse
 from typing import Any
@@ -18,8 +18,8 @@ def add_parser(commands: Any) -> None:
     """Adds `data synthesize`."""
     parser = commands.add_parser(
         "synthesize",
-        help="make clips of actions, out of nothing",
-        description="Makes mp4 files with audio, of actions that differ in the order of frames.",
+        help="generate synthetic clips of actions",
+        description="Generates mp4 files with audio, of actions that differ in frame order.",
         epilog=EXAMPLES,
     )
     parser.add_argument("--out", type=flags.path, required=True, help="folder to write")
@@ -27,10 +27,10 @@ def add_parser(commands: Any) -> None:
         "--clips",
         type=flags.number(PositiveInt),
         required=True,
-        help="number of clips, test included",
+        help="number of clips, including the test split",
     )
     parser.add_argument(
-        "--seed", type=flags.number(Seed), default=0, help="other seeds, other clips (default: 0)"
+        "--seed", type=flags.number(Seed), default=0, help="seed of the clips (default: 0)"
     )
     add_workers(parser, "processes")
     parser.set_defaults(run=run)
@@ -38,7 +38,6 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """`scenic-video data synthesize`."""
-
     from scenic_video.data import synthetic
 
     with counting("clips") as progress:

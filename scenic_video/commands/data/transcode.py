@@ -34,16 +34,16 @@ def add_parser(commands: Any) -> None:
         "--gop",
         type=flags.number(PositiveInt),
         default=16,
-        help="frames to a keyframe (default: 16)",
+        help="frames per keyframe (default: 16)",
     )
     parser.add_argument(
-        "--crf", type=flags.number(Crf), default=23, help="lower is better (default: 23)"
+        "--crf", type=flags.number(Crf), default=23, help="lower is better quality (default: 23)"
     )
     parser.add_argument(
         "--audio-rate",
         type=flags.number(Count),
         default=16_000,
-        help="Hz; 0: no audio (default: 16000)",
+        help="Hz, or 0 for no audio (default: 16000)",
     )
     add_workers(parser, "processes")
     parser.set_defaults(run=run)

@@ -82,7 +82,7 @@ def test_without_locks_of_the_file_system_the_note_decides(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("workdir", "said"),
     [
-        ("", "it names no folder"),
+        ("", "it is empty"),
         ("{tmp}/file", "it is there already"),
         ("{tmp}/file/run", "a part of this path is a file"),
         ("/proc/x", "cannot be made"),
