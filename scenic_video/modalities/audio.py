@@ -10,7 +10,8 @@ import numpy as np
 from scenic_video.data.examples import Dataset, split_of
 from scenic_video.data.input.audio import FULL_SCALE, AudioSettings, is_audible
 from scenic_video.data.input.window import Window
-from scenic_video.data.sources.statistics import identity, read_statistics
+from scenic_video.data.sources.fingerprint import examples_fingerprint
+from scenic_video.data.sources.statistics import read_statistics
 from scenic_video.errors import UserError
 from scenic_video.modalities.modality import Arrays, Augment, Modality
 
@@ -83,7 +84,7 @@ class Audio(AudioSettings, Modality):
         found = read_statistics(Path(self.statistics)) if self.statistics else dataset.statistics
         return self._measured(
             found.get(NAME, ()),
-            examples=identity(split_of(dataset, split)),
+            examples=examples_fingerprint(split_of(dataset, split)),
             dataset=dataset.name,
             command=command(self),
         )
@@ -93,8 +94,8 @@ class Audio(AudioSettings, Modality):
     ) -> "Audio":
         """This, with the mean and std that were `measured` on `examples`.
 
-        `examples` is the `statistics.identity` of those that are trained on, `command` measures
-        them. Errors: UserError where there are none, or of other examples or another scale alone.
+        `examples` is the fingerprint of those that are trained on, `command` measures them.
+        Errors: UserError if there are none, or only of other examples or another scale.
         """
         remedy = f"Measure it by `{command}`, or set preprocessing.audio.mean and std."
         if not measured:

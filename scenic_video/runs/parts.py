@@ -13,7 +13,7 @@ from scenic_video.data.examples import Dataset, Example, LabelSpace, random_subs
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.agreement import checked
 from scenic_video.data.sources.datasets import open_dataset
-from scenic_video.data.sources.labels import fingerprint
+from scenic_video.data.sources.fingerprint import fingerprint
 from scenic_video.modalities.inputs import InputTransform
 from scenic_video.optimizers.schedules import Rate
 from scenic_video.runs import absent_data, statistics_command

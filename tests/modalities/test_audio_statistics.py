@@ -8,9 +8,8 @@ from scenic_video.cli import main
 from scenic_video.data.examples import Example
 from scenic_video.data.input.audio import FULL_SCALE
 from scenic_video.data.input.preprocessing import Preprocessing
-from scenic_video.data.preparation.tfds_writer import build_tfds
-from scenic_video.data.sources.datasets import open_dataset, tfds
-from scenic_video.data.sources.statistics import identity, read_statistics, write_statistics
+from scenic_video.data.sources.datasets import open_dataset
+from scenic_video.data.sources.statistics import read_statistics, write_statistics
 from scenic_video.modalities.audio import Audio
 from scenic_video.modalities.audio_statistics import spectrogram_statistics
 from scenic_video.transforms.spectrograms import log_mel
@@ -69,24 +68,6 @@ def test_the_verb_keeps_statistics_with_the_data(films, capsys):
     assert dataset.statistics["audio"] == [kept]
     audio = Audio(seconds=0.3, num_mel_bins=64).with_statistics(dataset, split="train", command=str)
     assert (audio.mean, audio.std) == (kept["mean"], kept["std"])
-
-
-def test_a_split_is_known_by_its_examples_whatever_their_labels_and_order(films, tmp_path):
-    def known_as(text):
-        (tmp_path / "train.csv").write_text(text)
-        return identity(open_dataset(tmp_path / "train.csv", root=str(films)).splits["train"])
-
-    first = known_as("path,verb\n0.mp4,x\n1.mp4,y\n")
-    assert first == known_as("path,noun\n1.mp4,a\n0.mp4,a\n")
-    assert first != known_as("path,verb\n0.mp4,x\n2.mp4,y\n")
-    assert first != known_as("path,end,verb\n0.mp4,,x\n1.mp4,0.5,y\n")
-    assert first != known_as("path,verb\n0.mp4,x\n")
-
-
-def test_a_slice_of_records_is_known_as_the_whole_split(films, tmp_path):
-    records = str(build_tfds(open_dataset(films), tmp_path / "records"))
-    whole, part = (tfds(records, splits={"s": s}).splits["s"] for s in ("train", "train[:40%]"))
-    assert identity(whole) == identity(part) == "train" and len(part) < len(whole)
 
 
 def test_measurements_of_other_examples_or_scales_stand_beside_each_other(tmp_path):

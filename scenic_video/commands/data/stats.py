@@ -63,6 +63,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measures, prints and writes the statistics."""
     from scenic_video.data.sources import statistics
+    from scenic_video.data.sources.fingerprint import examples_fingerprint
     from scenic_video.modalities import audio_statistics
 
     dataset = open_data(arguments)
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     numbers = {name: value for name, value in found.items() if name != "scale"}
     terminal.results(f"Spectrograms of {dataset.name}, {arguments.split}", numbers)
     source = {"dataset": dataset.name, "split": arguments.split}
-    source["examples"] = statistics.identity(split)
+    source["examples"] = examples_fingerprint(split)
     path = statistics.write_statistics(folder, NAME, source | found)
     terminal.line(f"Written to {path}")
     return 0

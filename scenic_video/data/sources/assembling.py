@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scenic_video.data.examples import Dataset
-from scenic_video.data.sources.labels import Names, fingerprint, label_space, to_examples
+from scenic_video.data.sources.fingerprint import fingerprint
+from scenic_video.data.sources.labels import Names, label_space, to_examples
 from scenic_video.data.sources.manifest import Row, refuse_duplicates
 from scenic_video.data.sources.statistics import read_statistics
 from scenic_video.data.sources.video_files import VideoFiles, present

@@ -1,10 +1,7 @@
-"""Converts class names to class ids, and computes the fingerprint of a dataset."""
+"""Converts class names to class ids."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from scenic_video.config import near
 from scenic_video.data.examples import Example, LabelSpace
@@ -61,26 +58,6 @@ def to_examples(
         )
 
     return {split: tuple(map(example, rows)) for split, rows in splits.items()}
-
-
-def fingerprint(splits: Mapping[str, Iterable[Example]], labels: LabelSpace) -> str:
-    """A hash (16 hex digits) of class names, split names, ids, times and labels, but not paths."""
-    digest = hashlib.sha256(_canonical([dict(labels.classes), labels.multilabel]))
-    for split, examples in splits.items():
-        digest.update(_canonical(split))
-        for example in examples:
-            classes = [list(example.labels[head]) for head in labels.classes]
-            digest.update(_canonical([example.id, example.start, example.end, classes]))
-    return digest.hexdigest()[:16]
-
-
-def _canonical(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), default=_plain_number).encode()
-
-
-def _plain_number(value: Any) -> int | float:
-    """The Python number of a NumPy scalar, which ids and times may be."""
-    return value.item()
 
 
 def _heads(splits: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:

@@ -154,12 +154,12 @@ def _row(line: Line, root: Path, head_columns: dict[str, str], multilabel: bool)
     start, end = (read_seconds(place, column, cells.get(column)) for column in ("start", "end"))
     if end is not None and end <= (start or 0.0):
         raise UserError(f"{place}, column 'end': {end:g} s is not after start={start or 0.0:g} s.")
-    identity = cells.get("id")
-    if identity in (None, ""):
+    example_id = cells.get("id")
+    if example_id in (None, ""):
         untrimmed = start is None and end is None
-        identity = path if untrimmed else f"{path}#{_time(start)}-{_time(end)}"
+        example_id = path if untrimmed else f"{path}#{_time(start)}-{_time(end)}"
     return Row(
-        id=printable(str(identity)),
+        id=printable(str(example_id)),
         path=str(root / os.path.expanduser(path)),
         start=start or 0.0,
         end=end,

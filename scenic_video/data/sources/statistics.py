@@ -1,44 +1,27 @@
-"""Reads and writes statistics that were measured over a whole dataset, in the folder of the data.
+"""Reads and writes statistics that were measured over a dataset, in the folder of the data.
 
-A folder may hold several datasets, so each measurement states its examples.
+A folder may hold several datasets, so each measurement states the fingerprint of its examples.
 """
 
-import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from scenic_video.atomic_files import replacing
-from scenic_video.data.examples import Example
 
 STATISTICS_FILE = "statistics.json"
-WHICH = ("examples", "scale")
-"""The fields that identify a measurement; one that differs in them does not replace it."""
+KEY = ("examples", "scale")
+"""A measurement replaces an older one that is equal in these fields."""
 
 Measurement = dict[str, Any]
-"""The results, with "dataset" and "split" (names) and "examples" (the `identity`)."""
-
-
-def identity(examples: Sequence[Example]) -> str:
-    """A hash (16 hex digits) of the ids and times of the examples of a split.
-
-    Order, labels and paths do not matter. Splits that would have to be read for it have an
-    `identity` of their own.
-    """
-    if stated := getattr(examples, "identity", ""):
-        return stated
-    digest = hashlib.sha256()
-    for line in sorted(json.dumps([one.id, one.start, one.end]) for one in examples):
-        digest.update(line.encode())
-    return digest.hexdigest()[:16]
+"""The results, with "dataset" and "split" (names) and "examples" (`examples_fingerprint`)."""
 
 
 def read_statistics(folder: Path) -> dict[str, list[Measurement]]:
     """The measurements of the datasets in `folder`, by modality."""
     path = folder / STATISTICS_FILE
     found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    # A measurement outside a list is of an older version, which did not state its examples.
+    # The folder is the user's, whose file of that name may hold something else.
     return {name: kept for name, kept in found.items() if isinstance(kept, list)}
 
 
@@ -54,4 +37,4 @@ def write_statistics(folder: Path, modality: str, measurement: Measurement) -> P
 
 
 def _same(a: Measurement, b: Measurement) -> bool:
-    return all(a[name] == b[name] for name in WHICH)
+    return all(a[name] == b[name] for name in KEY)

@@ -6,8 +6,6 @@ on access, and a split can be pickled.
 """
 
 import dataclasses
-import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -16,9 +14,11 @@ from typing import Any
 
 from scenic_video.config import near
 from scenic_video.data.examples import Dataset, Example
+from scenic_video.data.sources.fingerprint import fingerprint
 from scenic_video.data.sources.statistics import read_statistics
 from scenic_video.data.sources.tfds_layout import Layout, check_features, find_layout
 from scenic_video.errors import UserError
+from scenic_video.json_hash import json_hash
 
 INFO_FILE = "dataset_info.json"
 CATALOGUE_NAME = re.compile(r"\w+(/[\w.+-]+)?(:[\d.*]+)?")
@@ -42,7 +42,7 @@ def tfds(
     """
     builder = _builder(name, data_dir)
     layout = find_layout(builder.info, heads)
-    notes = builder.info.metadata or {}
+    notes = _notes(builder)
     every = notes.get("splits", list(builder.info.splits))
     chosen = dict(zip(every, every, strict=True)) if splits is None else dict(splits)
     found = {split: _split(builder, source, layout) for split, source in chosen.items()}
@@ -50,7 +50,7 @@ def tfds(
         name=builder.info.name,
         splits=found,
         labels=layout.labels,
-        fingerprint=_fingerprint(builder, chosen, layout),
+        fingerprint=_noted_fingerprint(notes, chosen, layout) or fingerprint(found, layout.labels),
         flip_safe=bool(notes.get("flip_safe", True)) if flip_safe is None else flip_safe,
         statistics=read_statistics(Path(builder.data_dir)),
         folder=str(builder.data_dir),
@@ -78,11 +78,16 @@ class RecordSplit(Sequence[Example]):
     source: Any
     name: str
     layout: Layout
+    dataset_fingerprint: str
+    """Of all splits that are stored."""
 
     @property
-    def identity(self) -> str:
-        """The identity of its statistics: its folder and the whole split that it is a slice of."""
-        return re.sub(r"\[[^]]*\]", "", self.name)
+    def fingerprint(self) -> str:
+        return json_hash([self.dataset_fingerprint, self.name])
+
+    @property
+    def whole_fingerprint(self) -> str:
+        return json_hash([self.dataset_fingerprint, re.sub(r"\[[^]]*\]", "", self.name)])
 
     def __len__(self) -> int:
         return len(self.source)
@@ -97,11 +102,11 @@ class RecordSplit(Sequence[Example]):
 
     def _example(self, record: Mapping[str, Any], index: int) -> Example:
         layout = self.layout
-        identity = record[layout.id].decode() if layout.id else f"{self.name}/{index}"
+        example_id = record[layout.id].decode() if layout.id else f"{self.name}/{index}"
         times = (record["start"], record["end"]) if layout.has_times else ("", "")
         start, end = (_seconds(time) for time in times)
         return Example(
-            id=identity,
+            id=example_id,
             video=bytes(record[layout.video]),
             labels={head: _class_ids(record[head]) for head in layout.labels.classes},
             start=start or 0.0,
@@ -171,19 +176,27 @@ def _split(builder: Any, source: str, layout: Layout) -> RecordSplit:
         raise UserError(f"The split {source!r} of {builder.info.name} has no examples.")
     keep_encoded = {image: tensorflow_datasets.decode.SkipDecoding() for image in layout.images}
     records = builder.as_data_source(source, decoders=keep_encoded or None)
-    return RecordSplit(records, source, layout)
+    return RecordSplit(records, source, layout, _stored_fingerprint(builder))
 
 
-def _fingerprint(builder: Any, splits: Mapping[str, str], layout: Layout) -> str:
-    """The one that `data build` wrote; else a hash of name, version, sizes, splits and classes."""
-    notes = builder.info.metadata or {}
-    noted = notes.get("fingerprint")
-    everything = all(split == source for split, source in splits.items())
-    everything = everything and list(splits) == notes.get("splits")
-    if noted and everything and list(layout.labels.classes) == notes.get("heads"):
-        return noted
+def _stored_fingerprint(builder: Any) -> str:
+    """Of name, version and sizes, and of the fingerprint that `data build` wrote, if it did."""
     sizes = {
         name: [info.num_examples, info.num_bytes] for name, info in builder.info.splits.items()
     }
-    parts = [noted, builder.info.full_name, sizes, dict(splits), dict(layout.labels.classes)]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    return json_hash([[_notes(builder).get("fingerprint"), builder.info.full_name, sizes]])
+
+
+def _noted_fingerprint(
+    notes: Mapping[str, Any], splits: Mapping[str, str], layout: Layout
+) -> str | None:
+    """The fingerprint that `data build` wrote, if all that it wrote is used."""
+    everything = all(split == source for split, source in splits.items())
+    everything = everything and list(splits) == notes.get("splits")
+    everything = everything and list(layout.labels.classes) == notes.get("heads")
+    return notes.get("fingerprint") if everything else None
+
+
+def _notes(builder: Any) -> Mapping[str, Any]:
+    """What `data build` wrote beside the records; {} for other datasets."""
+    return builder.info.metadata or {}

@@ -17,6 +17,7 @@ import numpy as np
 from scenic_video.atomic_files import replacing
 from scenic_video.data.decoding.content import content_of
 from scenic_video.data.examples import Example
+from scenic_video.data.sources.fingerprint import StoredExamples
 
 MOST_CONTENTS = 256
 NUM_THREADS = 32
@@ -101,7 +102,7 @@ def files_of(splits: Mapping[str, Sequence[Example]]) -> list[str]:
     """The video files of all splits, each once, in their order; without splits of records."""
     files: dict[str, None] = {}
     for name in sorted(splits):
-        if not getattr(splits[name], "identity", ""):  # these would have to be read for it
+        if not isinstance(splits[name], StoredExamples):
             files.update((one.video, None) for one in splits[name] if isinstance(one.video, str))
     return list(files)
 

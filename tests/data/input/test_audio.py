@@ -7,7 +7,7 @@ from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.input.audio import FULL_SCALE, is_audible
 from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
-from scenic_video.data.sources.statistics import identity
+from scenic_video.data.sources.fingerprint import examples_fingerprint
 from scenic_video.modalities.audio import Audio
 
 FPS, RATE = 25, 16_000
@@ -166,7 +166,7 @@ def dataset_with(*measured):
 
 def test_statistics_come_from_the_dataset_unless_given():
     measured = {"mean": -1.5, "std": 2.0, "scale": Audio().scale, "dataset": "films"}
-    measured |= {"split": "train", "examples": identity(dataset_with().splits["train"])}
+    measured |= {"split": "train", "examples": examples_fingerprint(dataset_with().splits["train"])}
     other = measured | {"examples": "others"}
 
     def with_statistics(audio, *measured):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from scenic_video.data.sources import datasets
-from scenic_video.data.sources.labels import fingerprint
+from scenic_video.data.sources.fingerprint import fingerprint
 from tests.helpers.errors import message
 
 

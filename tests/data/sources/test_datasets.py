@@ -14,6 +14,7 @@ from scenic_video.data import synthetic
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.preparation.tfds_writer import build_tfds
 from scenic_video.data.sources import datasets
+from scenic_video.data.sources.fingerprint import examples_fingerprint
 from scenic_video.data.sources.manifest import read_manifest
 from scenic_video.data.synthetic.scenes import ACTIONS
 from tests.helpers.errors import message
@@ -186,7 +187,11 @@ def test_splits_of_records_can_be_cut_and_renamed(records):
     cut = datasets.tfds(str(records), splits={"train": "train[:80%]", "validation": "train[80%:]"})
     assert [len(split) for split in cut.splits.values()] == [8, 2]
     assert cut.splits["validation"][0].id == "train/00008.mp4"
-    assert cut.fingerprint != whole.fingerprint
+    half = datasets.tfds(str(records), splits={"train": "train[:50%]", "validation": "train[50%:]"})
+    assert len({whole.fingerprint, cut.fingerprint, half.fingerprint}) == 3
+    slices = (whole.splits["train"], *cut.splits.values())
+    assert len({examples_fingerprint(split) for split in slices}) == 1
+    assert examples_fingerprint(whole.splits["test"]) != examples_fingerprint(slices[0])
 
 
 def test_heads_of_records_can_be_picked(videos, tmp_path):
