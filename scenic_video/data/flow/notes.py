@@ -1,49 +1,33 @@
-"""Stores in a file of optical flow the video and the settings that it was computed from."""
+"""The note of a file of optical flow, in its metadata: how and from what it was computed."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from av.error import FFmpegError
 
 from scenic_video.data.decoding.containers import Source, open_container
-from scenic_video.data.decoding.content import content_of
+from scenic_video.data.provenance.content import content_of
+from scenic_video.data.provenance.notes import Note
 
-KEY = "comment"
+TAG = "comment"
 """The tag of an mp4 file that holds the note."""
-SOURCE = "source_content"
 
 
-def note(source: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """The note for flow of the video `source` in its present state. Errors: OSError."""
-    return {**settings, SOURCE: content_of(source)}
+def metadata(note: Note) -> dict[str, str]:
+    """The metadata of an mp4 file with this note."""
+    return {TAG: note.to_json()}
 
 
-def metadata(noted: dict[str, Any]) -> dict[str, str]:
-    """The tags of an mp4 file that holds a note."""
-    return {KEY: json.dumps(noted)}
-
-
-def read_note(path: Path) -> dict[str, Any] | None:
+def read_note(path: Path) -> Note | None:
     """The note in a file of flow; None if it has none or does not open."""
     try:
         with open_container(path) as container:
-            noted = json.loads(container.metadata.get(KEY, ""))
-    except (FFmpegError, ValueError):
+            note = Note.from_json(container.metadata.get(TAG, ""))
+    except FFmpegError:
         return None
-    return noted if isinstance(noted, dict) and SOURCE in noted else None
+    return note if note is not None and note.source else None
 
 
-def is_outdated(path: Path, source: Source) -> bool:
-    """Whether the file states that it was computed from another state of the video `source`."""
-    noted = read_note(path)
-    return noted is not None and noted[SOURCE] != content_of(source)
-
-
-def other_settings(found: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """The settings in which two notes differ, in words; "" if there are none."""
-    return ", ".join(
-        f"{name}={found.get(name)} instead of {value}"
-        for name, value in wanted.items()
-        if name != SOURCE and found.get(name) != value
-    )
+def is_outdated(path: Path, video: Source) -> bool:
+    """Whether the file states that it was computed from another content of the video."""
+    note = read_note(path)
+    return note is not None and note.source != content_of(video)

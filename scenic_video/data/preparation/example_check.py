@@ -5,13 +5,13 @@ import functools
 from collections.abc import Mapping
 
 from scenic_video.data.decoding.containers import naming_failures
-from scenic_video.data.decoding.content import content_of
 from scenic_video.data.decoding.damage import damage_of, is_encrypted
 from scenic_video.data.decoding.deadline import NoAnswer, with_deadline
 from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoInfo, inspect
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.modality import HostModality, Modalities
 from scenic_video.data.preparation.check_report import Finding
+from scenic_video.data.provenance.content import content_of
 from scenic_video.data.sources.agreement import check_labels
 from scenic_video.printable import printable
 

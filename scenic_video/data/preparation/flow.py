@@ -28,6 +28,8 @@ from scenic_video.data.flow import notes
 from scenic_video.data.flow.reading import flow_path, motion_to_pixels
 from scenic_video.data.preparation.jobs import Job, Result, work
 from scenic_video.data.preparation.transcoding import encode, stored_size
+from scenic_video.data.provenance.content import content_of
+from scenic_video.data.provenance.notes import Note, differences
 from scenic_video.errors import UserError
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -63,7 +65,7 @@ def write_flow(
     if destination.exists() and _is_kept(destination, source, settings, overwrite=overwrite):
         return False
     with VideoReader(source) as reader:
-        metadata = notes.metadata(notes.note(source, settings))
+        metadata = notes.metadata(Note(settings, content_of(source)))
         try:
             with replacing(destination) as scratch:
                 pictures = _flow_frames(reader, **settings)
@@ -83,7 +85,7 @@ def _check_size(short_side: int) -> None:
 
 def _is_kept(path: Path, source: str, settings: dict[str, Any], *, overwrite: bool) -> bool:
     """Whether the existing file can be kept. Errors: UserError, see `write_flow`."""
-    found, wanted = notes.read_note(path), notes.note(source, settings)
+    found, wanted = notes.read_note(path), Note(settings, content_of(source))
     if overwrite:
         return found == wanted
     if found is None:
@@ -91,7 +93,7 @@ def _is_kept(path: Path, source: str, settings: dict[str, Any], *, overwrite: bo
             f"{path} does not state how it was computed. To use it unchanged, name it in the "
             "manifest's column flow; to replace it, delete it or use --overwrite."
         )
-    if others := notes.other_settings(found, settings):
+    if others := differences(found.settings, settings):
         raise UserError(
             f"{path} was computed with other settings: {others}. Use those, or run with "
             "--overwrite."

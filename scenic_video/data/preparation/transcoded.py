@@ -1,7 +1,6 @@
 """Transcodes a dataset: writes its files and the manifests that name them."""
 
 import dataclasses
-import hashlib
 import itertools
 import json
 import os
@@ -14,10 +13,11 @@ from scenic_video.data.examples import Dataset, Example
 from scenic_video.data.file_names import LONGEST
 from scenic_video.data.preparation.jobs import Job, Result
 from scenic_video.data.preparation.transcoding import transcode_many
-from scenic_video.data.provenance import claim
+from scenic_video.data.provenance.notes import Note, claim
 from scenic_video.data.sources.datasets import FIELDS_FILE
 from scenic_video.data.sources.manifest import write_manifest
 from scenic_video.errors import UserError
+from scenic_video.json_hash import json_hash
 
 SETTINGS_FILE = "transcoded.json"
 
@@ -51,9 +51,9 @@ def transcode_dataset(
         split: [_job(example, directory / split) for example in examples]
         for split, examples in dataset.splits.items()
     }
-    noted = {"source": dataset.fingerprint, **options}
+    note = Note(options, source=dataset.fingerprint)
     manifests = [f"{split}.csv" for split in dataset.splits]
-    claim(directory, SETTINGS_FILE, noted, contents=[*dataset.splits, *manifests])
+    claim(directory, SETTINGS_FILE, note, contents=[*dataset.splits, *manifests])
     all_jobs = list(itertools.chain(*jobs.values()))
     results = []
     for result in transcode_many(all_jobs, num_workers=num_workers, **options):
@@ -96,17 +96,16 @@ def _job(example: Example, folder: Path) -> Job:
     return Job(example.video, str(destination), start=example.start, end=example.end)
 
 
-def _file_name(identity: str) -> str:
+def _file_name(example_id: str) -> str:
     """The id if it is a valid file name; else its valid characters and a hash."""
-    parts = [part for part in re.sub(r"[^\w./ -]", "_", identity).split("/") if part.strip(".")]
+    parts = [part for part in re.sub(r"[^\w./ -]", "_", example_id).split("/") if part.strip(".")]
     name = "/".join(parts)
     is_short = all(len(os.fsencode(part)) <= LONGEST for part in parts)
-    if name == identity and name.endswith(".mp4") and is_short:
+    if name == example_id and name.endswith(".mp4") and is_short:
         return name
-    digest = hashlib.sha256(os.fsencode(identity)).hexdigest()[:8]
     stem = Path(name or "clip").with_suffix("").as_posix()
     kept = stem if is_short else stem.replace("/", "_")[-LONGEST // 4 :]  # up to four bytes each
-    return f"{kept}-{digest}.mp4"
+    return f"{kept}-{json_hash([example_id])[:8]}.mp4"
 
 
 def _write_manifests(

@@ -28,7 +28,7 @@ import numpy as np
 from scenic_video.atomic_files import replacing
 from scenic_video.config import near
 from scenic_video.data.examples import Dataset
-from scenic_video.data.provenance import claim
+from scenic_video.data.provenance.notes import Note, claim
 from scenic_video.data.sources import datasets
 from scenic_video.data.sources.manifest import Heads, columns_of
 from scenic_video.data.synthetic.audio import draw_audio
@@ -66,9 +66,9 @@ def synthesize(
     """
     directory = Path(directory).expanduser()
     chosen = Settings.of(settings)
-    noted = dataclasses.asdict(chosen) | {"generator": GENERATOR}
+    note = Note(dataclasses.asdict(chosen) | {"generator": GENERATOR})
     folders, manifests = (*SPLITS, "shapes"), (f"{split}.csv" for split in SPLITS)
-    claim(directory, SETTINGS_FILE, noted, contents=(*folders, *manifests))
+    claim(directory, SETTINGS_FILE, note, contents=(*folders, *manifests))
     for folder in folders:
         (directory / folder).mkdir(exist_ok=True)
     clips = [(split, index) for split, size in chosen.split_sizes.items() for index in range(size)]

@@ -1,8 +1,8 @@
-"""The folder of a run: who trains in it, told by a lock that ends with its holder.
+"""Locks the folder of a run, so that only one run trains in it.
 
-The lock is one of POSIX on WORKDIR/run.lock, which the system gives back when a process ends,
-however it ends, and which NFS passes on to other hosts. The file says in JSON who holds it. Where a
-file system knows no locks, that note alone decides. Reading a run takes no lock.
+The lock is a POSIX lock on WORKDIR/run.lock: the system releases it when the process ends, even by
+a kill, and NFS shares it with other hosts. The file states its holder in JSON. On a file system
+without locks, this statement alone decides. Reading a run needs no lock.
 """
 
 import contextlib
@@ -29,11 +29,11 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 @contextlib.contextmanager
 def in_use(workdir: Path) -> Iterator[str]:
-    """Holds the workdir for this run; gives a sentence on a lock that was left over, or "".
+    """Locks the workdir for this run; yields a sentence on a run that was killed there, or "".
 
-    Of several processes the first one locks, for all. A folder that is made for it and stays empty
-    is removed again. Errors: ConfigError on all of them if another run trains there; OSError where
-    nothing can be written.
+    Process 0 locks for all processes. Folders that were created and stay empty are removed again.
+    Errors: ConfigError in all processes if another run trains there; OSError if the folder cannot
+    be written to.
     """
     lock, problem = None, None
     if jax.process_index() == 0:
@@ -42,7 +42,9 @@ def in_use(workdir: Path) -> Iterator[str]:
         except (ConfigError, OSError) as error:
             problem = error
     if any_process(problem is not None):
-        raise problem or ConfigError(f"{workdir} is refused by process 0, which says why.")
+        raise problem or ConfigError(
+            f"{workdir} is refused by process 0; its log states the reason."
+        )
     try:
         yield "" if lock is None else lock.left_over
     finally:
@@ -50,62 +52,64 @@ def in_use(workdir: Path) -> Iterator[str]:
             lock.release()
 
 
-def any_process(here: bool) -> bool:
-    """Whether it is so in some process; all of them ask together."""
+def any_process(condition: bool) -> bool:
+    """Whether `condition` is true in any process; all processes must call it."""
     if jax.process_count() == 1:
-        return here
-    return bool(multihost_utils.process_allgather(np.array(here)).any())
+        return condition
+    return bool(multihost_utils.process_allgather(np.array(condition)).any())
 
 
 class _Lock:
-    """A lock that is held from its making to `release`."""
+    """A lock that is held from its construction to `release`."""
 
     def __init__(self, workdir: Path):
         self._path = workdir / LOCK_FILE
-        self._made = [one for one in (workdir, *workdir.parents) if not one.exists()]
+        self._created = [one for one in (workdir, *workdir.parents) if not one.exists()]
         try:
             workdir.mkdir(parents=True, exist_ok=True)
         except FileNotFoundError:  # as in /proc
-            raise ConfigError(f"{workdir} cannot be made: no folders can, at that place.") from None
+            raise ConfigError(
+                f"{workdir} cannot be created: this file system has no new folders."
+            ) from None
         self._file = _open(self._path)
         try:
-            held = self._take()
-            self.left_over = _left_over(self._path, _note_in(self._file), held=held)
-            self._sign()
+            locked = self._acquire()
+            self.left_over = _left_over(self._path, _holder(self._file), locked=locked)
+            self._write_holder()
         except BaseException:
             os.close(self._file)
             raise
 
     def release(self) -> None:
-        """Removes the lock, and folders that were made for it in vain."""
+        """Removes the lock, and the created folders that are empty."""
         with contextlib.suppress(FileNotFoundError):  # the run's folder was deleted meanwhile
             self._path.unlink()
         os.close(self._file)
-        with contextlib.suppress(OSError):  # the first that is not empty ends it
-            for made in self._made:
-                made.rmdir()
+        with contextlib.suppress(OSError):  # ends at the first that is not empty
+            for folder in self._created:
+                folder.rmdir()
 
-    def _take(self) -> bool:
-        """Whether the file system locks. Errors: ConfigError where another process has the lock."""
+    def _acquire(self) -> bool:
+        """False if the file system has no locks. Errors: ConfigError if another process locks."""
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in IN_USE:
-                raise ConfigError(_in_use(self._path, _note_in(self._file))) from None
+                raise ConfigError(_in_use(self._path, _holder(self._file))) from None
             if error.errno in NO_LOCKS:
                 return False
             raise
         if not _is_same_file(self._file, self._path):  # its last holder has just removed it
             os.close(self._file)
             self._file = _open(self._path)
-            return self._take()
+            return self._acquire()
         return True
 
-    def _sign(self) -> None:
-        note = {"host": socket.gethostname(), "process": os.getpid()}
-        note["since"] = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
+    def _write_holder(self) -> None:
+        holder = {"host": socket.gethostname(), "process": os.getpid()}
+        holder["since"] = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, json.dumps(note).encode() + b"\n", 0)
+        os.pwrite(self._file, json.dumps(holder).encode() + b"\n", 0)
         os.fsync(self._file)
 
 
@@ -120,43 +124,45 @@ def _is_same_file(opened: int, path: Path) -> bool:
         return False
 
 
-def _note_in(opened: int) -> dict[str, Any]:
-    """Who signed the lock; {} where nobody did, or cannot be read."""
+def _holder(opened: int) -> dict[str, Any]:
+    """The holder that the file states; {} if it states none or is damaged."""
     try:
-        note = json.loads(os.pread(opened, 4096, 0))
+        holder = json.loads(os.pread(opened, 4096, 0))
     except ValueError:
         return {}
-    return note if isinstance(note, dict) else {}
+    return holder if isinstance(holder, dict) else {}
 
 
-def _words(note: dict[str, Any]) -> str:
-    if not note:
+def _words(holder: dict[str, Any]) -> str:
+    if not holder:
         return "another process"
-    return f"process {note.get('process')} on host {note.get('host')} since {note.get('since')}"
+    host, since = holder.get("host"), holder.get("since")
+    return f"process {holder.get('process')} on host {host} since {since}"
 
 
-def _in_use(path: Path, note: dict[str, Any]) -> str:
+def _in_use(path: Path, holder: dict[str, Any]) -> str:
     return (
-        f"{path.parent} is in use by {_words(note)}. Two runs in one folder would break each "
-        "other: wait for that one, stop it, or give another --workdir."
+        f"{path.parent} is in use by {_words(holder)}. Two runs in one folder would overwrite each "
+        "other's files: wait for that run, stop it, or use another --workdir."
     )
 
 
-def _left_over(path: Path, note: dict[str, Any], *, held: bool) -> str:
-    """A sentence on the last holder, if it did not end by itself.
+def _left_over(path: Path, holder: dict[str, Any], *, locked: bool) -> str:
+    """A sentence on the last holder if it was killed, else "".
 
-    Without locks, one of this host is asked after; one of another host is taken to be running.
+    Without locks, a holder on this host is looked up, and one on another host counts as running.
+    Errors: ConfigError if it is running.
     """
-    if not note:
+    if not holder:
         return ""
-    if not held and note.get("host") != socket.gethostname():
-        raise ConfigError(f"{_in_use(path, note)} If it is over, delete {path}.")
-    if not held and _runs(note.get("process")):
-        raise ConfigError(_in_use(path, note))
-    return f"Its last run, {_words(note)}, was cut off."
+    if not locked and holder.get("host") != socket.gethostname():
+        raise ConfigError(f"{_in_use(path, holder)} If that run has ended, delete {path}.")
+    if not locked and _is_running(holder.get("process")):
+        raise ConfigError(_in_use(path, holder))
+    return f"The last run, {_words(holder)}, was interrupted."
 
 
-def _runs(process: Any) -> bool:
+def _is_running(process: Any) -> bool:
     if not isinstance(process, int) or process == os.getpid():
         return False
     try:

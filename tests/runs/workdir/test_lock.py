@@ -1,4 +1,4 @@
-"""Two runs never share a folder, and one that was cut off leaves it free."""
+"""Two runs never share a folder, and a run that was killed does not lock it."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def holder(tmp_path):
     process.communicate()
 
 
-def test_a_second_run_is_refused_before_it_writes_until_the_first_is_gone(
+def test_a_second_run_is_refused_before_it_writes_until_the_first_has_ended(
     config, holder, tmp_path, capsys
 ):
     workdir = tmp_path / "run"
@@ -45,33 +45,33 @@ def test_a_second_run_is_refused_before_it_writes_until_the_first_is_gone(
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     with in_use(workdir) as left_over:
-        assert f"process {holder.pid} on host" in left_over and "was cut off" in left_over
+        assert f"process {holder.pid} on host" in left_over and "was interrupted" in left_over
         assert json.loads((workdir / LOCK_FILE).read_text())["process"] == os.getpid()
     assert os.listdir(workdir) == []
 
 
-def test_a_folder_that_was_made_in_vain_is_removed_and_one_that_was_there_stays(tmp_path):
+def test_a_folder_that_was_created_is_removed_if_empty_and_an_existing_one_stays(tmp_path):
     for workdir in (tmp_path, tmp_path / "a" / "b"):
         with in_use(workdir) as left_over:
             assert left_over == "" and (workdir / LOCK_FILE).exists()
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("holder_is", ["here and over", "here and running", "elsewhere"])
-def test_without_locks_of_the_file_system_the_note_decides(tmp_path, monkeypatch, holder_is):
+@pytest.mark.parametrize("holder_is", ["here and ended", "here and running", "elsewhere"])
+def test_on_a_file_system_without_locks_the_stated_holder_decides(tmp_path, monkeypatch, holder_is):
     def no_locks(*_):
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr("fcntl.lockf", no_locks)
-    over = subprocess.Popen(["true"])
-    over.wait()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
     host = "another" if holder_is == "elsewhere" else os.uname().nodename
-    process = os.getppid() if holder_is == "here and running" else over.pid
-    note = {"host": host, "process": process, "since": "2026-01-01 10:00:00+00:00"}
-    (tmp_path / LOCK_FILE).write_text(json.dumps(note))
-    if holder_is == "here and over":
+    process = os.getppid() if holder_is == "here and running" else ended.pid
+    stated = {"host": host, "process": process, "since": "2026-01-01 10:00:00+00:00"}
+    (tmp_path / LOCK_FILE).write_text(json.dumps(stated))
+    if holder_is == "here and ended":
         with in_use(tmp_path) as left_over:
-            assert "was cut off" in left_over
+            assert "was interrupted" in left_over
         return
     with pytest.raises(ConfigError, match=f"in use by process {process} on host {host}") as error:
         with in_use(tmp_path):
@@ -85,10 +85,10 @@ def test_without_locks_of_the_file_system_the_note_decides(tmp_path, monkeypatch
         ("", "it is empty"),
         ("{tmp}/file", "it is there already"),
         ("{tmp}/file/run", "a part of this path is a file"),
-        ("/proc/x", "cannot be made"),
+        ("/proc/x", "cannot be created"),
     ],
 )
-def test_places_that_cannot_be_written_to_are_told_before_the_work(
+def test_folders_that_cannot_be_written_to_are_refused_at_the_start(
     config, tmp_path, capsys, workdir, said
 ):
     (tmp_path / "file").write_text("")
