@@ -29,7 +29,7 @@ from scenic_video.errors import UserError
 from scenic_video.field_types import Number, PositiveInt, ShareBelowOne
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
-from scenic_video.layers.fields import check_shared_fields, refuse_unread, require_one_of
+from scenic_video.layers.fields import check_shared_fields, refuse_unused, require_one_of
 from scenic_video.layers.layer_order import TOKENS, EncoderLayers, layers_after
 from scenic_video.layers.multiview import MultiviewEncoder
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
@@ -89,8 +89,8 @@ class MTV(nn.Module, kw_only=True):
         require_one_of(self, "classifier", ("token", "gap"))
         require_one_of(self, "merge", ("channel", "time"))
         require_one_of(self, "repetition", REPETITIONS)
-        refuse_unread(self, "global_hidden_size", merge="time")
-        refuse_unread(self, "repetition", merge="channel")
+        refuse_unused(self, "global_hidden_size", merge="time")
+        refuse_unused(self, "repetition", merge="channel")
         check_shared_fields(self)
         check_fusion(self.fusion, [view.num_layers for view in views])
 

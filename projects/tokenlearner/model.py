@@ -18,7 +18,7 @@ from scenic_video.config import check_fields
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Pair, PositiveInt, Triple
 from scenic_video.layers.attention import attention
-from scenic_video.layers.fields import refuse_unread, require_one_of
+from scenic_video.layers.fields import refuse_unused, require_one_of
 from scenic_video.layers.layer_order import EncoderLayers
 from scenic_video.layers.pooling import pool
 from scenic_video.layers.token_learner import (
@@ -68,9 +68,9 @@ class _TokenLearner(VisionTransformer, kw_only=True):
         check_fields(self)
         require_one_of(self, "token_learner", TOKEN_LEARNERS)
         require_one_of(self, "token_pooling", ("sum", "mean"))
-        refuse_unread(self, "token_pooling", token_learner="v1")
-        refuse_unread(self, "bottleneck_dim", token_learner="v1.1")
-        refuse_unread(self, "fuser_bottleneck_dim", token_fuser=True)
+        refuse_unused(self, "token_pooling", token_learner="v1")
+        refuse_unused(self, "bottleneck_dim", token_learner="v1.1")
+        refuse_unused(self, "fuser_bottleneck_dim", token_fuser=True)
         layers = self.num_layers + self.num_extra_layers
         if not 0 <= self.token_learner_at < layers:
             raise UserError(

@@ -62,28 +62,28 @@ def why_not(
     """Why an implementation cannot run under these conditions, as a sentence; None if it can.
 
     `platform` is "cpu", "cuda", "rocm" or "tpu"; `depth` is the width of one head; `token_shards`
-    is the number of devices that share the tokens of an example; `masked` is the number of queries
-    and keys of a mask, None without one.
+    is the number of devices that the tokens of an example are split over; `masked` is the shape of
+    the mask, (queries, keys), or None without a mask.
 
-    It takes as many parameters as the kernels depend on.
+    There is one parameter for each condition that the kernels depend on.
     """
     if implementation == "xla":
         return None
     if implementation != "cudnn":
-        return f"there is no such implementation; known are {IMPLEMENTATIONS}."
+        return f"there is no such implementation; choose one of {IMPLEMENTATIONS}."
     if platform != "cuda":
         return f"cuDNN needs an NVIDIA GPU and this process runs on {platform}."
     if jnp.dtype(dtype) not in (jnp.bfloat16, jnp.float16):
-        return f"cuDNN attends in bfloat16 or float16, not in {jnp.dtype(dtype).name}."
+        return f"cuDNN needs bfloat16 or float16, not {jnp.dtype(dtype).name}."
     limit = 256 if compute_capability >= 9 else 128
     if depth % 8 or depth > limit:
-        return f"cuDNN needs heads as wide as a multiple of 8 up to {limit}; these have {depth}."
+        return f"cuDNN needs a head width that is a multiple of 8, up to {limit}; it is {depth}."
     if dropout_rate:
         return "cuDNN is not used with dropout on the probabilities."
     if token_shards > 1:
-        return f"cuDNN needs whole sequences and the tokens lie over {token_shards} devices."
+        return f"cuDNN needs whole sequences, but tokens are split over {token_shards} devices."
     if masked and any(length % 2 for length in masked):
-        return "cuDNN takes masks of even lengths; this one lies over {} x {}.".format(*masked)
+        return "cuDNN needs masks of even lengths; this one is {} x {}.".format(*masked)
     return None
 
 
@@ -93,8 +93,8 @@ class MultiHeadDotProductAttention(nn.Module):
     Parameters are `query`, `key`, `value` [width, heads, depth] and `out` [heads, depth, width];
     heads x depth is `qkv_features`, by default the width of the queries.
     `attention` is a function with the signature of `attention` in this module. It gets all leading
-    axes, so that it can attend along any of them, and `key_mask` (True for the keys to attend to)
-    only if it is given.
+    axes, so that it can attend along any of them. `key_mask` (True for the keys to attend to) is
+    passed to it only if given.
     """
 
     num_heads: int
@@ -139,7 +139,7 @@ class MultiHeadDotProductAttention(nn.Module):
     def _project(self, name: str, tokens: Array, *, width: int) -> Array:
         if width % self.num_heads:
             raise UserError(
-                f"A width of {width} does not divide into {self.num_heads} heads. "
+                f"A width of {width} is not divisible by {self.num_heads} heads. "
                 "Set hidden_size to a multiple of num_heads."
             )
         return nn.DenseGeneral(
@@ -162,7 +162,7 @@ def _xla_attention(
     # A power of two scales the query without rounding, which is cheaper than scaling the logits.
     scale = query.shape[-1] ** -0.5
     scale_query = query.dtype == jnp.float32 or math.frexp(scale)[0] == 0.5
-    # Accumulating in float32 would otherwise pull the products of the backward pass up to float32
+    # Without this, accumulating in float32 would make the products of the backward pass float32
     # as well (jax#24047).
     precision = jax.lax.DotAlgorithmPreset.BF16_BF16_F32 if query.dtype == jnp.bfloat16 else None
     logits = jnp.einsum(

@@ -28,9 +28,9 @@ from scenic_video.layers.masking import (
     STANDARDIZATIONS,
     Mask,
     Reconstruction,
-    draw_mask,
     place_tokens,
     reconstruction_target,
+    sample_mask,
     take_tokens,
 )
 from scenic_video.layers.presence import Present, all_if_none, where_present
@@ -220,7 +220,7 @@ class Autoencoder(nn.Module, kw_only=True):
     def _draw(self, modality: str, batch_size: int, grid: tuple[int, ...]) -> Mask:
         rng = self.make_rng("mask" if self.has_rng("mask") else "dropout")
         rate, strategy = self._masking_rate(modality), self._masking_strategy(modality)
-        return draw_mask(rng, batch_size=batch_size, grid=grid, rate=rate, strategy=strategy)
+        return sample_mask(rng, batch_size=batch_size, grid=grid, rate=rate, strategy=strategy)
 
     def _project(self, modality: str, encoded: Array) -> Array:
         name = self._name("decoder_projection", modality)

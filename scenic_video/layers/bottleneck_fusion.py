@@ -1,4 +1,4 @@
-"""An encoder of several modalities that exchange information from some layer on."""
+"""An encoder of several modalities, which exchange information from one of its layers on."""
 
 import functools
 import itertools
@@ -26,12 +26,13 @@ class FusionEncoder(nn.Module):
     bottlenecks every modality attends to the tokens of all (section 3.2). A `fusion_layer` of 0 is
     early fusion, and `num_layers` is late fusion.
 
-    A modality that an example lacks (`present`) does not influence the others: the mean is over the
-    bottlenecks of those it has, at least one, and the tokens of absent ones are masked.
+    A modality that an example lacks (`present`) does not influence the others: bottlenecks are
+    averaged over the modalities that it has (at least one), and the tokens of absent modalities are
+    masked.
 
-    `suffixes` gives the names of the blocks, "encoderblock_3" + suffix; modalities with the same
-    suffix share blocks. `positions_names` gives those of learned positions. `block` makes a block
-    from `stochastic_depth_rate` and `name`, as for `Encoder`.
+    Blocks are named "encoderblock_3" + suffix, with one of `suffixes` per modality; modalities with
+    the same suffix share blocks. `positions_names` are the names of learned positions. `block`
+    makes a block from `stochastic_depth_rate` and `name`, as for `Encoder`.
     """
 
     num_layers: int
@@ -129,7 +130,7 @@ def split(
 
 
 def joint_mask(tokens: Tokens, present: Present) -> Bool[Array, "b m"] | None:
-    """Which tokens of the sequence of `join` belong to a present modality."""
+    """Which tokens of the joined sequence (see `join`) belong to a present modality."""
     if present is None:
         return None
     masks = [jnp.broadcast_to(present[m][:, None], x.shape[:2]) for m, x in tokens.items()]

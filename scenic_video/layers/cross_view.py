@@ -1,7 +1,7 @@
 """Blocks in which views of one input exchange information.
 
 Yan et al., Multiview Transformers for Video Recognition (CVPR 2022). Views are
-counted from the coarsest; their tokens have widths of their own.
+counted from the coarsest; the width of tokens may differ between views.
 """
 
 import math
@@ -21,14 +21,15 @@ from scenic_video.layers.transformer import EncoderBlock, MlpBlock, StochasticDe
 
 
 class CrossViewBlock(nn.Module, kw_only=True):
-    """Cross-view attention along `pairs` (reading view, read view), then self-attention and MLP of
-    every view, each behind a LayerNorm and residual (figure 2a).
+    """Cross-view attention between `pairs` of views (queries, keys and values), then self-attention
+    and an MLP in every view, each with a LayerNorm before it and a residual (figure 2a).
 
-    All views take part in cross-view attention, whatever their depth; those with self-attention and
-    MLP in this layer are `active`. The output of cross-view attention is zero at initialisation.
-    Its width and heads are those of the `sizes_from` view ("query" or "key_value"). Its keys are
-    tokens from before any update, or with `cascade` updated ones. Other views do not attend to a
-    view that is absent from an example (`presence`: for each view a bool [b], or None).
+    All views take part in cross-view attention, whatever their depth; only `active` views have
+    self-attention and an MLP in this layer. The output of cross-view attention is zero at
+    initialisation. Its width and number of heads are those of the `sizes_from` view ("query" or
+    "key_value"). Keys come from tokens before any update, or with `cascade` from updated tokens.
+    Views that are absent from an example are not attended to (`presence`: a bool [b] for each view,
+    or None).
     """
 
     mlp_dims: Sequence[int]
@@ -110,10 +111,10 @@ class CrossViewBlock(nn.Module, kw_only=True):
 
 
 class FusedMlpBlock(MlpBlock):
-    """An MLP over tokens and aligned tokens of another view, concatenated on channels.
+    """An MLP over tokens and the aligned tokens of another view, concatenated over channels.
 
-    A Dense of a concatenation is the sum of two: `Dense_0` reads the view's own tokens, as in a
-    plain block, and `fusion` (no bias, initialised with zeros) those of the other view.
+    A Dense layer over a concatenation is the sum of two Dense layers: `Dense_0` for the view's own
+    tokens, as in a plain block, and `fusion` (no bias, initialised with zeros) for the other's.
     """
 
     @nn.compact
@@ -139,11 +140,11 @@ class FusedMlpBlock(MlpBlock):
 
 
 class MlpFusionBlock(EncoderBlock):
-    """An encoder block whose MLP may read another view's tokens as well (figure 2c).
+    """An encoder block whose MLP may also take another view's tokens (figure 2c).
 
-    `align` maps these to the grid of the block's own tokens; if they are absent from an example
-    (`present`), the MLP reads zeros. Returns the tokens after the block, and those between
-    attention and MLP, for the next view to read. Parameters are those of an `EncoderBlock`, plus
+    `align` maps these to the grid of the block's own tokens; where an example lacks that view
+    (`present`), the MLP gets zeros. Returns the tokens after the block, and the tokens between
+    attention and MLP, which the next view takes. Parameters are those of an `EncoderBlock`, plus
     `fusion_ln` and `MlpBlock_0/fusion` if there is another view.
     """
 

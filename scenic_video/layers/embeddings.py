@@ -16,7 +16,7 @@ from scenic_video.errors import UserError
 KERNEL_STARTS = ("random", "filter_inflation", "central_frame")
 SEQUENCE_POSITIONS = ("learned", "sinusoidal_1d", "none")
 POSITIONS = (*SEQUENCE_POSITIONS, "sinusoidal", "learned_space_time")
-"""All kinds of positions; those of a sequence need no grid."""
+"""All kinds of positions; those in `SEQUENCE_POSITIONS` need no grid."""
 
 
 class PatchEmbedding(nn.Module):
@@ -58,7 +58,7 @@ def check_clip(
     *,
     change: str = "num_frames or tubelet_size",
 ) -> None:
-    """Errors: UserError unless the time axis of `shape` [b, t, h, w, c] divides into tubelets.
+    """Errors: UserError unless `shape` is [b, t, h, w, c] and t a multiple of the tubelets' length.
 
     `change` names the fields to change in the message.
     """
@@ -69,7 +69,7 @@ def check_clip(
         )
     if shape[1] % tubelet_size[0]:
         raise UserError(
-            f"A clip of {shape[1]} frames does not divide into tubelets of {tubelet_size[0]}. "
+            f"A clip of {shape[1]} frames cannot be split into tubelets of {tubelet_size[0]}. "
             f"Change {change}."
         )
 
@@ -102,9 +102,9 @@ def inflate_kernel(
 ) -> Float[Array, "t h w c d"]:
     """A tubelet kernel initialised from the patch kernel of an image model.
 
-    "central_frame" puts the image kernel at time index num_frames // 2 and zeros elsewhere (a
-    tubelet uses one frame); "filter_inflation" puts kernel / num_frames everywhere (it uses the
-    mean frame). ViViT section 3.4, eq. 9 and 8.
+    "central_frame" puts the image kernel at time index num_frames // 2 and zeros elsewhere (only
+    that frame counts); "filter_inflation" puts kernel / num_frames everywhere (the mean frame
+    counts). ViViT section 3.4, eq. 9 and 8.
     """
     kernel = jnp.asarray(image_kernel)
     if method == "central_frame":
@@ -112,7 +112,7 @@ def inflate_kernel(
         return zeros.at[num_frames // 2].set(kernel)
     if method == "filter_inflation":
         return repeat(kernel / num_frames, "h w c d -> t h w c d", t=num_frames)
-    raise UserError(f"A kernel is inflated by one of {KERNEL_STARTS[1:]}; got {method!r}.")
+    raise UserError(f"Kernels are inflated by one of {KERNEL_STARTS[1:]}; got {method!r}.")
 
 
 def kernel_initializer(start: str) -> Callable[..., Array]:
@@ -122,11 +122,11 @@ def kernel_initializer(start: str) -> Callable[..., Array]:
     if start == "random":
         return draw
     if start not in KERNEL_STARTS:
-        raise UserError(f"A kernel is initialised by one of {KERNEL_STARTS}; got {start!r}.")
+        raise UserError(f"Kernels are initialised by one of {KERNEL_STARTS}; got {start!r}.")
 
     def initialize(key: jax.Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Array:
         if len(shape) != 5:
-            raise UserError(f"{start!r} starts a kernel [t, h, w, c, d]; this one is {shape}.")
+            raise UserError(f"{start!r} is for kernels [t, h, w, c, d]; this one is {shape}.")
         return inflate_kernel(draw(key, shape[1:], dtype), shape[0], start)
 
     return initialize
@@ -158,8 +158,8 @@ class LearnedPositions(nn.Module):
 
 
 class LearnedSpaceTimePositions(nn.Module):
-    """Adds the sum of a learned vector for the time and one for the place to every token of a
-    flattened `grid` of time and space: `pos_embedding_time` [1, t, 1, d] and `pos_embedding_space`
+    """Adds a learned vector for the time and one for the place to every token of a flattened `grid`
+    of time and space: `pos_embedding_time` [1, t, 1, d] and `pos_embedding_space`
     [1, 1, n / t, d], from N(0, 0.02), float32."""
 
     grid: Sequence[int]
@@ -178,10 +178,11 @@ class LearnedSpaceTimePositions(nn.Module):
 def add_positions(
     tokens: Float[Array, "*batch n d"], kind: str, *, name: str, grid: Sequence[int] | None = None
 ) -> Float[Array, "*batch n d"]:
-    """Adds positions of a `kind` of `POSITIONS`, in float32; learned ones as `name`.
+    """Adds positions, in float32. `kind` is one of `POSITIONS`; learned positions get the name
+    `name`.
 
-    Call it inside a compact module, which then owns the table. Tokens without a `grid` are a
-    sequence. Errors: UserError for an unknown kind, or one that needs a grid if there is none.
+    Call it inside a compact module, which then owns the parameters. Tokens without a `grid` are a
+    sequence. Errors: UserError for an unknown kind, or for one that needs a grid without a grid.
     """
     tokens = tokens.astype(jnp.float32)
     match kind:
@@ -200,7 +201,7 @@ def add_positions(
 
 
 class FixedPositions(NamedTuple):
-    """The positions of a model that are not among its parameters.
+    """Positions that are not parameters of the model.
 
     `kind` is None if positions are learned; `first` is the position of the first patch.
     """

@@ -14,7 +14,7 @@ from scenic_video.layers.transformer import EncoderBlock
 
 
 class FactorisedSelfAttentionBlock(EncoderBlock, kw_only=True):
-    """Attention over time, attention over space and an MLP, each residual (figure 5)."""
+    """Attention over time, attention over space and an MLP, each with a residual (figure 5)."""
 
     num_frames: int
     order: Sequence[str]

@@ -1,4 +1,4 @@
-"""Errors of the fields of models and their parts, as these are made: what came, what was wanted."""
+"""Checks of the fields of models and layers, with errors that name the field."""
 
 import dataclasses
 from collections.abc import Collection
@@ -21,31 +21,31 @@ RATES = ("dropout_rate", "attention_dropout_rate", "stochastic_depth_rate")
 
 
 def check_shared_fields(model: Any) -> None:
-    """A UserError unless the fields of `KNOWN` and `RATES` are right, as far as a model has
-    them."""
+    """Errors: UserError if a field of `KNOWN` or `RATES` that the model has is not valid."""
     for field in (name for name in KNOWN if hasattr(model, name)):
         require_one_of(model, field, KNOWN[field])
     check_fields(model, RATES)
 
 
 def require_one_of(owner: Any, field: str, known: Collection[str]) -> None:
-    """A UserError unless the field of `owner` is one of `known`; a dtype goes by its name."""
+    """Errors: UserError unless the field of `owner` is one of `known`; dtypes are compared by
+    name."""
     value = getattr(owner, field)
     name = _dtype_name(value) if field == "dtype" else value
     if name not in tuple(known):
         raise UserError(f"{_field(owner, field)}, not one of {tuple(known)}.")
 
 
-def refuse_unread(owner: Any, field: str, **reader: Any) -> None:
-    """A UserError if a field is set that only an owner with `reader` (field=value) reads.
+def refuse_unused(owner: Any, field: str, **condition: Any) -> None:
+    """Errors: UserError if a field is set, but not the `condition` (field=value) for its use.
 
-    It counts as set unless it has its default or is None.
+    A field counts as set unless it is its default or None.
     """
-    ((name, wanted),) = reader.items()
+    ((name, wanted),) = condition.items()
     default = next(x.default for x in dataclasses.fields(owner) if x.name == field)
     if getattr(owner, name) != wanted and getattr(owner, field) not in (None, default):
         raise UserError(
-            f"{_field(owner, field)}, which nothing reads: {name} is {getattr(owner, name)!r}. "
+            f"{_field(owner, field)}, but is not used if {name} is {getattr(owner, name)!r}. "
             f"Leave {field} out, or set {name}={wanted!r}."
         )
 
@@ -57,5 +57,5 @@ def _field(owner: Any, field: str) -> str:
 def _dtype_name(value: Any) -> str | None:
     try:
         return jnp.dtype(value).name
-    except TypeError:  # no dtype at all
+    except TypeError:  # not a dtype
         return None

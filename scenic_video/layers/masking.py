@@ -17,16 +17,16 @@ STANDARDIZATIONS = ("none", "patch", "patch_channels")
 
 
 class Mask(NamedTuple):
-    """The indices of hidden and visible tokens in each example; together, all tokens."""
+    """The indices of the hidden and of the visible tokens of each example, together all tokens."""
 
     hidden: Int[Array | np.ndarray, "b h"]
     visible: Int[Array | np.ndarray, "b v"]
 
 
 class Reconstruction(NamedTuple):
-    """The prediction for one modality, n patches of p values.
+    """The prediction for one modality, n patches of p values each.
 
-    `mask` is 1 for patches to score, 0 elsewhere.
+    `mask` is 1 for patches that are scored, and 0 elsewhere.
     """
 
     prediction: Float[Array, "b n p"]
@@ -34,7 +34,7 @@ class Reconstruction(NamedTuple):
     mask: Float[Array, "b n"]
 
 
-def draw_mask(
+def sample_mask(
     rng: Key[Array, ""],
     *,
     batch_size: int,
@@ -44,13 +44,13 @@ def draw_mask(
 ) -> Mask:
     """Hides int(rate * n) of the n tokens of a flattened grid, independently in each example.
 
-    "random" samples from all tokens; "tube" samples int(rate * h w) places in a frame of the grid
-    (t, h, w) and hides these in every frame (Tong et al., VideoMAE, section 3.3).
+    "random" samples from all tokens; "tube" samples int(rate * h w) places of a grid (t, h, w) and
+    hides them in every frame (Tong et al., VideoMAE, section 3.3).
     """
     if strategy not in STRATEGIES:
         raise UserError(f"The masking strategy must be one of {STRATEGIES}; got {strategy!r}.")
     if strategy == "tube" and len(grid) != 3:
-        raise UserError(f"Tubes need a grid of time, rows and columns; got {tuple(grid)}.")
+        raise UserError(f"Tube masking needs a grid of time, rows and columns; got {tuple(grid)}.")
     if not 0 <= rate < 1:
         raise UserError(f"A masking rate must be in [0, 1); got {rate}.")
     num_frames = grid[0] if strategy == "tube" else 1
@@ -94,12 +94,13 @@ def reconstruction_target(
 ) -> Float[Array, "b n p"]:
     """The values of every patch of [b, (t,) h, w, c], in order of time, row, column, channel.
 
-    `standardize` makes the values of each "patch", or of each of its channels ("patch_channels"),
-    of mean 0 and variance 1 (He et al., Masked Autoencoders, section 3). `central_frame` keeps
-    frame t // 2 of every tubelet; `grayscale` puts the luma of a colour video in each channel.
+    `standardize` gives the values of each "patch", or of each channel of a patch
+    ("patch_channels"), mean 0 and variance 1 (He et al., Masked Autoencoders, section 3).
+    `central_frame` keeps frame t // 2 of every tubelet; `grayscale` puts the luma of a colour video
+    in each channel.
     """
     if standardize not in STANDARDIZATIONS:
-        raise UserError(f"standardize is one of {STANDARDIZATIONS}; got {standardize!r}.")
+        raise UserError(f"standardize must be one of {STANDARDIZATIONS}; got {standardize!r}.")
     channels = pixels.shape[-1]
     if grayscale:
         pixels = _grayscale(pixels)

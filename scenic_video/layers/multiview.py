@@ -1,4 +1,4 @@
-"""Parallel transformers for several views of one input, which exchange information."""
+"""Parallel transformers, one per view of an input, which exchange information."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +18,10 @@ from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, Fusi
 
 @runtime_checkable
 class EncodedView(Protocol):
-    """The size of the transformer of a view, and the space of its tokens.
+    """The size of a view's transformer, and the space that its tokens lie in.
 
-    Views with the same `space` share rows and columns, as pixels and optical flow do, but not mel
-    bins.
+    Views with the same `space` have the same rows and columns. Pixels and optical flow do; the mel
+    bins of spectrograms are another space.
     """
 
     @property
@@ -41,9 +41,10 @@ class MultiviewEncoder(nn.Module, kw_only=True):
     Recognition).
 
     Takes and returns tokens [b, s, n, d] for each view, with one sequence per time step; attention
-    is within a step. `grids` are the tokens of a step, (t, h, w), and a class token for each t if
-    `class_tokens`. There is no norm at the end. `presence` is a bool [b] for each view, or None if
-    it is always present: other views read nothing from a view that is absent from an example.
+    is within a step. `grids` are the sizes (t, h, w) of the tokens of a step; with `class_tokens`
+    there is also one class token for each t. There is no norm at the end. `presence` is a bool [b]
+    for each view, or None if it is always present: a view that an example lacks has no influence on
+    the others.
     """
 
     views: Sequence[EncodedView]
@@ -91,7 +92,7 @@ class MultiviewEncoder(nn.Module, kw_only=True):
 
     def _active(self, layer: int) -> list[int]:
         """The views that have a block in this layer; the others stay unchanged."""
-        return [view for view, its in enumerate(self.views) if layer < its.num_layers]
+        return [view for view, size in enumerate(self.views) if layer < size.num_layers]
 
     def _rate(self, layer: int, view: int) -> float:
         """Increases linearly over the layers of the view, and is constant after them."""
@@ -132,7 +133,7 @@ class MultiviewEncoder(nn.Module, kw_only=True):
         presence: Sequence[Array | None],
     ) -> list[Array]:
         source_of = dict(fusion.pairs(len(tokens)))
-        attended = list(tokens)  # read by the neighbour: tokens between attention and MLP
+        attended = list(tokens)  # tokens between attention and MLP, the input to the neighbour
         for view in fusion.order(len(tokens)):
             if view not in self._active(layer):
                 continue
@@ -176,6 +177,6 @@ class MultiviewEncoder(nn.Module, kw_only=True):
                 )(bottleneck)
             both = jnp.concatenate([tokens[view], bottleneck], axis=-2)
             both = run(self._block(layer, view), both)
-            tokens[view], left = jnp.split(both, [tokens[view].shape[-2]], axis=-2)
-            bottleneck = where_present(presence[view], left, bottleneck)
+            tokens[view], updated = jnp.split(both, [tokens[view].shape[-2]], axis=-2)
+            bottleneck = where_present(presence[view], updated, bottleneck)
         return tokens, bottleneck

@@ -31,8 +31,8 @@ def pool(
     """One vector for every sequence.
 
     "token" and "0" take the first token (a class token, or simply the first patch); "gap", "gmp"
-    and "gsp" the mean, maximum and sum over all tokens, or over those where `mask` is True, at
-    least one. "map" has parameters: see `MAPHead`.
+    and "gsp" the mean, maximum and sum over all tokens, or only those where `mask` is True (at
+    least one). "map" has parameters: see `MAPHead`.
     """
     where = None if mask is None else jnp.broadcast_to(mask[..., None], tokens.shape)
     match classifier:
@@ -44,7 +44,7 @@ def pool(
             return tokens.max(axis=-2, where=where, initial=None if where is None else -jnp.inf)
         case "gsp":
             return tokens.sum(axis=-2, where=where)
-    raise UserError(f"classifier is {classifier!r}; known are {CLASSIFIERS}.")
+    raise UserError(f"classifier is {classifier!r}, not one of {CLASSIFIERS}.")
 
 
 class MAPHead(nn.Module):
@@ -78,8 +78,8 @@ def classify(
 ) -> Float[Array, "b c"]:
     """Float32 logits from a zero-initialised `output_projection` with bias `bias_init`.
 
-    `representation_size` adds a tanh layer `pre_logits` before it. Call it inside a compact module,
-    which then owns the layers.
+    `representation_size` adds a tanh layer `pre_logits` before it. Call this inside a compact
+    module, which then owns the layers.
     """
     if representation_size is not None:
         features = nn.tanh(nn.Dense(representation_size, name="pre_logits")(features))

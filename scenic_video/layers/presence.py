@@ -1,4 +1,4 @@
-"""Examples that lack a modality: its values have no influence."""
+"""Examples that lack a modality: functions that ignore its values."""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,26 +32,26 @@ def read_presence(
 ) -> Present:
     """Whether each example has each of `modalities`; None if `presence` names none of them.
 
-    `presence` is above 0 where an example has a modality; one that it does not name is present.
-    Errors: UserError for a name that is not among `modalities`.
+    `presence` is above 0 where an example has a modality; modalities that it does not name are
+    always present. Errors: UserError for a name that is not among `modalities`.
     """
     presence = {} if presence is None else presence
     if unknown := [name for name in presence if name not in modalities]:
         raise UserError(
-            f"presence names {', '.join(unknown)}, but the model reads {', '.join(modalities)}. "
+            f"presence names {', '.join(unknown)}, but the model takes {', '.join(modalities)}. "
             "Change the name, or leave it out."
         )
-    said = {name: jnp.asarray(presence[name]) > 0 for name in modalities if name in presence}
-    if not said:
+    given = {name: jnp.asarray(presence[name]) > 0 for name in modalities if name in presence}
+    if not given:
         return None
-    everywhere = jnp.ones_like(next(iter(said.values())))
-    return {name: said.get(name, everywhere) for name in modalities}
+    everywhere = jnp.ones_like(next(iter(given.values())))
+    return {name: given.get(name, everywhere) for name in modalities}
 
 
 def all_if_none(present: Present) -> Present:
-    """The same, but examples without any modality count as if they had all of them.
+    """The same, except that examples without any modality are treated as having all of them.
 
-    A mean or softmax over nothing would be NaN; mask the outputs of such examples.
+    A mean or softmax over nothing would be NaN. The outputs of such examples must be masked.
     """
     if present is None:
         return None
@@ -62,10 +62,10 @@ def all_if_none(present: Present) -> Present:
 def mean_over_present(
     values: Float[Array, "n b *shape"], presence: Shaped[Array, "n b"]
 ) -> Float[Array, "b *shape"]:
-    """The mean over the n values (modalities, views) that each example has.
+    """The weighted mean over those of the n values (modalities, views) that an example has.
 
-    `presence` is 0 where an example lacks one, and its weight elsewhere. Absent values do not
-    count, even if NaN. An example without any gets the plain mean, which must be masked.
+    `presence` is 0 where an example lacks a value, and the weight of the value elsewhere. Absent
+    values do not count, even if NaN. Examples without any get the plain mean, to be masked.
     """
     weights = _weights(presence, values)
     total = jnp.where(weights > 0, values * weights, 0.0).sum(axis=0)
@@ -84,7 +84,7 @@ def log_mean_over_present(
 def mean_over_modalities(
     values: Mapping[str, Float[Array, "b ..."]], present: Present
 ) -> Float[Array, "b ..."]:
-    """`mean_over_present` of values by modality; None if all examples have all."""
+    """`mean_over_present` of values by modality; `present` is None if all examples have all."""
     stacked = jnp.stack(list(values.values()))
     if present is None:
         return stacked.mean(axis=0)

@@ -18,6 +18,7 @@ def size(name: str) -> dict[str, Any]:
     train your ViT, table 2), "B", "L" or "H" (Dosovitskiy et al., table 1)."""
     if name not in SIZES:
         raise UserError(
-            f"There is no model size {name!r}; sizes are {', '.join(SIZES)}, case matters."
+            f"There is no model size {name!r}. Sizes are {', '.join(SIZES)} (upper and lower case "
+            "matter)."
         )
     return dict(SIZES[name])

@@ -1,5 +1,5 @@
-"""A few learned tokens in place of a grid of them, and back: TokenLearner (Ryoo et al., NeurIPS
-2021), section 2.
+"""Replaces a grid of tokens by a few learned ones, and maps these back to the grid: TokenLearner
+(Ryoo et al., NeurIPS 2021), section 2.
 
 The modules that learn tokens take a grid [..., h, w, d], square or not, and return [..., s, d];
 time is a leading axis, so that each frame is summarised separately. The spatial attention maps of
@@ -23,9 +23,9 @@ from scenic_video.layers.transformer import Encoder, MlpBlock
 
 
 class TokenLearnerModule(nn.Module):
-    """v1: maps from four 3x3 convolutions and a sigmoid; tokens are sums under the maps.
+    """v1: four 3x3 convolutions and a sigmoid give the maps; tokens are sums weighted by them.
 
-    `pooling` "sum" is that of the paper; "mean" divides by the number of positions.
+    `pooling` is "sum", as in the paper, or "mean", which divides by the number of positions.
     """
 
     num_tokens: int
@@ -50,8 +50,8 @@ class TokenLearnerModule(nn.Module):
 
 
 class TokenLearnerModuleV11(nn.Module):
-    """v1.1: maps from an MLP of `bottleneck_dim` and a softmax over positions; tokens are the
-    means under them, of the input before normalisation, as in v1: only maps use the LayerNorm."""
+    """v1.1: an MLP of `bottleneck_dim` and a softmax over positions give the maps; tokens are means
+    weighted by them. As in v1, only the maps use the normalised input."""
 
     num_tokens: int
     bottleneck_dim: int = 64
@@ -97,7 +97,7 @@ class TokenLearnerCrossAttention(nn.Module):
         normalised = nn.LayerNorm(dtype=self.dtype, name="LayerNorm_0")(grid)
 
         def attend(query: Array, key: Array, value: Array, **how: Any) -> Array:
-            # Kernels do not return probabilities; they are computed again on request.
+            # Attention kernels do not return probabilities, so these are computed again.
             if self.is_mutable_collection("intermediates"):
                 maps = _mean_probabilities(query, key)
                 maps = rearrange(maps, "... s (h w) -> ... h w s", h=height, w=width)
@@ -117,10 +117,10 @@ class TokenLearnerCrossAttention(nn.Module):
 class TokenFuser(nn.Module):
     """Maps learned tokens back to the grid that they came from.
 
-    The tokens are mixed with each other, and each position sums them with its own sigmoid weights,
-    which are sown as "maps". The result is to be added to the grid, and is initially zero.
-    The weights come from an MLP of `bottleneck_dim`, as in the public code, or with None from one
-    layer without bias, as in the paper's tables.
+    The tokens are mixed with each other, and the output at each position is their sum with sigmoid
+    weights of its own, which are sown as "maps". The output is zero at initialisation; add it to
+    the grid. The weights come from an MLP of `bottleneck_dim`, as in the public code, or with None
+    from one layer without bias, as in the paper's tables.
     """
 
     bottleneck_dim: int | None = 64
@@ -162,11 +162,12 @@ class TokenFuser(nn.Module):
 
 
 class TokenLearnerEncoder(Encoder, kw_only=True):
-    """An encoder over a flattened `grid`, (h, w) or (t, h, w), with learned tokens from a layer on.
+    """An encoder over a flattened `grid`, (h, w) or (t, h, w), whose later blocks process learned
+    tokens.
 
-    Before block `learn_at` the tokens of each frame are replaced by those that `learn` computes;
-    later blocks attend to those of all frames. With `fuse`, every later block works on its own
-    learned tokens, and its output is mapped back to the grid and added.
+    Before block `learn_at` the tokens of each frame are replaced by the learned tokens that `learn`
+    computes; later blocks attend to those of all frames. With `fuse`, every later block has learned
+    tokens of its own, and its output is mapped back to the grid and added.
     """
 
     grid: tuple[int, ...]
@@ -189,7 +190,7 @@ class TokenLearnerEncoder(Encoder, kw_only=True):
 
 class PoolingEncoder(Encoder, kw_only=True):
     """An encoder over a flattened `grid` (h, w) that averages square windows of tokens before the
-    blocks `pool_at`, with the sides `windows`."""
+    blocks `pool_at`; `windows` are the sides of these windows."""
 
     grid: tuple[int, ...]
     pool_at: Sequence[int]

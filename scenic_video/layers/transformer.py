@@ -1,4 +1,4 @@
-"""The pre-norm transformer encoder used by all models."""
+"""The pre-norm transformer encoder that all models use."""
 
 import functools
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from scenic_video.layers.embeddings import add_positions
 class StochasticDepth(nn.Module):
     """Drops a residual branch for whole examples (axis 0) with probability `rate` in training.
 
-    Kept branches are divided by 1 - rate, so that the expectation equals evaluation;
-    `rescale=False` turns this off, as in the training of the public ViViT and MBT.
+    Kept branches are divided by 1 - rate, so that their expectation equals their value in
+    evaluation; `rescale=False` turns this off, as in the training of the public ViViT and MBT.
     Huang et al., Deep Networks with Stochastic Depth, eq. 2.
     """
 
@@ -199,8 +199,8 @@ class Encoder(nn.Module):
 
 
 def block_runner(*, train: bool, remat: bool) -> Callable[..., Any]:
-    """A function (block, *inputs, key_mask=None) -> output of the block, which with `remat` is
-    computed again in the backward pass. Without a mask, the block is called without `key_mask`."""
+    """A function (block, *inputs, key_mask=None) -> output of the block. With `remat`, the block is
+    computed again in the backward pass. `key_mask` is passed to the block only if given."""
 
     def run(block: nn.Module, key_mask: Array | None, *inputs: Any) -> Any:
         masked = {} if key_mask is None else {"key_mask": key_mask}

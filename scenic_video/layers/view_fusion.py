@@ -1,6 +1,6 @@
 """How views of one input exchange information. (Late fusion needs none of these.)
 
-Figures are those of Yan et al., Multiview Transformers for Video Recognition.
+Figures refer to Yan et al., Multiview Transformers for Video Recognition.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ DIRECTIONS = ("fine_to_coarse", "coarse_to_fine")
 class Fusion:
     """Information flows between neighbouring views in these `layers`, counted from 0.
 
-    With `direction` "fine_to_coarse" each view reads from its finer neighbour (the finest reads
-    nothing), with "coarse_to_fine" from its coarser one.
+    With `direction` "fine_to_coarse" each view reads from its finer neighbour (and the finest from
+    none), with "coarse_to_fine" from its coarser neighbour.
     """
 
     layers: Annotated[Sequence[Count], MinLen(1)] = (5, 11)
@@ -44,7 +44,7 @@ class Fusion:
         return list(zip(order[1:], order[:-1], strict=True))
 
     def check(self, depths: Sequence[int]) -> None:
-        """Errors: UserError if there is only one view, or a layer in which no view reads another.
+        """Errors: UserError for a single view, or for a layer in which no view reads from another.
 
         `depths` are the numbers of layers of the views, coarse to fine.
         """
@@ -70,12 +70,12 @@ class Fusion:
 
 
 def check_fusion(fusion: Fusion | None, depths: Sequence[int]) -> None:
-    """Errors: UserError unless `fusion` is None, or a fusion for views of these `depths`."""
+    """Errors: UserError unless `fusion` is None or suits views of these `depths`."""
     if fusion is None:
         return
     if not isinstance(fusion, Fusion):
         raise UserError(
-            f"fusion is {fusion!r}; it is None, or a fusion such as "
+            f"fusion is {fusion!r}; it must be None, or a fusion such as "
             "CrossViewAttention(layers=(5, 11)). In a config write "
             "dict(target='scenic_video.layers.view_fusion:CrossViewAttention', layers=(5, 11))."
         )
@@ -86,10 +86,11 @@ def check_fusion(fusion: Fusion | None, depths: Sequence[int]) -> None:
 class CrossViewAttention(Fusion):
     """Tokens of one view attend to those of its neighbour (figure 2a).
 
-    Its width and heads are those of the view named by `sizes_from`, "query" or "key_value". Queries
-    and keys are normalised tokens from before the fusion of the layer, so information moves by one
-    view per layer. With `cascade=True` keys and values are already fused, so it passes through all
-    views in one layer (unlike the released models).
+    The width and heads of attention are those of the view that `sizes_from` names, "query" or
+    "key_value". Queries and keys are normalised tokens from before the fusion of the layer, so
+    information moves by one view per layer. With `cascade=True` keys and values come from tokens
+    that are already fused, so it passes through all views in one layer (unlike in the released
+    models).
     """
 
     sizes_from: str = "query"
@@ -104,9 +105,9 @@ class CrossViewAttention(Fusion):
 class Bottleneck(Fusion):
     """`num_tokens` learned tokens per time step are passed from view to view (figure 2b).
 
-    They are appended to the tokens of a view in its layer, have the width of the first view at the
-    start, and are projected where the width changes. They continue from layer to layer: a view
-    that is the only one with a layer reads what others wrote in earlier layers.
+    They are appended to the tokens of one view after another. They start with the width of the
+    first view, and are projected where the width changes. They are carried over from layer to
+    layer: in a layer that only one view has, it reads what other views wrote in earlier layers.
     """
 
     num_tokens: PositiveInt = 4
@@ -119,11 +120,11 @@ class Bottleneck(Fusion):
 
 @dataclass(frozen=True)
 class MLPFusion(Fusion):
-    """Tokens of the neighbour are concatenated to a view's own before its MLP (figure 2c).
+    """The MLP of a view also takes the tokens of its neighbour, concatenated (figure 2c).
 
-    They are first mapped to the grid of the receiving view, see
-    `scenic_video.layers.cross_view.align_tokens`. After the last layer of a view, its final tokens
-    are read.
+    These are first mapped to the grid of the receiving view, see
+    `scenic_video.layers.cross_view.align_tokens`. After the neighbour's last layer, its final
+    tokens are used.
     """
 
     def _exchanges(self, layer: int, depths: Sequence[int]) -> bool:

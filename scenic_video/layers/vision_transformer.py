@@ -1,4 +1,4 @@
-"""What vision transformers have in common: their fields, the way into the encoder, and the head."""
+"""What vision transformers have in common: their fields, embeddings, encoder and head."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -30,21 +30,21 @@ from scenic_video.layers.transformer import Encoder, EncoderBlock
 
 
 class VisionTransformer(nn.Module, kw_only=True):
-    """The base of a model that embeds patches, encodes them, and classifies.
+    """The base of models that embed patches, encode them, and classify.
 
-    `classifier` is the input of the head: "token" a class token, "0" the first patch, "gap", "gmp"
-    or "gsp" the mean, maximum or sum over tokens. `positions` are "learned", "sinusoidal" (over the
-    axes of the grid, the class token has none), "sinusoidal_1d" (over the sequence) or "none".
-    `representation_size` is the width of a tanh layer before the head. Rates are probabilities;
-    that of stochastic depth grows linearly with the layer. `dtype` ("float32" or "bfloat16") is
-    that of matrix products; parameters, the residual stream, softmax and head stay float32. `remat`
-    computes each block again in the backward pass, to save memory. `exact_gelu` (else its tanh
-    approximation) and `norm_epsilon` of the LayerNorms have to be those of pretrained weights:
-    JAX's models have the defaults, most PyTorch ones exact_gelu and 1e-12 or 1e-6.
+    `classifier` is the input of the head: a class token ("token"), the first patch ("0"), or the
+    mean, maximum or sum over tokens ("gap", "gmp", "gsp"). `positions` are "learned", "sinusoidal"
+    (over the axes of the grid; the class token has none), "sinusoidal_1d" (over the sequence) or
+    "none". `representation_size` is the width of a tanh layer before the head. Rates are
+    probabilities; the rate of stochastic depth grows linearly with the layer. `dtype` ("float32" or
+    "bfloat16") is used for matrix products; parameters, the residual stream, softmax and head stay
+    float32. `remat` computes each block again in the backward pass, to save memory. `exact_gelu`
+    (else GELU is its tanh approximation) and `norm_epsilon` of the LayerNorms must match pretrained
+    weights: models in JAX use the defaults, most in PyTorch exact_gelu and 1e-12 or 1e-6.
 
     `linear_probe` trains only the head, on features that a BatchNorm without scale and bias brings
     to mean 0 and variance 1 (He et al., Masked Autoencoders, appendix A.1). No gradient reaches the
-    backbone, but weight decay would: freeze it as well (`trainer.freeze`).
+    backbone, but weight decay would: freeze it too (`trainer.freeze`).
     """
 
     num_classes: PositiveInt
@@ -74,7 +74,7 @@ class VisionTransformer(nn.Module, kw_only=True):
 
     def __post_init__(self):
         for name, value in list(vars(self).items()):
-            if isinstance(value, list):  # as JSON gives it; a module must be hashable
+            if isinstance(value, list):  # from JSON; a module must be hashable
                 object.__setattr__(self, name, tuple(value))
         super().__post_init__()
         require_one_of(self, "classifier", self.known_classifiers)
@@ -96,7 +96,7 @@ class VisionTransformer(nn.Module, kw_only=True):
         uniform_frames: int | None = None,
     ) -> Float[Array, "b s x y d"]:
         """Tubelets (t, h, w) of clips, with a kernel initialised by `start`; or patches of
-        `uniform_frames` evenly spaced frames, with the kernel of an image model."""
+        `uniform_frames` evenly spaced frames, with a kernel as in an image model."""
         check_clip(rgb.shape, tubelet_size)
         if uniform_frames is not None:
             time, *patch = tubelet_size
@@ -117,16 +117,16 @@ class VisionTransformer(nn.Module, kw_only=True):
 
     @property
     def fixed_positions(self) -> FixedPositions:
-        """Positions over a sequence count its class token, those over a grid do not."""
+        """Positions over a sequence count the class token; positions over a grid do not."""
         counted = self.positions == "sinusoidal_1d" and self.classifier == "token"
         return FixedPositions.of(self.positions, first=int(counted))
 
     def layers_after(self, path: str) -> int | None:
-        """How many layers follow the parameter of this path: see `scenic_video.optimizers`."""
+        """How many layers follow the parameter at this path; see `scenic_video.optimizers`."""
         return layers_after(path, self._encoder_layers(), self.after_layers)
 
     def _encoder_layers(self) -> list[EncoderLayers]:
-        """Those of each encoder, in the order in which they read each other's output."""
+        """The layers of each encoder; each encoder takes the output of the one before it."""
         return [EncoderLayers(self.num_layers, r"^Transformer/encoderblock_(\d+)", TOKENS)]
 
     def _block(self, block: type[nn.Module] = EncoderBlock, **fields: Any) -> Callable[..., Any]:
@@ -155,10 +155,11 @@ class VisionTransformer(nn.Module, kw_only=True):
         name: str = "Transformer",
         class_token: str = "cls",
     ) -> Float[Array, "b *frames m d"]:
-        """Class token, positions and encoder over sequences that are a flattened `grid`.
+        """Adds a class token and positions to sequences, which are a flattened `grid`, and encodes
+        them.
 
-        It takes many parameters: the encoders of a factorised model have names and depths of their
-        own.
+        It takes many parameters because the encoders of a factorised model differ in name and
+        depth.
         """
         positions = self.positions
         if positions == "sinusoidal":
@@ -190,8 +191,8 @@ class VisionTransformer(nn.Module, kw_only=True):
     def _probe(
         self, features: Float[Array, "n d"], *, mask: Bool[Array, " n"] | None = None, train: bool
     ) -> Float[Array, "n d"]:
-        """The input of the head. Only features where `mask` is True count for the statistics of a
-        linear probe."""
+        """The input of the head. For a linear probe, only features where `mask` is True count in
+        the BatchNorm statistics."""
         if not self.linear_probe:
             return features
         norm = nn.BatchNorm(

@@ -14,13 +14,13 @@ from scenic_video.tasks.task import Variables
 
 
 def init_model(model: Any, inputs: Inputs, rngs: Mapping[str, Key[Array, ""]]) -> Variables:
-    """The variables that a model starts with. Errors: UserError where it cannot be called so."""
+    """The initial variables of a model. Errors: UserError if it cannot be called with `inputs`."""
     check_call(model, [*inputs.keywords, "train"])
     return model.init(dict(rngs), **inputs.keywords, train=False)
 
 
 def check_call(model: Any, given: Sequence[str]) -> None:
-    """Errors: UserError where a model is no Linen module, or its call takes other arguments."""
+    """Errors: UserError if a model is not a Linen module, or takes arguments other than `given`."""
     name = type(model).__name__
     if not callable(model) or not all(hasattr(model, method) for method in ("init", "apply")):
         raise UserError(
@@ -29,10 +29,10 @@ def check_call(model: Any, given: Sequence[str]) -> None:
         )
     parameters = inspect.signature(model).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    lacking = [x for x in given if x not in parameters and not takes_all]
+    not_taken = [x for x in given if x not in parameters and not takes_all]
     plain = [p for p in parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    more = [p.name for p in plain if p.default is p.empty and p.name not in given]
-    if lacking or more:
+    missing = [p.name for p in plain if p.default is p.empty and p.name not in given]
+    if not_taken or missing:
         raise UserError(
             f"{name}.__call__ takes {', '.join(parameters) or 'nothing'}, but is called with the "
             f"keywords {', '.join(given)}. Write def __call__(self, *, {', '.join(given)}); give "
@@ -51,7 +51,7 @@ def call_in_training(
 
 
 def over_views(function: Callable[[Any], Any], inputs: Mapping[str, Any]) -> Any:
-    """`function` of the inputs [B, ...] of one view after another; what it gives as [V, ...].
+    """Applies `function` to the inputs [B, ...] of each view in turn; returns results [V, ...].
 
     Every array of `inputs` is [B, V, ...].
     """

@@ -1,4 +1,4 @@
-"""Classification with one head or several, one label or several, of one modality or several."""
+"""Classification, with one or several heads, labels and modalities."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -23,11 +23,11 @@ from scenic_video.tasks.task import Batch, Output, Variables
 ByHead = dict[str, jax.Array]
 
 
-class Answers(NamedTuple):
-    """Logits and targets of n answers to each example, head -> [n, B, C], and their presence.
+class Predictions(NamedTuple):
+    """Logits and targets of n predictions per example, head -> [n, B, C], and their presence.
 
-    There is an answer for each modality where the model gives logits for each, and else one.
-    Presence [n, B] is 0 where an example lacks what the answer is made from.
+    There is one prediction per modality if the model returns logits for each modality, else one.
+    Presence [n, B] is 0 where an example lacks the modalities of the prediction.
     """
 
     logits: ByHead
@@ -39,25 +39,25 @@ class Answers(NamedTuple):
 class Classification:
     """Trains `model`, inputs -> logits [B, sum of heads], on `batch["label"][head]`.
 
-    A label is a class id [B], or a multi-hot [B, C] where `multilabel`. Without that a multi-hot
-    says that any of its classes is right, and the loss aims at all alike. The loss is the mean of
-    the heads' losses: "softmax" cross-entropy, or the sum over classes of "sigmoid" cross-
-    entropies. `loss` names one; by default it is the sigmoid where `multilabel`, which takes no
-    other, and the softmax elsewhere. For a sigmoid start the model's `head_bias_init` low.
-    In evaluation every input is [B, V, ...]: the V views go through the model one after another,
-    and their logits (or probabilities) are averaged.
+    A label is a class id [B], or with `multilabel` a multi-hot vector [B, C]. Without `multilabel`,
+    any class of a multi-hot label counts as correct, and the target is uniform over these classes.
+    The loss is the mean over heads of the "softmax" cross-entropy, or of the "sigmoid"
+    cross-entropies summed over classes. `loss` is the name of one; the default is "sigmoid" with
+    `multilabel`, which allows no other, and "softmax" without. With "sigmoid", set a low
+    `head_bias_init` in the model. In evaluation every input is [B, V, ...]: the model is applied to
+    one of the V views at a time, and their logits (or probabilities) are averaged.
 
-    `transform` takes the inputs of a batch to what the model reads, augmenting them in training,
-    and says under "presence" which examples lack a modality (see `Inputs`). Those without any, and
-    views without any, do not count. A model may give {modality: logits} instead: the loss is then
-    the mean of the losses of the modalities that an example has, and its logits are their mean.
+    `transform` turns the inputs of a batch into the inputs of the model, with augmentation in
+    training, and returns as "presence" which examples have each modality (see `Inputs`). Examples
+    and views without any modality do not count. If a model returns {modality: logits}, both the
+    loss and the logits of an example are means over the modalities that it has.
 
-    In training, examples are mixed as `mixing` says (see `mix_examples`); its `mixmod` is for
-    models that give logits for each modality. One array of logits is held to the mean of the labels
-    that the present modalities were mixed to. `modality_dropout` hides each of the modalities it
-    names, at the rate it gives, from single examples, but never all that one has. In evaluation
-    only `modalities` are shown, all by default: so one model is evaluated with audio alone,
-    frames alone, and both.
+    In training, examples are mixed by `mixing` (see `mix_examples`); its `mixmod` is for models
+    that return logits for each modality. For a single array of logits, the target is the mean of
+    the mixed labels of the present modalities. `modality_dropout`, {modality: rate}, removes
+    modalities from examples at random; an example that would lose all keeps all. In evaluation the
+    model gets only `modalities`, by default all, so that one model can be evaluated on audio alone,
+    on frames alone, and on both.
     """
 
     model: Any
@@ -75,14 +75,14 @@ class Classification:
         check_fields(self)
         if not self.heads:
             raise UserError(
-                "Classification needs labels, and the dataset has none. Give it some, or choose a "
-                "task that learns without them, such as MaskedReconstruction."
+                "Classification needs labels, but the dataset has none. Add labels, or choose "
+                "a task that does not need them, such as MaskedReconstruction."
             )
         known = ("sigmoid",) if self.multilabel else ("softmax", "sigmoid")
         if self.loss not in (None, *known):
             raise UserError(
-                f"loss is {self.loss!r}, not one of {known}, which are for "
-                f"{'many labels' if self.multilabel else 'one label'} an example."
+                f"loss is {self.loss!r}, not one of {known}, the choices for "
+                f"{'several labels' if self.multilabel else 'one label'} per example."
             )
         if self.average_views not in ("logits", "probabilities"):
             raise UserError(
@@ -98,14 +98,15 @@ class Classification:
     ) -> Output:
         targets = {head: self._target(head, batch["label"][head]) for head in self.heads}
         if train:
-            answers, model_state = self._answers_in_training(variables, batch, targets, rng)
+            predictions, model_state = self._predict_in_training(variables, batch, targets, rng)
         else:
-            answers, model_state = self._answer_of_views(variables, batch, targets, rng), {}
-        losses = {head: self._loss(answers, head) for head in self.heads}
+            predictions, model_state = self._predict_views(variables, batch, targets, rng), {}
+        losses = {head: self._loss(predictions, head) for head in self.heads}
         loss = jnp.stack(list(losses.values())).mean(axis=0)
-        logits = {h: mean_over_present(x, answers.presence) for h, x in answers.logits.items()}
-        targets = {h: mean_over_present(x, answers.presence) for h, x in answers.targets.items()}
-        mask = batch["mask"] * answers.presence.max(axis=0)
+        presence = predictions.presence
+        logits = {h: mean_over_present(x, presence) for h, x in predictions.logits.items()}
+        targets = {h: mean_over_present(x, presence) for h, x in predictions.targets.items()}
+        mask = batch["mask"] * presence.max(axis=0)
         weight = jnp.sum(mask)
         metrics = classification_metrics.losses(loss, losses, mask)
         if not self.multilabel:
@@ -121,10 +122,10 @@ class Classification:
         )
 
     def features(self, variables: Variables, batch: Batch) -> Float[Array, "b d"]:
-        """What the model sows as "features", by the transform of evaluation, the mean of views."""
+        """What the model sows as "features", averaged over the views of evaluation."""
 
         def one_view(view):
-            inputs = self._shown(view, jax.random.key(0))
+            inputs = self._evaluation_inputs(view, jax.random.key(0))
             _, state = self.model.apply(
                 variables, **inputs.keywords, train=False, mutable=["intermediates"]
             )
@@ -132,9 +133,9 @@ class Classification:
 
         return mean_over_present(*over_views(one_view, batch["inputs"]))
 
-    def _answers_in_training(
+    def _predict_in_training(
         self, variables: Variables, batch: Batch, targets: ByHead, rng: jax.Array
-    ) -> tuple[Answers, Variables]:
+    ) -> tuple[Predictions, Variables]:
         transform_rng, mixup_rng, dropout_rng, modality_rng = jax.random.split(rng, 4)
         inputs = Inputs.of(self.transform(batch["inputs"], rng=transform_rng, train=True))
         targets_of = dict.fromkeys(inputs.arrays, targets)
@@ -153,32 +154,32 @@ class Classification:
         )
         return self._paired(logits, targets_of, inputs), model_state
 
-    def _paired(self, logits: Any, targets_of: Mapping[str, ByHead], inputs: Inputs) -> Answers:
-        """Logits, for each modality or for all of them, with the targets they are held to."""
+    def _paired(self, logits: Any, targets_of: Mapping[str, ByHead], inputs: Inputs) -> Predictions:
+        """Logits, per modality or for all modalities together, and their targets."""
         presence = inputs.all_presence
         if isinstance(logits, Mapping):
             check_names(logits, inputs, model=self.model)
             names = list(logits)
             heads = _stacked([self._split(logits[name], inputs) for name in names])
             shown = jnp.stack([presence[name] for name in names])
-            return Answers(heads, _stacked([targets_of[name] for name in names]), shown)
+            return Predictions(heads, _stacked([targets_of[name] for name in names]), shown)
         if self.mixing.mixmod:
             raise UserError(
                 "mixmod gives every modality labels of its own, so the model must return "
-                "{modality: logits} in training, but it returned one array. Take a classifier that "
-                "does, such as MBT's 'token', or set mixmod=False."
+                "{modality: logits} in training, but it returned one array. Use a classifier that "
+                "does so, such as MBT's 'token', or set mixmod=False."
             )
         shown = jnp.stack([presence[name] for name in targets_of])
         stacked = _stacked(list(targets_of.values()))
         targets = {head: mean_over_present(x, shown)[None] for head, x in stacked.items()}
         heads = {head: x[None] for head, x in self._split(logits, inputs).items()}
-        return Answers(heads, targets, inputs.any_present[None])
+        return Predictions(heads, targets, inputs.any_present[None])
 
-    def _answer_of_views(
+    def _predict_views(
         self, variables: Variables, batch: Batch, targets: ByHead, rng: jax.Array
-    ) -> Answers:
+    ) -> Predictions:
         def one_view(view):
-            inputs = self._shown(view, rng)
+            inputs = self._evaluation_inputs(view, rng)
             logits = self.model.apply(variables, **inputs.keywords, train=False)
             if isinstance(logits, Mapping):
                 check_names(logits, inputs, model=self.model)
@@ -188,15 +189,15 @@ class Classification:
 
         logits, presence = over_views(one_view, batch["inputs"])
         logits = {head: self._average(x, presence)[None] for head, x in logits.items()}
-        return Answers(
+        return Predictions(
             logits, {head: x[None] for head, x in targets.items()}, presence.max(axis=0)[None]
         )
 
-    def _shown(self, view: Mapping[str, Any], rng: jax.Array) -> Inputs:
+    def _evaluation_inputs(self, view: Mapping[str, Any], rng: jax.Array) -> Inputs:
         return Inputs.of(self.transform(view, rng=rng, train=False)).only(self.modalities)
 
     def _average(self, logits: jax.Array, presence: jax.Array) -> jax.Array:
-        """Logits [V, B, C] -> [B, C], over the views that hold something."""
+        """Logits [V, B, C] -> [B, C], averaged over the views that have some modality."""
         if self.average_views == "logits" or len(logits) == 1:
             return mean_over_present(logits, presence)
         if not self.multilabel:
@@ -215,22 +216,22 @@ class Classification:
         batch = len(inputs.any_present)
         return split_logits(logits, self.heads, model=self.model, batch=batch)
 
-    def _loss(self, answers: Answers, head: str) -> jax.Array:
-        """The loss [B] of a head: the mean over the answers of each example."""
-        logits, target = answers.logits[head], answers.targets[head]
+    def _loss(self, predictions: Predictions, head: str) -> jax.Array:
+        """The loss [B] of a head: the mean over the predictions of each example."""
+        logits, target = predictions.logits[head], predictions.targets[head]
         if self.multilabel or self.loss == "sigmoid":
             losses = optax.sigmoid_binary_cross_entropy(logits, target).sum(axis=-1)
         else:
             losses = optax.softmax_cross_entropy(logits, target)
-        return mean_over_present(losses, answers.presence)
+        return mean_over_present(losses, predictions.presence)
 
     def _sown(self, state: Variables) -> jax.Array:
         try:
             return state["intermediates"]["features"][0].astype(jnp.float32)
         except KeyError as error:
             raise UserError(
-                f"{type(self.model).__name__} sows no features. Let it call self.sow("
-                "'intermediates', 'features', x) with x [B, D] before its last layer."
+                f"{type(self.model).__name__} sows no features. Call self.sow('intermediates', "
+                "'features', x) in it, with x [B, D], before its last layer."
             ) from error
 
 

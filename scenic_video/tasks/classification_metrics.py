@@ -1,4 +1,4 @@
-"""The metrics of classification: losses, accuracies of one label, ranking of several."""
+"""Metrics of classification: losses, accuracies for one label, ranking metrics for several."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Metrics = dict[str, metrics.Metric]
 
 
 def losses(loss: jax.Array, by_head: ByHead, mask: jax.Array) -> Metrics:
-    """Means of the losses [B] of the examples and, where there are several heads, of each."""
+    """The mean loss over examples and, if there are several heads, the mean loss of each head."""
     out: Metrics = {"loss": metrics.Mean.from_model_output(loss, mask)}
     if len(by_head) > 1:
         for head, head_loss in by_head.items():
@@ -22,9 +22,9 @@ def losses(loss: jax.Array, by_head: ByHead, mask: jax.Array) -> Metrics:
 
 
 def accuracies(logits: ByHead, targets: ByHead, mask: jax.Array) -> Metrics:
-    """Top-1 and top-5: of the combination of all heads, and of each where there are several.
+    """Top-1 and top-5 of the combination of all heads, and of each head if there are several.
 
-    Right is the class of highest target, or any of several that are equally high.
+    The class with the highest target is correct, or any class if several are equally high.
     """
     labels = {h: (t == t.max(axis=-1, keepdims=True)) & (t > 0) for h, t in targets.items()}
     num_classes = {head: target.shape[-1] for head, target in targets.items()}
@@ -40,7 +40,7 @@ def accuracies(logits: ByHead, targets: ByHead, mask: jax.Array) -> Metrics:
 
 
 def rankings(logits: ByHead, targets: ByHead, mask: jax.Array) -> Metrics:
-    """Mean average precision, AUC and d' over all classes, and mAP of each of several heads."""
+    """Mean average precision, AUC and d' over all classes; mAP of each head if there are more."""
     scores = jnp.concatenate(list(logits.values()), axis=-1)
     labels = jnp.concatenate([targets[head] for head in logits], axis=-1)
     out: Metrics = {

@@ -16,7 +16,7 @@ WANTED = "wanted logits [batch, classes]"
 def split_logits(
     logits: Any, heads: Mapping[str, int], *, model: Any, batch: int
 ) -> dict[str, jax.Array]:
-    """Logits [B, sum of heads] by head. Errors: UserError where they are something else."""
+    """Splits logits [B, sum of heads] by head. Errors: UserError if `logits` is anything else."""
     total, name = sum(heads.values()), type(model).__name__
     if not hasattr(logits, "shape"):
         raise UserError(
@@ -29,15 +29,15 @@ def split_logits(
         )
     if logits.shape[1] != total:
         raise UserError(
-            f"{name} gives {logits.shape[1]} logits, but the heads {dict(heads)} need {total}. "
-            + _cure(model, total)
+            f"{name} returned {logits.shape[1]} logits, but the heads {dict(heads)} need {total}. "
+            + _remedy(model, total)
         )
     parts = jnp.split(logits.astype(jnp.float32), np.cumsum(list(heads.values()))[:-1], axis=-1)
     return dict(zip(heads, parts, strict=True))
 
 
 def check_names(logits: Mapping[str, Any], inputs: Inputs, *, model: Any) -> None:
-    """Errors: UserError if logits are keyed by anything but modalities of the inputs."""
+    """Errors: UserError unless all keys of `logits` are modalities of the inputs."""
     if not logits or not set(logits) <= set(inputs.arrays):
         raise UserError(
             f"{type(model).__name__} returned a dict of {', '.join(map(repr, logits))}; {WANTED}, "
@@ -45,7 +45,7 @@ def check_names(logits: Mapping[str, Any], inputs: Inputs, *, model: Any) -> Non
         )
 
 
-def _cure(model: Any, total: int) -> str:
+def _remedy(model: Any, total: int) -> str:
     if hasattr(model, "num_classes"):
         return "Set model.num_classes to their sum, or leave it out of the config."
-    return f"Give it a field num_classes, which is then set to {total}, and as wide a last layer."
+    return f"Add a field num_classes, which will be set to {total}, and use it in the last layer."

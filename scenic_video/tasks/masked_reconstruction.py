@@ -1,4 +1,4 @@
-"""Masked reconstruction: training to predict the hidden tokens of each modality."""
+"""Masked reconstruction: trains a model to predict the hidden tokens of each modality."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -24,21 +24,20 @@ ByModality = dict[str, jax.Array]
 class MaskedReconstruction:
     """Trains `model`, inputs -> {modality: Reconstruction}, to predict hidden tokens.
 
-    The error of an example in a modality is the mean over its scored tokens of the squared
-    difference, summed over the values of a patch and, if `normalize_by_output_dimension`, divided
-    by their number. The loss is the sum over modalities of `weights` times the mean error, by
-    default each modality's equal share of 1 (Georgescu et al., Audiovisual Masked Autoencoders,
-    ICCV 2023, section 3: 0.5 each). `score_visible` scores the visible tokens too, for models that
-    decode these.
+    The error of an example in a modality is the squared difference, averaged over its scored tokens
+    and summed over the values of a patch (or averaged, if `normalize_by_output_dimension`). The
+    loss is the sum over modalities of weight times mean error. The default `weights` are equal and
+    sum to 1 (Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023, section 3: 0.5 each).
+    `score_visible` also scores the visible tokens, for models that decode them.
 
-    An example is not scored on a modality that it lacks, and then weighs less by that modality's
-    share of the weights: `Output.weight` is the sum of the shares of all that is scored, the number
-    of examples where nothing is missing, and the loss a mean over it. Every term thus depends on
-    one example alone, so micro-batches add up exactly. Since models hide equally many tokens of
-    each example, means of the examples' means are also means over all scored tokens.
+    An example is not scored on a modality that it lacks, and its weight is reduced by that
+    modality's share of `weights`. `Output.weight` is the sum of these weights (the number of
+    examples if none lacks anything), and the loss is a mean over it. Each term depends on a single
+    example, so micro-batches add up exactly. Since models hide the same number of tokens in every
+    example, a mean over examples is also the mean over all scored tokens.
 
-    In evaluation, of inputs [B, V, ...], masks are sampled with one fixed key, whatever the seed of
-    training, and errors are averaged over the views.
+    In evaluation, with inputs [B, V, ...], masks are sampled with one fixed key, whatever the seed
+    of the run, and errors are averaged over the views.
     """
 
     model: Any
@@ -51,7 +50,8 @@ class MaskedReconstruction:
         weights = list((self.weights or {"": 1}).values())
         if min(weights) < 0 or not sum(weights):
             raise UserError(
-                f"weights are 0 or more, and some above; got {dict(self.weights or {})}"
+                "weights must be 0 or more, and at least one above 0; got "
+                f"{dict(self.weights or {})}."
             )
 
     def init(self, rng: jax.Array, batch: Batch) -> Variables:
@@ -82,11 +82,13 @@ class MaskedReconstruction:
         )
 
     def features(self, variables: Variables, batch: Batch) -> Float[Array, "b d"]:
-        """The mean of the encoded tokens, none hidden, over each present modality, and over these
-        and the views."""
+        """The mean of the encoded tokens of a modality, averaged over present modalities and views.
+
+        No token is hidden.
+        """
 
         def one_view(view):
-            inputs = self._shown(view)
+            inputs = self._evaluation_inputs(view)
             tokens = self.model.apply(variables, **inputs.keywords, train=False, encode_only=True)
             means = jnp.stack([x.astype(jnp.float32).mean(axis=1) for x in tokens.values()])
             presence = jnp.stack([inputs.all_presence[name] for name in tokens])
@@ -100,48 +102,48 @@ class MaskedReconstruction:
         transform_rng, mask_rng, dropout_rng = jax.random.split(rng, 3)
         inputs = Inputs.of(self.transform(batch["inputs"], rng=transform_rng, train=True))
         rngs = {"mask": mask_rng, "dropout": dropout_rng}
-        answers, model_state = call_in_training(self.model, variables, inputs, rngs)
-        return *self._errors(answers, inputs), model_state
+        outputs, model_state = call_in_training(self.model, variables, inputs, rngs)
+        return *self._errors(outputs, inputs), model_state
 
     def _errors_of_views(self, variables: Variables, batch: Batch) -> tuple[ByModality, ByModality]:
         def one_view(view):
-            inputs = self._shown(view)
+            inputs = self._evaluation_inputs(view)
             rngs = {"mask": jax.random.key(0)}
-            answers = self.model.apply(variables, **inputs.keywords, train=False, rngs=rngs)
-            return self._errors(answers, inputs)
+            outputs = self.model.apply(variables, **inputs.keywords, train=False, rngs=rngs)
+            return self._errors(outputs, inputs)
 
         errors, scored = over_views(one_view, batch["inputs"])
         errors = {name: mean_over_present(x, scored[name]) for name, x in errors.items()}
         return errors, {name: x.max(axis=0) for name, x in scored.items()}
 
-    def _shown(self, view: Mapping[str, Any]) -> Inputs:
+    def _evaluation_inputs(self, view: Mapping[str, Any]) -> Inputs:
         return Inputs.of(self.transform(view, rng=jax.random.key(0), train=False))
 
-    def _errors(self, answers: Any, inputs: Inputs) -> tuple[ByModality, ByModality]:
-        """Of each modality the examples' errors [B], and 1 for those that are scored [B]."""
-        self._check(answers)
+    def _errors(self, outputs: Any, inputs: Inputs) -> tuple[ByModality, ByModality]:
+        """For each modality, the errors of examples [B], and 1 for each that is scored [B]."""
+        self._check(outputs)
         errors, scored = {}, {}
-        for name, answer in answers.items():
-            scored[name] = inputs.all_presence[name] * answer.mask.max(axis=1)
-            mask = jnp.ones_like(answer.mask) if self.score_visible else answer.mask
+        for name, output in outputs.items():
+            scored[name] = inputs.all_presence[name] * output.mask.max(axis=1)
+            mask = jnp.ones_like(output.mask) if self.score_visible else output.mask
             mask = mask * scored[name][:, None]
-            difference = answer.prediction.astype(jnp.float32) - answer.target
+            difference = output.prediction.astype(jnp.float32) - output.target
             squares = jnp.square(jnp.where(mask[..., None] > 0, difference, 0.0))
             error = squares.mean(-1) if self.normalize_by_output_dimension else squares.sum(-1)
             errors[name] = error.sum(axis=1) / jnp.maximum(mask.sum(axis=1), 1.0)
         return errors, scored
 
-    def _check(self, answers: Any) -> None:
-        found = list(answers.values()) if isinstance(answers, Mapping) else [answers]
-        if not all(isinstance(answer, Reconstruction) for answer in found):
+    def _check(self, outputs: Any) -> None:
+        found = list(outputs.values()) if isinstance(outputs, Mapping) else [outputs]
+        if not all(isinstance(output, Reconstruction) for output in found):
             raise UserError(
-                f"{type(self.model).__name__} reconstructs nothing, but MaskedReconstruction "
-                "trains models that return {modality: Reconstruction}, such as those of "
+                f"{type(self.model).__name__} returned no reconstruction, but MaskedReconstruction "
+                "needs a model that returns {modality: Reconstruction}, such as those of "
                 "projects.avmae.pretraining.model. Set another model, or another task."
             )
 
     def _loss(self, errors: ByModality, scored: ByModality) -> tuple[jax.Array, jax.Array]:
-        """The loss, and the weight over which it is a mean."""
+        """The loss, and the total weight that it is a mean over."""
         weights = self._weights(tuple(errors))
         total = weight = jnp.zeros(())
         for name, error in errors.items():

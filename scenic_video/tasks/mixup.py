@@ -1,4 +1,4 @@
-"""Mixup and CutMix: training on examples made of two others, labelled in the same proportion."""
+"""Mixup and CutMix: trains on mixtures of two examples, with labels mixed in proportion."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from jaxtyping import Array, Float, Key, Shaped
 from scenic_video.config import ConfigError, check_fields
 from scenic_video.errors import UserError
 from scenic_video.field_types import NonNegative
-from scenic_video.tasks.presence import by_draw
+from scenic_video.tasks.presence import sampling_order
 
 Tree = TypeVar("Tree")
 
 
 class Shares(NamedTuple):
-    """How much is left of every example: of its values (broadcastable to them) and its label."""
+    """The share of each example in its mixture: of its values (broadcastable) and of its label."""
 
     values: Float[Array, "..."]
     label: Float[Array, ""]
@@ -25,9 +25,9 @@ class Shares(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Mixing:
-    """How the examples of a batch are mixed; an alpha of 0 turns its kind off, 0 for both all.
+    """How the examples of a batch are mixed; an alpha of 0 turns that kind of mixing off.
 
-    `mixup_alpha` and `cutmix_alpha` are the parameters of the Beta distributions of `draw_shares`.
+    `mixup_alpha` and `cutmix_alpha` parametrise the Beta distributions of `sample_shares`.
     With `mixmod` each modality is mixed on its own, see `mix_examples`.
     """
 
@@ -53,45 +53,47 @@ def mix_examples(
     *,
     presence: Mapping[str, Shaped[Array, " b"]],
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Mixes every example with the one at its place in the reversed batch.
+    """Mixes every example with its partner, the one at the same place in the reversed batch.
 
-    `inputs` are [B, ...] by modality, `targets` a tree of arrays [B, ...], one-hot where they are
-    classes. Returns the mixed inputs and, for each modality, the targets mixed as it was. One draw
-    serves the whole batch (see `draw_shares`) and all modalities; with `mixmod` each has its
-    own, with the same pairs (MixMod; Nagrani et al., Attention Bottlenecks, section 4.2).
+    `inputs` are [B, ...] by modality, `targets` is a tree of arrays [B, ...] (one-hot for classes).
+    Returns the mixed inputs and, for each modality, the targets mixed in the same way. The shares
+    (see `sample_shares`) are the same for the whole batch and all modalities; with `mixmod` each
+    modality has its own, with the same pairs (MixMod; Nagrani et al., Attention Bottlenecks,
+    section 4.2).
 
-    `presence` [B] of a modality is 0 for examples that lack it, and for rows that hold no example.
-    Where the partner lacks a modality, that modality and its labels stay unmixed, so what an absent
-    one holds goes nowhere. An example that lacks it itself goes on lacking it. (Pairing examples
-    among themselves instead would gather the whole batch on each device of a mesh.)
+    `presence` [B] of a modality is 0 for examples that lack it, and for padding rows. Where the
+    partner lacks a modality, that modality and its labels stay unmixed, so values of absent
+    modalities are never used. Examples that lack a modality lack it afterwards too. (Forming other
+    pairs instead would gather the whole batch on each device of a mesh.)
     """
     mixed, labels = {}, {}
-    for index, name in enumerate(by_draw(inputs)):
+    for index, name in enumerate(sampling_order(inputs)):
         values = inputs[name]
         own_rng = jax.random.fold_in(rng, index) if mixing.mixmod else rng
-        shares = draw_shares(own_rng, values.shape, mixing)
+        shares = sample_shares(own_rng, values.shape, mixing)
         mixed[name] = mix_with_reversed(values, shares.values, mask=presence[name])
         labels[name] = mix_with_reversed(targets, shares.label, mask=presence[name])
     return mixed, labels
 
 
-def draw_shares(rng: Key[Array, ""], shape: tuple[int, ...], mixing: Mixing) -> Shares:
-    """The shares of examples in a batch of `shape`.
+def sample_shares(rng: Key[Array, ""], shape: tuple[int, ...], mixing: Mixing) -> Shares:
+    """Samples the shares of the examples in a batch of `shape`.
 
-    Mixup leaves one lambda ~ Beta(alpha, alpha) of everything (Zhang et al., 2018,
-    https://arxiv.org/abs/1710.09412, section 2), CutMix all but a box (see `kept_by_box`). With
-    both, a fair coin decides for the batch, as in the fine-tuning of masked autoencoders.
+    In mixup the share is one lambda ~ Beta(alpha, alpha) (Zhang et al., 2018,
+    https://arxiv.org/abs/1710.09412, section 2); in CutMix it is 1 outside of a box and 0 inside
+    (see `kept_by_box`). With both, one of them is chosen with probability 1/2 for the whole batch,
+    as in the fine-tuning of masked autoencoders.
     """
     assert mixing.is_on, mixing
     if not mixing.cutmix_alpha:
         share = jax.random.beta(rng, mixing.mixup_alpha, mixing.mixup_alpha)
         return Shares(share, share)
-    coin_rng, mixup_rng, cutmix_rng = jax.random.split(rng, 3)
+    choice_rng, mixup_rng, cutmix_rng = jax.random.split(rng, 3)
     kept = kept_by_box(cutmix_rng, shape, mixing.cutmix_alpha)
     if not mixing.mixup_alpha:
         return Shares(kept, kept.mean())
     share = jax.random.beta(mixup_rng, mixing.mixup_alpha, mixing.mixup_alpha)
-    cut = jax.random.bernoulli(coin_rng)
+    cut = jax.random.bernoulli(choice_rng)
     return Shares(jnp.where(cut, kept, share), jnp.where(cut, kept.mean(), share))
 
 
@@ -100,9 +102,10 @@ def kept_by_box(
 ) -> Float[Array, "..."]:
     """1 outside of a box of rows and columns, 0 inside, for arrays of `shape` [B, ..., H, W, C].
 
-    The box has 1 - lambda of the area, lambda ~ Beta(alpha, alpha), and the shape of the picture;
-    its centre is drawn evenly, and what sticks out is cut off (Yun et al., CutMix, ICCV 2019,
-    section 3.1). It is the same in all frames; of a spectrogram it takes columns and mel bins.
+    The box has a share of 1 - lambda of the area, lambda ~ Beta(alpha, alpha), and the aspect ratio
+    of the image. Its centre is sampled uniformly, and the box is clipped at the edges (Yun et al.,
+    CutMix, ICCV 2019, section 3.1). It is the same in all frames. In a spectrogram, its rows and
+    columns are time frames and mel bins.
     """
     if len(shape) < 4:
         raise UserError(
@@ -126,8 +129,8 @@ def mix_with_reversed(
 ) -> Tree:
     """share * x + (1 - share) * x[::-1] for every array x [B, ...] of `tree`.
 
-    `share` is one number, or broadcastable to each x. An example stays as it is where `mask` [B] is
-    0 for its partner.
+    `share` is one number, or broadcastable to each x. An example whose partner has a `mask` [B] of
+    0 stays unchanged.
     """
 
     def mix(x: jax.Array) -> jax.Array:
@@ -145,11 +148,11 @@ def mix_with_reversed(
 def _check(x: jax.Array) -> None:
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise UserError(
-            f"Mixing takes means, so it needs floating point arrays; got {x.dtype} {x.shape}. "
-            "Turn class ids into one-hot rows and pixels into floats first."
+            f"Mixing computes means, so it needs floating-point arrays; got {x.dtype} {x.shape}. "
+            "Convert class ids to one-hot vectors, and pixels to floats."
         )
     if x.shape[0] == 1:
         raise UserError(
-            "Mixing needs two examples or more; got a batch of one. Raise the batch size (or lower "
-            "trainer.micro_batches), or set mixup_alpha=0 and cutmix_alpha=0."
+            "Mixing needs at least two examples; got a batch of one. Raise the batch size (or "
+            "lower trainer.micro_batches), or set mixup_alpha=0 and cutmix_alpha=0."
         )

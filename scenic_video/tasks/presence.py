@@ -13,14 +13,14 @@ from scenic_video.tasks.task import Task
 
 
 def shown_modalities(task: Task, given: Iterable[str]) -> tuple[str, ...]:
-    """The inputs of the model in evaluation: the task's `modalities`, or all that are `given`."""
+    """The inputs of the model in evaluation: the `modalities` of the task, or all `given` ones."""
     return tuple(getattr(task, "modalities", None) or given)
 
 
-def by_draw(modalities: Iterable[str]) -> list[str]:
+def sampling_order(modalities: Iterable[str]) -> list[str]:
     """Modalities in the order in which random numbers are sampled for them.
 
-    It is reverse alphabetical, so that it does not depend on the order in a config or a dict.
+    The order is reverse alphabetical, so that it does not depend on that of a config or a dict.
     """
     return sorted(modalities, reverse=True)
 
@@ -29,8 +29,8 @@ def by_draw(modalities: Iterable[str]) -> list[str]:
 class Inputs:
     """Arrays [B, ...] by modality, and the `presence` [B] of each.
 
-    Presence is 1 where an example has the modality, 0 where it lacks it, whatever the values of the
-    array. It is empty if no example lacks anything, so that a model needs no masking.
+    Presence is 1 where an example has the modality and 0 where it lacks it, whatever the array
+    contains. It is empty if no example lacks anything, so that the model needs no masking.
     """
 
     arrays: Mapping[str, Any]
@@ -38,30 +38,30 @@ class Inputs:
 
     @classmethod
     def of(cls, transformed: Mapping[str, Any]) -> "Inputs":
-        """What a transform gave: arrays by modality and, perhaps, "presence"."""
+        """From the output of a transform: arrays by modality and, if any is absent, "presence"."""
         arrays = {name: x for name, x in transformed.items() if name != "presence"}
         return cls(arrays, transformed.get("presence", {}))
 
     @property
     def keywords(self) -> dict[str, Any]:
-        """What the model is called with: `presence` only where it gets several modalities."""
+        """The keyword arguments of the model: with `presence` only for several modalities."""
         if self.presence and len(self.arrays) > 1:
             return {**self.arrays, "presence": self.all_presence}
         return dict(self.arrays)
 
     @property
     def all_presence(self) -> dict[str, Float[Array, "b"]]:
-        """The presence of every modality, 1 where nothing was said."""
+        """The presence of every modality; 1 for those that `presence` does not name."""
         ones = {name: jnp.ones(len(x), jnp.float32) for name, x in self.arrays.items()}
         return ones | {name: x for name, x in self.presence.items() if name in ones}
 
     @property
     def any_present(self) -> Float[Array, "b"]:
-        """1 for examples that have some modality."""
+        """1 for examples that have at least one modality."""
         return jnp.stack(list(self.all_presence.values())).max(axis=0)
 
     def only(self, modalities: Sequence[str] | None) -> "Inputs":
-        """All modalities but these are absent; None keeps all."""
+        """The inputs with all other modalities marked as absent; None keeps all."""
         if modalities is None:
             return self
         self._require(modalities, "task.modalities")
@@ -69,15 +69,15 @@ class Inputs:
         return Inputs(self.arrays, kept)
 
     def drop(self, rng: Key[Array, ""], rates: Mapping[str, float | int]) -> "Inputs":
-        """Each example lacks each modality with the probability in `rates`.
+        """Marks modalities of examples as absent, with the probabilities in `rates`.
 
-        One that would be left without any keeps what it has.
+        An example that would be left without any modality keeps all that it has.
         """
         if not rates:
             return self
         self._require(tuple(rates), "task.modality_dropout")
         presence = self.all_presence
-        for index, name in enumerate(by_draw(rates)):
+        for index, name in enumerate(sampling_order(rates)):
             kept = jax.random.bernoulli(
                 jax.random.fold_in(rng, index), 1.0 - rates[name], presence[name].shape
             )
@@ -92,5 +92,5 @@ class Inputs:
         if unknown := sorted(set(names) - set(self.arrays)):
             raise UserError(
                 f"{field} names {', '.join(unknown)}, but the inputs are "
-                f"{', '.join(self.arrays)}. Add it to preprocessing.modalities, or leave it out."
+                f"{', '.join(self.arrays)}. Add it to preprocessing.modalities, or remove it."
             )

@@ -11,9 +11,9 @@ from scenic_video.tasks.task import Batch, Output, Task, Variables
 
 @dataclasses.dataclass(frozen=True)
 class SideBySide:
-    """Evaluates `tasks` on the same variables and batches; decoding happens once for all of them.
+    """Evaluates `tasks` on the same variables and batches, which are decoded only once.
 
-    Metrics and predictions are named "task/name". The loss is the sum of the tasks'.
+    Metrics and predictions are named "task/name". The loss is the sum of the losses of all tasks.
     """
 
     tasks: Mapping[str, Task]
@@ -25,7 +25,7 @@ class SideBySide:
         self, variables: Variables, batch: Batch, *, rng: jax.Array, train: bool
     ) -> Output:
         if train:
-            raise UserError("Tasks side by side are evaluated; train them one at a time.")
+            raise UserError("SideBySide is only for evaluation; train the tasks one at a time.")
         outputs = {
             name: task(variables, batch, rng=rng, train=False) for name, task in self.tasks.items()
         }

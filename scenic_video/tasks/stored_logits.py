@@ -1,4 +1,4 @@
-"""The metrics of Classification from logits that are there already: of one model or of several."""
+"""The metrics of Classification from stored logits of one or several models."""
 
 import dataclasses
 import functools
@@ -14,11 +14,11 @@ from scenic_video.tasks.classification import Classification
 from scenic_video.tasks.task import Batch
 
 ROWS_AT_A_TIME = 256
-"""Combinations of the heads' classes are scored for so many examples at once."""
+"""Limits the memory for the scores of all combinations of the heads' classes."""
 
 
 class Scored(NamedTuple):
-    """The metrics of stored logits, and by head the averaged logits [N, C] they are of."""
+    """The metrics of stored logits, and the averaged logits [N, C] by head."""
 
     metrics: dict[str, float]
     logits: dict[str, np.ndarray]
@@ -33,12 +33,12 @@ def score(
     weights: Sequence[float] | None = None,
     average: str = "probabilities",
 ) -> Scored:
-    """What `task` says of the average of `m` models' logits, head -> [m, N, C].
+    """The metrics of `task` for the average of the logits of m models, head -> [m, N, C].
 
-    The models stand as views of one example, so that averages, losses and metrics are those of an
-    evaluation. `weights` are positive, one a model; only their ratios matter. `average` is as
-    `average_views`. Averages of probabilities are given as their logarithms (as log-odds where
-    labels are many).
+    The models take the place of the views of an example, so that averages, losses and metrics are
+    computed as in an evaluation. `weights` are positive, one per model; only their ratios matter.
+    `average` is as `average_views` of the task. Averages of probabilities are returned as their
+    logarithms (multi-label: as log-odds).
     """
     together = np.concatenate([logits[head] for head in task.heads], axis=-1)
     weight = np.ones(len(together)) if weights is None else np.asarray(weights) / max(weights)
@@ -58,7 +58,7 @@ def score(
 
 
 def _batches(together, weight, label, mask) -> Iterator[Batch]:
-    """Batches whose views are the models' logits."""
+    """Batches whose views are the logits of the models."""
     for start in range(0, len(mask), ROWS_AT_A_TIME):
         rows = slice(start, start + ROWS_AT_A_TIME)
         shown = np.swapaxes(together[:, rows], 0, 1).astype(np.float32)
@@ -72,12 +72,12 @@ def _batches(together, weight, label, mask) -> Iterator[Batch]:
 
 @dataclasses.dataclass(frozen=True)
 class _Stored:
-    """Stands for a model: gives the logits it is called with."""
+    """Takes the place of a model: returns the logits that it is called with."""
 
     def apply(self, variables: Any, *, logits: jax.Array, train: bool) -> jax.Array:
         return logits
 
 
 def _weighted(inputs: Mapping[str, jax.Array], *, rng: Any, train: bool) -> dict[str, Any]:
-    """Presence weighs the views of an evaluation."""
+    """Passes the weights as presence, by which views are averaged."""
     return {"logits": inputs["logits"], "presence": {"logits": inputs["weight"]}}

@@ -12,7 +12,7 @@ from scenic_video.errors import UserError
 
 Batch = dict[str, Any]
 """{"inputs": {modality: array}, "label": {head: array}, "mask": [B]}; in evaluation every input
-has an axis of views behind the batch axis."""
+has an axis of views after the batch axis."""
 
 Variables = dict[str, Any]
 """Flax collections: {"params": ..., "batch_stats": ...}."""
@@ -73,12 +73,12 @@ def output_of(
 
 def _check_output(output: Any, task: Task) -> None:
     if not isinstance(output, Output):
-        raise UserError(f"{_name(task)} returns a {type(output).__name__}, no Output. {FIELDS}")
+        raise UserError(f"{_name(task)} returns a {type(output).__name__}. {FIELDS}")
     for field in ("loss", "weight"):
         if jnp.shape(getattr(output, field)) != ():
             raise UserError(
                 f"{_name(task)}: {field} has the shape {jnp.shape(getattr(output, field))}; wanted "
-                "one number for the batch, a mean over its examples and how many these are."
+                "one number: the mean loss over a batch, and the number of its examples."
             )
     for field in ("metrics", "model_state", "predictions"):
         if not isinstance(value := getattr(output, field), Mapping):

@@ -100,12 +100,12 @@ def test_xla_is_always_legal_and_cudnn_where_its_rules_hold():
     ("change", "reason"),
     [
         ({"platform": "tpu"}, "runs on tpu"),
-        ({"dtype": jnp.float32}, "not in float32"),
+        ({"dtype": jnp.float32}, "not float32"),
         ({"depth": 20}, "multiple of 8"),
         ({"depth": 256, "compute_capability": 8.0}, "up to 128"),
         ({"dropout_rate": 0.1}, "dropout"),
         ({"token_shards": 2}, "over 2 devices"),
-        ({"masked": (6, 197)}, "even lengths; this one lies over 6 x 197"),
+        ({"masked": (6, 197)}, "even lengths; this one is 6 x 197"),
     ],
 )
 def test_why_not_names_the_rule_that_is_broken(change, reason):
@@ -131,7 +131,7 @@ def test_the_module_has_the_public_parameters_and_attends_across_widths():
 
 
 def test_heads_that_do_not_divide_the_width_are_an_error():
-    with pytest.raises(ValueError, match="30 does not divide into 4 heads"):
+    with pytest.raises(ValueError, match="30 is not divisible by 4 heads"):
         MultiHeadDotProductAttention(num_heads=4).init(jax.random.key(0), jnp.ones((1, 2, 30)))
 
 

@@ -184,7 +184,7 @@ def test_positions_of_time_and_of_space_add_up():
 
 def test_clips_divide_into_tubelets():
     check_clip((2, 4, 8, 8, 3), (2, 4, 4))
-    with pytest.raises(ValueError, match="5 frames does not divide into tubelets of 2"):
+    with pytest.raises(ValueError, match="5 frames cannot be split into tubelets of 2"):
         check_clip((2, 5, 8, 8, 3), (2, 4, 4))
 
 

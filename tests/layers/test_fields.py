@@ -9,7 +9,7 @@ import pytest
 from scenic_video.field_types import ShareBelowOne
 from scenic_video.layers.fields import (
     check_shared_fields,
-    refuse_unread,
+    refuse_unused,
     require_one_of,
 )
 
@@ -52,6 +52,6 @@ def test_a_choice_is_one_of_those_known():
 
 def test_a_field_that_nothing_reads_may_be_left_out_alone():
     for fields in (Fields(), Fields(width=None), Fields(width=9, mode="mean")):
-        refuse_unread(fields, "width", mode="mean")
+        refuse_unused(fields, "width", mode="mean")
     with pytest.raises(ValueError, match="Leave width out, or set mode='mean'"):
-        refuse_unread(Fields(width=9), "width", mode="mean")
+        refuse_unused(Fields(width=9), "width", mode="mean")

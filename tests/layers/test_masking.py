@@ -9,14 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scenic_video.layers.masking import draw_mask, place_tokens, reconstruction_target, take_tokens
+from scenic_video.layers.masking import (
+    place_tokens,
+    reconstruction_target,
+    sample_mask,
+    take_tokens,
+)
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 GRID = (4, 3, 5)
 
 
 def draw(**options):
-    return draw_mask(jax.random.key(0), batch_size=6, grid=GRID, **options)
+    return sample_mask(jax.random.key(0), batch_size=6, grid=GRID, **options)
 
 
 @pytest.mark.parametrize(("strategy", "hidden"), [("random", 42), ("tube", 40)])
@@ -39,7 +44,7 @@ def test_tubes_hide_the_same_places_in_every_frame():
 
 
 def test_random_masks_hide_every_token_as_often():
-    mask = draw_mask(jax.random.key(0), batch_size=4000, grid=(10,), rate=0.3)
+    mask = sample_mask(jax.random.key(0), batch_size=4000, grid=(10,), rate=0.3)
     shares = np.bincount(np.asarray(mask.hidden).ravel(), minlength=10) / 4000
     np.testing.assert_allclose(shares, 0.3, atol=0.03)
 
@@ -61,7 +66,7 @@ def test_impossible_masks_are_refused():
     with pytest.raises(ValueError, match="must be one of"):
         draw(rate=0.5, strategy="block")
     with pytest.raises(ValueError, match="time, rows and columns"):
-        draw_mask(jax.random.key(0), batch_size=1, grid=(8,), rate=0.5, strategy="tube")
+        sample_mask(jax.random.key(0), batch_size=1, grid=(8,), rate=0.5, strategy="tube")
 
 
 @pytest.mark.parametrize(
@@ -93,5 +98,5 @@ def test_impossible_targets_are_refused():
         reconstruction_target(image, (4, 4), central_frame=True)
     with pytest.raises(ValueError, match="grayscale needs 3"):
         reconstruction_target(image[..., :1], (4, 4), grayscale=True)
-    with pytest.raises(ValueError, match="standardize is one of"):
+    with pytest.raises(ValueError, match="standardize must be one of"):
         reconstruction_target(image, (4, 4), standardize="image")

@@ -26,7 +26,7 @@ def test_what_is_not_named_is_there_and_nothing_said_is_none():
 
 
 def test_a_name_that_the_model_does_not_read_is_refused():
-    with pytest.raises(ValueError, match="names sound, but the model reads rgb, audio"):
+    with pytest.raises(ValueError, match="names sound, but the model takes rgb, audio"):
         read_presence({"sound": HAS["rgb"]}, ("rgb", "audio"))
     present = read_presence({"depth": HAS["rgb"]}, ("rgb", "depth"))
     assert present is not None and present["depth"].tolist() == [True, True, False]

@@ -129,7 +129,7 @@ def test_views_of_one_tubelet_have_one_order():
         ("B/2,S/4", "size/tubelet"),
         ("B/1x2x3x4", "size/tubelet"),
         ("XL/2", "sizes are Ti, S, B, L, H"),
-        ("b/2", "case matters"),
+        ("b/2", "upper and lower case matter"),
         ("B/0", "size 0"),
         ("B:", "size/tubelet"),
         ("B:sound", "'sound'; views read flow, audio, rgb"),
@@ -171,7 +171,7 @@ def test_a_view_that_cannot_be_read_is_named(text, message):
             {"views": "Ti/2", "stochastic_depth_rate": 1.5},
             "is 1.5; wanted a number",
         ),
-        ({"views": "Ti/2", "global_hidden_size": 64}, "which nothing reads: merge is 'channel'"),
+        ({"views": "Ti/2", "global_hidden_size": 64}, "but is not used if merge is 'channel'"),
         ({"views": "Ti/2", "merge": "time", "repetition": "repeat"}, "set merge='channel'"),
     ],
 )

@@ -180,8 +180,8 @@ def test_a_field_that_no_model_has_is_an_error_at_once(make, message):
 @pytest.mark.parametrize(
     ("fields", "shape", "message"),
     [
-        ({"num_heads": 5}, (1, 4, 16, 16, 3), "32 does not divide into 5 heads"),
-        ({}, (1, 5, 16, 16, 3), "5 frames does not divide into tubelets of 2"),
+        ({"num_heads": 5}, (1, 4, 16, 16, 3), "32 is not divisible by 5 heads"),
+        ({}, (1, 5, 16, 16, 3), "5 frames cannot be split into tubelets of 2"),
         ({}, (1, 4, 7, 16, 3), r"\(2, 8, 8\) does not fit into an input of \(4, 7, 16\)"),
         ({"uniform_frames": 2}, (1, 4, 16, 16, 3), "tubelets of one frame"),
         ({"uniform_frames": 5, "tubelet_size": (1, 8, 8)}, (1, 4, 16, 16, 3), "5 frames"),

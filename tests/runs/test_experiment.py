@@ -47,7 +47,7 @@ class NeverMixes:
         ),
         (
             ["task.target=scenic_video.tasks.masked_reconstruction:MaskedReconstruction"],
-            "FactorisedEncoder reconstructs nothing, but MaskedReconstruction trains",
+            "FactorisedEncoder returned no reconstruction, but MaskedReconstruction needs",
         ),
         (
             ["augmentation.mixing.mixup_alpha=0.5", "augmentation.mixing.mixmod=True"],

@@ -257,7 +257,7 @@ def test_a_head_of_other_classes_is_loaded_only_as_the_config_says(save_run, tmp
     )
 
 
-def test_a_head_of_another_width_names_the_cure(save_run, tmp_path):
+def test_an_error_about_a_head_of_another_width_names_the_remedy(save_run, tmp_path):
     workdir = save_run(tmp_path / "run", CONFIG_OF_RUN)
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         config = checkpoints.read_meta()["config"]

@@ -127,7 +127,7 @@ def test_one_label_may_be_trained_by_a_sigmoid_for_each_class():
     ("fields", "message"),
     [
         ({"loss": "hinge"}, "'hinge', not one of .*softmax.*one label"),
-        ({"loss": "softmax", "multilabel": True}, "'softmax', not one of .*many labels"),
+        ({"loss": "softmax", "multilabel": True}, "'softmax', not one of .*several labels"),
     ],
 )
 def test_a_loss_that_does_not_fit_the_labels_is_refused(fields, message):
@@ -171,7 +171,7 @@ def test_mixup_mixes_inputs_and_labels_in_training_only():
 
 def test_a_model_of_the_wrong_width_is_an_error_with_the_numbers():
     task = Classification(model=Linear(7), heads={"action": 4}, transform=to_float)
-    with pytest.raises(ValueError, match="gives 7 logits.*need 4"):
+    with pytest.raises(ValueError, match="returned 7 logits.*need 4"):
         run(task, make_batch({"action": 4}, views=1))
 
 

@@ -10,10 +10,10 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from scenic_video.tasks.mixup import (
     Mixing,
-    draw_shares,
     kept_by_box,
     mix_examples,
     mix_with_reversed,
+    sample_shares,
 )
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "golden" / "mixup.npz")
@@ -81,7 +81,7 @@ def test_modalities_with_a_lambda_each_have_labels_that_tell_it():
 
 
 def test_lambda_is_beta_distributed():
-    draw = jax.vmap(lambda rng: draw_shares(rng, (2, 4), Mixing(mixup_alpha=0.4)).label)
+    draw = jax.vmap(lambda rng: sample_shares(rng, (2, 4), Mixing(mixup_alpha=0.4)).label)
     shares = np.asarray(draw(jax.random.split(RNG, 4000)))
     assert abs(shares.mean() - 0.5) < 0.02
     assert abs(shares.var() - 1 / (4 * (2 * 0.4 + 1))) < 0.01  # variance of Beta(a, a)
@@ -140,7 +140,7 @@ def test_boxes_leave_as_much_as_their_distribution_says():
 
 
 def test_a_coin_decides_between_mixup_and_cutmix():
-    draw = jax.vmap(lambda rng: draw_shares(rng, (2, 8, 8, 3), MIXUP_OR_CUTMIX))
+    draw = jax.vmap(lambda rng: sample_shares(rng, (2, 8, 8, 3), MIXUP_OR_CUTMIX))
     shares = draw(jax.random.split(RNG, 200))
     values = np.asarray(shares.values).reshape(200, -1)
     is_box = np.isin(values, (0.0, 1.0)).all(axis=1)
@@ -187,4 +187,4 @@ def test_alphas_that_cannot_be_are_refused(options, message):
 
 def test_cutmix_needs_rows_and_columns():
     with pytest.raises(ValueError, match="rows and columns"):
-        draw_shares(RNG, (2, 4), Mixing(cutmix_alpha=1.0))
+        sample_shares(RNG, (2, 4), Mixing(cutmix_alpha=1.0))
