@@ -43,7 +43,7 @@ class NoWeight(RunFailed):
 
 @runtime_checkable
 class Observer(Protocol):
-    """Receives logs and evaluations: writers of files, a progress bar."""
+    """Receives logs and evaluations, such as a file writer or a progress bar."""
 
     def on_log(self, step: int, scalars: Scalars) -> None: ...
 
@@ -79,7 +79,7 @@ class Cadence:
 
 
 class PeriodicEvaluation(NamedTuple):
-    """Numbers by name, of the state after every so many steps."""
+    """An evaluation of the state every `every` steps, which returns numbers by name."""
 
     every: int
     evaluate: Callable[[TrainState], Scalars]
@@ -108,25 +108,30 @@ def train(
     hooks: Hooks,
     max_bad_steps: int,
 ) -> TrainState:
-    """Trains from `state.step` to the last step of `cadence`, or until the hooks say stop.
+    """Trains from `state.step` to the last step of `cadence`, or until a hook requests a stop.
 
     `batches` starts at the batch of the next step. Metrics stay on the device and are read one
-    step late, so that the host never waits for the step that it has just dispatched. When asked to
-    stop, the loop saves and returns. Errors: NonFiniteLoss or NoWeight after `max_bad_steps` in a
-    row that do not change the model.
+    step late, so that the host never waits for the step that it has just dispatched. On a request
+    to stop, the loop saves and returns. Errors: NonFiniteLoss or NoWeight after `max_bad_steps`
+    in a row that do not change the model.
     """
     is_new = int(state.step) == 0
     with _IntervalLog(hooks.observer, max_bad_steps) as log:
         stop = False
         for step in range(int(state.step) + 1, cadence.num_steps + 1):
-            asked = time.perf_counter()
+            requested = time.perf_counter()
             batch = next(batches)
             arrived = time.perf_counter()
             state, step_metrics = train_step(state, batch)
             stop = hooks.should_stop(step)
             closes = stop or cadence.closes_interval(step)
             log.add(
-                step, step_metrics, state.bad_steps, asked=asked, arrived=arrived, closes=closes
+                step,
+                step_metrics,
+                state.bad_steps,
+                requested=requested,
+                arrived=arrived,
+                closes=closes,
             )
 
             numbers: Scalars = {}
@@ -151,13 +156,13 @@ def train(
 class _Step(NamedTuple):
     """A dispatched step: its results and times in seconds.
 
-    `asked` and `arrived` are those of its batch; `done` is set once the device has finished.
+    `requested` and `arrived` are those of its batch; `done` is set once the device has finished.
     """
 
     step: int
     metrics: dict[str, metrics_lib.Metric]
     bad_steps: jax.Array
-    asked: float
+    requested: float
     arrived: float
     done: Future[float]
 
@@ -192,15 +197,14 @@ class _IntervalLog:
         step_metrics: dict[str, metrics_lib.Metric],
         bad_steps: jax.Array,
         *,
-        asked: float,
+        requested: float,
         arrived: float,
         closes: bool,
     ) -> None:
-        bad_steps = (
-            bad_steps + 0
-        )  # a copy, since the state that holds it is donated to the next step
+        # A copy, since the state that holds it is donated to the next step.
+        bad_steps = bad_steps + 0
         done = self._watch.submit(_time_when_ready, bad_steps)
-        entry = _Step(step, step_metrics, bad_steps, asked, arrived, done)
+        entry = _Step(step, step_metrics, bad_steps, requested, arrived, done)
         self._unchecked.append(entry)
         self._check(run_ahead=2)
         self._report()
@@ -253,7 +257,7 @@ class _IntervalLog:
         data_wait = compute = 0.0
         for entry in steps:
             done = entry.done.result()
-            data_wait += max(0.0, entry.arrived - max(entry.asked, before))
+            data_wait += max(0.0, entry.arrived - max(entry.requested, before))
             compute += max(0.0, done - max(entry.arrived, before))
             before = done
         self._before = before

@@ -13,7 +13,7 @@ ANNOUNCED = b"\nSaving, then stopping; Ctrl-C again to stop at once.\n"
 
 
 class Stopped(Exception):
-    """Work was abandoned because of a request to stop. Nothing is lost."""
+    """Work was interrupted by a request to stop, after saving."""
 
 
 class StopRequest:
@@ -66,11 +66,11 @@ class StopRequest:
                 os.write(2, ANNOUNCED)
             signal.signal(number, self._previous[number])
         if number == signal.SIGHUP:
-            self._leave_terminals()
+            self._discard_output()
 
-    def _leave_terminals(self) -> None:
+    def _discard_output(self) -> None:
         """Discards further output, since writing to a closed terminal is an error."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
+        devnull = os.open(os.devnull, os.O_WRONLY)
         for terminal in self._terminals:
-            os.dup2(nowhere, terminal)
-        os.close(nowhere)
+            os.dup2(devnull, terminal)
+        os.close(devnull)

@@ -25,11 +25,11 @@ from scenic_video.tasks.task import Batch, Output, Task, Variables, output_of
 
 
 class TrainState(struct.PyTreeNode):
-    """The state of training; it has no keys, since these are `fold_in(seed, step)`.
+    """The state of training; it has no random keys, since these are `fold_in(seed, step)`.
 
     `step` and `bad_steps`, the steps in a row whose loss or gradient was not finite, are int32
-    scalars. `params` are all of the model's; `opt_state` and `ema_params`, which is None without
-    `ema_decay`, are those of trained parameters. Leaves are arrays, or results of `tree.map` such
+    scalars. `params` are all parameters; `opt_state` and `ema_params` (None without `ema_decay`)
+    are of the trained ones only. Leaves are arrays, or results of `tree.map` such
     as shapes and shardings.
     """
 
@@ -91,8 +91,8 @@ def init_state(
     model_state = task.init(rng, batch)
     if not isinstance(model_state, Mapping) or "params" not in model_state:
         raise UserError(
-            f"{type(task).__name__}.init returns a {type(model_state).__name__}; wanted the "
-            "variables of a model with parameters, {'params': ...}, as model.init(...) gives them."
+            f"{type(task).__name__}.init returned a {type(model_state).__name__}; wanted the "
+            "variables of a model with parameters, {'params': ...}, as of model.init(...)."
         )
     model_state = dict(model_state)
     params = model_state.pop("params")
@@ -115,8 +115,8 @@ def train_step(
     state: TrainState,
     batch: Batch,
 ) -> tuple[TrainState, dict[str, metrics_lib.Metric]]:
-    """One update of what is trained. If it, the loss or the gradient is not finite, only the
-    counters change."""
+    """One update of the trained parameters. If the loss, the gradient or the update is not finite,
+    only the counters change."""
     rng = jax.random.fold_in(rng, state.step)
     trained = trained_part(state.params, options.freeze)
     variables = {"params": state.params, **state.model_state}
@@ -237,7 +237,7 @@ def _on_mesh(mesh: Mesh, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def state_of(variables: Variables, steps: Steps, *, step: int) -> TrainState:
-    """The state, laid over the mesh of `steps`, that evaluates the `variables` of a step."""
+    """A state on the mesh of `steps` for the evaluation of the `variables` of a step."""
     model_state = dict(variables)
     state = steps.abstract_state.replace(
         step=jnp.asarray(step, jnp.int32),

@@ -29,8 +29,8 @@ class MetricWriter:
 
     A line of metrics.jsonl is one JSON object: "step", "time" (seconds since 1970) and the
     scalars by name; a value that is not finite is null. Both files are appended to. Rows
-    after `resume_step` are from an interrupted run and will be computed again, so they are dropped:
-    a resumed run writes the same rows as an uninterrupted one.
+    after `resume_step`, of an interrupted run, are dropped since they will be computed again: a
+    resumed run writes the same rows as an uninterrupted one.
 
     Only process 0 of a distributed run writes; in others every method does nothing.
     """
@@ -69,7 +69,7 @@ class MetricWriter:
             self._events.flush()
 
     def close(self) -> None:
-        """Flushes and closes; closing twice does no harm."""
+        """Flushes and closes; may be called twice."""
         if self._file is not None and self._events is not None:
             self._file.close()
             self._events.close()
@@ -119,7 +119,7 @@ class _Events:
 
 @contextlib.contextmanager
 def _named(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Adds the name of the file to errors of the system that lack it."""
+    """Adds the file name to OSErrors that lack it."""
     try:
         yield
     except OSError as error:
@@ -159,7 +159,7 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
 
 
 def _drop_rows_after(path: Path, step: int) -> None:
-    """Rewrites the file atomically."""
+    """Rewrites the file atomically, without the rows after `step`."""
     if not path.exists():
         return
     rows = read_metrics(path.parent)
@@ -179,7 +179,9 @@ def _without_nan(value: Any) -> Any:
 
 def _number(name: str, value: Any) -> float:
     if name in ("step", "time"):
-        raise UserError(f"A scalar cannot be called {name!r}, a field of every row. Rename it.")
+        raise UserError(
+            f"A scalar cannot be called {name!r}, which is a field of every row. Rename it."
+        )
     try:
         return float(value)
     except TypeError as error:

@@ -18,8 +18,8 @@ OnBatch = Callable[[int, int], None]
 """Called after every batch with the numbers of finished and of all batches."""
 
 Every = Count | None
-"""After how many steps an evaluator runs: None is `trainer.eval_every`, and 0 is never while a
-model is trained. The trained model is evaluated by all."""
+"""The interval of an evaluator in steps: None is `trainer.eval_every`, and 0 is never during
+training. All evaluators run on the trained model."""
 
 
 def ignore_batch(done: int, total: int) -> None:
@@ -31,7 +31,7 @@ class Run:
     """The run that is evaluated.
 
     `test_split` and `batch_size`, global and in videos, are those of the run's own evaluation, the
-    `evaluation` node of its config; threads count per process.
+    `evaluation` node of its config; `num_threads` is per process.
     """
 
     task: Task
@@ -98,11 +98,11 @@ class Result:
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """Numbers by name, of a state; the evaluation of a split and the probes are of this kind.
+    """Computes numbers by name for a state; split evaluations and probes are evaluators.
 
-    A config names evaluators under `evaluators`; each is made with the keyword `run` and the fields
-    of its node, of which `every` may be one. It runs on every process, and must give the same
-    numbers on each.
+    A config names evaluators under `evaluators`; each is constructed with the keyword `run` and the
+    fields of its node, of which `every` may be one. It runs on every process, and must return the
+    same numbers on each.
     """
 
     @property

@@ -22,7 +22,7 @@ Extractor = Callable[[TrainState, Batch], dict[str, Any]]
 
 
 class Features(NamedTuple):
-    """Features of the examples that are not left out, their labels, and their positions."""
+    """Features, labels and positions of the examples that were not left out."""
 
     values: Float32[np.ndarray, "n d"]
     labels: Mapping[str, np.ndarray]
@@ -40,8 +40,8 @@ def compile_features(run: Run) -> Extractor:
     task = run.task
     if not isinstance(task, FeatureExtractor):
         raise UserError(
-            f"{type(task).__name__} gives no features; a task that is to be probed needs a "
-            "method features(variables, batch) -> [B, D]."
+            f"{type(task).__name__} has no features to probe; a task needs a method "
+            "features(variables, batch) -> [B, D] for that."
         )
 
     modalities = run.preprocessing.modalities

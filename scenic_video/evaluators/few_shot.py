@@ -16,11 +16,11 @@ from scenic_video.config import ConfigError
 from scenic_video.data.examples import Dataset, Example, Subset, split_of
 from scenic_video.data.input.views import Views
 from scenic_video.data.sources.datasets import open_dataset
-from scenic_video.evaluators.draw import Draw
 from scenic_video.evaluators.evaluator import Every, OnBatch, Result, Run, ignore_batch
 from scenic_video.evaluators.features import Features, compile_features, extract
 from scenic_video.evaluators.linear_probe import check_held_out, probe
 from scenic_video.evaluators.reading import Reading
+from scenic_video.evaluators.selection import Selection
 from scenic_video.field_types import Count, Extents, Positive, PositiveInt
 from scenic_video.trainer import TrainState
 
@@ -36,8 +36,7 @@ class FewShot:
     heads each has its own numbers, "verb_5shot_top1". Classes with fewer examples use all of them,
     and "5shot_short_classes" is the number of such classes; it is an error if no class has enough.
     Also "test_videos", the number of test videos, and "unreadable", the number of videos in both
-    splits that were left out, including those without audio if audio is the
-    only input.
+    splits that were left out, including those without audio if audio is the only input.
 
     Test labels are not used for any choice. Of several penalties `l2`, the best one is used, in the
     mean over seeds, on `num_held_out` further training examples per class (the largest of equals);
@@ -46,8 +45,8 @@ class FewShot:
     only on the seed, so evaluations of a run are comparable.
 
     `dataset` is a node, path or name as in a config, by default that of the run; its splits are by
-    default named like those that the run trains on and evaluates. Videos are cut as the run cuts
-    them, with `views` as in 4x3.
+    default named like those that the run trains on and evaluates. Videos are sampled and cropped as
+    in the run, with `views` such as 4x3.
     """
 
     run: Run
@@ -72,12 +71,14 @@ class FewShot:
                     f"choose from; got {getattr(self, name)}."
                 )
         if self._data.labels.multilabel:
-            raise ConfigError(f"FewShot needs one label a video; {self._data.name!r} has several.")
+            raise ConfigError(
+                f"FewShot needs one label per video; {self._data.name!r} has several."
+            )
         if not len(self._train) or not len(self._test):
             raise ConfigError(f"FewShot needs videos in both splits of {self._data.name!r}.")
-        for head, draws in self._draws.items():
-            self._check_shots(head, draws[0])
-            check_held_out(draws, self.l2)
+        for head, selections in self._selections.items():
+            self._check_shots(head, selections[0])
+            check_held_out(selections, self.l2)
 
     def _check_numbers(self, name: str, kind: type, wanted: str) -> None:
         given = getattr(self, name)
@@ -85,15 +86,15 @@ class FewShot:
         if not values or not all(isinstance(x, kind) and x > 0 for x in values):
             raise ConfigError(f"FewShot.{name} must be a sequence of {wanted}; got {given!r}.")
 
-    def _check_shots(self, head: str, draw: Draw) -> None:
+    def _check_shots(self, head: str, selection: Selection) -> None:
         """Refuses shots that no class has."""
-        counts = [min(len(positions), max(self.shots)) for positions in draw.positions]
+        counts = [min(len(positions), max(self.shots)) for positions in selection.positions]
         if max(counts) < max(self.shots):
-            richest = self._data.labels.classes[head][int(np.argmax(counts))]
+            largest = self._data.labels.classes[head][int(np.argmax(counts))]
             raise ConfigError(
-                f"FewShot.shots asks for {max(self.shots)} examples a class, but of {head!r} in "
-                f"{self._data.name!r} the class with most, {richest!r}, has {max(counts)}. Set "
-                "fewer shots."
+                f"FewShot.shots needs {max(self.shots)} examples per class, but the largest class "
+                f"of {head!r} in {self._data.name!r}, {largest!r}, has {max(counts)}. Set fewer "
+                "shots."
             )
 
     def __call__(self, state: TrainState, *, on_batch: OnBatch = ignore_batch) -> Result:
@@ -110,18 +111,21 @@ class FewShot:
         rows = np.full(len(self._train), -1)
         rows[self._chosen[train.positions]] = np.arange(len(train.positions))
         metrics: dict[str, float] = {}
-        read = {head: [x.among(rows) for x in draws] for head, draws in self._draws.items()}
-        for (head, draws), shots in itertools.product(read.items(), self.shots):
+        read = {
+            head: [x.among(rows) for x in selections]
+            for head, selections in self._selections.items()
+        }
+        for (head, selections), shots in itertools.product(read.items(), self.shots):
             found = probe(
                 train.labelled(head),
                 test.labelled(head),
-                draws,
+                selections,
                 shots=shots,
                 num_classes=self._data.labels.num_classes[head],
                 l2=self.l2,
             )
-            name = f"{shots}shot" if len(self._draws) == 1 else f"{head}_{shots}shot"
-            if short := max(draw.num_short(shots) for draw in draws):
+            name = f"{shots}shot" if len(self._selections) == 1 else f"{head}_{shots}shot"
+            if short := max(selection.num_short(shots) for selection in selections):
                 found["short_classes"] = short
             metrics |= {f"{name}_{quantity}": value for quantity, value in found.items()}
         return metrics
@@ -150,17 +154,17 @@ class FewShot:
         return compile_features(self.run)
 
     @functools.cached_property
-    def _draws(self) -> Mapping[str, Sequence[Draw]]:
-        """Head -> the choices of its shots, one a seed."""
+    def _selections(self) -> Mapping[str, Sequence[Selection]]:
+        """Head -> the choices of its shots, one per seed."""
         labels = [example.labels for example in self._train]
-        draw = functools.partial(
-            Draw.of,
+        select = functools.partial(
+            Selection.of,
             max_shots=max(self.shots),
             num_held_out=self.num_held_out if len(self.l2) > 1 else 0,
         )
         return {
             head: [
-                draw(np.array([ids[head][0] for ids in labels]), num_classes, seed=seed)
+                select(np.array([ids[head][0] for ids in labels]), num_classes, seed=seed)
                 for seed in range(self.num_seeds)
             ]
             for head, num_classes in self._data.labels.num_classes.items()
@@ -168,6 +172,6 @@ class FewShot:
 
     @functools.cached_property
     def _chosen(self) -> Int64[np.ndarray, " chosen"]:
-        """The training examples that some draw has, by position."""
-        draws = itertools.chain.from_iterable(self._draws.values())
-        return np.unique(np.concatenate([draw.all for draw in draws]))
+        """The positions of the training examples in any selection."""
+        selections = itertools.chain.from_iterable(self._selections.values())
+        return np.unique(np.concatenate([selection.all for selection in selections]))

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from scenic_video.errors import UserError
-from scenic_video.evaluators.draw import Draw
 from scenic_video.evaluators.ridge import Ridge
+from scenic_video.evaluators.selection import Selection
 
 
 class Labelled(NamedTuple):
@@ -24,26 +24,26 @@ class Labelled(NamedTuple):
 def probe(
     train: Labelled,
     test: Labelled,
-    draws: Sequence[Draw],
+    selections: Sequence[Selection],
     *,
     shots: int,
     num_classes: int,
     l2: Sequence[float | int],
 ) -> dict[str, float]:
-    """ "top1" on `test` in the mean over `draws`, its "top1_std", and the penalty "l2".
+    """ "top1" on `test` in the mean over `selections`, its "top1_std", and the penalty "l2".
 
-    The penalty is the one of `l2` that is best in the mean on what the draws hold out of `train`,
-    of equals the largest. Errors: UserError where there are several and nothing is held out.
+    The penalty is the one of `l2` with the best mean accuracy on the held-out examples of `train`,
+    the largest among equals. Errors: UserError where there are several and nothing is held out.
     """
     one_hot = np.eye(num_classes)
     fits = []
-    for draw in draws:
-        seen = train.at(draw.shots(shots))
-        fits.append(Ridge.fit(seen.features, one_hot[seen.class_ids]))
+    for selection in selections:
+        chosen = train.at(selection.shots(shots))
+        fits.append(Ridge.fit(chosen.features, one_hot[chosen.class_ids]))
     penalties = sorted(l2, reverse=True)
     if len(penalties) > 1:
-        check_held_out(draws, penalties)
-        held_out = [train.at(draw.held_out) for draw in draws]
+        check_held_out(selections, penalties)
+        held_out = [train.at(selection.held_out) for selection in selections]
         found = [_accuracies(fit, x, penalties) for fit, x in zip(fits, held_out, strict=True)]
         penalties = [penalties[int(np.mean(found, axis=0).argmax())]]
     accuracies = [_accuracies(fit, test, penalties)[0] for fit in fits]
@@ -54,11 +54,11 @@ def probe(
     }
 
 
-def check_held_out(draws: Sequence[Draw], l2: Sequence[float | int]) -> None:
+def check_held_out(selections: Sequence[Selection], l2: Sequence[float | int]) -> None:
     """Errors: UserError if there are several penalties but no held-out examples."""
-    if len(l2) > 1 and not all(len(draw.held_out) for draw in draws):
+    if len(l2) > 1 and not all(len(selection.held_out) for selection in selections):
         raise UserError(
-            f"No training example is left to choose one of {len(l2)} penalties by. Set fewer "
+            f"No training examples are left to choose one of {len(l2)} penalties with. Set fewer "
             "shots, or a single l2."
         )
 

@@ -11,14 +11,14 @@ from scenic_video.modalities.modality import Modality
 
 
 class Presence:
-    """Notes of N examples whether some view of theirs has each modality that they may lack."""
+    """Records which of N examples have, in some view, each modality that may be absent."""
 
     def __init__(self, modalities: Mapping[str, Modality], num_examples: int):
         self._modalities = {k: x for k, x in modalities.items() if x.can_be_absent}
         self._found = {name: np.zeros(num_examples, bool) for name in self._modalities}
 
-    def noted(self, batches: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The batches without "index", once they are noted; inputs are [B, V, ...]."""
+    def recorded(self, batches: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The batches without "index", after recording them; inputs are [B, V, ...]."""
         for batch in batches:
             index = batch["index"]
             for name, modality in self._modalities.items():
@@ -27,7 +27,7 @@ class Presence:
             yield {name: value for name, value in batch.items() if name != "index"}
 
     def on_all_hosts(self) -> dict[str, np.ndarray]:
-        """By modality [N], what any host found: each knows of the rows that it feeds."""
+        """By modality [N], combined over hosts, since each records only the rows that it reads."""
         if jax.process_count() == 1:
             return self._found
         gathered = multihost_utils.process_allgather

@@ -28,7 +28,7 @@ class Reading:
     batch_size: int
 
     def open(self) -> EvaluationBatches:
-        """What this process feeds; to be closed, or used in a `with`."""
+        """The batches of this process; close them, or use them in a `with`."""
         load = EvaluationRow(
             self.examples,
             self.labels,
@@ -44,6 +44,6 @@ class Reading:
         )
 
     def on_devices(self, batches: Iterator[HostBatch]) -> Iterator[Any]:
-        """Global arrays of such batches, the next ones on their way to the devices."""
+        """The batches as global arrays, which are transferred to the devices ahead of use."""
         put = functools.partial(put_batch, mesh=self.run.mesh, batch_size=self.batch_size)
         return Feed(batches, put)

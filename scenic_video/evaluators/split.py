@@ -26,7 +26,7 @@ from scenic_video.trainer import EvalStep, TrainState
 
 @dataclasses.dataclass(frozen=True)
 class SplitEvaluation:
-    """The task's metrics on a split: every example once, the mean over `views` such as 4x3.
+    """The task's metrics on a split: every example once, averaged over `views` such as 4x3.
 
     `split` and `batch_size`, which is global, are by default those of the run's own evaluation.
     Unreadable videos are named and left out of the metrics, not replaced. Errors: UserError if none
@@ -69,7 +69,7 @@ class SplitEvaluation:
         reading = self._reading
         present = Presence(self.run.preprocessing.modalities, len(reading.examples))
         with reading.open() as batches:
-            feed = reading.on_devices(present.noted(batches))
+            feed = reading.on_devices(present.recorded(batches))
             outputs = []
             for output in _outputs(self.run.eval_step, state, feed):
                 outputs.append(output._replace(model_state={}))
@@ -87,6 +87,15 @@ class SplitEvaluation:
         return _Read(outputs, readable, unreadable, present.on_all_hosts())
 
     @property
+    def num_views(self) -> int:
+        views = Views.parse(self.views)
+        return views.num_clips * views.num_crops
+
+    @property
+    def global_batch_size(self) -> int:
+        return self.batch_size or self.run.batch_size
+
+    @property
     def _split(self) -> str:
         return self.split or self.run.test_split
 
@@ -97,7 +106,7 @@ class SplitEvaluation:
             split_of(self.run.dataset, self._split),
             self.run.dataset.labels,
             Views.parse(self.views),
-            self.batch_size or self.run.batch_size,
+            self.global_batch_size,
         )
 
 
@@ -142,7 +151,7 @@ def _unreadable(
 
 
 def _everywhere(readable: np.ndarray) -> np.ndarray:
-    """What all hosts could read: each knows of the rows that it feeds."""
+    """The examples that all hosts could read, since each has errors of its own rows only."""
     if jax.process_count() > 1:
         return multihost_utils.process_allgather(readable).all(axis=0)
     return readable

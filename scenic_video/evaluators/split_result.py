@@ -49,7 +49,7 @@ class SplitResult(Result):
 
     @property
     def _may_lack_all(self) -> bool:
-        """Whether an example may lack all that the model read."""
+        """Whether an example may lack all inputs of the model."""
         return all(name in self.present for name in self.modalities)
 
     @property
@@ -109,7 +109,7 @@ class SplitResult(Result):
 
 
 def probabilities(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:
-    """Softmax over the classes, the last axis, or each class on its own where labels are many."""
+    """Softmax over the classes, the last axis, or a sigmoid for each class if `multilabel`."""
     with np.errstate(over="ignore"):
         if multilabel:
             return 1 / (1 + np.exp(-logits))

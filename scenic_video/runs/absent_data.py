@@ -1,4 +1,4 @@
-"""Data that a config names and that is not there: which files, named by which field."""
+"""Finds the files of a dataset node that do not exist, and the fields that name them."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -13,40 +13,40 @@ READERS = "scenic_video.data."
 FILES = ("path", "directory", "splits", "annotations", "labels", "categories", "classes")
 FILES += ("noun_classes", "verb_classes", "root")
 """Fields of the readers of this package that hold paths, one or several by name."""
-CURE = (
-    "Put it there, name another place in that field, or take data of your own by "
-    "--config.dataset=FOLDER, which holds manifests (train.csv and test.csv with the columns path "
-    "and label) or folders of classes with videos."
+REMEDY = (
+    "Put the data there, set that field to its path, or use your own data with "
+    "--config.dataset=FOLDER, a folder of manifests (train.csv and test.csv with the columns path "
+    "and label) or with a folder of videos per class."
 )
 
 
-def refuse_absent(node: Any, cure: str = CURE) -> None:
-    """Errors: ConfigError where a file or folder that the node of a dataset names is not there."""
-    if words := absent(node):
-        raise ConfigError(f"{words} {cure}")
+def refuse_absent(node: Any, remedy: str = REMEDY) -> None:
+    """Errors: ConfigError if a file or folder that the node of a dataset names does not exist."""
+    if message := absent(node):
+        raise ConfigError(f"{message} {remedy}")
 
 
 def absent(node: Any) -> str:
-    """What is not there, in a sentence, or an empty string."""
+    """A sentence about what does not exist, or an empty string."""
     missing = [(field, path) for field, path in _paths(node) if not _exists(path)]
     if not missing:
         return ""
     (field, path), *more = missing
-    others = f" (nor what {', '.join(name for name, _ in more)} name)" if more else ""
+    others = f" (nor do the paths of {', '.join(name for name, _ in more)})" if more else ""
     return (
-        f"There is no {path!r}, which {field} names{others}; relative paths start at the working "
-        f"folder, {os.getcwd()}."
+        f"{field} names {path!r}, which does not exist{others}; relative paths start at the "
+        f"working directory, {os.getcwd()}."
     )
 
 
 def outline_where_absent(node: Any) -> Dataset | None:
-    """The classes and sizes of a dataset that is not there, or not made yet, if they are known."""
-    is_made = isinstance(node, Mapping) and node.get("target") == SYNTHETIC
-    return outline_of(node) if is_made or absent(node) else None
+    """The classes and sizes, if known, of a dataset that does not exist or is not generated yet."""
+    is_generated = isinstance(node, Mapping) and node.get("target") == SYNTHETIC
+    return outline_of(node) if is_generated or absent(node) else None
 
 
 def _paths(node: Any) -> Iterator[tuple[str, str]]:
-    """Field and path; those of other packages' functions are not known."""
+    """Field and path, for readers of this package only."""
     if isinstance(node, str):
         yield "dataset", node
     elif isinstance(node, Mapping) and str(node.get("target")).startswith(READERS):
@@ -66,5 +66,5 @@ def _exists(path: str) -> bool:
 def _on_disk(path: Path) -> bool:
     try:
         return path.expanduser().exists()
-    except (OSError, RuntimeError):  # may not be looked at, which its reader says
+    except (OSError, RuntimeError):  # no permission, which its reader reports
         return True

@@ -1,4 +1,4 @@
-"""The random changes of a run's training examples, in the order in which they happen."""
+"""The augmentation of training examples."""
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
@@ -11,14 +11,14 @@ from scenic_video.transforms.augmentation import Augment, name_of
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """What `augmentation` describes."""
+    """See `augmentation`."""
 
     geometry: Geometry
     by_modality: Mapping[str, Sequence[Augment]]
     mixing: Mixing
 
     def check(self, modalities: Collection[str]) -> None:
-        """Refuses augmentations of what a run does not read."""
+        """Errors: ConfigError for augmentations of a modality that the run does not read."""
         for name, augmentations in self.by_modality.items():
             if augmentations and name not in modalities:
                 raise ConfigError(
@@ -35,8 +35,8 @@ def augmentation(
     mixing: Mixing | None = None,
     **by_modality: Sequence[Augment],
 ) -> Augmentation:
-    """In this order: `geometry`, on the host, what its list says of each modality, normalisation
-    (before its list, for audio), and `mixing` of the examples of a batch, on the device.
+    """Applies `geometry` on the host; then, on the device, the list of each modality, its
+    normalisation (for audio, before the list), and `mixing` of the examples of a batch.
 
     Lists, such as `rgb` and `audio`, hold functions of a single example, of any package; see
     `transforms.augmentation.Augment`.

@@ -1,4 +1,4 @@
-"""The metric that selects the best checkpoint: its full name, and whether it exists."""
+"""Checks and completes the name of the metric that selects the best checkpoint."""
 
 import functools
 from collections.abc import Collection
@@ -12,7 +12,7 @@ from scenic_video.runs.experiment import Experiment
 
 
 def full_name(experiment: Experiment) -> str | None:
-    """As it is logged, "test/top1", or an evaluator's, "few_shot/5shot_top1"; None for none."""
+    """The name as logged, such as "test/top1" or "few_shot/5shot_top1"; None if there is none."""
     metric = experiment.options.best_metric
     if metric is None or "/" in metric:
         return metric
@@ -20,10 +20,9 @@ def full_name(experiment: Experiment) -> str | None:
 
 
 def check(experiment: Experiment) -> None:
-    """A ConfigError for a metric that no evaluation gives, or not at every checkpoint, before
-    anything is trained.
+    """Errors: ConfigError for a metric that no evaluation computes, or not at every checkpoint.
 
-    Those of a probe are not known before it has run; the first evaluation is held to them.
+    The metrics of a probe are unknown before training; they are checked at its first evaluation.
     """
     name = full_name(experiment)
     if name is None:
@@ -42,7 +41,7 @@ def check(experiment: Experiment) -> None:
         given = experiment.options.best_metric
         others = [f"{evaluator}/..." for evaluator in experiment.config["evaluators"]]
         raise ConfigError(
-            f"trainer.best_metric is {given!r}; evaluation gives "
+            f"trainer.best_metric is {given!r}; evaluation computes "
             f"{', '.join([*known, *others])}{near(metric, [*known])}"
         )
 
@@ -59,16 +58,16 @@ def _check_cadence(experiment: Experiment, source: str) -> None:
 
 
 def _check_runs_in_training(experiment: Experiment, source: str) -> None:
-    """Evaluators are not built of a dataset in outline, so there may be none."""
+    """The evaluator itself may not be built, as for the outline of a dataset."""
     if source in experiment.evaluators.final:
         raise ConfigError(
             f"trainer.best_metric is {experiment.options.best_metric!r}, but evaluators.{source} "
-            "has every=0 and runs only when training is over. Set a number of steps, or None."
+            "has every=0 and runs only after training. Set a number of steps, or None."
         )
 
 
 def _metrics(experiment: Experiment) -> Collection[str]:
-    """What an evaluation step gives, as traced."""
-    state, batch = experiment.compile().abstract_state, experiment.evaluation_shapes()
+    """The metrics of an evaluation step, by tracing it."""
+    state, batch = experiment.compile().abstract_state, experiment.evaluation_shapes()[0]
     step = functools.partial(trainer.eval_step, experiment.task, jax.random.key(0))
     return jax.eval_shape(step, state, batch).metrics

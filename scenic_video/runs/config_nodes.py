@@ -1,4 +1,4 @@
-"""The nodes of a config: which there are, and what a config that leaves them out means."""
+"""The nodes of a config, and their defaults."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ IMPLIED_WITHIN = {
     ("augmentation", "geometry"): "scenic_video.data.input.geometry:Geometry",
     ("augmentation", "mixing"): "scenic_video.tasks.mixup:Mixing",
 }
-"""Of nodes within others."""
+"""The targets of nodes within other nodes."""
 NO_INIT = {
     "target": "scenic_video.weights.initialize:initialize",
     **dataclasses.asdict(InitOptions()),
@@ -36,7 +36,7 @@ NODES: tuple[str, ...] = (*REQUIRED, *OPTIONAL)
 def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     """`config` with all its nodes and their targets; an unknown or missing node is an error.
 
-    None stands for a node that is left out.
+    A node that is None counts as left out.
     """
     nodes: dict[str, Any] = {"seed": 0}
     nodes |= {name: node for name, node in config.items() if node is not None}
@@ -84,9 +84,7 @@ def _check_node(name: str, node: Any) -> None:
         if type(node) is not int or not 0 <= node < 2**32:
             raise ConfigError(f"seed must be an integer from 0 to 2**32 - 1; got {node!r}.")
     elif not isinstance(node, Mapping) and not (name == "dataset" and isinstance(node, str)):
-        raise ConfigError(
-            f"{name} must be a node, the fields of a constructor by their names; got {node!r}."
-        )
+        raise ConfigError(f"{name} must be a node, a dict of a constructor's fields; got {node!r}.")
     elif name == "evaluators" and isinstance(node, Mapping):
         for evaluator, its_node in node.items():
             _check_node(f"evaluators.{evaluator}", its_node)

@@ -19,5 +19,5 @@ def example_batch(preprocessing: Preprocessing, labels: LabelSpace) -> Batch:
 
 
 def shapes(batch: Any, *leading: int) -> Any:
-    """The shapes of a batch of one, with these axes in place of the first."""
+    """The shapes of a batch of one example, with its first axis replaced by these axes."""
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct((*leading, *x.shape[1:]), x.dtype), batch)

@@ -14,26 +14,26 @@ from scenic_video.runs.reporter import Reporter
 from scenic_video.trainer import TrainState
 
 Results = dict[str, Result]
-"""Evaluator -> what it found."""
+"""Evaluator -> its result."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluators:
-    """By name: those that run while a model is trained, and those of the trained model.
+    """Evaluators by name: those that run during training, and those of the trained model.
 
-    The run's own evaluation, named like its split, is the first of both: with one view a video
-    while training, with all views at the end.
+    The run's own evaluation, named after its split, is the first of both: with one view per video
+    during training, with all views at the end.
     """
 
     training: Mapping[str, Evaluator]
     final: Mapping[str, Evaluator]
 
     def every(self, name: str, eval_every: int) -> int:
-        """After how many steps the evaluator of that name runs while training."""
+        """The interval of an evaluator during training, in steps."""
         return self.training[name].every or eval_every
 
     def periodic(self, eval_every: int, reporter: Reporter) -> list[PeriodicEvaluation]:
-        """Those of the training, for its loop; `eval_every` is the run's own cadence."""
+        """The evaluators during training, for its loop; `eval_every` is their default interval."""
 
         def evaluate(name: str, state: TrainState) -> dict[str, float]:
             return named(run_evaluators({name: self.training[name]}, state, reporter))
@@ -64,8 +64,9 @@ def _build(name: str, node: Mapping[str, Any], run: Run) -> Evaluator:
     evaluator = build(node, run=run)
     if not isinstance(evaluator, Evaluator):
         raise ConfigError(
-            f"evaluators.{name}: a {type(evaluator).__name__} is no evaluator. One has the field "
-            "`every` (None: as often as trainer.eval_every) and is called with (state, on_batch=)."
+            f"evaluators.{name}: a {type(evaluator).__name__} is not an evaluator, which has the "
+            "field `every` (None: as often as trainer.eval_every) and is called with "
+            "(state, on_batch=)."
         )
     return evaluator
 
@@ -77,10 +78,10 @@ def run_evaluators(
     *,
     on_batch: Callable[[], None] = lambda: None,
 ) -> Results:
-    """What each evaluator finds of a state; calls `on_batch` after every batch."""
+    """The result of each evaluator for a state; calls `on_batch` after every batch."""
     results = {}
     for name, evaluator in evaluators.items():
-        with reporter.counting(f"evaluating {name}") as counting:
+        with reporter.counting(_progress_label(name, evaluator)) as counting:
             results[name] = evaluator(state, on_batch=_both(on_batch, counting))
         if not isinstance(results[name], Result):
             raise UserError(
@@ -90,15 +91,21 @@ def run_evaluators(
     return results
 
 
+def _progress_label(name: str, evaluator: Evaluator) -> str:
+    """Such as "evaluating test", or "evaluating test, 4x3 views" for several."""
+    views = getattr(evaluator, "views", "1x1")
+    return f"evaluating {name}" if views == "1x1" else f"evaluating {name}, {views} views"
+
+
 def named(results: Results) -> dict[str, float]:
-    """As they are logged: "evaluator/metric" -> value."""
+    """The numbers as they are logged: "evaluator/metric" -> value."""
     return {f"{name}/{k}": v for name, found in results.items() for k, v in found.metrics.items()}
 
 
 def _both(
     on_batch: Callable[[], None], counting: Callable[[int, int], None]
 ) -> Callable[[int, int], None]:
-    """A function of (done, total) that calls the two."""
+    """A function of (done, total) that calls both."""
 
     def counted(done: int, total: int) -> None:
         on_batch()

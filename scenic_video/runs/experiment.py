@@ -1,4 +1,4 @@
-"""What a config describes, built: the dataset, the task, the mesh, and how long all of it runs."""
+"""Builds a config: the dataset, the task, the optimizer, the mesh, and the number of steps."""
 
 import dataclasses
 import functools
@@ -17,6 +17,7 @@ from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.views import Views
 from scenic_video.evaluators.evaluator import Run
+from scenic_video.evaluators.split import SplitEvaluation
 from scenic_video.loop import Cadence
 from scenic_video.runs.augmentation import Augmentation
 from scenic_video.runs.device_batches import example_batch, shapes
@@ -39,7 +40,7 @@ from scenic_video.tasks.task import Task
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A config, built. `labels` and `preprocessing` travel in its checkpoints."""
+    """The objects of a config. Its checkpoints contain the labels and the preprocessing."""
 
     config: dict[str, Any]
     dataset: Dataset
@@ -89,9 +90,9 @@ class Experiment:
         )
 
     def trace(self) -> trainer.TrainState:
-        """The shapes of the state, when a step of training and one of evaluation are traced.
+        """The shapes of the state, after tracing a training step and all evaluations of splits.
 
-        Nothing is computed, but what the task or the model refuses in a step is raised here.
+        Nothing is computed, but errors of the task or the model in a step are raised here.
         """
         state, rng = self.compile().abstract_state, jax.random.key(0)
         example = example_batch(self.preprocessing, self.dataset.labels)
@@ -99,17 +100,22 @@ class Experiment:
         step = functools.partial(trainer.train_step, self.task, self.optimizer, rng, self.options)
         jax.eval_shape(step, state, batch)
         evaluate = functools.partial(trainer.eval_step, self.task, rng)
-        jax.eval_shape(evaluate, state, self.evaluation_shapes())
+        for batch in self.evaluation_shapes():
+            jax.eval_shape(evaluate, state, batch)
         return state
 
-    def evaluation_shapes(self) -> Any:
-        """The shapes of a batch of the evaluation with all views."""
+    def evaluation_shapes(self) -> list[Any]:
+        """The shapes of batches of the final split evaluations, the run's own first."""
         example = example_batch(self.preprocessing, self.dataset.labels)
-        size, views = self.evaluation.batch_size, self.views.num_clips * self.views.num_crops
-        return shapes(example, size) | {"inputs": shapes(example["inputs"], size, views)}
+        found = [x for x in self.evaluators.final.values() if isinstance(x, SplitEvaluation)]
+        sizes = dict.fromkeys((x.global_batch_size, x.num_views) for x in found)
+        return [
+            shapes(example, size) | {"inputs": shapes(example["inputs"], size, num_views)}
+            for size, num_views in sizes
+        ]
 
     def checkpoint_meta(self) -> dict[str, Any]:
-        """What a checkpoint says of itself: enough to resume, to evaluate and to predict."""
+        """The metadata of a checkpoint: enough to resume, evaluate and predict."""
         return {
             "config": self.config,
             "labels": labels_to_json(self.dataset.labels),
@@ -126,7 +132,7 @@ class Experiment:
 
 
 def check_config(config: Mapping[str, Any]) -> None:
-    """Compares all that the config says with what constructors allow, before any is called."""
+    """Checks the values of a config against constructors' annotations, before any call."""
     check_values(config, "")
     own = [field.name for field in dataclasses.fields(InitOptions)]
     init = {name: value for name, value in config["init"].items() if name in own}
@@ -138,8 +144,8 @@ def build_experiment(
 ) -> Experiment:
     """Builds every node of a completed config; see `runs.config_nodes.complete`.
 
-    An `outline` takes the place of a dataset that is not at hand; evaluators, which read theirs,
-    are left out then.
+    An `outline` replaces a dataset whose files are missing; the evaluators of the config, which
+    read files, are then left out.
     """
     config = dict(config)
     check_config(config)

@@ -1,4 +1,4 @@
-"""What a model costs: GFLOPs as the papers print them, and parameters; nothing is allocated."""
+"""The cost of a model: GFLOPs by the papers' convention, and parameters; nothing is allocated."""
 
 import functools
 import inspect
@@ -19,7 +19,7 @@ def forward_gflops(model: Any, **input_shapes: tuple[int, ...]) -> float:
     """
     model = model.clone(dtype="float32") if hasattr(model, "dtype") else model
     inputs = _inputs(input_shapes)
-    with jax.default_device(jax.devices("cpu")[0]):  # not all backends count
+    with jax.default_device(jax.devices("cpu")[0]):  # not all backends count operations
         apply = functools.partial(model.apply, rngs={"mask": jax.random.key(0)}, **_mode(model))
         cost = jax.jit(apply).lower(_variables(model, inputs), **inputs).cost_analysis()
     if cost is None:
@@ -43,5 +43,5 @@ def _variables(model: Any, inputs: dict[str, jax.ShapeDtypeStruct]) -> Any:
 
 
 def _mode(model: Any) -> dict[str, bool]:
-    """As in evaluation, for models whose call has no default for that."""
+    """The argument for evaluation, for models that have it."""
     return {"train": False} if "train" in inspect.signature(model).parameters else {}

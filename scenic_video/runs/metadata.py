@@ -1,4 +1,4 @@
-"""What a run is, as JSON: labels, config, where it runs; and what a resumed one may change."""
+"""A run's labels and environment as JSON, and the fields that a resumed run may change."""
 
 import inspect
 import platform
@@ -11,8 +11,8 @@ import jax
 from scenic_video.config import ConfigError, resolve
 from scenic_video.data.examples import LabelSpace
 
-OFTEN = ("log_every", "eval_every", "checkpoint_every", "keep_last", "max_bad_steps")
-READING = ("num_threads", "num_workers", "decode_timeout", "max_bad_share")
+TRAINER_FIELDS = ("log_every", "eval_every", "checkpoint_every", "keep_last", "max_bad_steps")
+INPUT_FIELDS = ("num_threads", "num_workers", "decode_timeout", "max_bad_share")
 MAY_CHANGE = (
     "mesh.",
     "sharding.",
@@ -22,9 +22,9 @@ MAY_CHANGE = (
     "init.allow_other_positions",
     "init.trust",
 )
-MAY_CHANGE += tuple(f"trainer.{name}" for name in OFTEN)
-MAY_CHANGE += tuple(f"input.{name}" for name in READING)
-"""What changes no number of the training."""
+MAY_CHANGE += tuple(f"trainer.{name}" for name in TRAINER_FIELDS)
+MAY_CHANGE += tuple(f"input.{name}" for name in INPUT_FIELDS)
+"""Fields that do not change the numbers of training."""
 
 
 def labels_to_json(labels: LabelSpace) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _places(config: Mapping[str, Any]) -> list[str]:
-    """The fields of modalities that say where their files are."""
+    """The fields of modalities that locate their files."""
     nodes = config.get("preprocessing", {}).items()
     modalities = {name: x for name, x in nodes if isinstance(x, Mapping) and "target" in x}
     return [
@@ -66,7 +66,7 @@ def _places(config: Mapping[str, Any]) -> list[str]:
 
 
 def _defaults(node: Any, prefix: str = "") -> dict[str, Any]:
-    """What the constructors named in `node` put in the place of fields that it leaves out."""
+    """The constructors' defaults of the fields that `node` leaves out."""
     if _is_list_of_nodes(node):
         node = {str(place): item for place, item in enumerate(node)}
     if not isinstance(node, Mapping):
@@ -83,12 +83,12 @@ def _defaults(node: Any, prefix: str = "") -> dict[str, Any]:
 def _parameters(node: Mapping[str, Any]) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(resolve(node["target"])).parameters if "target" in node else {}
-    except (ConfigError, ValueError):  # of no name that can be imported, or not written in Python
+    except (ConfigError, ValueError):  # it cannot be imported, or is not written in Python
         return {}
 
 
 def environment() -> dict[str, Any]:
-    """Where this process runs: versions, devices, processes."""
+    """The versions of packages, the devices and the number of processes."""
     packages = ("scenic_video", "jax", "flax", "optax", "orbax-checkpoint", "grain", "av", "numpy")
     device = jax.devices()[0]
     return {

@@ -1,4 +1,4 @@
-"""How training reads its split, and what is evaluated."""
+"""The options of a run's input, evaluation and initial weights."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ EVALUATION_SPLITS = ("test", "validation", "validate", "val")
 class InputOptions:
     """How training reads its split.
 
-    `batch_size` is global. Threads count per process. The run stops when more than `max_bad_share`
-    of the examples cannot be read. `num_examples` trains on that many of the split, a fixed random
-    choice: what few labels are worth.
+    `batch_size` is global; threads and workers are per process. The run stops when more than
+    `max_bad_share` of the examples cannot be read. `num_examples` trains on a fixed random subset
+    of that size, as in low-shot training.
     """
 
     batch_size: PositiveInt
@@ -30,7 +30,7 @@ class InputOptions:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationOptions:
-    """What is evaluated: while training with one view a video, at the end with `views`.
+    """The evaluation: with one view per video during training, with `views` at the end.
 
     `split=""` is the first of `EVALUATION_SPLITS` that the dataset has.
     """
@@ -45,10 +45,11 @@ class EvaluationOptions:
 
 @dataclasses.dataclass(frozen=True)
 class InitOptions:
-    """The weights of which run, or runs, to start from; without a workdir, none.
+    """The run, or runs, whose weights to start from; none without a workdir.
 
-    `head` is of use where the run has other classes. `trust` lets the run name code of others, see
-    `trust`. Further fields are those of the `target`, which takes the weights over.
+    `head` applies if that run has other classes. `trust` allows it to name code outside this
+    package, see `scenic_video.trust`. Further fields are those of the `target`, which transfers the
+    weights.
     """
 
     workdir: str | Sequence[str] = ""

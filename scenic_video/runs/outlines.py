@@ -1,6 +1,6 @@
-"""What data sets hold whose files are not at hand, so that a run on them can be planned.
+"""The classes and sizes of data sets whose files are missing, so that runs can be planned.
 
-Of the published ones in round numbers: Kinetics 400, 600, 700 (Kay et al. 2017, Carreira et al.
+Those of published data sets are rounded: Kinetics 400, 600, 700 (Kay et al. 2017, Carreira et al.
 2018, 2019), Moments in Time (Monfort et al. 2019), EPIC-Kitchens-100 (Damen et al. 2022),
 Something-Something v2 (Goyal et al. 2017), VGGSound (Chen et al. 2020), AudioSet (Gemmeke et al.
 2017), Charades (Sigurdsson et al. 2016), AViD (Piergiovanni and Ryoo 2020), ImageNet (Russakovsky
@@ -53,12 +53,12 @@ PUBLISHED = {
     "avid": Published({"label": 887}, 410, 40),
     "imagenet": Published({"label": 1000}, 1281, 50),
 }
-"""By the names that recipes give them."""
+"""By their names in recipes."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Absent(Sequence[Example]):
-    """So many examples whose files are not at hand: they can be counted, but are all the same."""
+    """Examples without files: they can be counted, but are all the same."""
 
     number: int
     labels: LabelSpace
@@ -70,11 +70,11 @@ class Absent(Sequence[Example]):
         if isinstance(index, slice):
             return Absent(len(range(self.number)[index]), self.labels)
         label = {head: (0,) for head in self.labels.classes}
-        return Example(id=f"not at hand: {range(self.number)[index]}", video="", labels=label)
+        return Example(id=f"missing: {range(self.number)[index]}", video="", labels=label)
 
 
 def outline_of(node: Any) -> Dataset | None:
-    """The data set of a config node in outline, or None where its sizes are not known."""
+    """The outline of the data set of a config node, or None if its sizes are unknown."""
     if not isinstance(node, Mapping):
         return None
     target, name = str(node.get("target")), str(node.get("name"))
@@ -86,7 +86,7 @@ def outline_of(node: Any) -> Dataset | None:
 
 
 def _synthetic(fields: dict[str, Any]) -> Dataset | None:
-    """The clips that are still to be made; None where all are there."""
+    """An outline of the clips that are not generated yet; None if they exist."""
     if (Path(fields["directory"]).expanduser() / "shapes" / "test.csv").exists():
         return None
     columns = columns_of_heads(fields.get("heads", ("action",)))
@@ -104,6 +104,6 @@ def _outline(
         name=name,
         splits={split: Absent(size, labels) for split, size in sizes.items()},
         labels=labels,
-        fingerprint="not at hand",
+        fingerprint="missing",
         flip_safe=flip_safe,
     )

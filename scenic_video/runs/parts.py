@@ -1,4 +1,4 @@
-"""Builds the parts that a config describes: the dataset, the task, what is done to its inputs."""
+"""Builds the parts of a run from its config: dataset, model, task, optimizer and placement."""
 
 import dataclasses
 import functools
@@ -25,14 +25,14 @@ from scenic_video.tasks.task import Task
 
 
 def build_dataset(
-    node: Any, reporter: Reporter = SILENT, *, cure: str = absent_data.CURE
+    node: Any, reporter: Reporter = SILENT, *, remedy: str = absent_data.REMEDY
 ) -> Dataset:
     """A dataset from its config node, or from a path or catalogue name.
 
-    One that has to be made first, and takes a `progress` function for it, reports that.
-    `cure` is what to do where its files are not there.
+    If its constructor takes a `progress` function, as for clips that are generated first, that is
+    reported. `remedy` is the advice for missing files.
     """
-    absent_data.refuse_absent(node, cure)
+    absent_data.refuse_absent(node, remedy)
     if isinstance(node, str):
         return open_dataset(node)
     parameters = inspect.signature(resolve(node["target"])).parameters
@@ -49,7 +49,7 @@ def build_dataset(
 
 
 def build_model(config: Mapping[str, Any], labels: LabelSpace) -> Any:
-    """The model of a config; its head is as wide as the heads of `labels` together."""
+    """The model of a config; it has one logit per class of all heads of `labels`."""
     return build_taking(config["model"], num_classes=sum(labels.num_classes.values()))
 
 
@@ -70,7 +70,7 @@ def build_task(config: Mapping[str, Any], labels: LabelSpace, preprocessing: Pre
 def build_optimizer(
     config: Mapping[str, Any], task: Task, learning_rate: Rate
 ) -> optax.GradientTransformation:
-    """The optimizer of a config; one that has rates by layer gets their order from the model."""
+    """The optimizer of a config; the model gives the order of layers, if rates depend on it."""
     node, runtime = config["optimizer"], {"learning_rate": learning_rate}
     if "layers_after" in inspect.signature(resolve(node["target"])).parameters:
         runtime["layers_after"] = _declared(task, "layers_after")
@@ -78,17 +78,17 @@ def build_optimizer(
 
 
 def build_placement(config: Mapping[str, Any], task: Task) -> Placement:
-    """Where parameters lie, by the rules of a config and of its model."""
+    """How parameters are sharded, by the rules of a config and of its model."""
     return build(config["sharding"], model_rules=_declared(task, "sharding_rules") or ())
 
 
 def _declared(task: Task, name: str) -> Any:
-    """What the task's model says under this name; None if it has no model, or that none."""
+    """An attribute of the task's model; None if there is no model or no such attribute."""
     return getattr(getattr(task, "model", None), name, None)
 
 
 def _mixing_for(task: str, mixing: Mixing) -> dict[str, Any]:
-    """How the task is to mix examples; refused where it cannot."""
+    """The mixing as an argument of the task. Errors: ConfigError if the task cannot mix."""
     takes_it = "mixing" in _taken_by(resolve(task), ["mixing"])
     if mixing.is_on and not takes_it:
         raise ConfigError(
@@ -105,7 +105,7 @@ def build_taking(node: Mapping[str, Any], **runtime: Any) -> Any:
 
 
 def _check_inputs(model: Any, modalities: Collection[str]) -> None:
-    """Refuses modalities that the model's call has no keyword for."""
+    """Refuses modalities that the model's call does not take as keywords."""
     if not callable(model):
         raise ConfigError(f"The model is a {type(model).__name__}, which cannot be called.")
     known = _taken_by(model, modalities)
@@ -124,7 +124,7 @@ def _check_inputs(model: Any, modalities: Collection[str]) -> None:
 
 
 def _taken_by(function: Callable[..., Any], names: Iterable[str]) -> list[str]:
-    """Those of `names` that `function` has a keyword for."""
+    """Those of `names` that `function` takes as keywords."""
     parameters = inspect.signature(function).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     return [name for name in names if takes_all or name in parameters]
@@ -133,9 +133,9 @@ def _taken_by(function: Callable[..., Any], names: Iterable[str]) -> list[str]:
 def with_statistics(
     preprocessing: Preprocessing, dataset: Dataset, node: Any, *, split: str
 ) -> Preprocessing:
-    """`preprocessing` with what was measured of a split, where its modalities leave that open.
+    """`preprocessing` with the measured statistics of a split, if its modalities do not set them.
 
-    `node` is the config's, of which `dataset` was built.
+    `node` is the config node of `dataset`.
     """
     command = functools.partial(statistics_command.command, node, split)
     modalities = {
@@ -152,13 +152,13 @@ def training_examples(dataset: Dataset, options: InputOptions) -> Sequence[Examp
 
 
 def resolved_evaluation(options: EvaluationOptions, dataset: Dataset) -> EvaluationOptions:
-    """`options` with the split that they leave to the dataset."""
+    """`options` with a split: by default the first of `EVALUATION_SPLITS` in the dataset."""
     if options.split:
         return options
     names = [name for name in EVALUATION_SPLITS if name in dataset.splits]
     if not names:
         raise ConfigError(
-            f"Dataset {dataset.name!r} has the splits {', '.join(dataset.splits)}; which of them "
-            "is to be evaluated? Set evaluation.split."
+            f"Dataset {dataset.name!r} has the splits {', '.join(dataset.splits)}, none of which "
+            "is evaluated by default. Set evaluation.split."
         )
     return dataclasses.replace(options, split=names[0])

@@ -1,4 +1,4 @@
-"""What is known of a run before it starts: sizes, costs, steps, rates, and what is missing."""
+"""What is known of a run before it starts: sizes, costs, steps, rates and missing files."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from clu import parameter_overview
 from scenic_video.data.examples import Dataset
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.modalities.inputs import InputTransform
+from scenic_video.modalities.names import DEFAULT
 from scenic_video.optimizers.freezing import trained_part
 from scenic_video.runs import best_metric, flops
 from scenic_video.runs.absent_data import absent, outline_where_absent
@@ -22,14 +23,14 @@ from scenic_video.tasks.task import Batch
 from scenic_video.trainer import TrainState
 
 GRID = 100
-"""How many rates are looked at at once."""
+"""The number of learning rates that are compared at once."""
 
 
 class Plan(NamedTuple):
     """A run that was built and traced, but not started.
 
     `config` is the resolved one, `parameters` a table of the model's, `rows` are sizes, costs,
-    shapes, steps and rates by name, and `missing` says what the run would read and is not there.
+    shapes, steps and rates by name, and `missing` are sentences about missing files.
     """
 
     config: dict[str, Any]
@@ -39,10 +40,10 @@ class Plan(NamedTuple):
 
 
 def plan(config: Mapping[str, Any], reporter: Reporter = SILENT) -> Plan:
-    """Builds the run of a completed config and traces a step of training and one of evaluation.
+    """Builds the run of a completed config and traces its training and evaluation steps.
 
-    Nothing is computed. Where the data is not there, its published classes and sizes stand in.
-    Errors: UserError for all that the run itself would refuse at its start.
+    Nothing is computed. If the data is missing, its published classes and sizes are used. Errors:
+    UserError for everything that the run itself would refuse at its start.
     """
     check_config(config)
     outline = outline_where_absent(config["dataset"])
@@ -51,22 +52,29 @@ def plan(config: Mapping[str, Any], reporter: Reporter = SILENT) -> Plan:
     best_metric.check(experiment)
     columns = "sharding" if experiment.mesh.size > 1 else False
     return Plan(
-        config=experiment.config,
+        config=augmentation_in_order(experiment.config),
         parameters=parameter_overview.get_parameter_overview(state.params, include_stats=columns),
         rows=rows(experiment, state),
         missing=missing(config, outline),
     )
 
 
+def augmentation_in_order(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`config` with the fields of `augmentation` in the order in which they are applied."""
+    node, modalities = config["augmentation"], config["preprocessing"].get("modalities", DEFAULT)
+    order = [name for name in ("target", "geometry", *modalities, "mixing") if name in node]
+    return {**config, "augmentation": {name: node[name] for name in [*order, *node]}}
+
+
 def missing(config: Mapping[str, Any], outline: Dataset | None) -> list[str]:
-    """A sentence on everything that the run would read and that is not there."""
-    words = []
+    """A sentence about everything that the run would read and that does not exist."""
+    sentences = []
     if outline is not None:
-        words = [absent(config["dataset"]) or "The clips are made when the run starts."]
-        words[0] += f" Classes and sizes are those of {outline.name} in outline."
+        sentences = [absent(config["dataset"]) or "The clips are generated when the run starts."]
+        sentences[0] += f" Classes and sizes are the known ones of {outline.name}."
         if config["evaluators"]:
-            words.append(f"Not tried without data: {', '.join(config['evaluators'])}.")
-    return words + absent_sources(config["init"])
+            sentences.append(f"Not checked without data: {', '.join(config['evaluators'])}.")
+    return sentences + absent_sources(config["init"])
 
 
 def rows(experiment: Experiment, state: TrainState) -> list[tuple[str, str]]:
@@ -87,7 +95,7 @@ def rows(experiment: Experiment, state: TrainState) -> list[tuple[str, str]]:
             for head, count in experiment.dataset.labels.num_classes.items()
         ),
         ("training clips", f"{len(experiment.train_split):,}"),
-        ("steps", f"{cadence.num_steps:,} ({experiment.steps_per_epoch:,.1f} an epoch)"),
+        ("steps", f"{cadence.num_steps:,} ({experiment.steps_per_epoch:,.1f} per epoch)"),
         ("epochs", f"{cadence.num_steps / experiment.steps_per_epoch:.2f}"),
         ("learning rate", f"peak {peak:g} at a global batch of {options.batch_size}"),
         ("mesh", " x ".join(f"{axis} {n}" for axis, n in experiment.mesh.shape.items())),
@@ -95,7 +103,7 @@ def rows(experiment: Experiment, state: TrainState) -> list[tuple[str, str]]:
 
 
 def _sizes(experiment: Experiment, state: TrainState) -> list[tuple[str, str]]:
-    """How many parameters there are, how many are trained, and what the state takes."""
+    """The number of parameters, how many are trained, and the memory of the state."""
     params, freeze = state.params, experiment.options.freeze
     held = {"parameters": params, "optimizer": state.opt_state, "average": state.ema_params}
     sizes = {name: bytes_per_device(tree) / 2**20 for name, tree in held.items()}
@@ -112,8 +120,8 @@ def _count(params: Any) -> int:
 
 
 def peak_rate(rate: Callable[[int], float], num_steps: int) -> float:
-    """The highest rate of a run, found on ever finer grids around it: that of one that rises and
-    falls once, as by warm-up and decay."""
+    """The highest learning rate of a run, found on increasingly fine grids; correct for schedules
+    that rise and fall once, such as warm-up and decay."""
     first, last, highest = 0, num_steps - 1, -np.inf
     while True:
         steps = np.unique(np.linspace(first, last, GRID).astype(np.int64)).tolist()
@@ -126,12 +134,12 @@ def peak_rate(rate: Callable[[int], float], num_steps: int) -> float:
 
 
 def _durations(preprocessing: Preprocessing) -> list[tuple[str, str]]:
-    """The durations of the frames, as far as the config states them, and of the audio of a clip."""
+    """The durations of frames, as far as the config determines them, and of other modalities."""
     frames = f"{preprocessing.num_frames}, stride {preprocessing.stride}"
     if preprocessing.seconds is None:
-        frames += " of the file's own: their seconds depend on its frame rate"
+        frames += " at the frame rate of the file, which determines the seconds"
     else:
-        frames += f" at {preprocessing.frame_rate:g} a second: {preprocessing.seconds:.4g} s"
+        frames += f" at {preprocessing.frame_rate:g} per second: {preprocessing.seconds:.4g} s"
     rows = [("frames of a clip", frames)]
     summaries = {name: x.summary() for name, x in preprocessing.modalities.items()}
     return rows + [(f"{name} of a clip", text) for name, text in summaries.items() if text]
@@ -143,13 +151,13 @@ def _cost(experiment: Experiment, batch: Batch) -> list[tuple[str, str]]:
     if model is None:
         return []
     transform = InputTransform(experiment.preprocessing.modalities)
-    seen = jax.eval_shape(
+    inputs = jax.eval_shape(
         lambda x: transform(x, rng=jax.random.key(0), train=False), batch["inputs"]
     )
-    shapes = {name: x.shape for name, x in seen.items() if name != "presence"}
+    shapes = {name: x.shape for name, x in inputs.items() if name != "presence"}
     gflops, views = flops.forward_gflops(model, **shapes), experiment.views
     total = gflops * views.num_clips * views.num_crops
     return [
-        ("GFLOPs a view (the papers' convention)", f"{gflops:,.2f}"),
+        ("GFLOPs per view (the papers' convention)", f"{gflops:,.2f}"),
         ("views at the end", f"{views} = {total:,.1f} GFLOPs"),
     ]

@@ -1,4 +1,4 @@
-"""Where a run reports its progress: the command line prints it, a notebook may show it or not."""
+"""The interface through which a run reports its progress."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -8,19 +8,19 @@ from typing import Any, Protocol, runtime_checkable
 from scenic_video.loop import Observer
 
 Progress = Callable[[int, int], None]
-"""Called with how many are done, of how many."""
+"""Called with (done, total)."""
 
 
 @runtime_checkable
 class Reporter(Protocol):
-    """Gets the messages and the progress of a run."""
+    """Receives the messages and the progress of a run."""
 
     def line(self, text: str) -> None:
         """One message."""
         ...
 
     def banner(self, title: str, rows: Mapping[str, Any]) -> None:
-        """What is about to happen: a title, and named values."""
+        """The start of a run: a title, and named values."""
         ...
 
     def counting(self, what: str) -> AbstractContextManager[Progress]:

@@ -1,4 +1,4 @@
-"""The command that measures the statistics which a run lacks, for its error."""
+"""The command that measures missing statistics, for an error message."""
 
 import dataclasses
 import shlex
@@ -11,7 +11,7 @@ from scenic_video.data.sources.manifest import Heads, columns_of
 from scenic_video.modalities.audio import Audio
 
 NODE_FILE = "node.json"
-"""What stands in a command for a config's dataset node that is no path."""
+"""The file of a dataset node that is not a path, in the command."""
 FIELDS = [field for field in dataclasses.fields(Audio) if field.name not in GIVEN]
 
 
@@ -30,8 +30,8 @@ def command(node: Any, split: str, audio: Audio) -> str:
         if value != field.default:
             words.append(f"--{field.name.replace('_', '-')}={value}")
     words += [f"--out={audio.statistics}"] if audio.statistics else []
-    told = "" if is_path else f" ({NODE_FILE}: the config's dataset node, as JSON)"
-    return shlex.join(words) + told
+    note = "" if is_path else f" ({NODE_FILE}: the config's dataset node, as JSON)"
+    return shlex.join(words) + note
 
 
 def _columns(heads: Heads | None) -> str:

@@ -31,10 +31,10 @@ from scenic_video.writers import MetricWriter
 
 
 class Outcome(NamedTuple):
-    """What training came to: the last step, and what was written once it was reached.
+    """The outcome of training: the last step, and what was written after it.
 
-    `results` are those of the evaluators by name, `files` where they are, and `report` the page;
-    where training was stopped early they are empty, and the same call continues it.
+    `results` are by evaluator, `files` are the files of these results, and `report` is the HTML
+    page. They are empty if training was stopped early; the same call continues it.
     """
 
     step: int
@@ -47,12 +47,12 @@ class Outcome(NamedTuple):
 def train(
     config: Mapping[str, Any], workdir: str | Path, *, reporter: Reporter = SILENT
 ) -> Outcome:
-    """Trains the run that `config` describes in `workdir`, or continues what is there.
+    """Trains the run that `config` describes in `workdir`, or continues the run that is there.
 
     `config` is a dict of nodes, such as `get_config().to_dict()` of a file in configs/. Every
     process of a run on several hosts makes this call. SIGTERM, SIGHUP and a first Ctrl-C save and
     return. Errors: UserError for a config that cannot be built or a workdir of another run,
-    RunFailed where nothing is learned.
+    RunFailed if nothing can be learned.
     """
     workdir = Path(workdir)
     with in_use(workdir) as left_over:
@@ -65,7 +65,7 @@ def train(
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """An experiment, compiled, that is trained in `workdir`."""
+    """The training of a compiled experiment in `workdir`."""
 
     experiment: Experiment
     steps: Steps
@@ -141,7 +141,7 @@ class Training:
 
     @contextlib.contextmanager
     def _notes_on_failure(self) -> Iterator[None]:
-        """Adds to the errors of the loop what it does not know: clips and modalities."""
+        """Adds notes about clips and modalities, which the loop does not have, to its errors."""
         try:
             yield
         except loop.NonFiniteLoss as error:
@@ -151,13 +151,13 @@ class Training:
             given = self.experiment.preprocessing.modalities
             shown = shown_modalities(self.experiment.task, given)
             error.add_note(
-                f"The model reads {' and '.join(shown)}: a clip without any of it counts for "
-                "nothing, nor does one that cannot be read. `scenic-video data check` lists both."
+                f"The model reads {' and '.join(shown)}: a clip without any of it, or that cannot "
+                "be read, does not count. `scenic-video data check` lists both."
             )
             raise
 
     def _finish(self, state: TrainState, stop: StopRequest) -> Outcome:
-        """Evaluates what was trained, and writes the report. Errors: Stopped, if asked to stop."""
+        """Evaluates the trained model and writes the report. Errors: Stopped."""
         stop.check()
         if self.experiment.options.best_metric:
             state = self._best()
@@ -188,7 +188,7 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class _Observer:
-    """Passes what the loop reports on to the files and to the progress."""
+    """Passes the logs of the loop to the files and to the progress bar."""
 
     experiment: Experiment
     writer: MetricWriter

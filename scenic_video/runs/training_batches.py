@@ -1,4 +1,4 @@
-"""The batches that a run trains on, and which clips they hold."""
+"""The batches that a run trains on, and the clips in them."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ MAX_NAMED = 16
 def open_batches(
     experiment: Experiment, steps: Steps, start_step: int, workdir: Path
 ) -> TrainingBatches:
-    """What this process feeds from `start_step` on; bad files are noted in `workdir`."""
+    """The batches of this process from `start_step` on; bad files are logged in `workdir`."""
     options = experiment.input
     process = f".{jax.process_index()}" if jax.process_count() > 1 else ""
     bad_files = BadFiles(
@@ -45,7 +45,7 @@ def open_batches(
 
 
 def clips_of(experiment: Experiment, steps: range) -> str:
-    """The clips of the batches of `steps`, a line a step."""
+    """The clips of the batches of `steps`, one line per step."""
     lines = []
     for step in steps:
         examples = batch_examples(

@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Integer
 
 from scenic_video.errors import UserError
-from scenic_video.visualize import pictures
+from scenic_video.visualize import figures
 
-NAMED_UP_TO = 60
-"""The rows and columns of the matrix have names up to this number of classes."""
-COUNTED_UP_TO = 20
-"""Its cells have counts up to this number of classes."""
-PAIRS_SHOWN = 12
+MAX_NAMED = 60
+"""The largest number of classes whose rows and columns are labelled with names."""
+MAX_COUNTED = 20
+"""The largest number of classes whose cells are labelled with counts."""
+MAX_PAIRS = 12
 
 
 def view(head: str, names: Sequence[str], counts: Integer[np.ndarray, "c c"]) -> dict[str, Any]:
@@ -36,18 +36,18 @@ def view(head: str, names: Sequence[str], counts: Integer[np.ndarray, "c c"]) ->
 
 
 def _matrix(names: Sequence[str], counts: np.ndarray) -> dict[str, Any]:
-    """Sizes and labels of the drawing, in pixels of a wide screen."""
+    """Sizes and labels of the figure, in pixels of a wide screen."""
     size = len(names)
-    named = size <= NAMED_UP_TO
-    cell = 36 if size <= COUNTED_UP_TO else 15 if named else max(1, round(640 / size, 2))
-    font = 12 if size <= COUNTED_UP_TO else 10
+    named = size <= MAX_NAMED
+    cell = 36 if size <= MAX_COUNTED else 15 if named else max(1, round(640 / size, 2))
+    font = 12 if size <= MAX_COUNTED else 10
     reach = 0 if named else max(1, size // 250)
     gutter = min(200, 10 + max(map(len, names)) * font * 0.6) if named else 46
     return {
-        "image": pictures.heatmap(counts, reach=reach),
+        "image": figures.heatmap(counts, reach=reach),
         "reach": reach,
         "named": named,
-        "numbers": _numbers(counts) if size <= COUNTED_UP_TO else [],
+        "numbers": _numbers(counts) if size <= MAX_COUNTED else [],
         "ticks": [] if named else list(range(0, size, max(1, round(size / 8 / 10) * 10))),
         "cell": cell,
         "font": font,
@@ -61,7 +61,7 @@ def _numbers(counts: np.ndarray) -> list[tuple[int, int, int]]:
 
 
 def _cells(counts: np.ndarray) -> list[int]:
-    """Rows, columns and counts of all non-empty cells, one after another."""
+    """Row, column and count of each non-empty cell, concatenated."""
     rows, columns = np.nonzero(counts)
     return np.stack([rows, columns, counts[rows, columns]], axis=1).ravel().tolist()
 
@@ -80,7 +80,7 @@ def _classes(names: Sequence[str], counts: np.ndarray) -> list[dict[str, Any]]:
                 "name": name,
                 "clips": support,
                 "accuracy": counts[index, index] / support if support else None,
-                "taken_for": names[worst] if wrong[worst] else "",
+                "predicted_as": names[worst] if wrong[worst] else "",
                 "times": int(wrong[worst]),
             }
         )
@@ -91,7 +91,7 @@ def _pairs(names: Sequence[str], counts: np.ndarray) -> list[dict[str, Any]]:
     """The most frequent confusions of two classes."""
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS_SHOWN]
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_PAIRS]
     places = (np.unravel_index(place, wrong.shape) for place in order)
     return [
         {

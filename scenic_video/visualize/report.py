@@ -14,13 +14,14 @@ from jaxtyping import UInt8
 
 from scenic_video.number_formats import format_seconds, format_value
 from scenic_video.visualize import confusion as confusion_lib
-from scenic_video.visualize import pictures
+from scenic_video.visualize import figures
 
-Row = Mapping[str, Any]
+LogRow = Mapping[str, Any]
+"""A row of metrics.jsonl."""
 
 REPORT_FILE = "report.html"
-FRAMES_SHOWN, FRAME_HEIGHT = 8, 112
-ANSWERS_SHOWN = 3
+MAX_FRAMES, FRAME_HEIGHT = 8, 112
+MAX_PREDICTIONS = 3
 MAX_POINTS = 1000
 SCORE = re.compile(r"accuracy|top_?\d|\bmap\b|average_precision|auc|share|precision|recall", re.I)
 """Names of metrics in [0, 1], which are shown in percent."""
@@ -30,7 +31,7 @@ class Sample(NamedTuple):
     """A clip and its prediction.
 
     `true` has the names of the correct classes by head, `predicted` the names of the most probable
-    classes with their probabilities, in descending order.
+    classes with their probabilities, most likely first.
     """
 
     frames: UInt8[np.ndarray, "t h w 3"]
@@ -51,7 +52,7 @@ class ReportContents:
     title: str
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
-    history: Sequence[Row]
+    history: Sequence[LogRow]
     results: Mapping[str, Any]
     class_names: Mapping[str, Sequence[str]]
     confusion: Mapping[str, np.ndarray]
@@ -99,7 +100,7 @@ def format_metric(name: str, value: Any) -> str:
 
 
 def _results(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The table of results (one column per evaluation) and the numbers to show in large."""
+    """The table of results (one column per evaluation) and the numbers of the headline."""
     nested = {k: v for k, v in results.items() if isinstance(v, Mapping)}
     flat = {k: v for k, v in results.items() if not isinstance(v, Mapping)}
     columns = ({"": flat} if flat else {}) | nested
@@ -113,36 +114,36 @@ def _results(results: Mapping[str, Any]) -> dict[str, Any]:
     return {"evaluations": list(columns), "results": rows, "headline": headline[:4]}
 
 
-def _summary(history: Sequence[Row]) -> str:
+def _summary(history: Sequence[LogRow]) -> str:
     if not history:
         return ""
     seconds = history[-1]["time"] - history[0]["time"]
     return f"{history[-1]['step']:,} steps · {format_seconds(seconds)} from first to last log"
 
 
-def _figures(history: Sequence[Row]) -> list[dict[str, str]]:
-    """The training curves: loss, scores, learning rate, speed, how time was spent, and the rest."""
+def _figures(history: Sequence[LogRow]) -> list[dict[str, str]]:
+    """The training curves: loss, scores, learning rate, speed, shares of time, and all others."""
     series = _series(history)
-    panels: dict[str, dict[str, pictures.Points]] = {}
+    panels: dict[str, dict[str, figures.Points]] = {}
     for name, points in series.items():
         title, line = _panel(name)
         if title:
             panels.setdefault(title, {})[line] = points
-    figures = []
+    rendered = []
     for title in sorted(panels, key=_place):
         lines = dict(sorted(panels[title].items()))
         if title == TIME_SPLIT:
-            svg = pictures.shares(lines, label=title)
+            svg = figures.shares(lines, label=title)
         else:
-            svg = pictures.curves(
+            svg = figures.curves(
                 lines, label=title, percent=title == SCORES, smooth=title != LEARNING_RATE
             )
-        figures.append({"title": title, "svg": svg})
-    return figures
+        rendered.append({"title": title, "svg": svg})
+    return rendered
 
 
 SCORES, LEARNING_RATE = "Accuracy", "Learning rate"
-TIME_SPLIT = "Where the time of a step goes"
+TIME_SPLIT = "Shares of training time"
 ORDER = ["Loss", SCORES, LEARNING_RATE, "Clips per second", TIME_SPLIT]
 
 
@@ -167,7 +168,7 @@ def _panel(name: str) -> tuple[str | None, str]:
     return f"{split} {quantity}".strip().replace("_", " ").capitalize(), quantity
 
 
-def _series(history: Sequence[Row]) -> dict[str, pictures.Points]:
+def _series(history: Sequence[LogRow]) -> dict[str, figures.Points]:
     """Metric -> steps and values; at most `MAX_POINTS` of them, evenly spaced."""
     points: dict[str, tuple[list, list]] = {}
     for row in history:
@@ -186,18 +187,18 @@ def _series(history: Sequence[Row]) -> dict[str, pictures.Points]:
 def _sample(sample: Sample) -> dict[str, Any]:
     heads = []
     for head, true in sample.true.items():
-        answers = sample.predicted[head][:ANSWERS_SHOWN]
+        predictions = sample.predicted[head][:MAX_PREDICTIONS]
         heads.append(
             {
                 "name": head if len(sample.true) > 1 else "",
                 "true": ", ".join(true),
-                "right": bool(answers) and answers[0][0] in true,
-                "answers": [(name, float(p), name in true) for name, p in answers],
+                "right": bool(predictions) and predictions[0][0] in true,
+                "predictions": [(name, float(p), name in true) for name, p in predictions],
             }
         )
     return {
         "id": sample.id,
-        "frames": pictures.thumbnails(sample.frames, count=FRAMES_SHOWN, height=FRAME_HEIGHT),
+        "frames": figures.thumbnails(sample.frames, count=MAX_FRAMES, height=FRAME_HEIGHT),
         "heads": heads,
         "right": all(head["right"] for head in heads),
     }

@@ -1,4 +1,4 @@
-"""What `--dry-run` says, without data, and without starting weights."""
+"""`--dry-run`, without data and without initial weights."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from scenic_video.data.examples import random_subset
 from scenic_video.data.synthetic.generation import columns_of_heads
 from scenic_video.runs import absent_data
 from scenic_video.runs.outlines import PUBLISHED, outline_of
-from scenic_video.runs.plan import peak_rate
+from scenic_video.runs.plan import augmentation_in_order, peak_rate
 from tests.configs.published import HEADS, RECIPES, data_of
 
 FAST = ("avmae/synthetic_mbt.py:late",)
@@ -53,8 +53,8 @@ def test_what_is_not_there_is_named_by_its_field(fresh, capsys):
     name = "vivit/kinetics400_factorised_encoder_base.py:printed"
     assert cli.main(["train", f"--config={name}", "--dry-run", *SMALL]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "'data/kinetics400/validate.csv', which dataset.splits.test names" in said
-    assert "(nor what dataset.splits.train, dataset.root name)" in said
+    assert "dataset.splits.test names 'data/kinetics400/validate.csv'" in said
+    assert "(nor do the paths of dataset.splits.train, dataset.root)" in said
     assert "no trained run 'runs/imagenet21k_vit_b16', which init.workdir names" in said
     assert "240,000" in said and "400 classes" in said
 
@@ -69,7 +69,7 @@ def test_a_run_on_data_that_is_not_there_says_which_field_and_what_else_it_takes
 
 def test_a_dry_run_on_data_of_unknown_size_says_what_is_not_there(fresh, capsys):
     assert cli.main(["train", "--config=your_videos.py", "--dry-run"]) == 2
-    assert "'videos', which dataset names" in capsys.readouterr().err
+    assert "dataset names 'videos'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,16 @@ def test_examples_of_an_outline_can_be_counted_and_chosen():
     assert train[0].labels == {"noun": (0,), "verb": (0,)}
     with pytest.raises(IndexError):
         train[len(train)]
+
+
+def test_augmentation_is_shown_in_the_order_in_which_it_is_applied():
+    fields = ("target", "mixing", "audio", "geometry", "rgb")
+    config = {
+        "preprocessing": {"modalities": ("rgb", "audio")},
+        "augmentation": dict.fromkeys(fields),
+    }
+    shown = augmentation_in_order(config)
+    assert [*shown["augmentation"]] == ["target", "geometry", "rgb", "audio", "mixing"]
 
 
 @pytest.mark.parametrize("warmup", [0, 1, 17, 1234, 999_000])

@@ -69,7 +69,7 @@ def test_a_run_on_data_without_labels_is_trained_and_reported(config, pretrained
     [
         (["predict", "{clip}", "--workdir={run}"], "Fine-tune it first"),
         (["eval", "--workdir={run}", "--modalities=all"], "needs a classifier"),
-        (["eval", "--ensemble={run},runs/other"], "is no classifier"),
+        (["eval", "--ensemble={run},runs/other"], "is not a classifier"),
     ],
 )
 def test_classes_are_not_asked_of_it(pretrained, config, verb, words, capsys):

@@ -151,7 +151,7 @@ def test_classes_that_have_too_few_are_counted(dataset):
     data = dataclasses.replace(data, splits={**data.splits, "train": few})
     found = few_shot(make_run(data), shots=(2, 3), l2=(1.0,))
     assert found["3shot_short_classes"] == 1 and "2shot_short_classes" not in found
-    with pytest.raises(ConfigError, match="asks for 7 .* class with most, 'red', has 6"):
+    with pytest.raises(ConfigError, match="needs 7 .* largest class of .* 'red', has 6"):
         FewShot(make_run(data), shots=(3, 7), l2=(1.0,))
 
 
@@ -200,7 +200,7 @@ def test_what_cannot_work_is_refused_before_training(dataset, fields, message):
 
 def test_several_labels_a_video_are_refused(dataset):
     labels = dataclasses.replace(dataset.labels, multilabel=True)
-    with pytest.raises(ConfigError, match="one label a video; 'colours' has several"):
+    with pytest.raises(ConfigError, match="one label per video; 'colours' has several"):
         FewShot(make_run(dataclasses.replace(dataset, labels=labels)))
 
 
@@ -209,7 +209,7 @@ def test_a_task_without_features_is_refused(dataset):
         init, __call__ = MeanColour.init, MeanColour.__call__
 
     run = dataclasses.replace(make_run(dataset), task=Featureless())
-    with pytest.raises(ValueError, match="Featureless gives no features"):
+    with pytest.raises(ValueError, match="Featureless has no features"):
         compile_features(run)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from scenic_video.evaluators.draw import Draw
 from scenic_video.evaluators.linear_probe import Labelled, probe
+from scenic_video.evaluators.selection import Selection
 
 CLASSES, WIDTH = 5, 32
 CENTRES = np.random.default_rng(0).normal(size=(CLASSES, WIDTH))
@@ -17,11 +17,11 @@ def examples(per_class, seed, noise=0.1):
 
 
 def found(train, test, shots=2, l2=(1e-2, 1.0, 1e2), num_held_out=4):
-    draws = [
-        Draw.of(train.class_ids, CLASSES, max_shots=4, num_held_out=num_held_out, seed=seed)
+    selections = [
+        Selection.of(train.class_ids, CLASSES, max_shots=4, num_held_out=num_held_out, seed=seed)
         for seed in range(3)
     ]
-    return probe(train, test, draws, shots=shots, num_classes=CLASSES, l2=l2)
+    return probe(train, test, selections, shots=shots, num_classes=CLASSES, l2=l2)
 
 
 @pytest.mark.parametrize("shots", [1, 4])

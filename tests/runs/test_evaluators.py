@@ -66,14 +66,23 @@ def build(arguments, *overrides):
     return build_experiment(load_config([arguments[1], *flags]).to_dict())
 
 
+def test_a_dry_run_traces_every_evaluation_of_a_split_with_its_shapes(arguments):
+    batches = build(arguments).evaluation_shapes()
+    assert [batch["inputs"]["rgb"].shape[:2] for batch in batches] == [(8, 1), (16, 2)]
+
+
 def test_a_config_names_evaluators_and_their_numbers_are_named_and_written(
-    arguments, tmp_path, capsys
+    arguments, tmp_path, capsys, monkeypatch
 ):
     experiment = build(arguments, "evaluators.few_shot.l2=(1.0,)")
     state, splits = experiment.compile().init(), experiment.dataset.splits
     training = experiment.evaluators.periodic(experiment.cadence.eval_every, SILENT)
     assert [periodic.every for periodic in training] == [2, 2, 1]
-    results = run_evaluators(experiment.evaluators.final, state, SILENT)
+    labels: list[str] = []
+    reporter = Terminal()
+    monkeypatch.setattr(reporter, "counting", lambda x: (labels.append(x), SILENT.counting(x))[1])
+    results = run_evaluators(experiment.evaluators.final, state, reporter)
+    assert labels[-2:] == ["evaluating train_clips", "evaluating whole, 2x1 views"]
     assert list(results) == ["test", "few_shot", "train_clips", "whole"]
     numbers = named(results)
     assert numbers["few_shot/test_videos"] == len(splits["test"])
@@ -96,9 +105,9 @@ def test_a_config_names_evaluators_and_their_numbers_are_named_and_written(
     [
         (
             ["trainer.best_metric=whole/loss"],
-            "evaluators.whole has every=0 and runs only when",
+            "evaluators.whole has every=0 and runs only after",
         ),
-        (["trainer.best_metric=train_clips/los"], "evaluation gives loss, .* mean 'loss'"),
+        (["trainer.best_metric=train_clips/los"], "evaluation computes loss, .* mean 'loss'"),
         (
             ["trainer.best_metric=train_clips/loss", "evaluators.train_clips.every=3"],
             r"checkpoint_every \(2\) must be a multiple of evaluators.train_clips.every \(3\)",
@@ -117,7 +126,7 @@ def test_the_best_metric_must_be_there_at_every_checkpoint(arguments, overrides,
         (["evaluators.test={'target':'collections:UserDict'}"], "has the name of the split"),
         (
             ["evaluators.other={'target':'collections:UserDict'}"],
-            "evaluators.other: a UserDict is no evaluator",
+            "evaluators.other: a UserDict is not an evaluator",
         ),
         (["evaluators.whole.every=-1"], "every is -1; wanted a whole number from 0"),
     ],

@@ -27,8 +27,8 @@ class NeverMixes:
             ["trainer.best_metric=top1", "trainer.eval_every=2", "trainer.checkpoint_every=3"],
             "must be a multiple of eval_every",
         ),
-        (["trainer.best_metric=tpo1"], "trainer.best_metric is 'tpo1'; evaluation gives"),
-        (["trainer.best_metric=few_shto/top1"], "'few_shto/top1'; evaluation gives loss, top1"),
+        (["trainer.best_metric=tpo1"], "trainer.best_metric is 'tpo1'; evaluation computes"),
+        (["trainer.best_metric=few_shto/top1"], "'few_shto/top1'; evaluation computes loss, top1"),
         (["trainer.eval_every=abc"], "trainer.eval_every is 'abc'; wanted a whole number above 0"),
         (
             ["optimizer.betas=(0.9,2.0)"],
@@ -110,8 +110,8 @@ def test_augmentations_that_are_set_to_none_are_left_out(config):
 @pytest.mark.parametrize(
     "flags, frames",
     [
-        ([], "4, stride 2 of the file's own: their seconds depend on its frame rate"),
-        (["--config.preprocessing.frame_rate=12.5"], "4, stride 2 at 12.5 a second: 0.64 s"),
+        ([], "4, stride 2 at the frame rate of the file, which determines the seconds"),
+        (["--config.preprocessing.frame_rate=12.5"], "4, stride 2 at 12.5 per second: 0.64 s"),
     ],
 )
 def test_a_dry_run_states_the_durations_of_frames_and_audio(

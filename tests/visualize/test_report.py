@@ -124,10 +124,9 @@ def test_ids_are_unique_and_references_lead_somewhere(page):
 
 
 def test_every_image_decodes(page):
-    pictures = re.findall(r"data:image/(\w+);base64,([^\"]+)", page)
+    images = re.findall(r"data:image/(\w+);base64,([^\"]+)", page)
     shapes = [
-        image.imread(io.BytesIO(base64.b64decode(data)), format=kind).shape
-        for kind, data in pictures
+        image.imread(io.BytesIO(base64.b64decode(data)), format=kind).shape for kind, data in images
     ]
     assert shapes.count((64, 96, 3)) == 8 + 3
     assert shapes.count((3, 3, 4)) == 1
@@ -148,17 +147,17 @@ def test_reader_finds_names_results_config_environment_and_command(page):
         "jax 0.10.2",
         "parameters 12,345",
         "scenic-video train --config=configs/quickstart.py",
-        "20 clips of 3 classes; the first answer is right for 85.0 %",
+        "20 clips of 3 classes; top-1 accuracy 85.0 %",
     ):
         assert wanted in text, wanted
 
 
-def test_right_and_wrong_clips_differ_in_words(page):
+def test_correct_and_wrong_clips_differ_in_words(page):
     tree = ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>"))
     right, wrong = (
         re.sub(r"\s+", " ", " ".join(article.itertext())) for article in tree.iter("article")
     )
-    assert "clips/a.mp4 ✓ right" in right and "walk ✓ 75.0 %" in right
+    assert "clips/a.mp4 ✓ correct" in right and "walk ✓ 75.0 %" in right
     assert "clips/b.mp4 ✗ wrong" in wrong and "walk ✗ 50.0 %" in wrong
     assert "jump <high> & far ✓ 12.5 %" in wrong
 
@@ -170,11 +169,11 @@ def test_training_curves_have_their_panels(page):
         "Accuracy",
         "Learning rate",
         "Clips per second",
-        "Where the time of a step goes",
+        "Shares of training time",
     ]
 
 
-def test_classes_stand_with_the_weakest_first_and_those_without_clips_last(page):
+def test_classes_are_listed_with_the_lowest_accuracy_first_and_those_without_clips_last(page):
     table = page[
         page.index("Accuracy by class") : page.index("</table>", page.index("Accuracy by"))
     ]
@@ -212,7 +211,7 @@ def test_every_head_has_its_section(tmp_path):
     assert "Classes of verb" in text and "Classes of noun" in text
 
 
-def test_evaluations_stand_side_by_side(tmp_path):
+def test_evaluations_are_side_by_side(tmp_path):
     page = write(
         tmp_path,
         results={"1 view": {"accuracy": 0.5, "loss": 1.0}, "4x3 views": {"accuracy": 0.625}},

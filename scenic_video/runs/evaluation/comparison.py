@@ -11,8 +11,11 @@ from scenic_video.runs.evaluation.result_files import write_results
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """One evaluation of `num_examples`; `details` say of what, `logits` are per head [N, C]."""
+class ComparisonRow:
+    """The result of an evaluation of `num_examples`; `logits` are per head [N, C].
+
+    `details` describe what was evaluated.
+    """
 
     name: str
     num_examples: int
@@ -23,20 +26,20 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Rows about the same split. `notes` are sentences on what counts, and on what does not.
+    """Evaluations of the same split. `notes` are sentences about the examples that count.
 
-    The logits of all rows are of the examples `ids`. `summary` is what else the file says.
+    The logits of all rows are of the examples `ids`. `summary` holds the other fields of the file.
     """
 
     title: str
-    rows: Sequence[Row]
+    rows: Sequence[ComparisonRow]
     ids: Sequence[str]
     notes: Sequence[str]
     summary: dict[str, Any]
 
     @property
     def table(self) -> tuple[list[str], list[list[Any]]]:
-        """The names of the columns, and the cells of a row an evaluation."""
+        """The names of the columns, and the cells of each row."""
         details = list(dict.fromkeys(name for row in self.rows for name in row.details))
         metrics = list(dict.fromkeys(name for row in self.rows for name in row.metrics))
         cells = [

@@ -1,4 +1,4 @@
-"""An ensemble: several runs on the same examples, their scores averaged."""
+"""Ensembles: the averaged scores of several runs on the same examples."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from scenic_video.config import ConfigError
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.rows import label_arrays
 from scenic_video.evaluators.split_result import SplitResult
-from scenic_video.runs.evaluation.comparison import Comparison, Row
+from scenic_video.runs.evaluation.comparison import Comparison, ComparisonRow
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.runs.evaluation.trained_model import load
 from scenic_video.runs.reporter import SILENT, Reporter
@@ -24,23 +24,23 @@ MAX_NAMED = 5
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A run that takes part, and how much it weighs."""
+    """A run of an ensemble, and its weight."""
 
     run: str
     weight: float = 1.0
 
     @classmethod
     def parse(cls, text: str) -> "Entry":
-        """Reads "runs/a" or "runs/a:2"; a folder of that whole name is that folder."""
+        """Parses "runs/a" or "runs/a:2"; the colon may be part of an existing folder."""
         run, _, weight = text.strip().rpartition(":")
         try:
             weighted = run and not Path(text.strip()).is_dir()
             entry = cls(run, float(weight)) if weighted else cls(text.strip())
-        except ValueError:  # a colon of the path's own
+        except ValueError:  # the colon is part of the path
             entry = cls(text.strip())
         if not entry.run or not 0 < entry.weight < np.inf:
             raise ConfigError(
-                f"An ensemble is RUN or RUN:WEIGHT, comma after comma, with weights above 0; got "
+                f"An ensemble is RUN or RUN:WEIGHT, separated by commas, with weights above 0; got "
                 f"{text!r}."
             )
         return entry
@@ -56,7 +56,7 @@ class Member:
     evaluation: SplitResult
 
     def on(self, ids: Sequence[str]) -> "Member":
-        """The same of the examples `ids`, in that order."""
+        """This member on the examples `ids`, in that order."""
         found = self.evaluation
         place = {id: index for index, id in enumerate(found.ids)}
         at = [place[id] for id in ids]
@@ -71,7 +71,7 @@ class Member:
         return dataclasses.replace(self, evaluation=evaluation)
 
     def like(self, other: "Member") -> "Member":
-        """The same with the classes in the order of `other`; others than its are an error."""
+        """This member with the classes in the order of `other`; ConfigError if they differ."""
         self._check_same_classes(other)
         found, orders, places = self.evaluation, {}, {}
         for head, names in other.labels.classes.items():
@@ -90,12 +90,14 @@ class Member:
     def _check_same_classes(self, other: "Member") -> None:
         refusal = f"{self.entry.run} and {other.entry.run} cannot be averaged: "
         if other.labels.multilabel != self.labels.multilabel:
-            raise ConfigError(f"{refusal}one has a single label an example, the other several.")
+            raise ConfigError(f"{refusal}one has a single label per example, the other several.")
         for head in {**other.labels.classes, **self.labels.classes}:
             ours, theirs = (x.labels.classes.get(head, ()) for x in (self, other))
             if odd := sorted(set(ours) ^ set(theirs)):
                 named = ", ".join(odd[:MAX_NAMED])
-                raise ConfigError(f"{refusal}of head {head!r} only one of them knows {named}.")
+                raise ConfigError(
+                    f"{refusal}only one of them has the classes {named} of head {head!r}."
+                )
 
 
 def evaluate_ensemble(
@@ -106,11 +108,11 @@ def evaluate_ensemble(
     reporter: Reporter = SILENT,
     **options: Any,
 ) -> Comparison:
-    """Evaluates every run on the same split, each in its own way, and the average of all.
+    """Evaluates every run, and the average of all, on the same split.
 
-    Each reads the videos with its own preprocessing, on its own mesh, from its own dataset unless
-    `data` is given. Examples are matched by id, classes by name. Only examples that every run could
-    read count, in every row; the others are named. `options` are those of `evaluate_member`.
+    Each run has its own preprocessing and mesh, and its own dataset unless `data` is given.
+    Examples are matched by id, classes by name. Only examples that every run could read count, in
+    every row; the others are named. `options` are those of `evaluate_member`.
     """
     members: list[Member] = []
     for entry in _distinct(entries):
@@ -126,8 +128,8 @@ def evaluate_member(
     """Evaluates one run; `trust` is that of `load`, `options` are those of `evaluate`."""
     model = load(entry.run, trust=trust)
     if not isinstance(model.task, Classification):
-        raise ConfigError(f"{entry.run} is no classifier, so there is nothing to average.")
-    reporter.line(f"EVAL {entry.run} at step {model.meta['step']}")
+        raise ConfigError(f"{entry.run} is not a classifier, so it has no scores to average.")
+    reporter.line(f"Evaluating {entry.run} at step {model.meta['step']}")
     evaluation = evaluate(model, reporter=reporter, **options)
     reporter.line(evaluation.coverage)
     return Member(entry, model.task, model.labels, evaluation)
@@ -153,7 +155,7 @@ def average_members(members: Sequence[Member], *, average: str) -> Comparison:
     rows = [_row(member, own, mask) for member, own in zip(members, scores, strict=True)]
     return Comparison(
         title=f"{first.evaluation.split}, average of {average}",
-        rows=[*rows, Row(ENSEMBLE, int(mask.sum()), of_all.metrics, of_all.logits, {})],
+        rows=[*rows, ComparisonRow(ENSEMBLE, int(mask.sum()), of_all.metrics, of_all.logits, {})],
         ids=ids,
         notes=_notes(members, ids, mask),
         summary={
@@ -179,17 +181,17 @@ def _distinct(entries: Sequence[Entry]) -> Sequence[Entry]:
     if len(entries) < 2 or len(runs) < len(entries):
         named = ", ".join(entry.run for entry in entries)
         raise ConfigError(
-            f"An ensemble is of two runs or more, each named once; got {named}. A run counts "
-            "double as RUN:2."
+            f"An ensemble needs two or more different runs; got {named}. To count a run twice, "
+            "write RUN:2."
         )
     return entries
 
 
 def _common_ids(members: Sequence[Member]) -> list[str]:
-    """The examples that all have, in the order of the first."""
+    """The ids that all members have, in the order of the first."""
     shared = set.intersection(*(set(member.evaluation.ids) for member in members))
     if not shared:
-        raise ConfigError("The runs' data have no example in common, by id.")
+        raise ConfigError("The datasets of the runs have no example id in common.")
     return [id for id in members[0].evaluation.ids if id in shared]
 
 
@@ -200,7 +202,7 @@ def _check_same_labels(first: Member, other: Member) -> None:
         if differing:
             raise ConfigError(
                 f"The data of {first.entry.run} and {other.entry.run} label {len(differing)} "
-                f"examples otherwise ({head}): {', '.join(differing[:MAX_NAMED])}. Evaluate both "
+                f"examples differently ({head}): {', '.join(differing[:MAX_NAMED])}. Evaluate both "
                 "on the same --data."
             )
 
@@ -215,13 +217,13 @@ def _label_batch(member: Member) -> dict[str, np.ndarray]:
     return {head: np.stack([row[head] for row in arrays]) for head in labels}
 
 
-def _row(member: Member, scored: Scored, mask: np.ndarray) -> Row:
+def _row(member: Member, scored: Scored, mask: np.ndarray) -> ComparisonRow:
     details: dict[str, str | int | float] = {
         "weight": member.entry.weight,
         "step": member.evaluation.step,
         "views": str(member.evaluation.views),
     }
-    return Row(member.entry.run, int(mask.sum()), scored.metrics, scored.logits, details)
+    return ComparisonRow(member.entry.run, int(mask.sum()), scored.metrics, scored.logits, details)
 
 
 def _notes(members: Sequence[Member], ids: Sequence[str], mask: np.ndarray) -> list[str]:

@@ -1,4 +1,4 @@
-"""The accuracy of one model with each modality alone, and with several."""
+"""Evaluates one model with each modality alone, and with several."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from scenic_video.config import ConfigError, near
 from scenic_video.evaluators.split_result import SplitResult
 from scenic_video.modalities.modality import Modality
-from scenic_video.runs.evaluation.comparison import Comparison, Row
+from scenic_video.runs.evaluation.comparison import Comparison, ComparisonRow
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
 from scenic_video.runs.evaluation.trained_model import TrainedModel
 from scenic_video.tasks.classification import Classification
@@ -16,7 +16,7 @@ from scenic_video.tasks.side_by_side import SideBySide
 
 
 def parse(text: str, ordered: Sequence[str]) -> list[tuple[str, ...]]:
-    """Reads "rgb,rgb+audio"; "all" is each of a model's modalities alone, then together.
+    """Parses "rgb,rgb+audio"; "all" is each of a model's modalities alone, then together.
 
     Within a row they are `ordered`.
     """
@@ -72,9 +72,9 @@ def path_of(comparison: Comparison, folder: Path, *, with_data: bool) -> Path:
 
 
 def letters_of(modalities: Mapping[str, Modality]) -> dict[str, str]:
-    """What stands for each in the names of rows; those that may be absent come first.
+    """The letter of each modality in the names of rows; those that may be absent come first.
 
-    A letter that several have is replaced by their names.
+    Modalities that share a letter have their name in brackets instead.
     """
     ordered = sorted(modalities, key=lambda name: not modalities[name].can_be_absent)
     letters = {name: modalities[name].letter or name[0].upper() for name in ordered}
@@ -86,7 +86,7 @@ def letters_of(modalities: Mapping[str, Modality]) -> dict[str, str]:
 
 
 def _part(together: SplitResult, name: str, modalities: tuple[str, ...]) -> SplitResult:
-    """What one of the tasks side by side found."""
+    """The result of one of the tasks that were evaluated side by side."""
 
     def own(named: dict[str, Any]) -> dict[str, Any]:
         start = f"{name}/"
@@ -97,9 +97,9 @@ def _part(together: SplitResult, name: str, modalities: tuple[str, ...]) -> Spli
     )
 
 
-def _row(name: str, part: SplitResult) -> Row:
+def _row(name: str, part: SplitResult) -> ComparisonRow:
     details: dict[str, str | int | float] = {"modalities": "+".join(part.modalities)}
-    return Row(name, int(part.counted.sum()), part.metrics, part.logits, details)
+    return ComparisonRow(name, int(part.counted.sum()), part.metrics, part.logits, details)
 
 
 def absences(rows: Mapping[str, Sequence[str]], modalities: Mapping[str, Modality]) -> list[str]:

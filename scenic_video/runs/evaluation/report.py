@@ -1,4 +1,4 @@
-"""The report of a finished run: which of its clips to show, and what to say of it."""
+"""Writes the report of a finished run, with a selection of its clips."""
 
 import dataclasses
 import shlex
@@ -26,9 +26,9 @@ def write(
     workdir: Path,
     results: Mapping[str, Result],
 ) -> Path:
-    """Writes `workdir`/report.html about a run and what its evaluators found, by name.
+    """Writes `workdir`/report.html about a run and its `results` by evaluator.
 
-    The pictures are those of the run's own evaluation, whose column is the last.
+    Clips and confusions are from the run's own evaluation, whose column is the last.
     """
     evaluation = results[experiment.evaluation.split]
     assert isinstance(evaluation, SplitResult)
@@ -56,10 +56,10 @@ def write(
 
 
 def chosen(evaluation: SplitResult) -> list[int]:
-    """The examples to show: the worst mistakes first, then right ones of classes not yet shown.
+    """The examples to show: the worst mistakes first, then correct ones of other classes.
 
     The worst are those to whose labels the model gave the least probability. Where the model
-    predicts no classes, none is shown.
+    predicts no classes, none are shown.
     """
     if not evaluation.logits:
         return []
@@ -88,20 +88,20 @@ def _sample(experiment: Experiment, evaluation: SplitResult, index: int) -> Samp
         true[head] = [names[i] for i in evaluation.labels[head][index]]
         predicted[head] = [(names[i], float(likely[i])) for i in np.argsort(-likely)[:3]]
     return Sample(
-        frames=_drawn(experiment.preprocessing, example),
+        frames=_frames(experiment.preprocessing, example),
         true=true,
         predicted=predicted,
         id=example.id,
     )
 
 
-def _drawn(preprocessing: Preprocessing, example: Example) -> np.ndarray:
-    """Frames of the example: of the first modality that can be drawn, else of the video itself."""
+def _frames(preprocessing: Preprocessing, example: Example) -> np.ndarray:
+    """Frames of the first modality that can be shown as images, else of the video itself."""
     built_in = dataclasses.replace(preprocessing, modalities=DEFAULT).modalities
     for name, modality in (preprocessing.modalities | built_in).items():
         alone = dataclasses.replace(preprocessing, modalities={name: modality})
         views = alone.eval_inputs(example)
-        picture = modality.picture({name: x[0] for name, x in views.items()})
-        if picture is not None:
-            return picture
-    raise AssertionError("frames can be drawn")
+        frames = modality.picture({name: x[0] for name, x in views.items()})
+        if frames is not None:
+            return frames
+    raise AssertionError("RGB can always be shown")

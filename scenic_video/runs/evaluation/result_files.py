@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: numbers as JSON, and arrays of all examples beside them."""
+"""Writes the results of an evaluation: numbers as JSON, arrays of all examples as .npz."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +14,8 @@ from scenic_video.writers import json_of
 def write_results(path: Path, summary: Mapping[str, Any], arrays: Mapping[str, Any]) -> Path:
     """Writes `path`, a .json, and an .npz of `arrays`, if there are any, and returns `path`.
 
-    Both appear whole, and take the place of a link of that name: a workdir that was downloaded may
-    have some, and what they lead to is not written.
+    Both are written atomically and replace links of that name, which a downloaded workdir may have,
+    rather than follow them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as scratch:
@@ -27,6 +27,6 @@ def write_results(path: Path, summary: Mapping[str, Any], arrays: Mapping[str, A
 
 
 def write(result: Result, name: str, folder: Path) -> Path:
-    """Writes what the evaluator `name` found to `folder`/<name>.json; files of the evaluation of a
-    split are named after its views too."""
+    """Writes the result of the evaluator `name` to `folder`/<name>.json; the file name of the
+    evaluation of a split has its views too."""
     return write_results(folder / f"{result.file_name(name)}.json", result.summary, result.arrays)

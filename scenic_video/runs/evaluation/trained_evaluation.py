@@ -20,7 +20,7 @@ from scenic_video.runs.parts import build_dataset, resolved_evaluation
 from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.sharding import check_divides
 
-CURE = "The run names its data as it lay where it was trained; give --data=FOLDER."
+REMEDY = "This is the path of the data where the run was trained; give --data=FOLDER."
 
 
 def evaluate(
@@ -34,13 +34,15 @@ def evaluate(
 ) -> SplitResult:
     """Evaluates `model` on a split of the data it was configured with, or of `data`.
 
-    Classes are matched by name, so a dataset that numbers them otherwise counts the same. Data for
-    a model that predicts no classes needs no labels.
+    Classes are matched by name, so a dataset may number them differently. Data for a model that
+    predicts no classes needs no labels.
     """
     config = model.meta["config"]
     overrides = {"split": split, "views": views, "batch_size": batch_size}
     given = {name: value for name, value in overrides.items() if value is not None}
-    dataset = _open(data, model) if data else build_dataset(config["dataset"], reporter, cure=CURE)
+    dataset = (
+        _open(data, model) if data else build_dataset(config["dataset"], reporter, remedy=REMEDY)
+    )
     if data and split is None and len(dataset.splits) == 1:
         given["split"] = next(iter(dataset.splits))
     options = resolved_evaluation(build({**config["evaluation"], **given}), dataset)
@@ -56,7 +58,7 @@ def evaluate(
         batch_size=options.batch_size,
     )
     evaluator = SplitEvaluation(run, views=options.views)
-    with reporter.counting(f"evaluating {options.split} {options.views}") as counting:
+    with reporter.counting(f"evaluating {options.split}, {options.views} views") as counting:
         return evaluator(_state(model, run), on_batch=counting)
 
 
@@ -73,14 +75,14 @@ def _state(model: TrainedModel, run: Run) -> trainer.TrainState:
 
 
 def _labelled_as_read(dataset: Dataset, split: str, model: TrainedModel) -> Dataset:
-    """`split` of `dataset` alone, under the labels that the model's task reads."""
+    """`split` of `dataset` alone, with the labels that the model's task reads."""
     labels = _labels_to_read(model, dataset)
     examples = aligned_labels(split_of(dataset, split), dataset.labels, labels)
     return dataclasses.replace(dataset, splits={split: examples}, labels=labels)
 
 
 def _labels_to_read(model: TrainedModel, dataset: Dataset) -> LabelSpace:
-    """The model's; of data with several labels, any is right for a model of one label."""
+    """The model's labels; of several labels, any one is right for a single-label model."""
     several = model.labels_read.multilabel or dataset.labels.multilabel
     return dataclasses.replace(model.labels_read, multilabel=several)
 
@@ -91,9 +93,11 @@ def _open(data: str, model: TrainedModel) -> Dataset:
 
 
 def _mesh(node: dict[str, Any], reporter: Reporter) -> Mesh:
-    """The mesh of training, or all devices side by side where there are others than then."""
+    """The mesh of training, or a data-parallel one if it does not fit the devices."""
     try:
         return build(node)
     except ValueError:
-        reporter.line(f"The mesh of training does not fit {jax.device_count()} device(s); data -1.")
+        reporter.line(
+            f"The mesh of training does not fit {jax.device_count()} device(s); using data=-1."
+        )
         return sharding.make_mesh()

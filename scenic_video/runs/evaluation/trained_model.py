@@ -47,22 +47,22 @@ class TrainedModel:
     def predict(
         self, video: str | Path | bytes, *, views: str = "4x3", top: int = 5
     ) -> dict[str, list[tuple[str, float]]]:
-        """Head -> its `top` most likely classes as (name, probability), the likeliest first.
+        """Head -> its `top` most likely classes as (name, probability), most likely first.
 
         `video` is a file of any size, length and codec, or its bytes. Errors: UnreadableVideo.
         """
         if top < 1:
             raise UserError(f"top must be 1 or more; got {top}.")
-        answers = {}
+        predictions = {}
         for head, likely in self.probabilities(video, views=views).items():
             names = self.labels.classes[head]
-            answers[head] = [(names[i], float(likely[i])) for i in np.argsort(-likely)[:top]]
-        return answers
+            predictions[head] = [(names[i], float(likely[i])) for i in np.argsort(-likely)[:top]]
+        return predictions
 
     def probabilities(
         self, video: str | Path | bytes, *, views: str = "4x3"
     ) -> dict[str, np.ndarray]:
-        """Head -> probabilities [C]; each class on its own where labels are many."""
+        """Head -> probabilities [C]; independent for each class if multi-label."""
         logits = self.logits(video, views=views)
         multilabel = self.labels.multilabel
         return {head: probabilities(x, multilabel=multilabel) for head, x in logits.items()}
@@ -89,8 +89,8 @@ class TrainedModel:
         logits = {head: x[0] for head, x in self.apply(batch).items()}
         if not logits:
             raise ConfigError(
-                f"{type(self.task).__name__} predicts no classes: this run has learned from videos "
-                "without looking at labels. Fine-tune it first: `scenic-video train` with a config "
+                f"{type(self.task).__name__} predicts no classes: this run was trained without "
+                "labels. Fine-tune it first: `scenic-video train` with a config "
                 "that classifies and --config.init.workdir set to this run's workdir."
             )
         return logits
@@ -110,8 +110,8 @@ class TrainedModel:
 def load(workdir: str | Path, *, trust: bool = False) -> TrainedModel:
     """The model that was trained in `workdir`, from its best checkpoint if it kept one.
 
-    Class names and preprocessing come from the checkpoint, and so do the names of model, task and
-    data, which are called: those outside `scenic_video` and `projects` only with `trust`. Errors:
+    The checkpoint holds class names and preprocessing, and names the constructors of model, task
+    and data: those outside `scenic_video` and `projects` are called only with `trust`. Errors:
     ConfigError.
     """
     folder = Path(workdir) / "checkpoints"
@@ -129,9 +129,9 @@ def load(workdir: str | Path, *, trust: bool = False) -> TrainedModel:
 def aligned_labels(
     examples: Sequence[Example], labels: LabelSpace, trained: LabelSpace
 ) -> Sequence[Example]:
-    """`examples` with the ids of `labels` turned into those of `trained`, class by class name.
+    """`examples` with class ids of `labels` converted to those of `trained`, by class name.
 
-    Errors: ConfigError where a head or a class is unknown to the model.
+    Errors: ConfigError for a head that the data lacks, or a class that the model lacks.
     """
     if labels == trained:
         return examples
@@ -139,9 +139,9 @@ def aligned_labels(
     for head, names in trained.classes.items():
         if head not in labels.classes:
             raise ConfigError(
-                f"The model predicts {head!r}, which the data does not label; it labels "
-                f"{', '.join(labels.classes) or 'nothing'}. In a manifest, a column is named after "
-                "what it labels."
+                f"The model predicts {head!r}, but the data has labels of "
+                f"{', '.join(labels.classes) or 'nothing'}. In a manifest, their column must be "
+                f"named {head!r}."
             )
         unknown = [name for name in labels.classes[head] if name not in names]
         if unknown:
@@ -156,7 +156,7 @@ def aligned_labels(
 def _renumbered(
     example: Example, labels: LabelSpace, tables: Mapping[str, Sequence[int]]
 ) -> Example:
-    """The example with the ids that `tables` give by head for its own."""
-    check_labels(example, labels)  # -1, as catalogues mark tests without labels, would wrap around
+    """The example with its class ids mapped by the table of each head."""
+    check_labels(example, labels)  # -1, a missing label in some data sets, would wrap around
     ids = {head: tuple(table[i] for i in example.labels[head]) for head, table in tables.items()}
     return dataclasses.replace(example, labels=ids)

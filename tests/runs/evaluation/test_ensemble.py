@@ -111,7 +111,7 @@ def test_runs_that_know_other_classes_are_refused(members):
     odd = dataclasses.replace(
         second, labels=dataclasses.replace(second.labels, classes={"action": names})
     )
-    with pytest.raises(ValueError, match="only one of them knows .*swim"):
+    with pytest.raises(ValueError, match="only one of them has the classes .*swim"):
         odd.like(first)
 
 
@@ -137,7 +137,7 @@ def test_other_labels_of_the_same_examples_are_refused(members):
     first, _ = members
     found = first.evaluation
     wrong = dataclasses.replace(found, labels={"action": [(9,)] * 4})
-    with pytest.raises(ValueError, match="label .* examples otherwise"):
+    with pytest.raises(ValueError, match="label .* examples differently"):
         average_members([first, dataclasses.replace(first, evaluation=wrong)], average="logits")
 
 
@@ -194,15 +194,15 @@ def test_a_folder_whose_name_ends_like_a_weight_is_a_run(tmp_path):
 @pytest.mark.parametrize(
     "flags, words",
     [
-        (["--ensemble=runs/a"], "two runs or more"),
-        (["--ensemble=runs/a,runs/a/"], "named once"),
-        (["--ensemble=runs/a,runs/b/../a:2"], "got runs/a, runs/b/../a. A run counts double"),
+        (["--ensemble=runs/a"], "two or more different runs"),
+        (["--ensemble=runs/a,runs/a/"], "two or more different runs"),
+        (["--ensemble=runs/a,runs/b/../a:2"], "got runs/a, runs/b/../a. To count a run twice"),
         (["--ensemble=runs/a:0,runs/b"], "weights above 0"),
         (["--ensemble=runs/a,runs/b", "--modalities=all"], "one model"),
-        (["--workdir=runs/a", "--average=logits"], "no ensemble"),
+        (["--workdir=runs/a", "--average=logits"], "applies only to --ensemble"),
     ],
 )
-def test_what_says_nothing_is_refused(flags, words, capsys):
+def test_flags_without_effect_are_refused(flags, words, capsys):
     assert main(["eval", *flags]) == 2
     assert words in capsys.readouterr().err
 

@@ -18,7 +18,7 @@ from scenic_video.evaluators.split_result import probabilities
 from scenic_video.modalities.audio import Audio
 from scenic_video.modalities.flow import Flow
 from scenic_video.modalities.rgb import Rgb
-from scenic_video.runs.evaluation.comparison import Comparison, Row
+from scenic_video.runs.evaluation.comparison import Comparison, ComparisonRow
 from scenic_video.runs.evaluation.modalities import absences, letters_of, parse
 from scenic_video.runs.evaluation.result_files import write
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
@@ -105,7 +105,7 @@ def test_without_audio_both_is_pictures_alone_and_audio_does_not_count(files):
 
 
 def test_one_table_is_printed_with_its_rule(alone, tmp_path):
-    row = Row("AV", 3, alone.metrics, alone.logits, {"modalities": "audio+rgb"})
+    row = ComparisonRow("AV", 3, alone.metrics, alone.logits, {"modalities": "audio+rgb"})
     printed = io.StringIO()
     comparison = Comparison("test", [row], alone.ids, [RULE], {})
     show_comparison(comparison, tmp_path, Terminal(printed))
@@ -116,7 +116,7 @@ def test_one_table_is_printed_with_its_rule(alone, tmp_path):
 
 def test_what_is_not_a_number_is_null_in_the_results(alone, tmp_path):
     odd = dataclasses.replace(alone, metrics=alone.metrics | {"loss": float("nan")})
-    row = Row("AV", 3, odd.metrics, odd.logits, {})
+    row = ComparisonRow("AV", 3, odd.metrics, odd.logits, {})
     table = Comparison("test", [row], odd.ids, [], {}).write(tmp_path / "table.json")
     table, results = (path.read_text() for path in (table, write(odd, "test", tmp_path)))
     assert "NaN" not in table + results

@@ -36,7 +36,7 @@ def test_classes_are_matched_by_name_and_ids_that_are_none_do_not_wrap_around():
     assert "'clip -1', head 'label': the class id -1 is out of range; the 2" in message(
         aligned_labels, examples, data, model
     )
-    assert "does not label; it labels nothing. In a manifest" in message(
+    assert "but the data has labels of nothing. In a manifest" in message(
         aligned_labels, examples, LabelSpace({}), model
     )
 

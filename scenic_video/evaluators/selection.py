@@ -8,7 +8,7 @@ from jaxtyping import Int
 
 
 @dataclasses.dataclass(frozen=True)
-class Draw:
+class Selection:
     """For each class, positions of some of its examples in random order.
 
     The first ones are its shots, so that fewer shots are a subset of more; those from `max_shots`
@@ -27,14 +27,14 @@ class Draw:
         max_shots: int,
         num_held_out: int,
         seed: int,
-    ) -> "Draw":
+    ) -> "Selection":
         order = np.random.default_rng(seed).permutation(len(class_ids))
         shuffled, number = class_ids[order], max_shots + num_held_out
         return cls([order[shuffled == index][:number] for index in range(num_classes)], max_shots)
 
-    def among(self, places: Int[np.ndarray, " n"]) -> "Draw":
-        """The same draw by other positions, `places[position]`; where that is -1, the next moves
-        up."""
+    def among(self, places: Int[np.ndarray, " n"]) -> "Selection":
+        """The selection with positions mapped by `places`; those that map to -1 are replaced by
+        the next."""
         moved = [places[positions] for positions in self.positions]
         return dataclasses.replace(self, positions=[x[x >= 0] for x in moved])
 
@@ -51,5 +51,5 @@ class Draw:
         return np.concatenate([of_class[self.max_shots :] for of_class in self.positions])
 
     @property
-    def all(self) -> Int[np.ndarray, " drawn"]:
+    def all(self) -> Int[np.ndarray, " selected"]:
         return np.concatenate(self.positions)

@@ -1,4 +1,4 @@
-"""Figures of a run as text for an HTML page: SVG and data URIs.
+"""Figures and images for an HTML page, as SVG and data URIs.
 
 The text and rules of an SVG have the colours of the page (`currentColor`, `var(--rule)`), and
 empty cells of a heatmap are transparent, so that figures fit light and dark pages.
@@ -27,6 +27,7 @@ RIGHT_COLOR, WRONG_COLOR = (0.27, 0.50, 0.86), (0.90, 0.46, 0.13)
 INK, RULE = "#010203", "#040506"  # placeholders that `_to_svg` replaces by the colours of the page
 SIZE_INCHES = (4.6, 2.4)
 MANY_POINTS = 60
+"""Longer curves are smoothed."""
 
 
 def curves(
@@ -34,7 +35,7 @@ def curves(
 ) -> str:
     """An SVG of lines over training steps.
 
-    With `smooth`, long lines are pale, with their running mean on top.
+    With `smooth`, long lines are pale below their running mean.
     """
     figure, axes = _figure()
     for (name, (steps, values)), color in zip(series.items(), _colors(len(series)), strict=True):
@@ -80,7 +81,7 @@ def heatmap(confusion: Integer[np.ndarray, "c c"], *, reach: int = 0) -> str:
 
 
 def _spread(strength: Float[np.ndarray, "c c"], reach: int) -> Float[np.ndarray, "c c"]:
-    """The maximum over a square around each place."""
+    """The maximum over a square around each cell."""
     for axis in (0, 1):
         padded = np.pad(strength, [(reach, reach) if a == axis else (0, 0) for a in (0, 1)])
         windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=axis)
@@ -158,7 +159,7 @@ def _running_mean(values: Float[np.ndarray, " n"], window: int) -> Float[np.ndar
 
 
 def _to_svg(figure: Figure, label: str) -> str:
-    """The figure as an <svg> element for a page with other figures, whose labels must differ."""
+    """The figure as an <svg> element; the label must be unique on the page."""
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": label}):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
