@@ -196,14 +196,14 @@ DAMAGES = {
     "a truncated file": lambda step: os.truncate(largest_file(step / "state"), 1000),
     "a deleted file": lambda step: largest_file(step / "state").unlink(),
     "no state": lambda step: shutil.rmtree(step / "state"),
-    "a changed record": lambda step: change_record(step),
-    "half a record": lambda step: os.truncate(step / "record" / "data.json", 100),
-    "no record": lambda step: shutil.rmtree(step / "record"),
+    "a changed header": lambda step: change_header(step),
+    "half a header": lambda step: os.truncate(step / "header" / "data.json", 100),
+    "no header": lambda step: shutil.rmtree(step / "header"),
 }
 
 
-def change_record(step):
-    file = step / "record" / "data.json"
+def change_header(step):
+    file = step / "header" / "data.json"
     file.write_text(file.read_text().replace('"lr": 0.1', '"lr": 0.2'))
 
 
@@ -241,14 +241,14 @@ def test_a_run_goes_on_past_a_damaged_step_without_deleting_it(tmp_path):
         assert checkpoints.steps() == [1, 2]
         restored, _ = checkpoints.restore(2, abstract(make_state()))
     assert_bits_equal(restored, make_state(22))
-    assert (tmp_path / "2.damaged" / "record").exists()
+    assert (tmp_path / "2.damaged" / "header").exists()
 
 
 def test_nothing_good_is_an_error_that_names_every_step(tmp_path):
     save_all(tmp_path, (1, 2))
     DAMAGES["a flipped bit"](tmp_path / "1")
-    DAMAGES["no record"](tmp_path / "2")
-    with pytest.raises(CorruptedCheckpoint, match="(?s)/2: its record.*/1: 1 of .* arrays"):
+    DAMAGES["no header"](tmp_path / "2")
+    with pytest.raises(CorruptedCheckpoint, match="(?s)/2: its header.*/1: 1 of .* arrays"):
         Checkpoints(tmp_path).restore(None, abstract(make_state()))
 
 
@@ -455,7 +455,7 @@ def test_two_processes_save_for_one_and_pass_damage_over_together(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff{}", b"[1]", b'{"top1"'])
-def test_damaged_metrics_of_a_step_are_mended_from_its_record(tmp_path, damage):
+def test_damaged_metrics_of_a_step_are_mended_from_its_header(tmp_path, damage):
     with Checkpoints(tmp_path, best_metric="top1") as checkpoints:
         for step in (1, 2):
             checkpoints.save(step, make_state(step), META, {"top1": step / 4}, block=True)
@@ -484,7 +484,7 @@ except UnreadableCheckpoint as error:
 """
 
 
-@pytest.mark.parametrize("part", ["record", "record/data.json"])
+@pytest.mark.parametrize("part", ["header", "header/data.json"])
 def test_a_step_that_may_not_be_read_is_not_called_damaged(part):
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to other users
         run = Path(folder) / "run"

@@ -12,8 +12,14 @@ import jax.numpy as jnp
 from etils import epath
 from jax.sharding import Sharding, SingleDeviceSharding
 
-from scenic_video.checkpoints import record as records
 from scenic_video.checkpoints import storage
+from scenic_video.checkpoints.header import (
+    Content,
+    check_structure,
+    flatten,
+    make_header,
+    meta_of,
+)
 from scenic_video.errors import RunFailed, UserError
 
 logger = logging.getLogger(__name__)
@@ -131,11 +137,11 @@ class Checkpoints:
             raise UserError(
                 f"best_metric={self._best[0]!r} is none of the metrics: {', '.join(metrics)}."
             )
-        leaves = records.flatten(state)
-        record = records.make_record(step, leaves, meta, metrics, self._best)
+        leaves = flatten(state)
+        header = make_header(step, leaves, meta, metrics, self._best)
         try:
             self._open_writer()
-            response = storage.write(self._writer, step, leaves, record)
+            response = storage.write(self._writer, step, leaves, header)
         except OSError as error:
             raise SaveFailed(
                 f"Step {step} cannot be saved in {self.directory}: {error}."
@@ -149,8 +155,8 @@ class Checkpoints:
 
         Without a step, that of the newest step that can be read.
         """
-        content, _ = storage.first_good(self._candidates(step), self._read_record)
-        return records.meta_of(content)
+        content, _ = storage.first_good(self._candidates(step), self._read_header)
+        return meta_of(content)
 
     def restore(self, step: int | None, abstract_state: Any) -> tuple[Any, dict[str, Any]]:
         """The state of a step, or of the newest good one, and its meta as `read_meta` gives it.
@@ -174,13 +180,13 @@ class Checkpoints:
 
     def _restore(self, steps: list[int], abstract_state: Any) -> tuple[Any, dict[str, Any]]:
         """The first of the steps that is not damaged."""
-        wanted = records.flatten(abstract_state)
+        wanted = flatten(abstract_state)
 
         def load(step: int) -> tuple[dict[str, jax.Array], dict[str, Any]]:
-            content = self._read_record(step)
-            records.check_structure(f"{self.directory}/{step}", content, wanted)
+            content = self._read_header(step)
+            check_structure(f"{self.directory}/{step}", content, wanted)
             arrays = storage.read_arrays(self.directory, content, wanted)
-            return arrays, records.meta_of(content)
+            return arrays, meta_of(content)
 
         (arrays, meta), self._damaged = storage.first_good(steps, load)
         structure = jax.tree.structure(abstract_state)
@@ -193,8 +199,8 @@ class Checkpoints:
             raise FileNotFoundError(f"There is no checkpoint in {self.directory}.")
         return steps[::-1] if step is None else [step]
 
-    def _read_record(self, step: int) -> records.Content:
-        return storage.read_record(self.directory, step)
+    def _read_header(self, step: int) -> Content:
+        return storage.read_header(self.directory, step)
 
     def _open_writer(self) -> None:
         if self._damaged:
@@ -246,7 +252,7 @@ def restore_params(
     place = sharding or SingleDeviceSharding(jax.local_devices()[0])
 
     def load(step: int) -> tuple[dict[str, jax.Array], dict[str, Any]]:
-        content = storage.read_record(folder, step)
+        content = storage.read_header(folder, step)
         names = _variable_names(content["leaves"], averaged)
         wanted = {
             path: jax.ShapeDtypeStruct(shape, jnp.dtype(dtype), sharding=place)
@@ -254,7 +260,7 @@ def restore_params(
             if path in names
         }
         arrays = storage.read_arrays(folder, content, wanted)
-        return {names[path]: leaf for path, leaf in arrays.items()}, records.meta_of(content)
+        return {names[path]: leaf for path, leaf in arrays.items()}, meta_of(content)
 
     (variables, meta), _ = storage.first_good(steps, load)
     return storage.nest(variables), meta

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def is_news(record: logging.LogRecord) -> bool:
+def is_news(entry: logging.LogRecord) -> bool:
     """False for the tracebacks that Orbax logs for a failed save, which is raised here."""
-    return not (record.exc_info and "orbax" in record.pathname)
+    return not (entry.exc_info and "orbax" in entry.pathname)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Reads and writes checkpoints with Orbax.
 
 A step is a folder with two parts. `state` holds the arrays by name, as nested dicts by path,
-whatever the containers of the state. `record` is JSON; see `record.py`.
+whatever the containers of the state. `header` is JSON; see `header.py`.
 """
 
 import gc
@@ -18,9 +18,9 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as orbax
 
 from scenic_video.checkpoints.fingerprint import fingerprints
+from scenic_video.checkpoints.header import Best, Content, is_intact, rank
 from scenic_video.checkpoints.orbax_noise import is_news, quiet_if_it_fails
 from scenic_video.checkpoints.permissions import Unreadable, unreadable
-from scenic_video.checkpoints.record import Best, Content, is_intact, rank
 from scenic_video.errors import RunFailed
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def open_writer(directory: epath.Path, keep_last: int, best: Best | None) -> Any
     """Orbax's writer; deletes incomplete checkpoints of a killed run.
 
     Orbax reads its own copies of the metrics when it opens, and fails on a damaged one, so those
-    are written again from the records.
+    are written again from the headers.
     """
     logging.getLogger("absl").addFilter(is_news)
     _mend_metrics(directory)
@@ -92,31 +92,31 @@ def _is_metrics(path: epath.Path) -> bool:
 
 def _rewrite_metrics(path: epath.Path, step: int) -> None:
     logger.warning("DAMAGED METRICS of step %d: written again.", step)
-    record, problem = _read(path.parent.parent, "record", None)
-    known = record["content"]["metrics"] if not problem and is_intact(record) else None
+    header, problem = _read(path.parent.parent, "header", None)
+    known = header["content"]["metrics"] if not problem and is_intact(header) else None
     path.write_text(json.dumps(known or {}))
 
 
-def write(writer: Any, step: int, leaves: Mapping[str, Any], record: Mapping[str, Any]) -> Any:
+def write(writer: Any, step: int, leaves: Mapping[str, Any], header: Mapping[str, Any]) -> Any:
     """Copies the arrays and writes them in the background; `.result()` waits for the files."""
     return writer.save_checkpointables_async(
         step,
-        {"state": nest(leaves), "record": record},
+        {"state": nest(leaves), "header": header},
         force=True,
-        metrics=record["content"]["metrics"],
+        metrics=header["content"]["metrics"],
     )
 
 
-def read_record(directory: epath.Path, step: int) -> Content:
+def read_header(directory: epath.Path, step: int) -> Content:
     """Errors: FileNotFoundError for a step that is not there, CorruptedCheckpoint."""
     known = steps_in(directory)
     if step not in known:
         raise FileNotFoundError(f"There is no step {step} in {directory}; there are {known}.")
-    record, problem = _read(directory / str(step), "record", None)
-    if not problem and not is_intact(record):
-        problem = "its record has changed since it was saved"
+    header, problem = _read(directory / str(step), "header", None)
+    if not problem and not is_intact(header):
+        problem = "its header has changed since it was saved"
     _raise_together(f"{directory}/{step}", problem)
-    return record["content"]
+    return header["content"]
 
 
 def read_arrays(
@@ -158,11 +158,11 @@ def first_good(steps: Sequence[int], load: Callable[[int], T]) -> tuple[T, list[
 
 
 def best_step(directory: epath.Path, best: Best | None = None) -> int | None:
-    """The best step by `best`, or by the metric that the newest record names."""
+    """The best step by `best`, or by the metric that the newest header names."""
     contents: list[Content] = []
     for step in steps_in(directory):
         try:
-            contents.append(read_record(directory, step))
+            contents.append(read_header(directory, step))
         except CorruptedCheckpoint as error:
             logger.warning("DAMAGED CHECKPOINT %s", error)
     if best is None and contents and contents[-1]["best"]:
@@ -194,7 +194,7 @@ def nest(leaves: Mapping[str, T]) -> dict[str, Any]:
 def _context() -> orbax.Context:
     context = orbax.Context()
     registry = orbax.handlers.local_registry()
-    registry.add(orbax.handlers.JsonHandler, checkpointable_name="record")
+    registry.add(orbax.handlers.JsonHandler, checkpointable_name="header")
     context.checkpointables.registry = registry
     return context
 

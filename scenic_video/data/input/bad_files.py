@@ -1,4 +1,4 @@
-"""Records unreadable videos, and limits their number in a run."""
+"""Lists unreadable videos, and limits their number in a run."""
 
 import dataclasses
 import json
@@ -51,8 +51,8 @@ class BadFiles:
     def __len__(self) -> int:
         return len(self._found)
 
-    def record(self, bad_file: BadFile, *, step: int) -> None:
-        """Records that `bad_file` was in the batch of `step`, unless it is already recorded."""
+    def add(self, bad_file: BadFile, *, step: int) -> None:
+        """Lists `bad_file`, which was in the batch of `step`, unless it is listed already."""
         if bad_file.id in self._found:
             self._check_share()  # a repeated run stops where the first one did
             return
@@ -76,7 +76,7 @@ class BadFiles:
 
 
 def _read(path: Path) -> list[BadFile]:
-    """The recorded files. An incomplete last line of a killed run is removed."""
+    """The listed files. An incomplete last line of a killed run is removed."""
     if not path.exists():
         return []
     text = path.read_bytes()

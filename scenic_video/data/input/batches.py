@@ -47,17 +47,17 @@ class TrainingBatches(Batches):
     def __next__(self) -> HostBatch:
         batch, bad_files = next(self._steps)
         for bad_file in bad_files:
-            self._record(bad_file)
+            self._add(bad_file)
         self.step += 1
         return batch
 
-    def _record(self, bad_file: BadFile) -> None:
+    def _add(self, bad_file: BadFile) -> None:
         if self._bad_files is None:
             raise UserError(
                 f"Step {self.step} needs a video that cannot be read: {bad_file}. Repair it or "
                 "leave it out, or give `bad_files` to accept a share of such files."
             )
-        self._bad_files.record(bad_file, step=self.step)
+        self._bad_files.add(bad_file, step=self.step)
 
 
 class EvaluationBatches(Batches):
@@ -92,7 +92,7 @@ def train_batches(
 
     `batch_size` is global, and step s has the same clips with the same crops for any number of
     hosts, threads and workers. `rows` are the rows of the global batch that this host feeds; None
-    means all. A video that cannot be read is replaced by another and recorded in `bad_files`;
+    means all. A video that cannot be read is replaced by another and listed in `bad_files`;
     without `bad_files` it is an error. `num_threads` (default: all cores, at most 16) is per
     process. `num_workers` processes instead of this one are useful with more than about 16 cores.
     """
@@ -115,8 +115,8 @@ def batch_examples(
     Replacements of unreadable videos are not included.
     """
     order = _training_order(len(examples), seed)
-    records = range(step * batch_size, (step + 1) * batch_size)
-    positions: list[Any] = [order[record] for record in records]
+    indices = range(step * batch_size, (step + 1) * batch_size)
+    positions: list[Any] = [order[index] for index in indices]
     return [examples[position] for position in positions]
 
 
@@ -146,7 +146,7 @@ def eval_batches(
 
 
 def _training_order(num_examples: int, seed: int) -> grain.MapDataset:
-    """Record -> position of its example: endless, each epoch shuffled anew."""
+    """Index of an element -> position of its example: endless, each epoch shuffled anew."""
     if num_examples == 0:
         raise UserError("There is nothing to train on: the split holds no example.")
     # Hashed, because Grain shuffles epoch e with seed + e: seed 1 would repeat epochs of seed 0.

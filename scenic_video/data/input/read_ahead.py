@@ -21,36 +21,36 @@ MAX_THREADS = 16
 class HostBatches(grain.MapDataset):
     """The rows of this host for every step, stacked as one `BatchRow`.
 
-    Step s of the run is the records [s * batch_size, (s + 1) * batch_size), in order, however
-    many hosts share them; `rows` are those that this host feeds, in order.
-    `num_threads` load the records of one step.
+    Step s of the run is the elements [s * batch_size, (s + 1) * batch_size), in order, for any
+    number of hosts; `rows` are those that this host feeds, in order. `num_threads` load the
+    elements of one step.
     """
 
     def __init__(
-        self, records: grain.MapDataset, *, batch_size: int, rows: Sequence[int], num_threads: int
+        self, elements: grain.MapDataset, *, batch_size: int, rows: Sequence[int], num_threads: int
     ):
-        super().__init__(records)
-        self._records = records
+        super().__init__(elements)
+        self._elements = elements
         self._batch_size = batch_size
         self._rows = tuple(rows)
         self._num_threads = num_threads
 
     def __len__(self) -> int:
-        return len(self._records) // self._batch_size
+        return len(self._elements) // self._batch_size
 
     def __getitem__(self, index):
         if isinstance(index, slice):
             return self.slice(index)
         # The pool exists for one step: it takes a millisecond, and need not be closed or pickled.
-        records = [index * self._batch_size + row for row in self._rows]
+        elements = [index * self._batch_size + row for row in self._rows]
         with ThreadPoolExecutor(self._num_threads, thread_name_prefix="load") as pool:
-            rows: list[Any] = list(pool.map(self._records.__getitem__, records))
+            rows: list[Any] = list(pool.map(self._elements.__getitem__, elements))
         bad_files = tuple(bad_file for row in rows for bad_file in row.bad_files)
         return BatchRow(_stack([row.arrays for row in rows]), bad_files)
 
 
 def read_ahead(
-    records: grain.MapDataset,
+    elements: grain.MapDataset,
     *,
     batch_size: int,
     rows: Sequence[int],
@@ -58,11 +58,11 @@ def read_ahead(
     num_threads: int | None = None,
     num_workers: int = 0,
 ) -> grain.DatasetIterator:
-    """An iterator over the `HostBatches` of `records` that is already loading the first ones.
+    """An iterator over the `HostBatches` of `elements` that is already loading the first ones.
 
-    It keeps `num_threads` (all cores, at most 16) busy in this process or, with `num_workers`,
-    in each of so many worker processes. Threads load the rows of one or
-    a few steps in parallel, so that few batches are in memory for any number of threads.
+    It keeps `num_threads` (all cores, at most 16) busy in this process or, with `num_workers`, in
+    each of as many worker processes. Threads load the rows of one or a few steps in parallel, so
+    that few batches are in memory for any number of threads.
     """
     if num_workers < 0 or (num_threads is not None and num_threads < 1):
         raise UserError(
@@ -72,7 +72,7 @@ def read_ahead(
     threads = num_threads or default_threads(num_workers)
     at_once = min(threads, max(2, -(-threads // len(rows))))
     batches = HostBatches(
-        records, batch_size=batch_size, rows=rows, num_threads=-(-threads // at_once)
+        elements, batch_size=batch_size, rows=rows, num_threads=-(-threads // at_once)
     )
     options = grain.ReadOptions(num_threads=at_once, prefetch_buffer_size=at_once + 1)
     dataset = batches.slice(slice(start_step, None)).to_iter_dataset(options)

@@ -29,7 +29,7 @@ class BatchRow(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class TrainingRow:
-    """Loads record `index` of the endless training order, which is the example at `position`.
+    """Loads element `index` of the endless training order, which is the example at `position`.
 
     All randomness comes from (seed, index). An unreadable video is replaced by one chosen from
     (seed, index, attempt).
@@ -45,7 +45,7 @@ class TrainingRow:
     def __call__(self, index: int, position: int) -> BatchRow:
         bad_files = []
         for attempt in range(MAX_ATTEMPTS):
-            rng = record_rng(self.seed, index, attempt=attempt)
+            rng = row_rng(self.seed, index, attempt=attempt)
             if attempt:
                 position = int(rng.integers(len(self.examples)))
             example = self.examples[position]
@@ -105,8 +105,8 @@ class EvaluationRow:
         return BatchRow(_arrays(inputs, label, mask=0.0) | {"index": np.int32(index)})
 
 
-def record_rng(seed: int, index: int, *, attempt: int = 0) -> np.random.Generator:
-    """The generator of one record. Attempts are parts of one Philox stream, 2^192 apart."""
+def row_rng(seed: int, index: int, *, attempt: int = 0) -> np.random.Generator:
+    """The generator of one row. Attempts are parts of one Philox stream, 2^192 apart."""
     return np.random.Generator(np.random.Philox(key=[seed, index], counter=[0, 0, 0, attempt]))
 
 

@@ -8,7 +8,7 @@ END_BYTES = 2**16
 """Contents are the same if the sizes are, and this many bytes at both ends."""
 
 
-def content_of(file: str | bytes) -> str:
+def content_of(file: str | os.PathLike[str] | bytes) -> str:
     """A hash (64 hex digits) of a file, or of the bytes of one. Errors: OSError."""
     with io.BytesIO(file) if isinstance(file, bytes) else open(file, "rb") as opened:
         size = opened.seek(0, os.SEEK_END)

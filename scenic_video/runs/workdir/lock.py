@@ -69,7 +69,7 @@ class _Lock:
             workdir.mkdir(parents=True, exist_ok=True)
         except FileNotFoundError:  # as in /proc
             raise ConfigError(
-                f"{workdir} cannot be created: this file system has no new folders."
+                f"{workdir} cannot be created: its file system allows no new folders."
             ) from None
         self._file = _open(self._path)
         try:

@@ -12,9 +12,9 @@ def bad_file(name: str) -> BadFile:
 
 def test_each_bad_example_is_listed_once(tmp_path):
     bad_files = BadFiles(tmp_path / "run" / "bad_files.jsonl", num_examples=1000)
-    bad_files.record(bad_file("a"), step=7)
-    bad_files.record(bad_file("b"), step=8)
-    bad_files.record(bad_file("a"), step=107)
+    bad_files.add(bad_file("a"), step=7)
+    bad_files.add(bad_file("b"), step=8)
+    bad_files.add(bad_file("a"), step=107)
     lines = (tmp_path / "run" / "bad_files.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [
         {"id": name, "file": f"clips/{name}.mp4", "error": "moov atom not found", "index": 3}
@@ -26,10 +26,10 @@ def test_each_bad_example_is_listed_once(tmp_path):
 
 def test_too_many_bad_files_stop_the_run_with_names_and_words(tmp_path):
     bad_files = BadFiles(tmp_path / "bad_files.jsonl", num_examples=200)
-    bad_files.record(bad_file("a"), step=0)
-    bad_files.record(bad_file("b"), step=0)
+    bad_files.add(bad_file("a"), step=0)
+    bad_files.add(bad_file("b"), step=0)
     with pytest.raises(TooManyBadFiles) as error:
-        bad_files.record(bad_file("c"), step=1)
+        bad_files.add(bad_file("c"), step=1)
     message = str(error.value)
     assert "3 of 200 examples (1.5%)" in message and "accepts 1.0%" in message
     assert "a (clips/a.mp4): moov atom not found" in message and str(tmp_path) in message
@@ -37,30 +37,30 @@ def test_too_many_bad_files_stop_the_run_with_names_and_words(tmp_path):
 
 def test_resumed_run_goes_on_from_the_list(tmp_path):
     path = tmp_path / "bad_files.jsonl"
-    BadFiles(path, num_examples=200).record(bad_file("a"), step=0)
+    BadFiles(path, num_examples=200).add(bad_file("a"), step=0)
     resumed = BadFiles(path, num_examples=200)
-    resumed.record(bad_file("a"), step=5)
+    resumed.add(bad_file("a"), step=5)
     assert len(resumed) == 1
-    resumed.record(bad_file("b"), step=6)
+    resumed.add(bad_file("b"), step=6)
     with pytest.raises(TooManyBadFiles):
-        resumed.record(bad_file("c"), step=7)
+        resumed.add(bad_file("c"), step=7)
     assert len(path.read_text().splitlines()) == 3
 
 
 def test_half_written_last_line_is_removed(tmp_path):
     path = tmp_path / "bad_files.jsonl"
-    BadFiles(path, num_examples=200).record(bad_file("a"), step=0)
+    BadFiles(path, num_examples=200).add(bad_file("a"), step=0)
     with path.open("a") as file:
         file.write('{"id": "b", "fi')
     resumed = BadFiles(path, num_examples=200)
-    resumed.record(bad_file("c"), step=1)
+    resumed.add(bad_file("c"), step=1)
     assert [json.loads(line)["id"] for line in path.read_text().splitlines()] == ["a", "c"]
 
 
 def test_no_bad_file_is_accepted_when_told_so(tmp_path):
     bad_files = BadFiles(tmp_path / "bad_files.jsonl", num_examples=200, max_share=0.0)
     with pytest.raises(TooManyBadFiles):
-        bad_files.record(bad_file("a"), step=0)
+        bad_files.add(bad_file("a"), step=0)
 
 
 def test_decoders_words_are_kept_without_the_name_they_begin_with():
@@ -74,7 +74,7 @@ def test_decoders_words_are_kept_without_the_name_they_begin_with():
 @pytest.mark.parametrize("damage", [b"\xff", b"{}", b"[1]", b'{"id"'])
 def test_a_damaged_line_is_named_with_what_to_do(tmp_path, damage):
     path = tmp_path / "bad_files.jsonl"
-    BadFiles(path, num_examples=200).record(bad_file("a"), step=0)
+    BadFiles(path, num_examples=200).add(bad_file("a"), step=0)
     path.write_bytes(path.read_bytes() + damage + b"\n")
     with pytest.raises(ValueError, match=r"bad_files.jsonl, line 2, is damaged.* Delete this line"):
         BadFiles(path, num_examples=200)

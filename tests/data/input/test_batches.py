@@ -169,7 +169,7 @@ def test_neighbour_stands_in_for_a_bad_file_wherever_it_is_read(with_bad_file, t
     assert all(batch["inputs"]["rgb"].any(axis=(1, 2, 3, 4)).all() for batch in batches)
 
 
-def test_bad_files_of_worker_processes_are_recorded(with_bad_file, tmp_path):
+def test_bad_files_of_worker_processes_are_listed(with_bad_file, tmp_path):
     bad_files = BadFiles(tmp_path / "bad_files.jsonl", num_examples=7, max_share=0.2)
     batches_of(with_bad_file, 2, num_workers=1, num_threads=1, bad_files=bad_files)
     assert '"broken"' in (tmp_path / "bad_files.jsonl").read_text()

@@ -14,38 +14,38 @@ from scenic_video.data.input.read_ahead import MAX_THREADS, default_threads, rea
 from scenic_video.data.input.rows import BatchRow
 
 
-def row_of(record: int) -> BatchRow:
-    return BatchRow({"inputs": {"record": np.array(record)}, "mask": np.float32(1.0)})
+def row_of(element: int) -> BatchRow:
+    return BatchRow({"inputs": {"element": np.array(element)}, "mask": np.float32(1.0)})
 
 
-def records_of(steps) -> list[list[int]]:
-    return [arrays["inputs"]["record"].tolist() for arrays, _ in steps]
+def elements_of(steps) -> list[list[int]]:
+    return [arrays["inputs"]["element"].tolist() for arrays, _ in steps]
 
 
 @pytest.mark.parametrize("num_threads", [1, 3, 16])
-def test_step_holds_its_records_in_the_order_of_the_rows(num_threads):
-    records = grain.MapDataset.range(22).map(row_of)
-    steps = read_ahead(records, batch_size=5, rows=[3, 0], start_step=1, num_threads=num_threads)
-    assert records_of(steps) == [[8, 5], [13, 10], [18, 15]]
+def test_step_holds_its_elements_in_the_order_of_the_rows(num_threads):
+    elements = grain.MapDataset.range(22).map(row_of)
+    steps = read_ahead(elements, batch_size=5, rows=[3, 0], start_step=1, num_threads=num_threads)
+    assert elements_of(steps) == [[8, 5], [13, 10], [18, 15]]
 
 
 @pytest.mark.parametrize(("num_rows", "num_threads"), [(1, 4), (8, 4), (3, 6), (8, 1)])
 def test_all_threads_load_at_once_and_few_batches_wait(num_rows, num_threads):
     lock, busy, most, started = threading.Lock(), set(), [0], set()
 
-    def load(record: int) -> BatchRow:
+    def load(element: int) -> BatchRow:
         with lock:
-            busy.add(record)
-            started.add(record)
+            busy.add(element)
+            started.add(element)
             most[0] = max(most[0], len(busy))
         time.sleep(0.01)
         with lock:
-            busy.remove(record)
-        return row_of(record)
+            busy.remove(element)
+        return row_of(element)
 
-    records = grain.MapDataset.range(1000 * num_rows).map(load)
+    elements = grain.MapDataset.range(1000 * num_rows).map(load)
     rows = range(num_rows)
-    steps = read_ahead(records, batch_size=num_rows, rows=rows, num_threads=num_threads)
+    steps = read_ahead(elements, batch_size=num_rows, rows=rows, num_threads=num_threads)
     for _ in range(6):
         next(steps)
     time.sleep(0.2)
@@ -54,13 +54,13 @@ def test_all_threads_load_at_once_and_few_batches_wait(num_rows, num_threads):
     assert len(started) <= num_rows * (6 + max(2, num_threads // num_rows) + 1)
 
 
-def test_error_of_a_record_reaches_the_caller():
-    def load(record: int) -> BatchRow:
-        raise ValueError(f"record {record} is no clip")
+def test_error_of_a_element_reaches_the_caller():
+    def load(element: int) -> BatchRow:
+        raise ValueError(f"element {element} is no clip")
 
-    records = grain.MapDataset.range(4).map(load)
+    elements = grain.MapDataset.range(4).map(load)
     with pytest.raises(ValueError, match="is no clip"):
-        next(read_ahead(records, batch_size=2, rows=[0, 1]))
+        next(read_ahead(elements, batch_size=2, rows=[0, 1]))
 
 
 def test_processes_share_the_cores():
@@ -70,10 +70,10 @@ def test_processes_share_the_cores():
 
 
 def test_impossible_thread_counts_are_refused():
-    records = grain.MapDataset.range(4).map(row_of)
+    elements = grain.MapDataset.range(4).map(row_of)
     for settings in (dict(num_threads=0), dict(num_workers=-1)):
         with pytest.raises(ValueError, match="num_threads >= 1"):
-            read_ahead(records, batch_size=2, rows=[0], **settings)
+            read_ahead(elements, batch_size=2, rows=[0], **settings)
 
 
 @pytest.mark.slow
@@ -82,12 +82,13 @@ def test_workers_end_when_their_parent_is_killed():
     program = """
         import multiprocessing, time
         import grain, numpy
-        from scenic_video.data.loading import BatchRow
-        from scenic_video.data.reading import read_ahead
+        from scenic_video.data.input.rows import BatchRow
+        from scenic_video.data.input.read_ahead import read_ahead
 
         if __name__ == "__main__":
-            records = grain.MapDataset.range(1 << 40).map(lambda i: BatchRow({"i": numpy.array(i)}))
-            steps = read_ahead(records, batch_size=2, rows=[0, 1], num_workers=2)
+            numbers = grain.MapDataset.range(1 << 40)
+            elements = numbers.map(lambda i: BatchRow({"i": numpy.array(i)}))
+            steps = read_ahead(elements, batch_size=2, rows=[0, 1], num_workers=2)
             next(steps)
             print(*[process.pid for process in multiprocessing.active_children()], flush=True)
             time.sleep(1000)

@@ -4,7 +4,7 @@ import pytest
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.geometry import Geometry
 from scenic_video.data.input.preprocessing import Preprocessing
-from scenic_video.data.input.rows import MAX_ATTEMPTS, TrainingRow, label_arrays, record_rng
+from scenic_video.data.input.rows import MAX_ATTEMPTS, TrainingRow, label_arrays, row_rng
 
 LABELS = LabelSpace({"label": tuple("abcdefg")})
 
@@ -19,7 +19,7 @@ def training_row(examples, *, seed: int = 0) -> TrainingRow:
     )
 
 
-def test_draws_of_a_record_are_the_clip_of_its_generator(clips):
+def test_a_row_is_the_clip_that_its_generator_draws(clips):
     """Pins the scheme: any change of it would break the resumption of older runs."""
     rng = np.random.Generator(np.random.Philox(key=[5, 1234]))
     expected = Preprocessing(num_frames=4, resize=32, crop=24).train_inputs(
@@ -32,13 +32,13 @@ def test_draws_of_a_record_are_the_clip_of_its_generator(clips):
 
 def test_generators_differ_by_seed_index_and_attempt():
     draws = {
-        record_rng(seed, index, attempt=attempt).integers(2**63)
+        row_rng(seed, index, attempt=attempt).integers(2**63)
         for seed in range(3)
         for index in range(3)
         for attempt in range(3)
     }
     assert len(draws) == 27
-    assert record_rng(1, 2).integers(2**63) == record_rng(1, 2).integers(2**63)
+    assert row_rng(1, 2).integers(2**63) == row_rng(1, 2).integers(2**63)
 
 
 def test_stand_in_is_the_same_every_time_and_names_the_bad_file(clips, tmp_path):

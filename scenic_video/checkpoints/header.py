@@ -1,10 +1,9 @@
-"""The record of a checkpoint: metadata of the run, and shape, dtype and fingerprint of all arrays.
+"""The header of a checkpoint: metadata of the run, and shape, dtype and fingerprint of all arrays.
 
 It is JSON with a digest: {"digest": ..., "content": {"step", "meta", "metrics", "best",
 "leaves": {path: [shape, dtype, fingerprint]}}}.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 
 from scenic_video.checkpoints.fingerprint import fingerprints
 from scenic_video.errors import UserError
+from scenic_video.json_hash import json_hash
 from scenic_video.text_tables import text_table
 
 Content = dict[str, Any]
@@ -38,7 +38,7 @@ def flatten(state: Any) -> dict[str, Any]:
     return leaves
 
 
-def make_record(
+def make_header(
     step: int,
     leaves: Mapping[str, Any],
     meta: Mapping[str, Any],
@@ -61,18 +61,14 @@ def make_record(
         content = json.loads(json.dumps(content))
     except TypeError as error:
         raise UserError(f"The metadata of a checkpoint must be JSON: {error}.") from error
-    return {"digest": _digest(content), "content": content}
+    return {"digest": json_hash([content]), "content": content}
 
 
-def is_intact(record: Any) -> bool:
-    """Whether the record is unchanged, by its digest."""
-    if not isinstance(record, Mapping) or record.keys() != {"digest", "content"}:
+def is_intact(header: Any) -> bool:
+    """Whether the header is unchanged, by its digest."""
+    if not isinstance(header, Mapping) or header.keys() != {"digest", "content"}:
         return False
-    return record["digest"] == _digest(record["content"])
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return header["digest"] == json_hash([header["content"]])
 
 
 def meta_of(content: Content) -> dict[str, Any]:
