@@ -1,5 +1,63 @@
 """The public checkpoints whose weights the models of this project take."""
 
 from scenic_video.weights.families.family import Family
+from scenic_video.weights.families.layouts import TUBELETS
+from scenic_video.weights.families.names import NameTable
+from scenic_video.weights.families.towers import Tower
+from scenic_video.weights.families.vision_transformers import TIMM, hugging_face, siglip
 
-FAMILIES: tuple[Family, ...] = ()
+IMAGES = "projects.vivit.model:ViT"
+CLIPS = "projects.vivit.model:SpatioTemporalAttention"
+
+
+def _hugging_face(name: str, prefix: str, *, clips: bool = False) -> tuple[Tower, ...]:
+    """The family in the names of the hub, and in those of transformers from version 5."""
+    layout = {"layout": TUBELETS} if clips else {}
+    embedding = f"{prefix}embeddings.patch_embeddings.projection.weight"
+    fields = {
+        "target": CLIPS if clips else IMAGES,
+        "patch_kernel": embedding,
+        "patch_axes": 3 if clips else 2,
+        "exact_gelu": not clips,
+        "norm_epsilon": 1e-6 if clips else 1e-12,
+        "fixed": (rf"{prefix}pooler\..*", rf"{prefix}embeddings\.mask_token"),
+    }
+    tables = (("", hugging_face(prefix, **layout)),)
+    tables += ((", names of transformers 5", hugging_face(prefix, hub=False, **layout)),)
+    query = ("encoder.layer.0.attention.attention.query", "layers.0.attention.q_proj")
+    return tuple(
+        Tower(name=f"{name}{words}", table=table, signs=(f"{prefix}{sign}.weight",), **fields)
+        for (words, table), sign in zip(tables, query, strict=True)
+    )
+
+
+def _siglip(prefix: str) -> Tower:
+    return Tower(
+        name="SigLIP's image tower of Hugging Face",
+        table=siglip(prefix),
+        target=IMAGES,
+        signs=(f"{prefix}encoder.layers.0.self_attn.q_proj.weight", f"{prefix}head.probe"),
+        patch_kernel=f"{prefix}embeddings.patch_embedding.weight",
+        fixed=(rf"{prefix}embeddings\.position_ids", r"text_model\..*", "logit_(scale|bias)"),
+    )
+
+
+def _timm(table: NameTable = TIMM) -> Tower:
+    return Tower(
+        name="ViT in timm's names",
+        table=table,
+        target=IMAGES,
+        signs=("cls_token", "pos_embed", "blocks.0.attn.qkv.weight", "blocks.0.norm1.weight"),
+        patch_kernel="patch_embed.proj.weight",
+        exact_gelu=True,
+    )
+
+
+FAMILIES: tuple[Family, ...] = (
+    _timm(),
+    *_hugging_face("ViT of Hugging Face", "vit."),
+    *_hugging_face("ViT of Hugging Face without a head", ""),
+    *_hugging_face("ViViT of Hugging Face", "vivit.", clips=True),
+    _siglip(""),
+    _siglip("vision_model."),
+)

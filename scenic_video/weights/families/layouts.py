@@ -12,27 +12,24 @@ Arrays = tuple[np.ndarray, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """`read` turns a foreign array into the arrays here, `write` turns them back.
-
-    The second argument of both is the number of attention heads.
-    """
+    """`read` turns a foreign array into the arrays here, given the number of attention heads, and
+    `write` turns them back."""
 
     name: str
     read: Callable[[np.ndarray, int], Arrays]
-    write: Callable[[Arrays, int], np.ndarray]
+    write: Callable[[Arrays], np.ndarray]
 
 
 def by_einops(foreign: str, ours: str, *, heads: bool = False) -> Layout:
     """The layout that einops describes: `foreign` axes -> `ours`, with "heads" a known axis."""
 
-    def rearranged(array: np.ndarray, number: int, old: str, new: str) -> np.ndarray:
-        return rearrange(array, f"{old} -> {new}", **({"heads": number} if heads else {}))
+    def read(array: np.ndarray, number: int) -> Arrays:
+        return (rearrange(array, f"{foreign} -> {ours}", **({"heads": number} if heads else {})),)
 
-    return Layout(
-        f"{foreign} to {ours}",
-        lambda array, number: (rearranged(array, number, foreign, ours),),
-        lambda arrays, number: rearranged(arrays[0], number, ours, foreign),
-    )
+    def write(arrays: Arrays) -> np.ndarray:
+        return rearrange(arrays[0], f"{ours} -> {foreign}")
+
+    return Layout(f"{foreign} to {ours}", read, write)
 
 
 def fused(layout: Layout, number: int = 3) -> Layout:
@@ -41,13 +38,13 @@ def fused(layout: Layout, number: int = 3) -> Layout:
     def read(array: np.ndarray, heads: int) -> Arrays:
         return tuple(layout.read(part, heads)[0] for part in np.split(array, number))
 
-    def write(arrays: Arrays, heads: int) -> np.ndarray:
-        return np.concatenate([layout.write((array,), heads) for array in arrays])
+    def write(arrays: Arrays) -> np.ndarray:
+        return np.concatenate([layout.write((array,)) for array in arrays])
 
     return Layout(f"{number} of {layout.name}", read, write)
 
 
-SAME = Layout("same", lambda array, _: (array,), lambda arrays, _: arrays[0])
+SAME = Layout("same", lambda array, _: (array,), lambda arrays: arrays[0])
 LINEAR = by_einops("o i", "i o")
 HEADS_IN = by_einops("(heads d) i", "i heads d", heads=True)
 """The kernel of a query, key or value."""

@@ -68,9 +68,7 @@ class NameTable:
             params |= {_at(path, layer): x for path, x in zip(rule.targets, arrays, strict=True)}
         return params, tuple(unread)
 
-    def write(
-        self, params: Leaves, *, heads: Mapping[str, int]
-    ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    def write(self, params: Leaves) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
         """The arrays by their foreign names, and the paths of parameters that no rule covers."""
         leaves, written = {}, set()
         for rule in self.rules:
@@ -79,9 +77,7 @@ class NameTable:
                 if not all(path in params for path in paths):
                     continue
                 arrays = tuple(np.asarray(params[path]) for path in paths)
-                leaves[_at(rule.foreign, layer)] = np.ascontiguousarray(
-                    rule.layout.write(arrays, heads.get(rule.part, 0))
-                )
+                leaves[_at(rule.foreign, layer)] = np.ascontiguousarray(rule.layout.write(arrays))
                 written |= set(paths)
         return leaves, tuple(path for path in params if path not in written)
 

@@ -1,72 +1,88 @@
-"""Names of plain vision transformers in other libraries."""
+"""Names of plain vision transformers in other libraries, and of a `VisionTransformer` here."""
 
-from scenic_video.weights.families.layouts import (
-    HEADS_BIAS,
-    HEADS_IN,
-    PATCHES,
-    SAME,
-    fused,
+from scenic_video.weights.families.blocks import (
+    BLOCK,
+    ENCODER,
+    HEAD,
+    POSITIONS,
+    QKV,
+    SELF_ATTENTION,
+    flax_block,
+    flax_layer,
+    hub_block,
+    map_head,
+    patches,
+    siglip_block,
+    timm_block,
+    transformers_block,
 )
-from scenic_video.weights.families.names import (
-    NameTable,
-    Rule,
-    attention_output,
-    dense,
-    norm,
-    projection,
-)
-
-BLOCK = "Transformer/encoderblock_{i}"
-ATTENTION = f"{BLOCK}/MultiHeadDotProductAttention_0"
-QKV = ("query", "key", "value")
+from scenic_video.weights.families.layouts import PATCHES, TABLE, Layout
+from scenic_video.weights.families.names import NameTable, Rule, dense, norm
 
 TIMM = NameTable(
     (
         Rule("cls_token", "cls"),
-        Rule("pos_embed", "Transformer/posembed_input/pos_embedding"),
-        Rule("patch_embed.proj.weight", "embedding/kernel", PATCHES),
-        Rule("patch_embed.proj.bias", "embedding/bias"),
-        *norm("blocks.{i}.norm1", f"{BLOCK}/LayerNorm_0"),
-        Rule(
-            "blocks.{i}.attn.qkv.weight",
-            tuple(f"{ATTENTION}/{x}/kernel" for x in QKV),
-            fused(HEADS_IN),
-        ),
-        Rule(
-            "blocks.{i}.attn.qkv.bias",
-            tuple(f"{ATTENTION}/{x}/bias" for x in QKV),
-            fused(HEADS_BIAS),
-        ),
-        *attention_output("blocks.{i}.attn.proj", f"{ATTENTION}/out"),
-        *norm("blocks.{i}.norm2", f"{BLOCK}/LayerNorm_1"),
-        *dense("blocks.{i}.mlp.fc1", f"{BLOCK}/MlpBlock_0/Dense_0"),
-        *dense("blocks.{i}.mlp.fc2", f"{BLOCK}/MlpBlock_0/Dense_1"),
-        *norm("norm", "Transformer/encoder_norm"),
-        *dense("head", "output_projection"),
+        Rule("pos_embed", POSITIONS),
+        *patches("patch_embed.proj"),
+        *timm_block("blocks.{i}", BLOCK),
+        *norm("norm", f"{ENCODER}/encoder_norm"),
+        *dense("pre_logits.fc", "pre_logits"),
+        *dense("head", HEAD),
     )
 )
 """timm's names, which DeiT, MAE and DINO v1 have too."""
 
-HUGGING_FACE = NameTable(
-    (
-        Rule("embeddings.cls_token", "cls"),
-        Rule("embeddings.position_embeddings", "Transformer/posembed_input/pos_embedding"),
-        Rule("embeddings.patch_embeddings.projection.weight", "embedding/kernel", PATCHES),
-        Rule("embeddings.patch_embeddings.projection.bias", "embedding/bias", SAME),
-        *norm("encoder.layer.{i}.layernorm_before", f"{BLOCK}/LayerNorm_0"),
-        *(
-            rule
-            for x in QKV
-            for rule in projection(
-                f"encoder.layer.{{i}}.attention.attention.{x}", f"{ATTENTION}/{x}"
-            )
-        ),
-        *attention_output("encoder.layer.{i}.attention.output.dense", f"{ATTENTION}/out"),
-        *norm("encoder.layer.{i}.layernorm_after", f"{BLOCK}/LayerNorm_1"),
-        *dense("encoder.layer.{i}.intermediate.dense", f"{BLOCK}/MlpBlock_0/Dense_0"),
-        *dense("encoder.layer.{i}.output.dense", f"{BLOCK}/MlpBlock_0/Dense_1"),
-        *norm("layernorm", "Transformer/encoder_norm"),
-        *dense("classifier", "output_projection"),
+
+def hugging_face(prefix: str, *, hub: bool = True, layout: Layout = PATCHES) -> NameTable:
+    """Hugging Face's names of ViT, DeiT, MAE and ViViT, with the model's `prefix` ("vit."): those
+    of files on the hub, or of the library from version 5 in memory."""
+    block = hub_block if hub else transformers_block
+    layers = "encoder.layer" if hub else "layers"
+    return NameTable(
+        (
+            Rule(f"{prefix}embeddings.cls_token", "cls"),
+            Rule(f"{prefix}embeddings.position_embeddings", POSITIONS),
+            *patches(f"{prefix}embeddings.patch_embeddings.projection", layout=layout),
+            *block(f"{prefix}{layers}.{{i}}", BLOCK),
+            *norm(f"{prefix}layernorm", f"{ENCODER}/encoder_norm"),
+            *dense("classifier", HEAD),
+        )
     )
-)
-"""Hugging Face's names for ViT, without the model's prefix ("vit.", "deit.")."""
+
+
+def siglip(prefix: str) -> NameTable:
+    """Hugging Face's names of SigLIP's image tower, with the model's `prefix`."""
+    return NameTable(
+        (
+            Rule(f"{prefix}embeddings.position_embedding.weight", POSITIONS, TABLE),
+            *patches(f"{prefix}embeddings.patch_embedding"),
+            *siglip_block(f"{prefix}encoder.layers.{{i}}", BLOCK),
+            *norm(f"{prefix}post_layernorm", f"{ENCODER}/encoder_norm"),
+            *map_head(f"{prefix}head"),
+            *dense("classifier", HEAD),
+        )
+    )
+
+
+def flax_tower(numbers: tuple[int, int, int, int], head: str = "head") -> NameTable:
+    """The names of vision_transformer, big_vision and Scenic, whose layouts are those here."""
+    probe = "MAPHead_0"
+    return NameTable(
+        (
+            Rule("cls", "cls"),
+            Rule(POSITIONS, POSITIONS),
+            *flax_layer("embedding", "embedding"),
+            *flax_block(BLOCK, BLOCK, numbers),
+            *flax_layer(f"{ENCODER}/encoder_norm", f"{ENCODER}/encoder_norm", ("scale", "bias")),
+            Rule(f"{probe}/probe", f"{probe}/probe"),
+            *flax_layer(f"{probe}/LayerNorm_0", f"{probe}/LayerNorm_0", ("scale", "bias")),
+            *(
+                rule
+                for layer in (*(f"{SELF_ATTENTION}/{x}" for x in (*QKV, "out")),)
+                + ("MlpBlock_0/Dense_0", "MlpBlock_0/Dense_1")
+                for rule in flax_layer(f"{probe}/{layer}", f"{probe}/{layer}")
+            ),
+            *flax_layer("pre_logits", "pre_logits"),
+            *flax_layer(head, HEAD),
+        )
+    )

@@ -36,7 +36,7 @@ def test_reading_and_writing_back_changes_no_bit(leaves):
     params, unread = TIMM.read(leaves, heads=HEADS)
     assert not unread
     assert params["Transformer/encoderblock_10/MultiHeadDotProductAttention_0/query/kernel"].shape
-    written, missing = TIMM.write(params, heads=HEADS)
+    written, missing = TIMM.write(params)
     assert not missing
     assert written.keys() == leaves.keys()
     for name, array in leaves.items():
@@ -56,7 +56,7 @@ def test_the_heads_of_a_fused_projection_are_in_order(leaves):
 def test_what_no_rule_covers_is_named(leaves):
     _, unread = TIMM.read(leaves | {"blocks.0.ls1.gamma": np.ones(8)}, heads=HEADS)
     assert unread == ("blocks.0.ls1.gamma",)
-    _, missing = TIMM.write({"bottleneck": np.ones((1, 4, 8))}, heads=HEADS)
+    _, missing = TIMM.write({"bottleneck": np.ones((1, 4, 8))})
     assert missing == ("bottleneck",)
 
 

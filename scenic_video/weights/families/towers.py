@@ -1,0 +1,133 @@
+"""Families of plain vision transformers: images or tubelets, one encoder, one head."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from scenic_video.errors import UserError
+from scenic_video.weights.families.blocks import BLOCK, ENCODER, HEAD, POSITIONS, SELF_ATTENTION
+from scenic_video.weights.families.family import Family, Weights, number_of_heads
+from scenic_video.weights.families.hugging_face import labels_of, preprocessing_of
+from scenic_video.weights.families.names import Leaves, NameTable, with_zero_biases
+
+KERNELS_WITH_BIAS = (rf"{ENCODER}/encoderblock_\d+/.*",)
+"""The layers whose bias a checkpoint may lack."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tower(Family):
+    """Checkpoints that `table` covers, whose weights the model `target` takes.
+
+    `signs` are names that every such checkpoint has, and `patch_axes` the number of axes of its
+    patch kernel: 2 for images, 3 for clips. `prepare` brings the leaves to the names of the table,
+    with a sentence for each thing it did. `fixed` are patterns of names that carry nothing.
+    `exact_gelu` and `norm_epsilon` hold where no config.json says otherwise.
+    """
+
+    name: str
+    table: NameTable
+    target: str
+    signs: tuple[str, ...]
+    patch_kernel: str
+    patch_axes: int = 2
+    exact_gelu: bool = False
+    norm_epsilon: float = 1e-6
+    fixed: tuple[str, ...] = ()
+    prepare: Callable[[Leaves], tuple[Leaves, tuple[str, ...]]] = lambda leaves: (leaves, ())
+    has_axis_of_heads: bool = False
+
+    def matches(self, leaves: Mapping[str, Any]) -> bool:
+        prepared, _ = self.prepare(leaves)
+        kernel = prepared.get(self.patch_kernel)
+        has_signs = all(sign in prepared for sign in self.signs)
+        return kernel is not None and has_signs and len(kernel.shape) == self.patch_axes + 2
+
+    def read(self, leaves: Leaves, metadata: Mapping[str, Any]) -> Weights:
+        leaves, notes = self.prepare(leaves)
+        config = metadata.get("config") or {}
+        dropped = tuple(x for x in leaves if any(re.fullmatch(p, x) for p in self.fixed))
+        kept = {name: x for name, x in leaves.items() if name not in dropped}
+        heads = 0 if self.has_axis_of_heads else self._heads(kept, config)
+        params, unread = self.table.read(kept, heads={"encoder": heads})
+        params, added = with_zero_biases(params, KERNELS_WITH_BIAS)
+        if added:
+            notes = (*notes, f"{added} biases that the checkpoint lacks are zeros")
+        return Weights(
+            family=self.name,
+            params=params,
+            model=self._model(params, config),
+            preprocessing=preprocessing_of(metadata, image_size(params)),
+            labels=labels_of(config),
+            unread=unread,
+            dropped=dropped,
+            notes=notes,
+        )
+
+    def write(self, weights: Weights) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        leaves, unwritten = self.table.write(weights.params)
+        if unwritten:
+            raise UserError(
+                f"{self.name} has no names for {', '.join(unwritten[:5])}; write another format."
+            )
+        return leaves, {}
+
+    def _heads(self, leaves: Leaves, config: Mapping[str, Any]) -> int:
+        width = leaves[self.patch_kernel].shape[0]
+        return number_of_heads(width, config.get("num_attention_heads"))
+
+    def _model(self, params: Leaves, config: Mapping[str, Any]) -> dict[str, Any]:
+        epsilon = config.get("layer_norm_eps", self.norm_epsilon)
+        exact = self.exact_gelu if "hidden_act" not in config else config["hidden_act"] == "gelu"
+        return {
+            "target": self.target,
+            **sizes_of(params),
+            "exact_gelu": exact,
+            "norm_epsilon": float(epsilon),
+        }
+
+
+def sizes_of(params: Leaves) -> dict[str, Any]:
+    """The fields of a `VisionTransformer` that follow from the shapes of its parameters."""
+    kernel = params["embedding/kernel"]
+    first = BLOCK.replace("{i}", "0")
+    layers = {m[1] for x in params if (m := re.match(rf"{ENCODER}/encoderblock_(\d+)/", x))}
+    patch = "patch_size" if kernel.ndim == 4 else "tubelet_size"
+    fields = {
+        "hidden_size": kernel.shape[-1],
+        "mlp_dim": params[f"{first}/MlpBlock_0/Dense_0/kernel"].shape[-1],
+        "num_layers": len(layers),
+        "num_heads": params[f"{first}/{SELF_ATTENTION}/query/kernel"].shape[1],
+        patch: tuple(kernel.shape[:-2]),
+        "classifier": classifier_of(params),
+    }
+    if "pre_logits/kernel" in params:
+        fields["representation_size"] = params["pre_logits/kernel"].shape[-1]
+    return fields
+
+
+def classifier_of(params: Leaves) -> str:
+    """ "token", "map" or "gap", by the parameters that it has."""
+    if "MAPHead_0/probe" in params:
+        return "map"
+    return "token" if "cls" in params else "gap"
+
+
+def image_size(params: Leaves) -> int | None:
+    """The side in pixels of the square images that learned positions are for; None if they are
+    not for a square of patches."""
+    table, kernel = params.get(POSITIONS), params["embedding/kernel"]
+    if table is None or kernel.ndim != 4:
+        return None
+    places = table.shape[1] - ("cls" in params)
+    side = math.isqrt(places)
+    return side * kernel.shape[0] if side**2 == places else None
+
+
+def num_classes(params: Leaves) -> int | None:
+    """The classes of the head; None without a head."""
+    bias = params.get(f"{HEAD}/bias")
+    return None if bias is None else len(bias)
