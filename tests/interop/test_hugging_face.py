@@ -1,0 +1,55 @@
+"""Models of the library transformers, saved by it, give the same outputs here, and back."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.interop.conftest import randomize
+
+transformers = pytest.importorskip("transformers")
+torch = pytest.importorskip("torch")
+
+TINY: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "image_size": 32,
+    "patch_size": 8,
+}
+
+
+def images() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+
+
+def clips() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(2, 4, 32, 32, 3)).astype(np.float32)
+
+
+def outputs(model: Any, inputs: np.ndarray, name: str = "logits") -> np.ndarray:
+    """Of images [b, h, w, c] or clips [b, t, h, w, c]."""
+    with torch.no_grad():
+        return getattr(model(torch.tensor(np.moveaxis(inputs, -1, -3))), name).numpy()
+
+
+def test_vit(check):
+    names = {0: "run", 1: "jump", 2: "sit", 3: "swim", 4: "walk"}
+    config = transformers.ViTConfig(**TINY, num_labels=5, id2label=names)
+    theirs = randomize(transformers.ViTForImageClassification(config))
+    weights = check(theirs, {"rgb": images()}, outputs(theirs, images()), num_classes=5)
+    assert weights.labels == {"label": ("run", "jump", "sit", "swim", "walk")}
+
+
+def test_vivit(check):
+    sizes = {name: x for name, x in TINY.items() if name != "patch_size"}
+    config = transformers.VivitConfig(**sizes, num_frames=4, tubelet_size=[2, 8, 8], num_labels=5)
+    theirs = randomize(transformers.VivitForVideoClassification(config))
+    check(theirs, {"rgb": clips()}, outputs(theirs, clips()), num_classes=5)
+
+
+def test_siglip(check):
+    config = transformers.SiglipVisionConfig(**TINY)
+    theirs = randomize(transformers.SiglipVisionModel(config))
+    check(theirs, {"rgb": images()}, outputs(theirs, images(), "pooler_output"))
