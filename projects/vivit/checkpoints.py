@@ -56,6 +56,7 @@ def _timm(table: NameTable = TIMM) -> Tower:
 FAMILIES: tuple[Family, ...] = (
     _timm(),
     *_hugging_face("ViT of Hugging Face", "vit."),
+    *_hugging_face("DeiT of Hugging Face", "deit."),
     *_hugging_face("ViT of Hugging Face without a head", ""),
     *_hugging_face("ViViT of Hugging Face", "vivit.", clips=True),
     _siglip(""),

@@ -26,12 +26,23 @@ class ViT(VisionTransformer, kw_only=True):
     """The image transformer (Dosovitskiy et al., ICLR 2021), over patches of `patch_size` (h, w).
 
     Takes images [b, h, w, 3] or videos of one frame. `classifier` "map" is attention pooling.
+    `distillation_token` adds a second learned token after the class token, which the head does not
+    read (Touvron et al., Training data-efficient image transformers, section 3).
     """
 
     patch_size: Pair = (16, 16)
+    distillation_token: bool = False
 
     known_classifiers = CLASSIFIERS
     after_layers = rf"^MAPHead_0/|{VisionTransformer.after_layers}"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.distillation_token and self.classifier != "token":
+            raise UserError(
+                "A distillation_token needs classifier='token'; the classifier is "
+                f"{self.classifier!r}."
+            )
 
     @nn.compact
     def __call__(

@@ -68,6 +68,7 @@ class VisionTransformer(nn.Module, kw_only=True):
     linear_probe: bool = False
 
     sharding_rules = TRANSFORMER_RULES
+    distillation_token = False
     known_classifiers = CLASSIFIERS[:-1]
     known_positions = ("learned", "sinusoidal", "sinusoidal_1d", "none")
     after_layers = r"(^|/)(encoder_norm|pre_logits|output_projection)/"
@@ -165,8 +166,10 @@ class VisionTransformer(nn.Module, kw_only=True):
         if positions == "sinusoidal":
             tokens, positions = add_sinusoidal_positions(tokens, grid), "none"
         if self.classifier == "token":
-            token = self.param(class_token, nn.initializers.zeros, (1, 1, self.hidden_size))
-            tokens = prepend_class_token(tokens, token)
+            added = [f"{class_token}_distillation"] if self.distillation_token else []
+            for name_of_token in (*added, class_token):
+                token = self.param(name_of_token, nn.initializers.zeros, (1, 1, self.hidden_size))
+                tokens = prepend_class_token(tokens, token)
         encode = encoder(
             num_layers=self.num_layers if num_layers is None else num_layers,
             block=block,

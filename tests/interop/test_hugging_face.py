@@ -42,6 +42,13 @@ def test_vit(check):
     assert weights.labels == {"label": ("run", "jump", "sit", "swim", "walk")}
 
 
+def test_deit(check):
+    config = transformers.DeiTConfig(**TINY, num_labels=5)
+    theirs = randomize(transformers.DeiTForImageClassification(config))
+    weights = check(theirs, {"rgb": images()}, outputs(theirs, images()), num_classes=5)
+    assert weights.labels is None  # it has only placeholders
+
+
 def test_vivit(check):
     sizes = {name: x for name, x in TINY.items() if name != "patch_size"}
     config = transformers.VivitConfig(**sizes, num_frames=4, tubelet_size=[2, 8, 8], num_labels=5)

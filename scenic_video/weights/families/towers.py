@@ -104,6 +104,8 @@ def sizes_of(params: Leaves) -> dict[str, Any]:
         patch: tuple(kernel.shape[:-2]),
         "classifier": classifier_of(params),
     }
+    if "cls_distillation" in params:
+        fields["distillation_token"] = True
     if "pre_logits/kernel" in params:
         fields["representation_size"] = params["pre_logits/kernel"].shape[-1]
     return fields
@@ -122,7 +124,7 @@ def image_size(params: Leaves) -> int | None:
     table, kernel = params.get(POSITIONS), params["embedding/kernel"]
     if table is None or kernel.ndim != 4:
         return None
-    places = table.shape[1] - ("cls" in params)
+    places = table.shape[1] - ("cls" in params) - ("cls_distillation" in params)
     side = math.isqrt(places)
     return side * kernel.shape[0] if side**2 == places else None
 

@@ -22,6 +22,7 @@ from scenic_video.weights.families.names import NameTable, Rule, dense, norm
 TIMM = NameTable(
     (
         Rule("cls_token", "cls"),
+        Rule("dist_token", "cls_distillation"),
         Rule("pos_embed", POSITIONS),
         *patches("patch_embed.proj"),
         *timm_block("blocks.{i}", BLOCK),
@@ -41,6 +42,7 @@ def hugging_face(prefix: str, *, hub: bool = True, layout: Layout = PATCHES) -> 
     return NameTable(
         (
             Rule(f"{prefix}embeddings.cls_token", "cls"),
+            Rule(f"{prefix}embeddings.distillation_token", "cls_distillation"),
             Rule(f"{prefix}embeddings.position_embeddings", POSITIONS),
             *patches(f"{prefix}embeddings.patch_embeddings.projection", layout=layout),
             *block(f"{prefix}{layers}.{{i}}", BLOCK),
