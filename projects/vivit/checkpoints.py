@@ -1,10 +1,12 @@
 """The public checkpoints whose weights the models of this project take."""
 
+from scenic_video.weights.families.blocks import ENCODER
 from scenic_video.weights.families.family import Family
-from scenic_video.weights.families.layouts import TUBELETS
+from scenic_video.weights.families.flax_towers import prepare
+from scenic_video.weights.families.layouts import PATCHES, TUBELETS
 from scenic_video.weights.families.names import NameTable
 from scenic_video.weights.families.towers import Tower
-from scenic_video.weights.families.vision_transformers import TIMM, hugging_face, siglip
+from scenic_video.weights.families.vision_transformers import TIMM, flax_tower, hugging_face, siglip
 
 IMAGES = "projects.vivit.model:ViT"
 CLIPS = "projects.vivit.model:SpatioTemporalAttention"
@@ -12,7 +14,7 @@ CLIPS = "projects.vivit.model:SpatioTemporalAttention"
 
 def _hugging_face(name: str, prefix: str, *, clips: bool = False) -> tuple[Tower, ...]:
     """The family in the names of the hub, and in those of transformers from version 5."""
-    layout = {"layout": TUBELETS} if clips else {}
+    layout = TUBELETS if clips else PATCHES
     embedding = f"{prefix}embeddings.patch_embeddings.projection.weight"
     fields = {
         "target": CLIPS if clips else IMAGES,
@@ -22,8 +24,8 @@ def _hugging_face(name: str, prefix: str, *, clips: bool = False) -> tuple[Tower
         "norm_epsilon": 1e-6 if clips else 1e-12,
         "fixed": (rf"{prefix}pooler\..*", rf"{prefix}embeddings\.mask_token"),
     }
-    tables = (("", hugging_face(prefix, **layout)),)
-    tables += ((", names of transformers 5", hugging_face(prefix, hub=False, **layout)),)
+    tables = (("", hugging_face(prefix, layout=layout)),)
+    tables += ((", names of transformers 5", hugging_face(prefix, hub=False, layout=layout)),)
     query = ("encoder.layer.0.attention.attention.query", "layers.0.attention.q_proj")
     return tuple(
         Tower(name=f"{name}{words}", table=table, signs=(f"{prefix}{sign}.weight",), **fields)
@@ -53,6 +55,30 @@ def _timm(table: NameTable = TIMM) -> Tower:
     )
 
 
+LINEN, PRE_LINEN = (0, 0, 1, 0), (0, 1, 2, 3)
+
+
+def _flax(
+    name: str, numbers: tuple[int, int, int, int], head: str = "head", *, headless: bool = True
+) -> Tower:
+    attention, mlp = numbers[1], numbers[3]
+    block = f"{ENCODER}/encoderblock_0"
+    return Tower(
+        name=name,
+        table=flax_tower(numbers, head),
+        target=IMAGES,
+        signs=(
+            f"{block}/MultiHeadDotProductAttention_{attention}/query/kernel",
+            f"{block}/MlpBlock_{mlp}/Dense_0/kernel",
+            *(() if headless else (f"{head}/kernel",)),
+        ),
+        absent=("output_projection/kernel",) if headless else (),
+        patch_kernel="embedding/kernel",
+        prepare=prepare,
+        has_axis_of_heads=True,
+    )
+
+
 FAMILIES: tuple[Family, ...] = (
     _timm(),
     *_hugging_face("ViT of Hugging Face", "vit."),
@@ -61,4 +87,8 @@ FAMILIES: tuple[Family, ...] = (
     *_hugging_face("ViViT of Hugging Face", "vivit.", clips=True),
     _siglip(""),
     _siglip("vision_model."),
+    _flax("ViT of vision_transformer (2020 and AugReg)", PRE_LINEN),
+    _flax("ViT of big_vision", LINEN),
+    _flax("ViT of Scenic", LINEN, "output_projection", headless=False),
+    _flax("ViT of Scenic before Linen", PRE_LINEN, "output_projection", headless=False),
 )

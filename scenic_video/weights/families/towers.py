@@ -22,16 +22,18 @@ KERNELS_WITH_BIAS = (rf"{ENCODER}/encoderblock_\d+/.*",)
 class Tower(Family):
     """Checkpoints that `table` covers, whose weights the model `target` takes.
 
-    `signs` are names that every such checkpoint has, and `patch_axes` the number of axes of its
-    patch kernel: 2 for images, 3 for clips. `prepare` brings the leaves to the names of the table,
-    with a sentence for each thing it did. `fixed` are patterns of names that carry nothing.
-    `exact_gelu` and `norm_epsilon` hold where no config.json says otherwise.
+    `signs` are names that every such checkpoint has, and `absent` those that none has.
+    `patch_axes` is the number of axes of a patch: 2 of images, 3 of clips. `prepare` brings the
+    leaves to the names of the table, and states what it did in sentences. `fixed` are patterns of
+    names that carry nothing. `exact_gelu` and `norm_epsilon` hold where no config.json says
+    otherwise.
     """
 
     name: str
     table: NameTable
     target: str
     signs: tuple[str, ...]
+    absent: tuple[str, ...] = ()
     patch_kernel: str
     patch_axes: int = 2
     exact_gelu: bool = False
@@ -44,6 +46,7 @@ class Tower(Family):
         prepared, _ = self.prepare(leaves)
         kernel = prepared.get(self.patch_kernel)
         has_signs = all(sign in prepared for sign in self.signs)
+        has_signs = has_signs and not any(name in prepared for name in self.absent)
         return kernel is not None and has_signs and len(kernel.shape) == self.patch_axes + 2
 
     def read(self, leaves: Leaves, metadata: Mapping[str, Any]) -> Weights:
