@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scenic_video.modalities.names import DEFAULT
+
 Fields = Mapping[str, Any]
 
 
@@ -30,7 +32,7 @@ def preprocessing_of(metadata: Fields, image_size: int | None) -> dict[str, Any]
         fields["resize"] = resize
     mean, std = processor.get("image_mean"), processor.get("image_std")
     if mean and std:
-        fields["rgb"] = {"mean": tuple(mean), "std": tuple(std)}
+        fields[DEFAULT[0]] = {"mean": tuple(mean), "std": tuple(std)}
     return fields
 
 
