@@ -1,4 +1,7 @@
-"""Small runs on real files: one that was trained, and others that only hold their first weights."""
+"""Small runs on real files: one that was trained, and others that only hold their first weights.
+
+The process that hands out the tests imports this module, so fixtures import what they use.
+"""
 
 from pathlib import Path
 
@@ -6,11 +9,6 @@ import jax
 import numpy as np
 import pytest
 
-from scenic_video.checkpoints import Checkpoints
-from scenic_video.cli import main
-from scenic_video.commands.configs import load_config
-from scenic_video.runs.experiment import build_experiment
-from tests.helpers.drawn import drawn
 from tests.helpers.runs import CONFIG
 
 
@@ -25,6 +23,8 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def run(config):
+    from scenic_video.cli import main
+
     workdir = config.parent / "run"
     assert main(["train", f"--config={config}", f"--workdir={workdir}"]) == 0
     return workdir
@@ -33,6 +33,10 @@ def run(config):
 @pytest.fixture(scope="session")
 def save_run(config):
     """Makes a run of a config text, or of `run`'s, that holds random weights: those of `seed`."""
+    from scenic_video.checkpoints import Checkpoints
+    from scenic_video.commands.configs import load_config
+    from scenic_video.runs.experiment import build_experiment
+    from tests.helpers.drawn import drawn
 
     def save(workdir: Path, text: str = CONFIG, *, seed: int = 0, **overrides) -> Path:
         workdir.mkdir(parents=True)
