@@ -9,7 +9,7 @@ from scenic_video import cli
 
 
 @pytest.mark.parametrize(
-    "verb",
+    "command",
     [
         [],
         ["train"],
@@ -23,11 +23,13 @@ from scenic_video import cli
         ["data", "transcode"],
     ],
 )
-def test_every_verb_has_help_with_an_example(verb, capsys):
+def test_every_command_has_help_with_an_example(command, capsys):
     with pytest.raises(SystemExit) as exit:
-        cli.main([*verb, "--help"])
+        cli.main([*command, "--help"])
     assert exit.value.code == 0
-    assert " ".join(["scenic-video", *verb]) + " " in capsys.readouterr().out.split("example")[-1]
+    assert (
+        " ".join(["scenic-video", *command]) + " " in capsys.readouterr().out.split("example")[-1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_files_of_the_working_folder_take_the_place_of_no_library(tmp_path, argu
     assert words in ended.stdout + ended.stderr
 
 
-def test_a_verb_leaves_paths_and_environment_as_they_were(tmp_path, monkeypatch):
+def test_a_command_leaves_paths_and_environment_as_they_were(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = list(sys.path), dict(os.environ)
     assert cli.main(["train", "--config=nothing.py"]) == 2

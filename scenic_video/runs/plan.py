@@ -1,6 +1,6 @@
 """What is known of a run before it starts: sizes, costs, steps, rates and missing files."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -52,18 +52,31 @@ def plan(config: Mapping[str, Any], reporter: Reporter = SILENT) -> Plan:
     best_metric.check(experiment)
     columns = "sharding" if experiment.mesh.size > 1 else False
     return Plan(
-        config=augmentation_in_order(experiment.config),
+        config=in_order(experiment.config),
         parameters=parameter_overview.get_parameter_overview(state.params, include_stats=columns),
         rows=rows(experiment, state),
         missing=missing(config, outline),
     )
 
 
-def augmentation_in_order(config: Mapping[str, Any]) -> dict[str, Any]:
-    """`config` with the fields of `augmentation` in the order in which they are applied."""
-    node, modalities = config["augmentation"], config["preprocessing"].get("modalities", DEFAULT)
-    order = [name for name in ("target", "geometry", *modalities, "mixing") if name in node]
-    return {**config, "augmentation": {name: node[name] for name in [*order, *node]}}
+def in_order(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`config` with targets first, and `augmentation` in the order in which it is applied."""
+    modalities = config["preprocessing"].get("modalities", DEFAULT)
+    augmentation = _starting_with(("geometry", *modalities, "mixing"), config["augmentation"])
+    return _targets_first({**config, "augmentation": augmentation})
+
+
+def _targets_first(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_targets_first(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {k: _targets_first(x) for k, x in _starting_with(("target",), value).items()}
+
+
+def _starting_with(names: Iterable[str], node: Mapping[str, Any]) -> dict[str, Any]:
+    """`node` with the fields of these names first, in this order."""
+    return {name: node[name] for name in [*(x for x in names if x in node), *node]}
 
 
 def missing(config: Mapping[str, Any], outline: Dataset | None) -> list[str]:

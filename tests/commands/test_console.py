@@ -126,14 +126,14 @@ def test_bar_of_a_resumed_run_begins_where_it_resumes():
 
 
 def count(terminal):
-    with terminal.counting("evaluating test 4x3") as counted:
+    with terminal.counting("evaluating test, 4x3 views") as counted:
         for done in (1, 2, 3):
             counted(done, 3)
 
 
 def test_counting_is_a_bar_on_a_terminal():
     text = without_codes(shown(count))
-    assert "evaluating test 4x3" in text and "3/3" in text and "0s left" in text
+    assert "evaluating test, 4x3 views" in text and "3/3" in text and "0s left" in text
 
 
 def test_counting_says_where_it_is_now_and_then_where_there_is_no_terminal(monkeypatch):
@@ -141,7 +141,7 @@ def test_counting_says_where_it_is_now_and_then_where_there_is_no_terminal(monke
     monkeypatch.setattr(console, "COUNT_EVERY_SECONDS", -1)
     lines = printed(count).splitlines()
     assert [line.rsplit("  ")[0] for line in lines] == [
-        f"evaluating test 4x3: {done}/3" for done in (1, 2, 3)
+        f"evaluating test, 4x3 views: {done}/3" for done in (1, 2, 3)
     ]
 
 
@@ -155,7 +155,7 @@ def test_counting_within_training_has_a_bar_of_its_own():
         count(terminal)
 
     text = without_codes(shown(both))
-    assert "evaluating test 4x3" in text and "100/200" in text
+    assert "evaluating test, 4x3 views" in text and "100/200" in text
     assert text.index("done") > text.index("100/200")
 
 

@@ -164,13 +164,13 @@ def test_mistakes_are_told_in_one_message(arguments, complaint, capsys, tmp_path
     assert err.startswith("error: ") and complaint in err and "Traceback" not in err
 
 
-@pytest.mark.parametrize("verb", ["", "synthesize", "check", "build", "transcode"])
-def test_help_shows_an_example(verb, capsys):
+@pytest.mark.parametrize("command", ["", "synthesize", "check", "build", "transcode"])
+def test_help_shows_an_example(command, capsys):
     with pytest.raises(SystemExit) as stopped:
-        data(*([verb] if verb else []), "--help")
+        data(*([command] if command else []), "--help")
     assert stopped.value.code == 0
     out = capsys.readouterr().out
-    assert f"scenic-video data {verb}".strip() in out.split("example")[-1]
+    assert f"scenic-video data {command}".strip() in out.split("example")[-1]
 
 
 def test_the_command_line_needs_neither_tensorflow_nor_jax_to_make_data(tmp_path):

@@ -1,5 +1,7 @@
 """`--dry-run`, without data and without initial weights."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from scenic_video.data.examples import random_subset
 from scenic_video.data.synthetic.generation import columns_of_heads
 from scenic_video.runs import absent_data
 from scenic_video.runs.outlines import PUBLISHED, outline_of
-from scenic_video.runs.plan import augmentation_in_order, peak_rate
+from scenic_video.runs.plan import in_order, peak_rate
 from tests.configs.published import HEADS, RECIPES, data_of
 
 FAST = ("avmae/synthetic_mbt.py:late",)
@@ -121,11 +123,13 @@ def test_examples_of_an_outline_can_be_counted_and_chosen():
 
 def test_augmentation_is_shown_in_the_order_in_which_it_is_applied():
     fields = ("target", "mixing", "audio", "geometry", "rgb")
-    config = {
+    config: dict[str, Any] = {
         "preprocessing": {"modalities": ("rgb", "audio")},
         "augmentation": dict.fromkeys(fields),
     }
-    shown = augmentation_in_order(config)
+    config["augmentation"]["rgb"] = [{"probability": 0.5, "target": "a:b"}]
+    shown = in_order(config)
+    assert [*shown["augmentation"]["rgb"][0]] == ["target", "probability"]
     assert [*shown["augmentation"]] == ["target", "geometry", "rgb", "audio", "mixing"]
 
 

@@ -65,14 +65,14 @@ def test_a_run_on_data_without_labels_is_trained_and_reported(config, pretrained
 
 
 @pytest.mark.parametrize(
-    "verb, words",
+    "command, words",
     [
         (["predict", "{clip}", "--workdir={run}"], "Fine-tune it first"),
         (["eval", "--workdir={run}", "--modalities=all"], "needs a classifier"),
         (["eval", "--ensemble={run},runs/other"], "is not a classifier"),
     ],
 )
-def test_classes_are_not_asked_of_it(pretrained, config, verb, words, capsys):
+def test_a_run_without_classes_cannot_classify(pretrained, config, command, words, capsys):
     clip = next((config.parent / "clips" / "test").glob("*.mp4"))
-    assert main([part.format(run=pretrained, clip=clip) for part in verb]) == 2
+    assert main([part.format(run=pretrained, clip=clip) for part in command]) == 2
     assert words in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The verbs on one small trained run: evaluation, prediction, what they write and refuse."""
+"""Evaluation and prediction of one small trained run: results, files and errors."""
 
 import json
 import re

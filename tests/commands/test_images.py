@@ -1,4 +1,4 @@
-"""Pictures are clips of one frame: the same verbs check, train, evaluate and predict them."""
+"""Images are clips of one frame: the same commands check, train, evaluate and predict them."""
 
 import json
 
@@ -34,47 +34,47 @@ def get_config():
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """JPEG files of noise around a colour a class, 40 x 56: train and val."""
-    folder = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory):
+    """JPEG files of noise around one colour per class, 40 x 56: train and val."""
+    folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     for split, count in (("train", 8), ("val", 2)):
         for name, color in COLORS.items():
             (folder / split / name).mkdir(parents=True)
             for number in range(count):
-                picture = rng.normal(color, 40, (40, 56, 3)).clip(0, 255).astype(np.uint8)
-                write_jpeg(folder / split / name / f"{split}_{number}.jpg", picture)
+                image = rng.normal(color, 40, (40, 56, 3)).clip(0, 255).astype(np.uint8)
+                write_jpeg(folder / split / name / f"{split}_{number}.jpg", image)
     return folder
 
 
-def write_jpeg(path, picture):
+def write_jpeg(path, image):
     import av
 
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=1)
-        stream.height, stream.width = picture.shape[:2]
+        stream.height, stream.width = image.shape[:2]
         stream.pix_fmt = "yuvj420p"
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
 
 
 @pytest.fixture(scope="module")
-def trained(pictures, tmp_path_factory):
+def trained(images, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    (folder / "config.py").write_text(CONFIG.format(data=str(pictures)))
+    (folder / "config.py").write_text(CONFIG.format(data=str(images)))
     command = ["train", f"--config={folder}/config.py", f"--workdir={folder}/run"]
     assert main(command) == 0
     return folder / "run"
 
 
-def test_a_folder_of_pictures_is_checked(pictures, capsys):
-    assert main(["data", "check", str(pictures), "--strict"]) == 0
+def test_a_folder_of_images_is_checked(images, capsys):
+    assert main(["data", "check", str(images), "--strict"]) == 0
     out = capsys.readouterr().out
     assert "Without audio" not in out
     assert out.splitlines()[-1] == "All 30 examples can be read."
 
 
-def test_a_folder_of_pictures_is_learned(trained):
+def test_a_folder_of_images_is_learned(trained):
     rows = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     losses = [row["train/loss"] for row in rows if "train/loss" in row]
     assert losses[-1] < 0.5 * losses[0]
@@ -82,28 +82,26 @@ def test_a_folder_of_pictures_is_learned(trained):
     assert summary["num_examples"] == 6 and summary["metrics"]["top1"] == 1.0
 
 
-def test_a_picture_is_predicted(trained, pictures):
+def test_a_image_is_predicted(trained, images):
     model = scenic_video.load(trained)
-    picture = pictures / "val/green/val_0.jpg"
-    for video in (picture, picture.read_bytes()):
+    image = images / "val/green/val_0.jpg"
+    for video in (image, image.read_bytes()):
         assert model.predict(video, views="1x1", top=1)["label"][0][0] == "green"
 
 
-def test_pictures_can_be_packed(pictures, tmp_path):
-    assert main(["data", "build", str(pictures), f"--out={tmp_path / 'records'}"]) == 0
+def test_images_can_be_packed(images, tmp_path):
+    assert main(["data", "build", str(images), f"--out={tmp_path / 'records'}"]) == 0
     dataset = datasets.open_dataset(str(tmp_path / "records"))
     example = dataset.splits["val"][0]
-    assert example.video == (pictures / "val" / example.id).read_bytes()
+    assert example.video == (images / "val" / example.id).read_bytes()
     with VideoReader(example.video) as reader:
         assert len(reader.timestamps) == 1
 
 
 @pytest.mark.parametrize(("labels", "top1"), [("blue|{}", 1.0), ("blue|red", 2 / 3)])
-def test_a_model_of_one_label_is_right_with_any_of_several(
-    trained, pictures, tmp_path, labels, top1
-):
-    """Data with several labels a picture, as the ReaL labels of ImageNet."""
-    rows = [f"{path},{labels.format(path.parent.name)}" for path in pictures.glob("val/*/*")]
+def test_a_model_of_one_label_is_right_with_any_of_several(trained, images, tmp_path, labels, top1):
+    """Data with several labels per image, as the ReaL labels of ImageNet."""
+    rows = [f"{path},{labels.format(path.parent.name)}" for path in images.glob("val/*/*")]
     (tmp_path / "test.csv").write_text("\n".join(["path,label", *rows]))
     node = {
         "target": "scenic_video.data.sources.datasets:manifest",
