@@ -196,19 +196,12 @@ def test_every_module_imports_without_tensorflow():
 
 MOST_PARAMETERS = 7
 READER = "a reader of published data: the fields of a config's dataset node, one a choice"
-START = "the fields of a config's init node, with the two sides and what they may lack"
 MORE_PARAMETERS = {
     "scenic_video.data.synthetic.generation.dataset": READER,
     "scenic_video.data.published.lists.video_lists": READER,
     "scenic_video.data.published.epic_kitchens.epic_kitchens": READER,
     "scenic_video.data.published.audioset.audioset": READER,
     "scenic_video.data.published.activitynet.activitynet": READER,
-    "projects.avmae.pretrained.from_image_model": START,
-    "projects.mtv.pretrained.from_image_models": START,
-    "projects.mtv.pretrained.from_multiview_model": START,
-    "projects.tokenlearner.pretrained.from_image_model": START,
-    "projects.tokenlearner.pretrained.from_video_model": START,
-    "projects.vivit.pretrained.from_image_model": START,
     "scenic_video.layers.attention.why_not": "facts that decide by themselves, all by keyword",
     "scenic_video.layers.vision_transformer._encode": "what models of one base do differently",
     "scenic_video.commands.train._train": "the parts of a run, which only this function joins",

@@ -163,7 +163,6 @@ def mbt(
     start = {
         "target": "projects.avmae.pretrained:from_image_model",
         "workdir": "runs/imagenet21k_vit_b16",
-        "grids": {"rgb": (16, 14, 14), "audio": (50, 8)},
         "source_grid": (14, 14),
         "bottlenecks": "positions",
     }

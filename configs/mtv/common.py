@@ -30,12 +30,12 @@ def views_of(name: str) -> str:
 
 
 def from_images(*names: str, **how: Any) -> dict[str, Any]:
-    """Starts from ViTs trained on ImageNet-21k, one a view, from the coarsest: "ti16", ... These
-    saw 224 x 224 pixels, in patches of as many as their names end with."""
+    """Starts from ViTs trained on ImageNet-21k, one per view, from the coarsest: "ti16", ... They
+    were trained on 224 x 224 pixels, in patches of the size that their names end with."""
     target = "projects.mtv.pretrained:from_image_models"
     workdirs = tuple(f"runs/imagenet21k_vit_{name}" for name in names)
     grids = tuple((224 // int(name[-2:]),) * 2 for name in names)
-    return {"target": target, "workdir": workdirs, "source_grids": grids} | how
+    return {"target": target, "workdir": workdirs, "source_grid": grids} | how
 
 
 def from_views(views: str) -> dict[str, Any]:

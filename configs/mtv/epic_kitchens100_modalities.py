@@ -43,8 +43,6 @@ def get_config(variant: str = "rgb_audio_flow") -> ConfigDict:
     views = choose(VIEWS, variant)
     modalities = ("rgb", *(name for name in ("audio", "flow") if name in variant))
     start = common.from_images("ti16", "s16", "b16")
-    if "audio" in variant:
-        start["grids"] = ((14, 14), (1, 8), (14, 14))
     return fine_tuning(
         data="epic_kitchens",
         model=common.mtv(views, layers=(5, 11)),

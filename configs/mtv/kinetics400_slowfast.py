@@ -32,7 +32,6 @@ def get_config(variant: str = "slow") -> ConfigDict:
     start = {
         "target": "projects.vivit.pretrained:from_image_model",
         "workdir": f"runs/imagenet21k_vit_{letter.lower()}16",
-        "grid": (num_frames, 14, 14),
         "source_grid": (14, 14),
     }
     return fine_tuning(

@@ -26,7 +26,7 @@ def get_config() -> ConfigDict:
     return fine_tuning(
         data="avid",
         model=common.video_model("l16_30_8_at_18"),
-        start=common.from_video("runs/tokenlearner/kinetics400_l16_30_8_at_18", (32, 14, 14)),
+        start=common.from_video("runs/tokenlearner/kinetics400_l16_30_8_at_18"),
         peak=0.1,
         num_epochs=30,
         preprocessing={"num_frames": 64},

@@ -55,9 +55,9 @@ def _learner(name: str) -> dict[str, Any]:
     return node | {"num_extra_layers": extra, "fuser_bottleneck_dim": None}
 
 
-def from_image(name: str, grid: tuple[int, int, int]) -> dict[str, Any]:
+def from_image(name: str) -> dict[str, Any]:
     """Starts from a ViT trained on ImageNet-21k, the substitute for JFT-300M. The embedding
-    of patches of another size is random. `grid` is the number of tokens (t, h, w)."""
+    of patches of another size is random."""
     letter, patch, layers, tokens, _ = parse(name)
     known = PRETRAINED[letter]
     trained = patch if patch in known else known[0]
@@ -69,22 +69,20 @@ def from_image(name: str, grid: tuple[int, int, int]) -> dict[str, Any]:
     if tokens:
         node["num_extra_layers"] = layers - size(letter)["num_layers"]
     target = f"projects.{project}.pretrained:from_image_model"
-    return {"target": target, "grid": grid} | node
+    return {"target": target} | node
 
 
-def from_video(workdir: str, grid: tuple[int, int, int]) -> dict[str, Any]:
-    """Starts from a run on 32 frames of 224 x 224 pixels, in tubelets of 2 x 16 x 16."""
-    target = "projects.tokenlearner.pretrained:from_video_model"
-    return {"target": target, "workdir": workdir, "source_grid": (16, 14, 14), "grid": grid}
+def from_video(workdir: str) -> dict[str, Any]:
+    """Starts from a run on clips, which may be of another length or size."""
+    return {"target": "projects.tokenlearner.pretrained:from_video_model", "workdir": workdir}
 
 
 def video_fine_tuning(name: str, *, data: str, **fields: Any) -> ConfigDict:
     """The recipe of ViViT on a Kinetics data set; `fields` are further ones of the model."""
-    grid = 224 // parse(name)[1]
     return fine_tuning(
         data=data,
         model=video_model(name, **fields),
-        start=from_image(name, (16, grid, grid)),
+        start=from_image(name),
         peak=0.1,
         num_epochs=30,
     )
@@ -93,7 +91,6 @@ def video_fine_tuning(name: str, *, data: str, **fields: Any) -> ConfigDict:
 def image_fine_tuning(name: str, *, crop: int, **fields: Any) -> ConfigDict:
     """The fine-tuning of ViT on ImageNet (Dosovitskiy et al., ICLR 2021, appendix B.1.1), of whose
     four rates this is one; `fields` are further ones of the model."""
-    grid = crop // parse(name)[1]
     return ConfigDict(
         {
             "dataset": datasets.dataset("imagenet"),
@@ -101,7 +98,7 @@ def image_fine_tuning(name: str, *, crop: int, **fields: Any) -> ConfigDict:
             "augmentation": {"geometry": {"crop_area": (0.05, 1.0)}},
             "input": {"batch_size": 512},
             "model": image_model(name, **fields),
-            "init": from_image(name, (1, grid, grid)),
+            "init": from_image(name),
             "learning_rate": {
                 "target": "scenic_video.optimizers:warmup_cosine",
                 "peak": 0.03,

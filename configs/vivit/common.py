@@ -17,13 +17,12 @@ def vivit(architecture: str, size_name: str, **fields: Any) -> dict[str, Any]:
     return {"target": f"projects.vivit.model:{architecture}"} | size(size_name) | fields
 
 
-def from_image(workdir: str, grid: tuple[int, ...] = (16, 14, 14), **how: Any) -> dict[str, Any]:
-    """Starts from the ViT of `workdir`; `grid` is the number of tokens of a clip (t, h, w). The ViT
-    was trained on 224 x 224 pixels, in patches of the size that its workdir's name ends with."""
+def from_image(workdir: str, **how: Any) -> dict[str, Any]:
+    """Starts from the ViT of `workdir`, trained on 224 x 224 pixels, in patches of the size that
+    its name ends with."""
     target = "projects.vivit.pretrained:from_image_model"
     side = 224 // int(workdir[-2:])
-    fields = {"workdir": workdir, "grid": grid, "source_grid": (side, side)}
-    return {"target": target} | fields | how
+    return {"target": target, "workdir": workdir, "source_grid": (side, side)} | how
 
 
 def from_same(workdir: str) -> dict[str, Any]:
@@ -40,11 +39,12 @@ def joint_training(size_name: str, *, data: str, patch: int = 16, crop: int = 22
     pretrained = {"L": 16, "H": 14}[size_name]
     workdir = f"runs/imagenet21k_vit_{size_name.lower()}{pretrained}"
     how: dict[str, Any] = {} if patch == pretrained else RANDOM_PATCHES
-    tubelet_size, side = (2, patch, patch), crop // patch
     return fine_tuning(
         data=data,
-        model=vivit("SpatioTemporalAttention", size_name, tubelet_size=tubelet_size, remat=True),
-        start=from_image(workdir, (16, side, side), **how),
+        model=vivit(
+            "SpatioTemporalAttention", size_name, tubelet_size=(2, patch, patch), remat=True
+        ),
+        start=from_image(workdir, **how),
         peak=0.1,
         num_epochs=30,
         preprocessing={"crop": crop},

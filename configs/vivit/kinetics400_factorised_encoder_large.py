@@ -40,7 +40,7 @@ def get_config(variant: str = "32_frames") -> ConfigDict:
     return fine_tuning(
         data="kinetics400",
         model=model,
-        start=common.from_image("runs/imagenet21k_vit_l16", (frames // 2, 14, 14)),
+        start=common.from_image("runs/imagenet21k_vit_l16"),
         peak=0.1,
         num_epochs=30,
         preprocessing={"num_frames": frames},

@@ -32,7 +32,7 @@ STARTS: dict[str, dict[str, Any]] = {
 
 
 def get_config(variant: str = "central_frame") -> ConfigDict:
-    start = common.from_image("runs/imagenet21k_vit_b16", (8, 14, 14), **choose(STARTS, variant))
+    start = common.from_image("runs/imagenet21k_vit_b16", **choose(STARTS, variant))
     fields: dict[str, Any] = {"tubelet_size": (4, 16, 16)}
     if variant == "uniform_frames":
         fields = {"tubelet_size": (1, 16, 16), "uniform_frames": 8}

@@ -36,8 +36,6 @@ def get_config(variant: str = "printed") -> ConfigDict:
     start = {
         "target": "projects.vivit.pretrained:from_video_model",
         "workdir": "runs/vivit/kinetics400_factorised_encoder_large_4_layers",
-        "source_grid": (16, 14, 14),
-        "grid": (16, fields["crop"] // 16, fields["crop"] // 16),
     }
     return fine_tuning(
         data="something_something",

@@ -13,6 +13,8 @@ SUFFIXES = {"": "", "_rgb": "rgb", "_spec": "audio", "_spectrogram": "audio"}
 """The suffixes of block names, and their modalities."""
 
 BLOCK = re.compile(r"Transformer/encoderblock_(\d+)([a-z_]*)/(.*)")
+POSITIONS = re.compile(r"(Transformer/)?posembed_input(_spectrogram)?/(.*)")
+CLASS_TOKENS = "cls(_?spectrogram)?"
 
 
 @dataclasses.dataclass(frozen=True)

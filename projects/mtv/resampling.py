@@ -5,78 +5,82 @@ import functools
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from scenic_video.errors import UserError
-from scenic_video.field_types import Extents
-from scenic_video.weights.image_models import TABLE, by_times, take_resampled_positions, token_grid
+from scenic_video.weights.image_models import TABLE, by_times, take_resampled_positions
 from scenic_video.weights.initialize import Take
+from scenic_video.weights.model_weights import ModelWeights, token_grid
 from scenic_video.weights.resampling import resample, resample_leading_axes
 
 GLOBAL_POSITIONS = f"global_encoder/{TABLE}"
-Grids = Sequence[Extents]
-"""Rows and columns of tokens in a frame, for each view from the coarsest."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Tables:
-    """The parameters of an MTV and the sizes of its tables of positions, given by the `grids` of
-    its views or by the sizes of its `inputs`, {"rgb": (frames, rows, columns)}."""
+    """The sizes of the tables of positions and class tokens in an MTV."""
 
-    params: Mapping[str, Any]
-    grids: Grids | Mapping[int, Sequence[int]] | None = None
-    inputs: Mapping[str, Sequence[int]] | None = None
+    weights: ModelWeights
 
     @property
     def num_tokens(self) -> int:
         """The number of class tokens before a frame, and before the clip."""
-        return int("cls_global" in self.params)
+        return int("cls_global" in self.weights.flat)
 
     def grid(self, view: int | None) -> tuple[int, ...] | None:
         """Rows and columns of the tokens of a frame; None if unknown."""
         places = self.num_places(view)
-        kernel = self.params.get(f"embedding_view{view}/kernel")
-        if self.grids and view is not None:
-            grid = tuple(self.grids[view])
+        kernel = self.weights.flat.get(f"embedding_view{view}/kernel")
+        if self.weights.grid is not None and view is not None:
+            grid = self._stated_grid(view)
         elif kernel is not None and len(kernel.shape) == 4:  # audio, whose frames have one row
             grid = (1, places)
         else:
-            inputs = self.inputs or {}
+            inputs = self.weights.inputs
             grid = token_grid(kernel, inputs.get("rgb", inputs.get("flow")))
             grid = None if grid is None else grid[1:]
         if grid is not None and math.prod(grid) != places:
             raise UserError(
-                f"View {view} has {places} positions per frame, which is not {by_times(grid)}. Set "
-                "`grids`, the rows and columns of each view."
+                f"View {view} of {self.weights.name} has {places} positions per frame, not "
+                f"{by_times(grid)}. Set init.source_grid to the rows and columns of each view."
             )
         return grid
+
+    def _stated_grid(self, view: int) -> tuple[int, ...]:
+        grids: Any = self.weights.grid
+        if not all(isinstance(grid, Sequence) for grid in grids) or view >= len(grids):
+            raise UserError(
+                "init.source_grid of a multiview transformer is (rows, columns) for each view; got "
+                f"{grids}."
+            )
+        return tuple(grids[view])
 
     def num_places(self, view: int | None) -> int:
         """The number of tokens of a frame, without its class token."""
         path = f"MultiviewEncoder/posembed_input_view{view}/pos_embedding"
-        return self.params[path].shape[1] - self.num_tokens
+        return self.weights.flat[path].shape[1] - self.num_tokens
 
     def lengths(self) -> list[int]:
         """The number of time steps in each section of the global encoder's positions."""
-        if "global_encoder_linear_view0/kernel" not in self.params:
-            return [self.params[GLOBAL_POSITIONS].shape[1] - self.num_tokens]
-        views = [path for path in self.params if re.fullmatch(r"cls_view\d+", path)]
+        if "global_encoder_linear_view0/kernel" not in self.weights.flat:
+            return [self.weights.flat[GLOBAL_POSITIONS].shape[1] - self.num_tokens]
+        views = [path for path in self.weights.flat if re.fullmatch(r"cls_view\d+", path)]
         if not views:
             raise UserError(
                 "With merge='time' and without class tokens the length of each view is unknown, so "
                 f"{GLOBAL_POSITIONS} cannot be resampled. Name it in allow_random."
             )
-        return [self.params[f"cls_view{view}"].shape[1] for view in range(len(views))]
+        return [self.weights.flat[f"cls_view{view}"].shape[1] for view in range(len(views))]
 
 
 def resampled(path: str, old: Tables, new: Tables) -> Take:
     """How a parameter is taken from the one with its name in another MTV."""
-    if path not in old.params:
+    if path not in old.weights.flat:
         return Take(path)
-    before, after = old.params[path].shape, new.params[path].shape
+    before, after = old.weights.flat[path].shape, new.weights.flat[path].shape
     if path == GLOBAL_POSITIONS and before[1] != after[1]:
         how = functools.partial(
             _resample_stretches, num_tokens=old.num_tokens, old=old.lengths(), new=new.lengths()
@@ -105,7 +109,7 @@ def _resampled_frame(path: str, old: Tables, new: Tables) -> Take:
     raise UserError(
         f"View {view} has {old.num_places(view)} positions per frame in the source and "
         f"{new.num_places(view)} here, but their rows and columns are unknown. Set "
-        "init.source_grids and init.grids, the rows and columns of each view."
+        "init.source_grid to the rows and columns of each view."
     )
 
 

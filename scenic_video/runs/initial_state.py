@@ -1,4 +1,4 @@
-"""How a run starts: from random weights, from the weights of another run, or from its own last
+"""How a run starts: with random weights, from the weights of another run, or from its own last
 checkpoint."""
 
 from pathlib import Path
@@ -26,9 +26,10 @@ def start_state(
     workdir: Path,
     reporter: Reporter = SILENT,
 ) -> tuple[TrainState, str]:
-    """The state to train from, and in a sentence where it comes from.
+    """The state to train from, and a sentence that says where it comes from.
 
-    A workdir with a checkpoint is resumed, if its config and dataset are those of this run.
+    A workdir with a checkpoint is resumed. Errors: ConfigError if its config or dataset are not
+    those of this run.
     """
     if checkpoints.latest_step() is not None:
         meta = checkpoints.read_meta()
@@ -37,7 +38,7 @@ def start_state(
         step = int(state.step)
         if step > experiment.cadence.num_steps:
             raise ConfigError(
-                f"{workdir} was trained for {step} steps; this config asks for only "
+                f"{workdir} was trained for {step} steps, but this config has only "
                 f"{experiment.cadence.num_steps}. Use another --workdir, or --config.init.workdir "
                 "to start from its weights."
             )
@@ -50,7 +51,7 @@ def start_state(
 def _initialized(
     experiment: Experiment, steps: Steps, reporter: Reporter
 ) -> tuple[TrainState, str]:
-    """A state at step 0 with the weights that `init` names; reports their table."""
+    """A state at step 0 with the weights of `init.workdir`; reports the table of their origins."""
     state = steps.init()
     params, table, names = initial_weights(experiment, _on_host(state.params))
     reporter.line(table)
@@ -66,14 +67,14 @@ def _initialized(
 
 
 def _on_host(params: Any) -> Any:
-    """The whole of every array, however it lies over devices and hosts."""
+    """All arrays as a whole, gathered from devices and hosts."""
     if jax.process_count() == 1:
         return jax.device_get(params)
     return multihost_utils.process_allgather(params, tiled=True)
 
 
 def _check_same_run(experiment: Experiment, workdir: Path, meta: dict[str, Any]) -> None:
-    """Refuses to resume another run than the one that was saved."""
+    """Errors: ConfigError if the checkpoint is one of another run."""
     fingerprint = experiment.dataset.fingerprint
     reasons = changed_fields(meta["config"], experiment.config)
     if meta["dataset"]["flip"] != experiment.geometry.flip:
@@ -96,7 +97,7 @@ def _check_same_run(experiment: Experiment, workdir: Path, meta: dict[str, Any])
 
 
 def _changed_modalities(saved: dict[str, Any], preprocessing: Preprocessing) -> list[str]:
-    """What the modalities of a checkpoint have other than now, such as measured statistics."""
+    """How the modalities of a checkpoint differ from now, such as in measured statistics."""
     now = preprocessing.to_dict()
     return [
         f"preprocessing.{name}.{field}: {saved[name].get(field)!r} -> {value!r}"
@@ -107,7 +108,7 @@ def _changed_modalities(saved: dict[str, Any], preprocessing: Preprocessing) -> 
 
 
 def banner(experiment: Experiment, workdir: Path) -> dict[str, str]:
-    """What the start of a run says of itself."""
+    """A summary of a run, printed at its start."""
     dataset, mesh = experiment.dataset, experiment.mesh
     sizes = ", ".join(f"{name} {len(split)}" for name, split in dataset.splits.items())
     heads = ", ".join(f"{head} ({n} classes)" for head, n in dataset.labels.num_classes.items())

@@ -1,6 +1,6 @@
 """The weights of other runs that a run starts from, and what becomes of its head."""
 
-import inspect
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,80 +9,111 @@ from typing import Any, NamedTuple
 import jax
 
 from scenic_video.checkpoints import restore_params
-from scenic_video.config import ConfigError, build, resolve
+from scenic_video.config import ConfigError, build
 from scenic_video.data.examples import LabelSpace
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import Experiment
 from scenic_video.runs.metadata import labels_from_json
+from scenic_video.runs.options import InitOptions
 from scenic_video.runs.parts import build_model, build_task
 from scenic_video.trust import check_run
 from scenic_video.weights.heads import head_paths, keep_classes
 from scenic_video.weights.initialize import LoadReport
+from scenic_video.weights.model_weights import ModelWeights
 
-HEADS = (None, "new", "by_name")
-CURE = (
-    "Set --config.init.head=new to draw the head anew, or --config.init.head=by_name to keep "
-    "the classes of the same name."
+ADVICE = (
+    "Set --config.init.head=new to initialise the head randomly, or --config.init.head=by_name to "
+    "keep the classes with the same names."
 )
+OWN_FIELDS = frozenset(field.name for field in dataclasses.fields(InitOptions))
+"""The fields of `init` that are not those of its target."""
 
 
 class _Source(NamedTuple):
-    """A run to start from: what it is called, its parameters, the model they are of, its labels,
-    and the sizes of its inputs (`input_sizes`).
+    """A run to start from: its weights, model and labels; the last two are None if the checkpoint
+    has no config."""
 
-    Model, labels and sizes are None where the weights come from elsewhere.
-    """
-
-    name: str
-    params: Any
+    weights: ModelWeights
     model: Any
     labels: LabelSpace | None
-    inputs: dict[str, tuple[int, ...]] | None
 
 
-def initial_weights(experiment: Experiment, drawn: Any) -> tuple[Any, str, str]:
-    """The parameters that `init` makes of those that were `drawn`, the table that says how, and
-    what the sources are called.
+def initial_weights(experiment: Experiment, random: Any) -> tuple[Any, str, str]:
+    """The parameters that a run starts from, the table of their origins, and the names of the
+    sources.
 
-    `init.workdir` names a run, or several, whose weights `init.target` gets as `source`: those of
-    the one, or a list; where it asks for `inputs` or `source_inputs`, it is told the sizes of what
-    this run and the sources see. Fixed positions have no weights: those of another kind are
-    refused, unless `init.allow_other_positions` is set. So is a head of other classes, unless
-    `init.head` says what becomes of it: "new" leaves it as drawn, "by_name" takes the classes of
-    the same name.
+    `random` are randomly initialised parameters. `init.workdir` names a run, or several, whose
+    weights `init.target` transfers: see `transferred`. A source with other fixed positions is
+    refused unless `init.allow_other_positions` is set, and a head of other classes unless
+    `init.head` says what becomes of it, see `InitOptions`.
     """
-    node = dict(experiment.config["init"])
-    workdirs, may_differ = node.pop("workdir"), node.pop("allow_other_positions", False)
-    head, trust = node.pop("head", None), node.pop("trust", False)
-    if head not in HEADS:
-        raise ConfigError(f"init.head is 'new', 'by_name' or None; got {head!r}.")
-    several = not isinstance(workdirs, str)
-    if missing := absent_sources(experiment.config["init"]):
+    init = experiment.config["init"]
+    options = _options(init)
+    if missing := absent_sources(init):
         raise ConfigError("\n".join(missing))
-    paths = [Path(workdir) for workdir in (workdirs if several else [workdirs])]
-    sources = [_weights_of(path, trust=trust) for path in paths]
-    if not may_differ:
+    sources = [_read(Path(workdir), trust=options.trust) for workdir in _workdirs(options)]
+    if not options.allow_other_positions:
         for source in sources:
-            check_positions(source.name, source.model, getattr(experiment.task, "model", None))
-    node = with_sizes(node, experiment.preprocessing, [source.inputs for source in sources])
-    params = [source.params for source in sources]
-    weights = params if several else params[0]
-    if head is None:
-        params, report = _with_old_head(experiment, node, sources, weights, drawn)
+            model = getattr(experiment.task, "model", None)
+            check_positions(source.weights.name, source.model, model)
+    inputs = experiment.preprocessing.input_sizes
+    target = ModelWeights(random, inputs, name="this model")
+    if options.head is None:
+        params, report = _with_old_head(experiment, sources, target)
     else:
-        of_head = _paths_of_head(experiment, drawn)
-        params, report = _with_new_head(node, of_head, weights, drawn)
-        if head == "by_name":
-            params, words = _with_classes(experiment, sources, params, of_head)
+        paths = _paths_of_head(experiment, random)
+        params, report = _with_new_head(init, paths, sources, target)
+        if options.head == "by_name":
+            params, words = _with_classes(experiment, sources, params, paths)
             report = f"{report}\n{words}"
-    return params, str(report), ", ".join(source.name for source in sources)
+    return params, str(report), ", ".join(source.weights.name for source in sources)
+
+
+def transferred(
+    init: Mapping[str, Any], *, target: ModelWeights, sources: Sequence[ModelWeights]
+) -> tuple[Any, LoadReport]:
+    """The parameters that `init.target` makes of `target` and `sources`, and their origins.
+
+    It is called with the keywords `target`, `source` and the other fields of `init`; `source` is
+    a list if `init.workdir` names several runs.
+    """
+    options = _options(init)
+    several = not isinstance(options.workdir, str)
+    sources = _with_grids(sources, options)
+    node = {name: value for name, value in init.items() if name not in OWN_FIELDS}
+    return build(node, source=list(sources) if several else sources[0], target=target)
+
+
+def _options(init: Mapping[str, Any]) -> InitOptions:
+    return InitOptions(**{name: value for name, value in init.items() if name in OWN_FIELDS})
+
+
+def _workdirs(options: InitOptions) -> list[str]:
+    return [options.workdir] if isinstance(options.workdir, str) else list(options.workdir)
+
+
+def _with_grids(sources: Sequence[ModelWeights], options: InitOptions) -> list[ModelWeights]:
+    """The sources with the grids that `init.source_grid` states: one for all, or one each."""
+    grid: Any = options.source_grid
+    if grid is None:
+        return list(sources)
+    one = isinstance(options.workdir, str) or isinstance(grid[0], int)
+    grids = [grid] * len(sources) if one else grid
+    if len(grids) != len(sources):
+        raise ConfigError(
+            f"init.source_grid has {len(grids)} entries, but init.workdir names {len(sources)} "
+            "runs. Give (rows, columns) for all of them, or one pair each."
+        )
+    pairs = zip(sources, grids, strict=True)
+    return [dataclasses.replace(source, grid=grid) for source, grid in pairs]
 
 
 def check_positions(name: str, trained: Any, model: Any) -> None:
-    """Refuses the weights called `name` if their model had other fixed positions than `model` has.
+    """Refuses the weights `name` of the model `trained` if its fixed positions are not those of
+    `model`, since no parameter shows the difference.
 
-    Models without `fixed_positions` are not compared, and learned ones are weights themselves.
+    Models without `fixed_positions` are not compared, and learned positions are parameters.
     """
     old, new = (getattr(x, "fixed_positions", None) for x in (trained, model))
     if old is None or new is None or old == new or None in (old.kind, new.kind):
@@ -91,12 +122,12 @@ def check_positions(name: str, trained: Any, model: Any) -> None:
         f"{name} was trained with positions {old.kind!r}, the first patch at {old.first}; "
         f"this {type(model).__name__} has {new.kind!r}, the first patch at {new.first}. Set "
         "model.positions and model.classifier so that they agree, or "
-        "init.allow_other_positions=True if you mean it."
+        "init.allow_other_positions=True to use the weights nevertheless."
     )
 
 
 def absent_sources(init: Mapping[str, Any]) -> list[str]:
-    """What is not there of the runs that a config's `init` starts from, in a sentence each."""
+    """A sentence for each run that `init.workdir` names and that does not exist."""
     workdirs = init.get("workdir") or ()
     return [
         f"There is no trained run {workdir!r}, which init.workdir names. Train it first, name "
@@ -106,78 +137,72 @@ def absent_sources(init: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _weights_of(workdir: Path, *, trust: bool) -> _Source:
+def _read(workdir: Path, *, trust: bool) -> _Source:
     variables, meta = restore_params(workdir / "checkpoints")
-    known = "config" in meta  # not of weights that come from elsewhere
-    if known:
-        check_run(
-            meta["config"]["model"], run=workdir, trust=trust, flag="--config.init.trust=True"
-        )
-        check_run(
-            meta.get("preprocessing") or {},
-            run=workdir,
-            trust=trust,
-            flag="--config.init.trust=True",
-        )
-    labels = labels_from_json(meta["labels"]) if known else None
+    has_config = "config" in meta  # not so if the weights are not of a run of this package
+    if has_config:
+        for node in (meta["config"]["model"], meta.get("preprocessing") or {}):
+            check_run(node, run=workdir, trust=trust, flag="--config.init.trust=True")
+    labels = labels_from_json(meta["labels"]) if has_config else None
     model = build_model(meta["config"], labels) if labels is not None else None
-    sizes = meta.get("preprocessing") and Preprocessing.from_dict(meta["preprocessing"]).input_sizes
-    return _Source(f"{workdir} (step {meta['step']})", variables["params"], model, labels, sizes)
-
-
-def with_sizes(
-    node: Mapping[str, Any], preprocessing: Preprocessing, sources: Sequence[Any]
-) -> dict[str, Any]:
-    """`node` with the sizes of inputs that its target asks for, as far as they are known."""
-    known: dict[str, Any] = {"inputs": preprocessing.input_sizes}
-    if all(sources):
-        known["source_inputs"] = sources if len(sources) > 1 else sources[0]
-    asked = inspect.signature(resolve(node["target"])).parameters if "target" in node else {}
-    return {name: sizes for name, sizes in known.items() if name in asked} | dict(node)
+    inputs = {}
+    if meta.get("preprocessing"):
+        inputs = Preprocessing.from_dict(meta["preprocessing"]).input_sizes
+    name = f"{workdir} (step {meta['step']})"
+    return _Source(ModelWeights(variables["params"], inputs, name=name), model, labels)
 
 
 def _with_old_head(
-    experiment: Experiment, node: Mapping[str, Any], sources: Sequence[_Source], weights, drawn
+    experiment: Experiment, sources: Sequence[_Source], target: ModelWeights
 ) -> tuple[Any, Any]:
-    """A start that says nothing of the head: it may be loaded if its classes are the same."""
+    """Without `init.head`: a head may be loaded only if its classes are the same."""
     differing = [words for source in sources if (words := _differing(experiment, source))]
     try:
-        params, report = build(node, source=weights, target=drawn)
+        params, report = _from_all(experiment.config["init"], sources, target)
     except ValueError as error:
         if differing:
-            error.add_note(f"The classes differ: {differing[0]}. {CURE}")
+            error.add_note(f"The classes differ: {differing[0]}. {ADVICE}")
         raise
     if differing and isinstance(report, LoadReport):
         loaded = {row.path for row in report.rows if row.source is not None}
-        if loaded & set(_paths_of_head(experiment, drawn)):
-            raise ConfigError(f"This is the head of other classes: {differing[0]}. {CURE}")
+        if loaded & set(_paths_of_head(experiment, target.params)):
+            raise ConfigError(f"The head is one of other classes: {differing[0]}. {ADVICE}")
     return params, report
 
 
 def _with_new_head(
-    node: Mapping[str, Any], of_head: Sequence[str], weights, drawn
+    init: Mapping[str, Any], paths: Sequence[str], sources: Sequence[_Source], target: ModelWeights
 ) -> tuple[Any, Any]:
-    """A start whose head, the parameters `of_head`, stays as it is drawn."""
-    patterns = [re.escape(path) for path in of_head]
+    """The head, the parameters `paths`, is randomly initialised."""
+    patterns = [re.escape(path) for path in paths]
     if not patterns:
         raise ConfigError(
             "init.head is set, but no parameter of this model depends on its classes."
         )
-    free = {name: [*node.get(name, ()), *patterns] for name in ("allow_random", "allow_unused")}
-    return build(dict(node) | free, source=weights, target=drawn)
+    lists = ("allow_random", "allow_unused")
+    more = {name: [*init.get(name, ()), *patterns] for name in lists}
+    return _from_all(dict(init) | more, sources, target)
+
+
+def _from_all(
+    init: Mapping[str, Any], sources: Sequence[_Source], target: ModelWeights
+) -> tuple[Any, Any]:
+    return transferred(init, target=target, sources=[source.weights for source in sources])
 
 
 def _with_classes(
-    experiment: Experiment, sources: Sequence[_Source], params: Any, of_head: Sequence[str]
+    experiment: Experiment, sources: Sequence[_Source], params: Any, paths: Sequence[str]
 ) -> tuple[Any, str]:
-    """`params` with the classes that the one source knows by the same name."""
+    """`params` with the classes of the head `paths` that the one source has by the same name."""
     if len(sources) > 1 or sources[0].labels is None:
-        raise ConfigError("init.head=by_name takes the classes of one run, in init.workdir.")
+        raise ConfigError(
+            "init.head=by_name needs one run in init.workdir, whose checkpoint has class names."
+        )
     classes = experiment.dataset.labels.classes
     params, kept = keep_classes(
         params,
-        sources[0].params,
-        paths=of_head,
+        sources[0].weights.params,
+        paths=paths,
         classes=classes,
         trained=sources[0].labels.classes,
     )
@@ -186,7 +211,7 @@ def _with_classes(
 
 
 def _paths_of_head(experiment: Experiment, params: Any) -> tuple[str, ...]:
-    """The parameters that are as wide as the classes, whatever the model calls them."""
+    """The parameters whose shapes depend on the number of classes, whatever their names."""
     labels = experiment.dataset.labels
     if not labels.classes:
         return ()
@@ -199,11 +224,11 @@ def _paths_of_head(experiment: Experiment, params: Any) -> tuple[str, ...]:
 
 
 def _differing(experiment: Experiment, source: _Source) -> str:
-    """In words how the classes of a source are others than this run's; "" where they agree."""
+    """How the classes of a source differ from this run's; "" if they do not."""
     labels = experiment.dataset.labels
     if source.labels is None or dict(source.labels.classes) == dict(labels.classes):
         return ""
-    return f"{source.name} knows {_words(source.labels)}, this run {_words(labels)}"
+    return f"{source.weights.name} has {_words(source.labels)}, this run {_words(labels)}"
 
 
 def _words(labels: LabelSpace) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from scenic_video.data.input.views import Views
-from scenic_video.field_types import Count, PositiveInt, Seconds, Share
+from scenic_video.field_types import Count, Extents, PositiveInt, Seconds, Share
 
 EVALUATION_SPLITS = ("test", "validation", "validate", "val")
 
@@ -45,14 +45,18 @@ class EvaluationOptions:
 
 @dataclasses.dataclass(frozen=True)
 class InitOptions:
-    """The run, or runs, whose weights to start from; none without a workdir.
+    """The run, or runs, whose weights a run starts from; without a workdir, they are random.
 
-    `head` applies if that run has other classes. `trust` allows it to name code outside this
-    package, see `scenic_video.trust`. Further fields are those of the `target`, which transfers the
-    weights.
+    `head` says what happens to the head if the classes differ: "new" initialises it randomly,
+    "by_name" keeps the classes with the same names; None allows only the same classes.
+    `source_grid` is the number of patches (rows, columns) that the source's learned positions are
+    for, or one such pair per source; by default, it follows from the source's config. `trust` lets
+    the source's config name code outside this package, see `scenic_video.trust`. The fields of the
+    function `target`, which transfers the weights, are given beside these.
     """
 
     workdir: str | Sequence[str] = ""
     allow_other_positions: bool = False
     head: Literal["new", "by_name"] | None = None
+    source_grid: Extents | Sequence[Extents] | None = None
     trust: bool = False

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from scenic_video.errors import UserError
 from scenic_video.layers.embeddings import inflate_kernel
 from scenic_video.weights.initialize import Take
+from scenic_video.weights.model_weights import ModelWeights
 from scenic_video.weights.resampling import resample
 
 HEAD = "output_projection/.*"
@@ -56,26 +57,37 @@ def change_channels(
     return np.repeat(kernel.sum(axis=-2, keepdims=True) / channels, channels, axis=-2)
 
 
-def require_image_model(kernel: Any, *, instead: str) -> None:
-    """Errors: UserError if a source with this patch kernel is a model of videos.
+def require_image_model(source: ModelWeights, *, instead: str) -> None:
+    """Errors: UserError if the source is a model of videos, by its patch kernel.
 
     `instead` is the advice that ends the message.
     """
-    if getattr(kernel, "ndim", 4) != 5:
-        return
-    raise UserError(
-        "The source is a video model, not an image model: its patch kernel is "
-        f"{list(kernel.shape)} (time, rows, columns, channels, width). {instead}"
-    )
+    kernel = source.flat.get("embedding/kernel")
+    if getattr(kernel, "ndim", 4) == 5:
+        shape = list(kernel.shape)  # pyright: ignore[reportOptionalMemberAccess]
+        raise UserError(
+            f"The weights of {source.name} are those of a video model, not of an image model: the "
+            f"patch kernel is {shape} (time, rows, columns, channels, width). {instead}"
+        )
 
 
-def token_grid(kernel: Any, size: Sequence[int] | None) -> tuple[int, ...] | None:
-    """The number of patches of a kernel [*patch, c, d] along each of its axes in an input of this
-    size, (frames,) rows and columns; None if either is unknown."""
-    if kernel is None or size is None or len(size) < len(kernel.shape) - 2:
-        return None
-    patch = kernel.shape[:-2]
-    return tuple(n // p for n, p in zip(size[-len(patch) :], patch, strict=True))
+def grid_of_positions(
+    weights: ModelWeights, places: int, modality: str, embedding: str = "embedding"
+) -> tuple[int, int, int]:
+    """Time, rows and columns of a table of `places` positions, without that of a class token.
+
+    If the patch kernel has no time axis, each frame has a grid of its own; time is 1 for the
+    positions of a single frame. Errors: UserError if rows and columns are unknown.
+    """
+    grid = weights.token_grid(modality, embedding)
+    if grid is None or len(grid) < 2:
+        raise UserError(
+            f"The rows and columns of {places} positions of {weights.name} are unknown, because "
+            f"the size of its {modality} inputs is. For a source, set init.source_grid."
+        )
+    *time, rows, columns = grid
+    frames = places // (rows * columns)
+    return (time[0] if time and frames != 1 else frames), rows, columns
 
 
 def take_positions(
@@ -128,8 +140,7 @@ def _spread(
         raise UserError(
             f"The source has {len(places)} positions and this model {by_times(size)} in a frame, "
             "but the rows and columns of the source are unknown. If it is an image model, set "
-            "init.source_grid=(rows, columns), or for several sources "
-            "init.source_grids=((rows, columns), ...)."
+            "init.source_grid=(rows, columns); for several sources, one for each."
         )
     image_grid = tuple(image_grid or size)
     if math.prod(image_grid) != len(places) or len(image_grid) != len(size):

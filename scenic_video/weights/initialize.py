@@ -1,4 +1,4 @@
-"""Initialises a model from the weights of another, accounting for every array on both sides."""
+"""Initialises a model from the weights of another; every array of either is accounted for."""
 
 import collections
 import dataclasses
@@ -8,14 +8,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
+from flax.traverse_util import unflatten_dict
 
 from scenic_video.config import near
 from scenic_video.errors import UserError
 from scenic_video.text_tables import text_table
-
-Params = Mapping[str, Any]
-"""Nested dicts of arrays; messages and patterns name a leaf by its path, "a/b/kernel"."""
+from scenic_video.weights.model_weights import ModelWeights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Take:
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """Where a parameter was loaded from (None: it stays random), how, and its shape."""
+    """Where a parameter was loaded from (None: randomly initialised), how, and its shape."""
 
     path: str
     source: str | None
@@ -62,21 +60,21 @@ class LoadReport:
 
 def initialize(
     *,
-    target: Params,
-    source: Params,
+    target: ModelWeights,
+    source: ModelWeights,
     takes: Mapping[str, Take] | None = None,
     allow_random: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
 ) -> tuple[dict[str, Any], LoadReport]:
-    """`target` with the values of `source`, and a report.
+    """The parameters of `target` with the values of `source`, and a report.
 
     `takes` maps the path of a parameter to where it comes from; without it, parameters come from
     the same path in the source. `allow_random` holds regular expressions of whole paths that keep
     the target's own values, even if the source has some; `allow_unused` those of source arrays that
-    are not used. Errors: UserError that lists what is neither loaded nor declared, or does not
-    fit.
+    are not used. Errors: UserError that lists every parameter that is neither loaded nor in
+    `allow_random`, every array that is neither used nor in `allow_unused`, and shapes that differ.
     """
-    flat_target, flat_source = _flatten(target), _flatten(source)
+    flat_target, flat_source = target.flat, source.flat
     takes = {path: Take(path) for path in flat_target} if takes is None else takes
     problems = _unmatched(allow_random, flat_target)
     params, rows = {}, []
@@ -106,12 +104,11 @@ def initialize(
         if not _matches(path, allow_unused)
     ]
     if problems:
-        raise UserError("These weights do not start this model:\n  " + "\n  ".join(problems))
+        raise UserError(
+            f"The weights of {source.name} cannot initialise this model:\n  "
+            + "\n  ".join(problems)
+        )
     return unflatten_dict(params, sep="/"), LoadReport(tuple(rows), unused)
-
-
-def _flatten(params: Params) -> dict[str, Any]:
-    return flatten_dict(dict(params), sep="/")
 
 
 def _matches(path: str, patterns: Sequence[str]) -> bool:
@@ -128,7 +125,7 @@ def _unmatched(patterns: Sequence[str], target: Mapping[str, Any]) -> list[str]:
 
 def _missing(path: str, take: Take | None, source: Mapping[str, Any]) -> str:
     if take is None:
-        return f"{path} is not loaded from anywhere; load it, or name it in allow_random"
+        return f"{path} has no source; load it, or name it in allow_random"
     return f"{path} needs {take.path}, which the source lacks{near(take.path, source, most=3)}"
 
 
@@ -140,9 +137,9 @@ def _misfit(path: str, leaf: Any, take: Take, value: np.ndarray) -> list[str]:
 
 
 def _abstract(path: str, leaf: Any) -> list[str]:
-    """An abstract leaf that is not loaded has no values to train."""
+    """A leaf that has only a shape must be loaded."""
     if isinstance(leaf, jax.ShapeDtypeStruct):
-        return [f"{path} is to stay random, but the target has only its shape"]
+        return [f"{path} is in allow_random, but the target has only its shape"]
     return []
 
 

@@ -17,7 +17,8 @@ from scenic_video.config import ConfigError, build, resolve
 from scenic_video.layers import sizes
 from scenic_video.runs.config_nodes import NO_INIT
 from scenic_video.runs.device_batches import example_batch
-from scenic_video.runs.initial_weights import check_positions, with_sizes
+from scenic_video.runs.initial_weights import check_positions, transferred
+from scenic_video.weights.model_weights import ModelWeights
 from tests.configs.published import HEADS, MULTILABEL, RECIPES, THOUSANDS, costs, labels_of, task_of
 
 PUBLISHED = [recipe for recipe in RECIPES if recipe.data in THOUSANDS]
@@ -176,28 +177,14 @@ def test_a_run_starts_from_the_weights_it_names(recipe, narrow):
     """The weights fit, at full depth and of all clip sizes; only widths are others."""
     sources = [weights_in(workdir) for workdir in workdirs(recipe)]
     config = reread(recipe)
-    node = config.config.init.to_dict()
-    del node["allow_other_positions"], node["head"], node["trust"]
-    several = not isinstance(node.pop("workdir"), str)
     target = weights_of(config)
-    seen = [sizes_seen(BY_WORKDIR.get(workdir)) for workdir in workdirs(recipe)]
-    node = with_sizes(node, preprocessing_of(config), seen)
-    params, report = build(node, source=sources if several else sources[0], target=target)
-    assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, target)
+    params, report = transferred(config.config.init.to_dict(), target=target, sources=sources)
+    assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, target.params)
     assert any(row.source for row in report.rows)
     for workdir in set(workdirs(recipe)) & set(BY_WORKDIR):
         trained: Any = task_of(reread(BY_WORKDIR[workdir]))
         tuned: Any = task_of(config)
         check_positions(workdir, trained.model, tuned.model)
-
-
-def preprocessing_of(recipe) -> Any:
-    return build(recipe.config.preprocessing.to_dict())
-
-
-def sizes_seen(recipe):
-    """Of the inputs of a run; those of image models, trained elsewhere, are not known."""
-    return None if recipe is None else preprocessing_of(recipe).input_sizes
 
 
 def reread(recipe) -> Recipe:
@@ -209,8 +196,9 @@ def reread(recipe) -> Recipe:
 
 
 @functools.cache
-def weights_in(workdir) -> Any:
-    """What a run or an image model leaves there, as narrow as the one that starts from it."""
+def weights_in(workdir) -> ModelWeights:
+    """Those of a run, or of an image model, whose inputs are unknown; as narrow as the model that
+    starts from them."""
     if workdir in BY_WORKDIR:
         return weights_of(reread(BY_WORKDIR[workdir]))
     match = IMAGE_MODEL.fullmatch(workdir)
@@ -218,13 +206,16 @@ def weights_in(workdir) -> Any:
     letter, patch = match[1].capitalize(), int(match[2])
     node = {"target": "projects.vivit.model:ViT", "patch_size": (patch, patch)}
     model = build(node | sizes.size(letter), num_classes=7)
-    return zeros(lambda: model.init(jax.random.key(0), rgb=jnp.zeros((1, 224, 224, 3))))
+    return ModelWeights(
+        zeros(lambda: model.init(jax.random.key(0), rgb=jnp.zeros((1, 224, 224, 3))))
+    )
 
 
-def weights_of(recipe) -> Any:
-    labels = labels_of(recipe.data)
-    example = example_batch(build(recipe.config.preprocessing.to_dict()), labels)
-    return zeros(lambda: task_of(recipe).init(jax.random.key(0), example))
+def weights_of(recipe) -> ModelWeights:
+    preprocessing: Any = build(recipe.config.preprocessing.to_dict())
+    example = example_batch(preprocessing, labels_of(recipe.data))
+    params = zeros(lambda: task_of(recipe).init(jax.random.key(0), example))
+    return ModelWeights(params, preprocessing.input_sizes)
 
 
 def zeros(init) -> Any:

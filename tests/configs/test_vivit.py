@@ -53,12 +53,3 @@ def test_the_recipe_is_that_of_table_7(recipe):
         expected = LADDER[recipe.variant]
     assert found == expected
     assert config.input.batch_size == 64 and config.learning_rate.warmup_epochs == 2.5
-
-
-@pytest.mark.parametrize("recipe", RUNS, ids=lambda recipe: recipe.name)
-def test_the_grid_that_a_run_starts_with_is_that_of_its_clips(recipe):
-    config = recipe.config
-    time, height, width = config.model.tubelet_size
-    frames = config.model.get("uniform_frames") or config.preprocessing.num_frames // time
-    grid = (frames, config.preprocessing.crop // height, config.preprocessing.crop // width)
-    assert config.init.get("grid", grid) == grid

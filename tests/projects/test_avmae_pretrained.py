@@ -14,6 +14,7 @@ from projects.avmae.model import MBT, PretrainedMBT
 from projects.avmae.pretrained import from_autoencoder, from_image_model
 from projects.avmae.pretraining.model import AudiovisualMaskedAutoencoder, MaskedAutoencoder
 from projects.vivit.model import SpatioTemporalAttention, ViT
+from scenic_video.weights.model_weights import ModelWeights
 from tests.helpers.drawn import parameters
 
 SIZE: dict[str, Any] = {"hidden_size": 24, "mlp_dim": 24, "num_layers": 3, "num_heads": 2}
@@ -80,7 +81,9 @@ def test_one_encoder_starts_both_streams_which_compute_what_it_did(encoder, fiel
     source_model = Audiovisual(**BOTH, encoder=encoder)
     source = parameters(source_model, seed=1, **INPUTS)
     model = PretrainedMBT(**FINE | fields, modalities=order)
-    params, report = from_autoencoder(target=parameters(model, **INPUTS), source=source)
+    params, report = from_autoencoder(
+        target=ModelWeights(parameters(model, **INPUTS)), source=ModelWeights(source)
+    )
     expected = encoded(source_model, source, **INPUTS)
     assert_close(tokens_of(model, params, **INPUTS), {name: expected[name] for name in order})
     random = {row.path for row in report.rows if row.source is None}
@@ -95,7 +98,9 @@ def test_positions_of_every_kind_follow(positions):
     source = parameters(source_model, seed=1, **INPUTS)
     model = PretrainedMBT(**FINE, positions=positions)
     assert model.fixed_positions == source_model.fixed_positions
-    params, report = from_autoencoder(target=parameters(model, **INPUTS), source=source)
+    params, report = from_autoencoder(
+        target=ModelWeights(parameters(model, **INPUTS)), source=ModelWeights(source)
+    )
     assert_close(tokens_of(model, params, **INPUTS), encoded(source_model, source, **INPUTS))
     assert not any("posembed_input" in path for path in report.unused)
 
@@ -108,12 +113,16 @@ def test_learned_positions_of_another_grid_of_as_many_tokens_are_refused():
     source = parameters(autoencoder, rgb=CLIPS)
     model = PretrainedViT(**ONE, patch_size=(2, 8, 8), positions="learned")
     target = parameters(model, rgb=jnp.zeros((1, 8, 8, 16, 3)))
-    seen: Any = {"inputs": {"rgb": (8, 8, 16)}, "source_inputs": {"rgb": (4, 16, 16)}}
+    begin = functools.partial(
+        from_autoencoder,
+        target=ModelWeights(target, {"rgb": (8, 8, 16)}),
+        source=ModelWeights(source, {"rgb": (4, 16, 16)}),
+    )
     message = "positions for 2 x 2 x 2 tokens, .* for 4 x 1 x 2. .* not resampled"
     with pytest.raises(ValueError, match=message):
-        from_autoencoder(target=target, source=source, **seen)
-    seen["allow_random"], seen["allow_unused"] = [["posembed_input/.*"]] * 2
-    _, report = from_autoencoder(target=target, source=source, **seen)
+        begin()
+    positions = ["posembed_input/.*"]
+    _, report = begin(allow_random=positions, allow_unused=positions)
     assert "posembed_input/pos_embedding" in report.unused
 
 
@@ -133,7 +142,9 @@ def test_an_encoder_of_one_modality_goes_on_alone(modality, normalize):
         fields |= {"patch_size": patch, "normalize": normalize, "modality": modality}
         model = PretrainedViT(**ONE, **fields)
     inputs = {modality: INPUTS[modality]}
-    params, report = from_autoencoder(target=parameters(model, **inputs), source=source)
+    params, report = from_autoencoder(
+        target=ModelWeights(parameters(model, **inputs)), source=ModelWeights(source)
+    )
     expected = encoded(source_model, source, **INPUTS)[modality]
     if normalize == "pooled":
         norm, old = (
@@ -154,7 +165,7 @@ def test_an_encoder_of_one_modality_goes_on_alone(modality, normalize):
 def test_joint_layers_follow_the_unimodal_ones_in_both_streams(order):
     source = parameters(Audiovisual(**BOTH), seed=1, **INPUTS)
     target = parameters(PretrainedMBT(**FINE, modalities=order), **INPUTS)
-    params, report = from_autoencoder(target=target, source=source)
+    params, report = from_autoencoder(target=ModelWeights(target), source=ModelWeights(source))
     names = {"rgb": "_rgb", "audio": "_spec", order[0]: ""}
     for modality, suffix in names.items():
         own = f"Transformer_{IN_PARAMETERS[modality]}"
@@ -175,7 +186,7 @@ def test_joint_layers_follow_the_unimodal_ones_in_both_streams(order):
 def test_separate_encoders_leave_the_common_norm_random():
     source = parameters(Audiovisual(**BOTH, encoder="separate"), seed=1, **INPUTS)
     target = parameters(PretrainedMBT(**FINE), **INPUTS)
-    params, report = from_autoencoder(target=target, source=source)
+    params, report = from_autoencoder(target=ModelWeights(target), source=ModelWeights(source))
     random = [row.path for row in report.rows if row.source is None]
     assert {"Transformer/encoder_norm/scale", "Transformer/encoder_norm/bias"} <= set(random)
     jax.tree.map(
@@ -193,7 +204,7 @@ def test_audio_of_other_channels_gives_the_same_tokens(old, new):
     source = parameters(source_model, seed=1, audio=spectrograms[old])
     model = PretrainedViT(**ONE, patch_size=(8, 8), modality="audio")
     target = parameters(model, audio=spectrograms[new])
-    params, report = from_autoencoder(target=target, source=source)
+    params, report = from_autoencoder(target=ModelWeights(target), source=ModelWeights(source))
     expected = encoded(source_model, source, audio=spectrograms[old])["audio"]
     assert_close(tokens_of(model, params, audio=spectrograms[new]), expected)
     (row,) = [row for row in report.rows if row.transform]
@@ -205,7 +216,9 @@ def test_an_autoencoder_of_videos_starts_a_vivit():
     video_model = MaskedAutoencoder(**SIZE, **DECODER, patch_size=(2, 8, 8), positions="learned")
     source = parameters(video_model, seed=1, rgb=CLIPS)
     model = SpatioTemporalAttention(**ONE, tubelet_size=(2, 8, 8))
-    params, _ = from_autoencoder(target=parameters(model, rgb=CLIPS), source=source)
+    params, _ = from_autoencoder(
+        target=ModelWeights(parameters(model, rgb=CLIPS)), source=ModelWeights(source)
+    )
     expected = encoded(video_model, source, rgb=CLIPS)["rgb"]
     assert_close(tokens_of(model, params, rgb=CLIPS), expected)
 
@@ -216,11 +229,15 @@ def test_an_autoencoder_of_images_starts_models_of_images_and_of_clips():
     source = parameters(image_model, seed=1, rgb=CLIPS[:, 0])
     fine: dict[str, Any] = ONE | {"classifier": "token"}
     image = PretrainedViT(**fine, patch_size=(8, 8))
-    params, _ = from_autoencoder(target=parameters(image, rgb=CLIPS[:, 0]), source=source)
+    params, _ = from_autoencoder(
+        target=ModelWeights(parameters(image, rgb=CLIPS[:, 0])), source=ModelWeights(source)
+    )
     expected = encoded(image_model, source, rgb=CLIPS[:, 0])["rgb"]
     assert_close(tokens_of(image, params, rgb=CLIPS[:, 0]), expected)
     clip = PretrainedViT(**fine, patch_size=(2, 8, 8))
-    params, _ = from_autoencoder(target=parameters(clip, rgb=CLIPS), source=source)
+    params, _ = from_autoencoder(
+        target=ModelWeights(parameters(clip, rgb=CLIPS)), source=ModelWeights(source)
+    )
     kernel = source["embedding"]["kernel"]
     np.testing.assert_array_equal(params["embedding"]["kernel"], [0 * kernel, kernel])
 
@@ -231,7 +248,9 @@ def test_a_class_token_that_was_not_there_has_no_position():
     )
     fields: dict[str, Any] = FINE | {"classifier": "token"}
     model = MBT(**fields)
-    params, report = from_autoencoder(target=parameters(model, **INPUTS), source=source)
+    params, report = from_autoencoder(
+        target=ModelWeights(parameters(model, **INPUTS)), source=ModelWeights(source)
+    )
     for name in ("", "_spectrogram"):
         table = params["Transformer"][f"posembed_input{name}"]["pos_embedding"]
         old = source[f"posembed_input{name or '_rgb'}"]["pos_embedding"]
@@ -258,18 +277,24 @@ def test_an_autoencoder_that_does_not_fit_is_an_error(source, target, message):
     inputs = {name: INPUTS[name] for name in old.modalities}
     new = PretrainedMBT(**FINE | target)
     with pytest.raises(ValueError, match=message):
-        from_autoencoder(target=parameters(new, **INPUTS), source=parameters(old, **inputs))
+        from_autoencoder(
+            target=ModelWeights(parameters(new, **INPUTS)),
+            source=ModelWeights(parameters(old, **inputs)),
+        )
 
 
 def test_what_is_no_autoencoder_is_said_so():
     target = parameters(PretrainedMBT(**FINE), **INPUTS)
     with pytest.raises(ValueError, match="not a masked autoencoder.*but head/kernel"):
-        from_autoencoder(target=target, source={"head": {"kernel": np.zeros(2)}})
+        from_autoencoder(
+            target=ModelWeights(target), source=ModelWeights({"head": {"kernel": np.zeros(2)}})
+        )
 
 
 IMAGE: dict[str, Any] = SIZE | {"num_classes": 7, "patch_size": (8, 8)}
 PICTURES = jnp.zeros((1, 24, 24, 3))
-GRIDS = {"rgb": (2, 2, 2), "audio": (3, 2)}
+IMAGE_SIZE = {"rgb": (1, 24, 24)}
+INPUT_SIZES = {"rgb": (4, 16, 16), "audio": (24, 16)}
 
 
 @pytest.mark.parametrize("bottlenecks", ["random", "positions"])
@@ -278,7 +303,9 @@ def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
     source = parameters(ViT(**IMAGE, classifier=classifier), seed=1, rgb=PICTURES)
     target = parameters(MBT(**FINE | {"classifier": classifier}), **INPUTS)
     params, report = from_image_model(
-        target=target, source=source, grids=GRIDS, source_grid=(3, 3), bottlenecks=bottlenecks
+        target=ModelWeights(target, INPUT_SIZES),
+        source=ModelWeights(source, IMAGE_SIZE),
+        bottlenecks=bottlenecks,
     )
     assert "resample 3 x 3 to 2 x 2, repeated 2 times" in str(report)
     assert "resample 3 x 3 to 3 x 2" in str(report)
@@ -309,32 +336,32 @@ def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
+    ("sizes", "fields", "message"),
     [
-        ({"grids": {"rgb": (2, 2, 2)}}, "grids lacks audio"),
-        ({"bottlenecks": "zeros"}, "start from one of .*got 'zeros'"),
-        ({"grids": GRIDS | {"rgb": (4, 2, 2)}}, r"posembed_input/pos_embedding is \[1, 8, 24\]"),
+        ({"rgb": (4, 16, 16)}, {}, "6 positions of this model are unknown, .* its audio inputs"),
+        (INPUT_SIZES, {"bottlenecks": "zeros"}, "must be one of .*got 'zeros'"),
+        (INPUT_SIZES | {"rgb": (8, 16, 16)}, {}, r"posembed_input/pos_embedding is \[1, 8, 24\]"),
     ],
 )
-def test_an_image_model_that_does_not_fit_is_an_error(fields, message):
+def test_an_image_model_that_does_not_fit_is_an_error(sizes, fields, message):
     source = parameters(ViT(**IMAGE, classifier="gap"), rgb=PICTURES)
     target = parameters(MBT(**FINE), **INPUTS)
     with pytest.raises(ValueError, match=message):
         from_image_model(
-            **{"target": target, "source": source, "grids": GRIDS, "source_grid": (3, 3)} | fields
+            target=ModelWeights(target, sizes, name="this model"),
+            source=ModelWeights(source, grid=(3, 3)),
+            **fields,
         )
 
 
 def test_mbt_takes_no_model_of_videos_for_one_of_images_and_guesses_no_grid():
-    target = parameters(MBT(**FINE), **INPUTS)
+    target = ModelWeights(parameters(MBT(**FINE), **INPUTS), INPUT_SIZES)
     video = SpatioTemporalAttention(**SIZE, num_classes=3, tubelet_size=(2, 8, 8))
     source = parameters(video, rgb=INPUTS["rgb"])
     with pytest.raises(ValueError, match=r"kernel is \[2, 8, 8, 3, 24\].*with from_autoencoder"):
-        from_image_model(target=target, source=source, grids=GRIDS)
+        from_image_model(target=target, source=ModelWeights(source))
     source = parameters(ViT(**IMAGE), rgb=PICTURES)
     with pytest.raises(ValueError, match="9 positions and this model 2 x 2.*rows and columns"):
-        from_image_model(target=target, source=source, grids=GRIDS)
-    _, report = from_image_model(
-        target=target, source=source, grids=GRIDS, source_inputs={"rgb": (1, 24, 24)}
-    )
+        from_image_model(target=target, source=ModelWeights(source))
+    _, report = from_image_model(target=target, source=ModelWeights(source, IMAGE_SIZE))
     assert "resample 3 x 3 to 3 x 2" in str(report)

@@ -16,6 +16,7 @@ from projects.mtv.pretrained import from_image_models, from_multiview_model
 from projects.mtv.views import View
 from projects.vivit.model import SpatioTemporalAttention, ViT
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, MLPFusion
+from scenic_video.weights.model_weights import ModelWeights
 from tests.helpers.drawn import parameters
 
 COARSE = View(16, 24, num_layers=1, num_heads=2, tubelet_size=(4, 8, 8))
@@ -70,7 +71,9 @@ def test_every_view_starts_as_the_image_model_of_its_frames(name):
     views = (COARSE, dataclasses.replace(FINE, tubelet_size=(4, 8, 8)))
     images = [image_model(view) for view in views]
     model = MTV(**FIELDS, views=views, fusion=FUSIONS[name])
-    params, _ = from_image_models(target=draw(model), source=[params for _, params in images])
+    params, _ = from_image_models(
+        target=ModelWeights(draw(model)), source=[ModelWeights(params) for _, params in images]
+    )
     for tokens, (image, source) in zip(views_of(model, params), images, strict=True):
         expected = last_block_of(image, source, CLIP[:, 2])
         np.testing.assert_allclose(tokens[:, 0], expected, atol=2e-5)
@@ -79,18 +82,19 @@ def test_every_view_starts_as_the_image_model_of_its_frames(name):
 def test_a_single_view_is_the_image_model_of_every_middle_frame():
     image, source = image_model(FINE)
     model = MTV(**FIELDS, views=(FINE,))
-    params, _ = from_image_models(target=draw(model), source=source)
+    params, _ = from_image_models(target=ModelWeights(draw(model)), source=ModelWeights(source))
     (slices,) = views_of(model, params)
     for index in range(2):
         expected = last_block_of(image, source, CLIP[:, 2 * index + 1])
         np.testing.assert_allclose(slices[:, index], expected, atol=2e-5)
 
 
-def test_what_no_image_model_has_stays_as_drawn():
+def test_what_no_image_model_has_stays_random():
     model = MTV(**FIELDS, views=(COARSE, FINE), fusion=Bottleneck(layers=(0,)))
     target = draw(model)
     _, report = from_image_models(
-        target=target, source=[image_model(view)[1] for view in (COARSE, FINE)]
+        target=ModelWeights(target),
+        source=[ModelWeights(image_model(view)[1]) for view in (COARSE, FINE)],
     )
     random = [row.path for row in report.rows if row.source is None]
     known = r"(bottleneck|global_encoder|cls_global|output_projection|.*bottleneck_linear).*"
@@ -100,10 +104,10 @@ def test_what_no_image_model_has_stays_as_drawn():
 
 def test_sources_may_name_the_views_they_are_for():
     model = MTV(**FIELDS, views=(COARSE, FINE))
-    target, source = draw(model), image_model(FINE)[1]
+    target, source = draw(model), ModelWeights(image_model(FINE)[1])
+    begin = functools.partial(from_image_models, target=ModelWeights(target))
     fields = {"hidden_size": 24, "mlp_dim": 32, "num_layers": 2, "num_heads": 3}
-    params, report = from_image_models(
-        target=target,
+    params, report = begin(
         source=[source],
         views=(COARSE, FINE),
         sources=[fields | {"tubelet_size": (2, 8, 8)}],
@@ -112,26 +116,33 @@ def test_sources_may_name_the_views_they_are_for():
         params["embedding_view0"]["kernel"], target["embedding_view0"]["kernel"]
     )
     assert "view1/Transformer/encoderblock_*" in str(report)
-    with pytest.raises(ValueError, match="2 views .* `source` has 1"):
-        from_image_models(target=target, source=source)
+    with pytest.raises(ValueError, match="2 views .* init.workdir has 1"):
+        begin(source=source)
     with pytest.raises(ValueError, match="are 'B/2', not one"):
-        from_image_models(target=target, source=source, views=(COARSE, FINE), sources=["B/2"])
+        begin(source=source, views=(COARSE, FINE), sources=["B/2"])
 
 
 def test_a_source_of_another_depth_is_refused():
     model = MTV(**FIELDS, views=(COARSE,))
-    deeper = image_model(View(16, 24, 2, 2, (4, 8, 8)))[1]
+    deeper = ModelWeights(image_model(View(16, 24, 2, 2, (4, 8, 8)))[1])
+    begin = functools.partial(from_image_models, target=ModelWeights(draw(model)), source=deeper)
     with pytest.raises(ValueError, match="view0/Transformer/encoderblock_1/.* is not used"):
-        from_image_models(target=draw(model), source=deeper)
-    from_image_models(target=draw(model), source=deeper, allow_unused=[".*/encoderblock_1/.*"])
+        begin()
+    begin(allow_unused=[".*/encoderblock_1/.*"])
 
 
 def test_a_patch_of_another_size_and_place_is_resampled():
     view = View(16, 24, num_layers=1, num_heads=2, tubelet_size=(2, 12, 8))
     source = image_model(COARSE)[1]
     target = draw(MTV(**FIELDS, views=(view,)))
-    begin = functools.partial(from_image_models, target=target, source=source)
-    params, report = begin(grids=[(2, 3)], source_grids=[(3, 3)])
+
+    def begin(grids=None, source_grid=None, inputs=None, source_inputs=None):
+        return from_image_models(
+            target=ModelWeights(target, inputs or {}, grids, "this model"),
+            source=ModelWeights(source, source_inputs or {}, source_grid),
+        )
+
+    params, report = begin(grids=[(2, 3)], source_grid=(3, 3))
     kernel = source["embedding"]["kernel"]
     np.testing.assert_allclose(params["embedding_view0"]["kernel"][1, 0], kernel[0], atol=1e-6)
     np.testing.assert_allclose(params["embedding_view0"]["kernel"][1, -1], kernel[-1], atol=1e-6)
@@ -139,14 +150,14 @@ def test_a_patch_of_another_size_and_place_is_resampled():
         assert words in str(report)
     _, same = begin(inputs={"rgb": (4, 24, 24)}, source_inputs={"rgb": (1, 24, 24)})
     assert str(same) == str(report)
-    with pytest.raises(ValueError, match="9 positions and this model 2 x 3.*source_grids"):
+    with pytest.raises(ValueError, match="9 positions and this model 2 x 3.*source_grid"):
         begin(grids=[(2, 3)])
     with pytest.raises(
-        ValueError, match="6 positions per frame and its image model 3 x 3.*init.grids"
+        ValueError, match="6 positions per frame and its image model 3 x 3.*unknown"
     ):
-        begin(source_grids=[(3, 3)])
-    with pytest.raises(ValueError, match="6 positions per frame.*grids"):
-        begin(grids=[(3, 3)], source_grids=[(3, 3)])
+        begin(source_grid=(3, 3))
+    with pytest.raises(ValueError, match="this model has 6 positions per frame, not 3 x 3"):
+        begin(grids=[(3, 3)], source_grid=(3, 3))
 
 
 def test_a_view_starts_from_no_model_of_videos():
@@ -155,7 +166,9 @@ def test_a_view_starts_from_no_model_of_videos():
     )
     source = parameters(video, rgb=CLIP)
     with pytest.raises(ValueError, match=r"kernel is \[4, 8, 8, 3, 16\].*Start view 0 from a ViT"):
-        from_image_models(target=draw(MTV(**FIELDS, views=(COARSE,))), source=source)
+        from_image_models(
+            target=ModelWeights(draw(MTV(**FIELDS, views=(COARSE,)))), source=ModelWeights(source)
+        )
 
 
 def test_audio_and_flow_start_from_image_models_as_if_grey():
@@ -168,10 +181,10 @@ def test_audio_and_flow_start_from_image_models_as_if_grey():
         "audio": jnp.concatenate([CLIP[:, 0, :16, :, :1]] * 2, axis=1),
     }
     model = MTV(**FIELDS, views=(flow, audio), classifier="gap")
-    begin = functools.partial(from_image_models, target=draw(model, **inputs), source=sources)
+    begin = functools.partial(from_image_models, target=ModelWeights(draw(model, **inputs)))
     with pytest.raises(ValueError, match="9 positions and this model 1 x 3"):
-        begin()
-    params, report = begin(source_grids=[(3, 3)] * 2)
+        begin(source=[ModelWeights(source) for source in sources])
+    params, report = begin(source=[ModelWeights(source, grid=(3, 3)) for source in sources])
     assert "3 x 3 unchanged, mean over rows" in str(report)
     for view, (source, channels) in enumerate(zip(sources, (2, 1), strict=True)):
         kernel, image = params[f"embedding_view{view}"]["kernel"], source["embedding"]["kernel"]
@@ -191,8 +204,10 @@ def test_another_multiview_transformer_starts_a_longer_and_larger_one(merge):
     source = draw(model, seed=1)
     longer = jax.ShapeDtypeStruct((2, 12, 32, 40, 3), np.float32)
     target = draw(model, rgb=longer)
-    grids: Any = {"grids": [(4, 5)] * 2, "source_grids": [(3, 3)] * 2}
-    params, report = from_multiview_model(target=target, source=source, **grids)
+    params, report = from_multiview_model(
+        target=ModelWeights(target, {"rgb": (12, 32, 40)}),
+        source=ModelWeights(source, {"rgb": (4, 24, 24)}),
+    )
     random = [row.path for row in report.rows if row.source is None]
     assert sorted(random) == ["output_projection/bias", "output_projection/kernel"]
     old, new = source["cls_view1"][0, :, 0], params["cls_view1"][0, :, 0]
@@ -209,26 +224,36 @@ def test_another_multiview_transformer_starts_a_longer_and_larger_one(merge):
 def test_a_multiview_transformer_that_is_the_same_is_taken_as_it_is():
     model = MTV(**FIELDS, views=(COARSE, FINE), fusion=CrossViewAttention(layers=(0,)))
     source = draw(model, seed=1)
-    params, report = from_multiview_model(target=draw(model), source=source)
+    params, report = from_multiview_model(
+        target=ModelWeights(draw(model)), source=ModelWeights(source)
+    )
     assert not any(row.transform for row in report.rows)
     kept = params | {"output_projection": source["output_projection"]}
     jax.tree.map(np.testing.assert_array_equal, kept, source)
 
 
-def test_rows_and_columns_of_views_are_told_or_known_from_what_the_models_see():
+def test_rows_and_columns_of_views_are_stated_or_follow_from_the_size_of_inputs():
     """4 x 4 patches here, 2 x 8 there: as many, in other places."""
     model = MTV(**FIELDS, views=(FINE,))
     source = draw(model, seed=1, rgb=jnp.zeros((1, 4, 16, 64, 3)))
     target = draw(model, rgb=jnp.zeros((1, 4, 32, 32, 3)))
-    begin = functools.partial(from_multiview_model, target=target, source=source)
-    inputs: Any = {"inputs": {"rgb": (4, 32, 32)}, "source_inputs": {"rgb": (4, 16, 64)}}
-    params, report = begin(**inputs)
+    here, there = {"rgb": (4, 32, 32)}, {"rgb": (4, 16, 64)}
+    params, report = from_multiview_model(
+        target=ModelWeights(target, here), source=ModelWeights(source, there)
+    )
     assert "resample 2 x 8 to 4 x 4" in str(report)
-    stated, _ = begin(grids=[(4, 4)], source_grids=[(2, 8)])
+    stated, _ = from_multiview_model(
+        target=ModelWeights(target, here), source=ModelWeights(source, grid=[(2, 8)])
+    )
     jax.tree.map(np.testing.assert_array_equal, params, stated)
     smaller = draw(model, rgb=jnp.zeros((1, 4, 24, 24, 3)))
     with pytest.raises(ValueError, match="16 positions per frame in the source and 9 here"):
-        from_multiview_model(target=smaller, source=source)
+        from_multiview_model(target=ModelWeights(smaller), source=ModelWeights(source))
+    for grid in ((2, 8), []):
+        with pytest.raises(ValueError, match=r"is \(rows, columns\) for each view; got"):
+            from_multiview_model(
+                target=ModelWeights(target, here), source=ModelWeights(source, grid=grid)
+            )
 
 
 def test_kernels_of_another_tubelet_are_resampled():
@@ -236,7 +261,7 @@ def test_kernels_of_another_tubelet_are_resampled():
     source = draw(MTV(**FIELDS, views=(FINE,)), seed=1)
     target = draw(MTV(**FIELDS, views=(finer,)))
     params, _ = from_multiview_model(
-        target=target, source=source, grids=[(4, 2)], source_grids=[(3, 3)]
+        target=ModelWeights(target, grid=[(4, 2)]), source=ModelWeights(source, grid=[(3, 3)])
     )
     old, new = (tree["embedding_view0"]["kernel"] for tree in (source, params))
     np.testing.assert_allclose(new[:, 0, 0], old[:, 0, 0], atol=1e-6)

@@ -11,6 +11,7 @@ import pytest
 from projects.tokenlearner.model import TokenLearnerViT, TokenLearnerViViT
 from projects.tokenlearner.pretrained import from_image_model, from_video_model
 from projects.vivit.model import SpatioTemporalAttention, ViT
+from scenic_video.weights.model_weights import ModelWeights
 from tests.helpers.drawn import parameters
 
 SIZE: dict[str, Any] = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 3, "num_heads": 4}
@@ -52,7 +53,8 @@ def test_an_image_is_seen_as_before_until_tokens_are_learned():
     model = TokenLearnerViT(**IMAGE, **LEARN)
     source = parameters(image, rgb=PICTURE, seed=1)
     params, report = from_image_model(
-        target=parameters(model, rgb=PICTURE), source=source, grid=IMAGE_GRID
+        target=ModelWeights(parameters(model, rgb=PICTURE), grid=IMAGE_GRID),
+        source=ModelWeights(source),
     )
     found, expected = layers_of(model, params, PICTURE), layers_of(image, source, PICTURE)
     np.testing.assert_allclose(found["encoderblock_1"], expected["encoderblock_1"], atol=2e-5)
@@ -68,7 +70,9 @@ def test_a_clip_that_stands_still_is_seen_as_its_image():
     image = ViT(**IMAGE, classifier="gap")
     model = TokenLearnerViViT(**VIDEO, **LEARN)
     source = parameters(image, rgb=PICTURE, seed=1)
-    params, _ = from_image_model(target=parameters(model, rgb=CLIP), source=source, grid=GRID)
+    params, _ = from_image_model(
+        target=ModelWeights(parameters(model, rgb=CLIP), grid=GRID), source=ModelWeights(source)
+    )
     still = jnp.repeat(PICTURE[:, None], 4, axis=1)
     found = layers_of(model, params, still)["encoderblock_1"].reshape(2, 2, 9, 24)
     expected = layers_of(image, source, PICTURE)["encoderblock_1"]
@@ -80,7 +84,8 @@ def test_the_class_token_of_an_image_model_and_its_position_are_dropped():
     source = parameters(ViT(**IMAGE, representation_size=8), rgb=PICTURE, seed=1)
     model = TokenLearnerViT(**IMAGE, **LEARN)
     params, report = from_image_model(
-        target=parameters(model, rgb=PICTURE), source=source, grid=IMAGE_GRID
+        target=ModelWeights(parameters(model, rgb=PICTURE), grid=IMAGE_GRID),
+        source=ModelWeights(source),
     )
     table = source["Transformer"]["posembed_input"]["pos_embedding"]
     assert_same(params["Transformer"]["posembed_input"]["pos_embedding"], table[:, 1:])
@@ -90,7 +95,9 @@ def test_the_class_token_of_an_image_model_and_its_position_are_dropped():
 def test_positions_of_a_smaller_image_are_resampled():
     source = parameters(ViT(**IMAGE, classifier="gap"), rgb=PICTURE, seed=1)
     target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=jnp.zeros((1, 4, 40, 40, 3)))
-    params, _ = from_image_model(target=target, source=source, grid=(2, 5, 5), source_grid=(3, 3))
+    params, _ = from_image_model(
+        target=ModelWeights(target, grid=(2, 5, 5)), source=ModelWeights(source, grid=(3, 3))
+    )
     old = source["Transformer"]["posembed_input"]["pos_embedding"].reshape(3, 3, 24)
     new = params["Transformer"]["posembed_input"]["pos_embedding"].reshape(2, 5, 5, 24)
     for time in range(2):
@@ -102,7 +109,11 @@ def test_extra_blocks_start_as_nothing():
     shallow = TokenLearnerViT(**IMAGE, **LEARN)
     deep = shallow.clone(num_extra_layers=2)
     source, target = parameters(shallow, rgb=PICTURE, seed=1), parameters(deep, rgb=PICTURE)
-    params, _ = from_image_model(target=target, source=source, grid=IMAGE_GRID, num_extra_layers=2)
+    params, _ = from_image_model(
+        target=ModelWeights(target, grid=IMAGE_GRID),
+        source=ModelWeights(source),
+        num_extra_layers=2,
+    )
     np.testing.assert_allclose(
         features_of(deep, params, PICTURE), features_of(shallow, source, PICTURE), atol=2e-5
     )
@@ -115,7 +126,10 @@ def test_extra_blocks_may_be_drawn_or_copied():
     source = parameters(ViT(**IMAGE), rgb=PICTURE, seed=1)
     target = parameters(TokenLearnerViT(**IMAGE, **LEARN, num_extra_layers=2), rgb=PICTURE)
     begin = functools.partial(
-        from_image_model, target=target, source=source, grid=IMAGE_GRID, num_extra_layers=2
+        from_image_model,
+        target=ModelWeights(target, grid=IMAGE_GRID),
+        source=ModelWeights(source),
+        num_extra_layers=2,
     )
     random, _ = begin(extra_blocks="random")
     copied, report = begin(extra_blocks="copy")
@@ -132,7 +146,8 @@ def test_a_vivit_is_taken_whole_but_for_its_head_and_class_token(classifier):
     source = parameters(video, rgb=CLIP, seed=3)
     model = TokenLearnerViViT(**VIDEO, **LEARN)
     params, _ = from_video_model(
-        target=parameters(model, rgb=CLIP), source=source, grid=GRID, source_grid=GRID
+        target=ModelWeights(parameters(model, rgb=CLIP), grid=GRID),
+        source=ModelWeights(source, grid=GRID),
     )
     assert_same(params["embedding"], source["embedding"])
     table = source["Transformer"]["posembed_input"]["pos_embedding"][:, -18:]
@@ -147,7 +162,8 @@ def test_another_tokenlearner_is_taken_with_what_it_learned_tokens_by():
     source = parameters(model, rgb=CLIP, seed=3)
     target = parameters(model, rgb=jnp.zeros((1, 8, 24, 24, 3)))
     params, report = from_video_model(
-        target=target, source=source, grid=(4, 3, 3), source_grid=GRID
+        target=ModelWeights(target, {"rgb": (8, 24, 24)}),
+        source=ModelWeights(source, {"rgb": (4, 24, 24)}),
     )
     name = "TokenLearnerModuleV11_0"
     assert_same(params["Transformer"][name], source["Transformer"][name])
@@ -164,7 +180,7 @@ def test_another_tokenlearner_is_taken_with_what_it_learned_tokens_by():
         ({"hidden_size": 32}, {}, "encoderblock_0/LayerNorm_0/bias"),
         ({"num_layers": 2}, {}, "encoderblock_2/LayerNorm_0/scale needs"),
         ({"num_layers": 4}, {}, "source Transformer/encoderblock_3/.* is not used"),
-        ({}, {"grid": (4, 3, 3)}, r"is \[1, 18, 24\].*3 x 3 unchanged, repeated 4 times"),
+        ({}, {"target_grid": (4, 3, 3)}, r"is \[1, 18, 24\].*3 x 3 unchanged, repeated 4 times"),
         ({}, {"kernel": "middle"}, "'middle'"),
         ({}, {"extra_blocks": "zero"}, "'identity', 'random', 'copy'"),
         ({}, {"num_extra_layers": 1}, "source Transformer/encoderblock_2/.* is not used"),
@@ -174,8 +190,10 @@ def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, m
     fields: dict[str, Any] = IMAGE | image_fields
     source = parameters(ViT(**fields), rgb=PICTURE)
     target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
+    arguments = dict(arguments)
+    weights = ModelWeights(target, grid=arguments.pop("target_grid", GRID))
     with pytest.raises(ValueError, match=message):
-        from_image_model(target=target, source=source, **({"grid": GRID} | arguments))
+        from_image_model(target=weights, source=ModelWeights(source), **arguments)
 
 
 def test_a_vivit_is_not_taken_for_an_image_model_of_more_patches():
@@ -183,21 +201,23 @@ def test_a_vivit_is_not_taken_for_an_image_model_of_more_patches():
     source = parameters(SpatioTemporalAttention(**VIDEO), rgb=jnp.zeros((1, 8, 24, 24, 3)))
     target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
     with pytest.raises(ValueError, match=r"kernel is \[2, 8, 8, 3, 24\].*:from_video_model"):
-        from_image_model(target=target, source=source, grid=GRID)
+        from_image_model(target=ModelWeights(target, grid=GRID), source=ModelWeights(source))
 
 
 def test_the_size_of_the_images_gives_their_rows_and_columns():
     source = parameters(ViT(**IMAGE), rgb=jnp.zeros((1, 24, 48, 3)))
     target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
-    begin = functools.partial(from_image_model, target=target, source=source, grid=GRID)
-    _, report = begin(source_inputs={"rgb": (1, 24, 48)})
+    begin = functools.partial(from_image_model, target=ModelWeights(target, grid=GRID))
+    _, report = begin(source=ModelWeights(source, {"rgb": (1, 24, 48)}))
     assert "resample 3 x 6 to 3 x 3, repeated 2 times" in str(report)
     with pytest.raises(ValueError, match="18 positions and this model 3 x 3 in a frame"):
-        begin()
+        begin(source=ModelWeights(source))
 
 
 def test_a_vivit_of_another_grid_than_said_is_an_error():
     source = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
     target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
     with pytest.raises(ValueError, match="19 positions does not match a grid of 4 x 3 x 3"):
-        from_video_model(target=target, source=source, grid=GRID, source_grid=(4, 3, 3))
+        from_video_model(
+            target=ModelWeights(target, grid=GRID), source=ModelWeights(source, grid=(4, 3, 3))
+        )

@@ -19,6 +19,7 @@ from projects.vivit.model import (
     ViT,
 )
 from projects.vivit.pretrained import from_image_model, from_video_model
+from scenic_video.weights.model_weights import ModelWeights
 from tests.helpers.drawn import parameters
 
 SIZE: dict[str, Any] = {"hidden_size": 24, "mlp_dim": 48, "num_layers": 2, "num_heads": 4}
@@ -49,7 +50,9 @@ def frame_tokens(model, params, frame):
 def test_central_frame_makes_every_slice_the_image_model_of_one_frame(video_class, classifier):
     image, source = image_model(classifier=classifier)
     video = video_class(**VIDEO, classifier=classifier)
-    params, _ = from_image_model(target=parameters(video, rgb=CLIP), source=source, grid=GRID)
+    params, _ = from_image_model(
+        target=ModelWeights(parameters(video, rgb=CLIP), grid=GRID), source=ModelWeights(source)
+    )
     slices = tokens_of(video, params, CLIP, "SpatialTransformer")
     for index in range(2):
         expected = frame_tokens(image, source, 2 * index + 1)
@@ -60,7 +63,9 @@ def test_inflated_filters_make_every_slice_the_image_model_of_the_mean_frame():
     image, source = image_model()
     video = FactorisedEncoder(**VIDEO)
     params, _ = from_image_model(
-        target=parameters(video, rgb=CLIP), source=source, grid=GRID, kernel="filter_inflation"
+        target=ModelWeights(parameters(video, rgb=CLIP), grid=GRID),
+        source=ModelWeights(source),
+        kernel="filter_inflation",
     )
     slices = tokens_of(video, params, CLIP, "SpatialTransformer")
     expected = tokens_of(image, source, CLIP[:, 2:4].mean(axis=1))
@@ -77,7 +82,9 @@ def test_factorised_self_attention_starts_as_the_image_model_of_every_central_fr
         if name.startswith("encoderblock"):
             out = block["MultiHeadDotProductAttention_time"]["out"]
             block["MultiHeadDotProductAttention_time"]["out"] = jax.tree.map(np.zeros_like, out)
-    params, _ = from_image_model(target=target, source=source, grid=GRID)
+    params, _ = from_image_model(
+        target=ModelWeights(target, grid=GRID), source=ModelWeights(source)
+    )
     tokens = tokens_of(video, params, CLIP).reshape(2, 2, 9, 24)
     for index in range(2):
         expected = frame_tokens(image, source, 2 * index + 1)
@@ -88,7 +95,9 @@ def test_on_a_static_clip_joint_attention_starts_as_the_image_model():
     """All copies of a token attend to the same copies of the others."""
     image, source = image_model(classifier="gap")
     video = SpatioTemporalAttention(**VIDEO, classifier="gap")
-    params, _ = from_image_model(target=parameters(video, rgb=CLIP), source=source, grid=GRID)
+    params, _ = from_image_model(
+        target=ModelWeights(parameters(video, rgb=CLIP), grid=GRID), source=ModelWeights(source)
+    )
     static = jnp.repeat(CLIP[:, :1], 4, axis=1)
     tokens = tokens_of(video, params, static).reshape(2, 2, 9, 24)
     for index in range(2):
@@ -98,7 +107,9 @@ def test_on_a_static_clip_joint_attention_starts_as_the_image_model():
 def test_the_class_token_and_its_position_are_taken_once():
     _, source = image_model()
     video = SpatioTemporalAttention(**VIDEO)
-    params, _ = from_image_model(target=parameters(video, rgb=CLIP), source=source, grid=GRID)
+    params, _ = from_image_model(
+        target=ModelWeights(parameters(video, rgb=CLIP), grid=GRID), source=ModelWeights(source)
+    )
     table = source["Transformer"]["posembed_input"]["pos_embedding"]
     expected = np.concatenate([table, table[:, 1:]], axis=1)
     np.testing.assert_array_equal(params["cls"], source["cls"])
@@ -111,7 +122,9 @@ def test_factorised_dot_product_copies_all_and_drops_the_class_token():
     _, source = image_model(representation_size=8)
     video = FactorisedDotProduct(**VIDEO)
     target = parameters(video, rgb=CLIP)
-    params, report = from_image_model(target=target, source=source, grid=GRID)
+    params, report = from_image_model(
+        target=ModelWeights(target, grid=GRID), source=ModelWeights(source)
+    )
     for path in ("MlpBlock_0/Dense_1/kernel", "MultiHeadDotProductAttention_0/query/bias"):
         old, new = (flatten_dict(p["Transformer"], sep="/") for p in (source, params))
         np.testing.assert_array_equal(new[f"encoderblock_1/{path}"], old[f"encoderblock_1/{path}"])
@@ -131,8 +144,12 @@ def test_attention_over_time_is_copied_when_asked_for():
     _, source = image_model()
     video = FactorisedSelfAttention(**VIDEO, time_attention_start="xavier")
     target = parameters(video, rgb=CLIP)
-    copied, _ = from_image_model(target=target, source=source, grid=GRID, time_attention="copy")
-    random, _ = from_image_model(target=target, source=source, grid=GRID)
+    copied, _ = from_image_model(
+        target=ModelWeights(target, grid=GRID), source=ModelWeights(source), time_attention="copy"
+    )
+    random, _ = from_image_model(
+        target=ModelWeights(target, grid=GRID), source=ModelWeights(source)
+    )
     image_block = source["Transformer"]["encoderblock_0"]
     block = copied["Transformer"]["encoderblock_0"]
     for copy, original in (
@@ -154,7 +171,8 @@ def test_positions_of_a_smaller_image_are_resampled():
     larger = jnp.zeros((1, 4, 40, 40, 3))
     video = FactorisedEncoder(**VIDEO)
     params, report = from_image_model(
-        target=parameters(video, rgb=larger), source=source, grid=(2, 5, 5), source_grid=(3, 3)
+        target=ModelWeights(parameters(video, rgb=larger), grid=(2, 5, 5)),
+        source=ModelWeights(source, grid=(3, 3)),
     )
     assert "resample 3 x 3 to 5 x 5" in str(report)
     old = source["Transformer"]["posembed_input"]["pos_embedding"][0]
@@ -168,7 +186,9 @@ def test_uniform_frames_take_the_image_kernel_as_it_is():
     _, source = image_model()
     fields: dict[str, Any] = VIDEO | {"tubelet_size": (1, 8, 8), "uniform_frames": 2}
     video = SpatioTemporalAttention(**fields)
-    params, _ = from_image_model(target=parameters(video, rgb=CLIP), source=source, grid=GRID)
+    params, _ = from_image_model(
+        target=ModelWeights(parameters(video, rgb=CLIP), grid=GRID), source=ModelWeights(source)
+    )
     np.testing.assert_array_equal(params["embedding"]["kernel"], source["embedding"]["kernel"])
 
 
@@ -181,7 +201,7 @@ def test_uniform_frames_take_the_image_kernel_as_it_is():
         ({"num_layers": 3}, {}, "source Transformer/encoderblock_2/.* is not used"),
         ({"classifier": "gap"}, {}, "cls needs cls, which the source lacks"),
         ({"positions": "none"}, {}, "pos_embedding, which the source lacks"),
-        ({}, {"grid": (4, 3, 3)}, r"is \[1, 19, 24\].*3 x 3 unchanged, repeated 4 times"),
+        ({}, {"target_grid": (4, 3, 3)}, r"is \[1, 19, 24\].*3 x 3 unchanged, repeated 4 times"),
         ({}, {"source_grid": (2, 4)}, "9 positions, which does not match an image of 2 x 4"),
         ({}, {"kernel": "middle"}, "'middle'"),
         ({}, {"time_attention": "zero"}, "'random' or 'copy'"),
@@ -191,8 +211,14 @@ def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, m
     fields: dict[str, Any] = IMAGE | image_fields
     source = parameters(ViT(**fields), rgb=CLIP[:, 0])
     target = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
+    arguments = dict(arguments)
     with pytest.raises(ValueError, match=message):
-        from_image_model(target=target, source=source, **({"grid": GRID} | arguments))
+        grid, source_grid = arguments.pop("target_grid", GRID), arguments.pop("source_grid", None)
+        from_image_model(
+            target=ModelWeights(target, grid=grid),
+            source=ModelWeights(source, grid=source_grid),
+            **arguments,
+        )
 
 
 @pytest.mark.parametrize("time_attention", ["copy", "random"])
@@ -201,28 +227,32 @@ def test_joint_attention_starts_factorised_self_attention(time_attention):
     source = parameters(SpatioTemporalAttention(**VIDEO, classifier="gap"), rgb=CLIP, seed=2)
     target = parameters(FactorisedSelfAttention(**VIDEO), rgb=CLIP)
     params, _ = from_video_model(
-        target=target, source=source, grid=GRID, source_grid=GRID, time_attention=time_attention
+        target=ModelWeights(target, grid=GRID),
+        source=ModelWeights(source, grid=GRID),
+        time_attention=time_attention,
     )
     blocks = [tree["Transformer"]["encoderblock_1"] for tree in (params, source, target)]
-    new, old, drawn = (flatten_dict(block, sep="/") for block in blocks)
+    new, old, random = (flatten_dict(block, sep="/") for block in blocks)
     for path, array in new.items():
         name, _, leaf = path.partition("/")
         over_time = name.endswith("_time")
         was = {"LayerNorm_mlp": "LayerNorm_1", "MlpBlock": "MlpBlock_0"}.get(name)
         was = was or re.sub("_(space|time)$", "_0", name)
         kept = over_time and time_attention == "random"
-        np.testing.assert_array_equal(array, drawn[path] if kept else old[f"{was}/{leaf}"])
+        np.testing.assert_array_equal(array, random[path] if kept else old[f"{was}/{leaf}"])
 
 
-def test_a_class_token_that_no_image_model_has_keeps_its_drawn_position():
+def test_a_class_token_that_no_image_model_has_keeps_its_random_position():
     _, source = image_model(classifier="gap")
     target = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
-    params, _ = from_image_model(target=target, source=source, grid=GRID, allow_random=["cls"])
-    new, drawn, old = (
+    params, _ = from_image_model(
+        target=ModelWeights(target, grid=GRID), source=ModelWeights(source), allow_random=["cls"]
+    )
+    new, random, old = (
         tree["Transformer"]["posembed_input"]["pos_embedding"][0]
         for tree in (params, target, source)
     )
-    np.testing.assert_array_equal(new, np.concatenate([drawn[:1], old, old]))
+    np.testing.assert_array_equal(new, np.concatenate([random[:1], old, old]))
     np.testing.assert_array_equal(params["cls"], target["cls"])
 
 
@@ -231,18 +261,18 @@ def test_a_video_model_is_not_taken_for_an_image_model_of_more_patches():
     clip = jnp.zeros((1, 8, 24, 24, 3))
     source = parameters(SpatioTemporalAttention(**VIDEO), rgb=clip)
     with pytest.raises(ValueError, match=r"kernel is \[2, 8, 8, 3, 24\].*:from_video_model"):
-        from_image_model(target=source, source=source, grid=(4, 3, 3))
+        from_image_model(target=ModelWeights(source, grid=(4, 3, 3)), source=ModelWeights(source))
 
 
 def test_frames_embedded_one_by_one_are_not_taken_for_an_image_of_more_patches():
     """Such a model has the patch kernel of an image model, but 36 positions, not 9."""
     fields: dict[str, Any] = VIDEO | {"tubelet_size": (1, 8, 8), "uniform_frames": 4}
     source = parameters(SpatioTemporalAttention(**fields), rgb=CLIP)
-    begin = functools.partial(from_image_model, target=source, source=source, grid=(4, 3, 3))
+    begin = functools.partial(from_image_model, target=ModelWeights(source, grid=(4, 3, 3)))
     with pytest.raises(ValueError, match="36 positions and this model 3 x 3 .* unknown"):
-        begin()
+        begin(source=ModelWeights(source))
     with pytest.raises(ValueError, match="36 positions, which does not match an image of 3 x 3"):
-        begin(source_inputs={"rgb": (4, 24, 24)})
+        begin(source=ModelWeights(source, {"rgb": (4, 24, 24)}))
 
 
 def test_the_size_of_the_images_gives_their_rows_and_columns():
@@ -251,7 +281,8 @@ def test_the_size_of_the_images_gives_their_rows_and_columns():
     source = parameters(model, rgb=jnp.zeros((1, 24, 48, 3)), seed=1)
     target = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
     params, report = from_image_model(
-        target=target, source=source, grid=GRID, source_inputs={"rgb": (1, 24, 48)}
+        target=ModelWeights(target, {"rgb": (4, 24, 24)}),
+        source=ModelWeights(source, {"rgb": (1, 24, 48)}),
     )
     assert "resample 3 x 6 to 3 x 3, repeated 2 times" in str(report)
     old, new = (p["Transformer"]["posembed_input"]["pos_embedding"][0] for p in (source, params))
@@ -265,7 +296,8 @@ def test_another_vivit_is_taken_whole_but_for_its_head():
     larger = jnp.zeros((1, 8, 40, 40, 3))
     target = parameters(FactorisedEncoder(**fields), rgb=larger)
     params, report = from_video_model(
-        target=target, source=source, grid=(4, 5, 5), source_grid=GRID
+        target=ModelWeights(target, {"rgb": (8, 40, 40)}),
+        source=ModelWeights(source, {"rgb": (4, 24, 24)}),
     )
     assert params["output_projection"]["kernel"].shape == (24, 7)
     changed = {row.path: row.transform for row in report.rows if row.transform}
@@ -282,4 +314,25 @@ def test_another_vivit_is_taken_whole_but_for_its_head():
 def test_another_vivit_of_another_grid_than_said_is_an_error():
     source = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
     with pytest.raises(ValueError, match="19 positions does not match a grid of 4 x 3 x 3"):
-        from_video_model(target=source, source=source, grid=GRID, source_grid=(4, 3, 3))
+        from_video_model(
+            target=ModelWeights(source, grid=GRID), source=ModelWeights(source, grid=(4, 3, 3))
+        )
+
+
+def test_the_grid_of_a_clip_follows_from_its_size_whatever_frames_are_embedded():
+    """The patch kernel of uniform frames has no time axis: the number of positions gives it."""
+    fields: dict[str, Any] = VIDEO | {"tubelet_size": (1, 8, 8), "uniform_frames": 2}
+    source = parameters(SpatioTemporalAttention(**fields), rgb=CLIP)
+    more = SpatioTemporalAttention(**dict(fields, uniform_frames=3))
+    larger = jnp.zeros((1, 6, 40, 40, 3))
+    _, report = from_video_model(
+        target=ModelWeights(parameters(more, rgb=larger), {"rgb": (6, 40, 40)}),
+        source=ModelWeights(source, {"rgb": (4, 24, 24)}),
+    )
+    assert "resample 2 x 3 x 3 to 3 x 5 x 5" in str(report)
+
+
+def test_a_video_model_of_unknown_rows_and_columns_is_an_error():
+    source = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
+    with pytest.raises(ValueError, match="18 positions of the source are unknown.*source_grid"):
+        from_video_model(target=ModelWeights(source, grid=GRID), source=ModelWeights(source))

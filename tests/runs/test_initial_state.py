@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict
 
 from projects.vivit.model import ViT
 from scenic_video.checkpoints import Checkpoints, restore_params
@@ -21,9 +20,11 @@ from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import build_experiment
 from scenic_video.runs.initial_state import banner, start_state
+from scenic_video.runs.initial_weights import transferred
 from scenic_video.sharding import put_batch
 from scenic_video.trainer import Steps, TrainState
-from scenic_video.weights.initialize import Take, initialize
+from scenic_video.weights.initialize import LoadReport, Take, initialize
+from scenic_video.weights.model_weights import ModelWeights
 from tests.helpers.runs import CONFIG as CONFIG_OF_RUN
 from tests.helpers.runs import MBT as AUDIOVISUAL_MBT
 
@@ -115,7 +116,7 @@ def test_a_run_starts_from_several_others(tmp_path, capsys):
 def test_weights_trained_with_other_fixed_positions_are_refused(
     trained, changed, message, tmp_path
 ):
-    """No parameter tells of fixed positions, nor whether a class token counts among them."""
+    """No parameter shows fixed positions, nor whether they count a class token."""
     fields = SIZES[0] | {"positions": trained}
     node = {"target": "projects.vivit.model:ViT", "patch_size": (8, 8), **fields}
     labels = {"classes": {"object": ["a", "b", "c"]}, "multilabel": False}
@@ -132,7 +133,7 @@ def test_weights_trained_with_other_fixed_positions_are_refused(
 
 
 def test_the_inputs_of_an_image_run_give_the_rows_and_columns_of_its_positions(tmp_path, capsys):
-    """8 positions of 2 x 4 patches; 2 x 2 here. Of weights from elsewhere nobody knows."""
+    """8 positions of 2 x 4 patches; 2 x 2 here. Without a config they are unknown."""
     node = {"target": "projects.vivit.model:ViT", "patch_size": (8, 8), **SIZES[0]}
     labels = {"classes": {"object": ["a", "b", "c"]}, "multilabel": False}
     seen = Preprocessing(num_frames=1, resize=16, crop=(16, 32)).to_dict()
@@ -140,7 +141,7 @@ def test_the_inputs_of_an_image_run_give_the_rows_and_columns_of_its_positions(t
     known, unknown = tmp_path / "known", tmp_path / "unknown"
     image_run(known, step=1, meta=meta, size=(16, 32), **SIZES[0])
     image_run(unknown, step=1, size=(16, 32), **SIZES[0])
-    init = {"target": "projects.vivit.pretrained:from_image_model", "grid": (1, 2, 2)}
+    init = {"target": "projects.vivit.pretrained:from_image_model"}
     nodes = {"num_frames": 1, "model": node}
     start(tmp_path, **nodes, init=init | {"workdir": str(known)})
     assert "resample 2 x 4 to 2 x 2" in capsys.readouterr().out
@@ -150,9 +151,36 @@ def test_the_inputs_of_an_image_run_give_the_rows_and_columns_of_its_positions(t
     assert "resample 2 x 4 to 2 x 2" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("workdir", "stated", "grids"),
+    [
+        ("a", None, [None]),
+        ("a", (2, 4), [(2, 4)]),
+        ("a", ((2, 4), (1, 2)), [((2, 4), (1, 2))]),  # of two views
+        (("a", "b"), (2, 4), [(2, 4), (2, 4)]),
+        (("a", "b"), ((2, 4), (1, 2)), [(2, 4), (1, 2)]),
+    ],
+)
+def test_a_grid_is_stated_for_all_sources_or_for_each(workdir, stated, grids):
+    init = {"target": f"{__name__}:grids_of", "workdir": workdir, "source_grid": stated}
+    sources = [ModelWeights({})] * len(grids)
+    assert transferred(init, target=ModelWeights({}), sources=sources)[0] == grids
+
+
+def test_as_many_grids_are_stated_as_there_are_sources():
+    init = {"target": f"{__name__}:grids_of", "workdir": ("a", "b"), "source_grid": ((2, 4),)}
+    with pytest.raises(ConfigError, match="has 1 entries, but init.workdir names 2 runs"):
+        transferred(init, target=ModelWeights({}), sources=[ModelWeights({})] * 2)
+
+
+def grids_of(*, source, target):
+    sources = source if isinstance(source, list) else [source]
+    return [source.grid for source in sources], LoadReport((), ())
+
+
 def backbone(*, source, target):
-    """All but the head, and a class token that is not wanted."""
-    takes = {path: Take(path) for path in flatten_dict(target, sep="/") if "output" not in path}
+    """All but the head, and a class token that the target lacks."""
+    takes = {path: Take(path) for path in target.flat if "output" not in path}
     free = {
         "allow_random": ["output_projection/.*"],
         "allow_unused": ["output_projection/.*", "cls"],
@@ -224,7 +252,7 @@ def test_a_run_is_not_resumed_with_other_statistics_of_its_audio(save_run, tmp_p
 
 
 def test_a_head_of_other_classes_is_loaded_only_as_the_config_says(save_run, tmp_path, capsys):
-    """Three classes for three others would fit, and answer wrongly for ever after."""
+    """As many other classes would fit, and give wrong names."""
     workdir = save_run(tmp_path / "run", CONFIG_OF_RUN)
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         config = checkpoints.read_meta()["config"]
@@ -237,13 +265,13 @@ def test_a_head_of_other_classes_is_loaded_only_as_the_config_says(save_run, tmp
         experiment, dataset=dataclasses.replace(experiment.dataset, labels=turned)
     )
     steps = experiment.compile()
-    with pytest.raises(ConfigError, match=r"head of other classes: .*init\.head=by_name to keep"):
+    with pytest.raises(ConfigError, match=r"one of other classes: .*init\.head=by_name to keep"):
         started(experiment, tmp_path, steps)
     head = trained["params"]["output_projection"]["kernel"]
 
     new, _ = started(with_head(experiment, "new"), tmp_path, steps)
-    drawn, _ = started(with_head(experiment, None, workdir=""), tmp_path, steps)
-    np.testing.assert_array_equal(*(x.params["output_projection"]["kernel"] for x in (new, drawn)))
+    random, _ = started(with_head(experiment, None, workdir=""), tmp_path, steps)
+    np.testing.assert_array_equal(*(x.params["output_projection"]["kernel"] for x in (new, random)))
 
     named, _ = started(with_head(experiment, "by_name"), tmp_path, steps)
     kept = np.asarray(named.params["output_projection"]["kernel"])
@@ -263,7 +291,7 @@ def test_an_error_about_a_head_of_another_width_names_the_remedy(save_run, tmp_p
         config = checkpoints.read_meta()["config"]
     config["init"] |= {"workdir": str(workdir)}
     experiment = build_experiment(config | {"dataset": config["dataset"] | {"target": OTHER}})
-    with pytest.raises(ValueError, match="do not start this model") as error:
+    with pytest.raises(ValueError, match="cannot initialise this model") as error:
         started(experiment, tmp_path)
     assert "--config.init.head=new" in error.value.__notes__[0]
 
@@ -296,14 +324,12 @@ def two_actions(**fields):
 OTHER = f"{__name__}:two_actions"
 
 
-def test_a_source_whose_model_is_of_elsewhere_is_built_on_trust_alone(
-    save_run, tmp_path, monkeypatch
-):
-    (tmp_path / "model_of_elsewhere.py").write_text(
+def test_a_source_whose_model_is_of_a_third_party_needs_trust(save_run, tmp_path, monkeypatch):
+    (tmp_path / "third_party_model.py").write_text(
         "from projects.vivit.model import FactorisedEncoder\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    target = {"model.target": "model_of_elsewhere:FactorisedEncoder"}
+    target = {"model.target": "third_party_model:FactorisedEncoder"}
     workdir = save_run(tmp_path / "run", CONFIG_OF_RUN, **target)
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         config = checkpoints.read_meta()["config"]

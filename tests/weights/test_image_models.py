@@ -7,12 +7,13 @@ import pytest
 from scenic_video.layers.embeddings import flat_patches
 from scenic_video.weights.image_models import (
     change_channels,
+    grid_of_positions,
     present,
     take_kernel,
     take_positions,
     take_resampled_positions,
-    token_grid,
 )
+from scenic_video.weights.model_weights import ModelWeights, token_grid
 
 NUMBERS = np.random.default_rng(0)
 KERNEL = NUMBERS.normal(size=(4, 4, 3, 6)).astype(np.float32)
@@ -93,11 +94,28 @@ def test_rows_and_columns_are_never_guessed_from_the_number_of_positions(image_g
         take(TABLE)
 
 
-def test_a_patch_kernel_and_the_size_of_an_input_tell_the_grid():
+def test_a_patch_kernel_and_the_size_of_an_input_give_the_grid():
     assert token_grid(np.zeros((16, 8, 3, 4)), (1, 224, 80)) == (14, 10)
     assert token_grid(np.zeros((2, 16, 16, 3, 4)), (32, 224, 230)) == (16, 14, 14)
     assert token_grid(np.zeros((2, 16, 16, 3, 4)), (224, 224)) is None
     assert token_grid(None, (224, 224)) is token_grid(np.zeros((4, 4, 3, 4)), None) is None
+
+
+def test_a_grid_that_is_stated_counts_before_the_size_of_the_inputs():
+    params, inputs = {"embedding": {"kernel": np.zeros((8, 8, 3, 4))}}, {"rgb": (1, 16, 32)}
+    assert ModelWeights(params, inputs).token_grid("rgb") == (2, 4)
+    assert ModelWeights(params, inputs, grid=(4, 2)).token_grid("rgb") == (4, 2)
+    assert ModelWeights(params).token_grid("rgb") is None
+
+
+def test_the_number_of_positions_gives_what_a_patch_kernel_lacks():
+    frames = ModelWeights({"embedding": {"kernel": np.zeros((8, 8, 3, 4))}}, {"rgb": (4, 16, 32)})
+    assert grid_of_positions(frames, 8, "rgb") == (1, 2, 4)
+    assert grid_of_positions(frames, 24, "rgb") == (3, 2, 4)
+    clips = ModelWeights({"embedding": {"kernel": np.zeros((2, 8, 8, 3, 4))}}, frames.inputs)
+    assert [grid_of_positions(clips, n, "rgb") for n in (16, 8)] == [(2, 2, 4), (1, 2, 4)]
+    with pytest.raises(ValueError, match="the size of its audio inputs is. .*init.source_grid"):
+        grid_of_positions(frames, 8, "audio")
 
 
 def test_positions_of_the_same_grid_are_taken_as_they_are():
