@@ -4,11 +4,15 @@ import difflib
 import functools
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, ParamSpec, TypeVar, get_args, get_origin
 
 from scenic_video import type_checks
 from scenic_video.errors import UserError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class ConfigError(UserError):
@@ -99,12 +103,28 @@ def check_fields(made: Any, names: Collection[str] | None = None) -> None:
     _check_values(type(made).__name__, type(made), fields)
 
 
+def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
+    """The decorator of a function that Python code calls directly: its arguments are held to
+    their annotations, as `build` does for nodes."""
+    signature = inspect.signature(function)
+    where = function.__qualname__.removesuffix(".__init__")
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        _check_values(where, function, signature.bind(*args, **kwargs).arguments)
+        return function(*args, **kwargs)
+
+    return checked
+
+
 def require(wanted: Mapping[str, bool], *, of: Any) -> None:
     """A ConfigError with the first of the `wanted` conditions, in words, that does not hold of the
-    object's fields together."""
+    object's fields together. It shows the fields that the words name, or else all."""
     for words, holds in wanted.items():
         if not holds:
-            raise ConfigError(f"{type(of).__name__} needs {words}; got {of}.")
+            named = [name for name in vars(of) if re.search(rf"\b{name}\b", words)]
+            given = ", ".join(f"{name}={getattr(of, name)!r}" for name in named)
+            raise ConfigError(f"{type(of).__name__} needs {words}; got {given or of}.")
 
 
 def _checked_fields(

@@ -12,7 +12,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import jax
 
 from scenic_video import metrics as metrics_lib
+from scenic_video.config import check_fields
 from scenic_video.errors import RunFailed
+from scenic_video.field_types import PositiveInt
 from scenic_video.tasks.task import Batch
 from scenic_video.trainer import TrainerOptions, TrainState
 
@@ -54,10 +56,13 @@ class Observer(Protocol):
 class Cadence:
     """The steps at which the loop logs, evaluates and saves."""
 
-    num_steps: int
-    log_every: int
-    eval_every: int
-    checkpoint_every: int
+    num_steps: PositiveInt
+    log_every: PositiveInt
+    eval_every: PositiveInt
+    checkpoint_every: PositiveInt
+
+    def __post_init__(self):
+        check_fields(self)
 
     @classmethod
     def of(cls, options: TrainerOptions, steps_per_epoch: float) -> "Cadence":

@@ -17,6 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from scenic_video import metrics as metrics_lib
 from scenic_video import sharding
+from scenic_video.config import check_fields, require
 from scenic_video.errors import UserError
 from scenic_video.field_types import InnerShare, Positive, PositiveInt
 from scenic_video.gradients import accumulated_gradients
@@ -73,11 +74,9 @@ class TrainerOptions:
     max_bad_steps: PositiveInt = 5
 
     def __post_init__(self):
-        if (self.num_steps is None) == (self.num_epochs is None):
-            raise UserError(
-                "Set either trainer.num_steps or trainer.num_epochs; got "
-                f"num_steps={self.num_steps} and num_epochs={self.num_epochs}."
-            )
+        check_fields(self)
+        one = (self.num_steps is None) != (self.num_epochs is None)
+        require({"either num_steps or num_epochs": one}, of=self)
 
 
 def init_state(

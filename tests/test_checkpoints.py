@@ -335,7 +335,7 @@ def test_arguments_that_do_not_fit_are_errors(tmp_path):
             checkpoints.restore(7, state)
     with pytest.raises(FileNotFoundError, match="no checkpoint in"):
         restore_params(tmp_path / "elsewhere")
-    with pytest.raises(ValueError, match="keep_last must be 1 or more"):
+    with pytest.raises(ValueError, match="Checkpoints.keep_last is 0; wanted"):
         Checkpoints(tmp_path, keep_last=0)
 
 

@@ -1,10 +1,12 @@
 import re
+import types
 
 import pytest
 
-from scenic_video.config import ConfigError, build
+from scenic_video.config import ConfigError, build, check_arguments, require
 from scenic_video.data.examples import LabelSpace
 from scenic_video.data.input.views import Views
+from scenic_video.field_types import PositiveInt
 
 VIEWS = "scenic_video.data.input.views:Views"
 LABELS = {"target": "scenic_video.data.examples:LabelSpace", "classes": {"verb": ("a", "b")}}
@@ -44,6 +46,25 @@ def test_what_cannot_be_built_says_why(node, words):
 def test_a_value_error_of_a_constructor_names_what_was_built():
     with pytest.raises(ConfigError, match="^fractions:Fraction: Invalid literal .*'a half'$"):
         build({"target": "fractions:Fraction", "numerator": "a half"})
+
+
+@check_arguments
+def counted(*, count: PositiveInt = 1) -> int:
+    return count
+
+
+def test_a_call_is_held_to_the_annotations_as_a_config_is():
+    node = {"target": f"{__name__}:counted", "count": 0}
+    for call in (lambda: counted(count=0), lambda: build(node)):
+        with pytest.raises(ConfigError, match="counted.count is 0; wanted a whole number above 0"):
+            call()
+    assert counted(count=2) == 2
+
+
+def test_a_condition_shows_the_fields_that_it_names():
+    fields = types.SimpleNamespace(low=3, high=2, other="long")
+    with pytest.raises(ConfigError, match="needs low up to high; got low=3, high=2.$"):
+        require({"low up to high": fields.low <= fields.high}, of=fields)
 
 
 def test_a_field_known_at_run_time_cannot_be_configured():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 CASES = {
-    "MTV(num_classes=3, views='Ti/2', fusion='cva')": "fusion is 'cva'; it is None, or",
+    "MTV(num_classes=3, views='Ti/2', fusion='cva')": "fusion is 'cva'; it must be None, or",
     "MTV(num_classes=3, views='Ti/2', fusion={'layers': (5,)})": "In a config write dict(target=",
     "MTV(num_classes=3, views=2)": "Views are written 'B/2+S/4', or a sequence of views; got 2.",
     "MTV(num_classes=3, views=View(**TINY))": "or a sequence of views; got View(",
@@ -20,9 +20,13 @@ CASES = {
     "Bottleneck(layers='5,11')": "Bottleneck.layers is '5,11'; wanted a sequence of length 1",
     "Bottleneck(layers=5)": "layers is 5; wanted a sequence of length 1 or more, each",
     "Bottleneck(layers=(0.5,))": "layers is (0.5,); wanted a sequence",
-    "FewShot(None, shots=5)": "FewShot.shots must be a sequence of whole numbers above 0, such as",
-    "FewShot(None, shots=(1.5,))": "such as (1, 5, 10); got (1.5,).",
-    "FewShot(None, l2=0.1)": "FewShot.l2 must be a sequence of numbers above 0, such as (1.0,)",
+    "FewShot(RUN, shots=5)": "FewShot.shots is 5; wanted a sequence of length 1 or more",
+    "FewShot(RUN, shots=(1.5,))": "FewShot.shots is (1.5,); wanted a sequence",
+    "FewShot(RUN, l2=0.1)": "FewShot.l2 is 0.1; wanted a sequence of length 1 or more",
+    "Preprocessing(num_frames=2, short_clips='error')": "short_clips is 'error'; wanted 'loop' or",
+    "Classification(None, {'a': 2}, print, loss='hinge')": "loss is 'hinge'; wanted 'softmax' or",
+    "Classification(None, {'a': 2}, print, average_views='votes')": "average_views is 'votes'",
+    "Checkpoints('x', best_mode='most')": "Checkpoints.best_mode is 'most'; wanted 'max' or 'min'.",
     "seen(MTV(num_classes=3, views='Ti/2'))": "got an input of shape (2, 32, 32, 3)",
     "seen(TokenLearnerViViT(num_classes=3, token_learner_at=1, **size('Ti')))": "clips [batch",
     "seen(SpatioTemporalAttention(num_classes=3, **size('Ti')))": "or use an image model.",
@@ -34,9 +38,15 @@ from projects.mtv.model import MTV
 from projects.mtv.views import View
 from projects.tokenlearner.model import TokenLearnerViViT
 from projects.vivit.model import SpatioTemporalAttention
+from scenic_video.checkpoints.manager import Checkpoints
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.evaluators.evaluator import Run
 from scenic_video.evaluators.few_shot import FewShot
 from scenic_video.layers.sizes import size
 from scenic_video.layers.view_fusion import Bottleneck
+from scenic_video.tasks.classification import Classification
+
+RUN = object.__new__(Run)
 
 TINY = dict(hidden_size=8, mlp_dim=8, num_layers=1, num_heads=1, tubelet_size=(2, 8, 8))
 

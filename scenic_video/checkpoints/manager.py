@@ -20,7 +20,9 @@ from scenic_video.checkpoints.header import (
     make_header,
     meta_of,
 )
+from scenic_video.config import check_arguments
 from scenic_video.errors import RunFailed, UserError
+from scenic_video.field_types import PositiveInt
 
 logger = logging.getLogger(__name__)
 
@@ -41,18 +43,15 @@ class Checkpoints:
     `save` deletes incomplete checkpoints of a killed run. All processes make the same calls.
     """
 
+    @check_arguments
     def __init__(
         self,
         directory: PathLike,
         *,
-        keep_last: int = 2,
+        keep_last: PositiveInt = 2,
         best_metric: str | None = None,
         best_mode: Literal["max", "min"] = "max",
     ):
-        if keep_last < 1:
-            raise UserError(f"keep_last must be 1 or more; got {keep_last}.")
-        if best_mode not in ("max", "min"):
-            raise UserError(f"best_mode must be 'max' or 'min'; got {best_mode!r}.")
         self.directory = epath.Path(directory).resolve()
         self._keep_last = keep_last
         self._best = None if best_metric is None else (best_metric, best_mode)

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
 from typing import Annotated
 
 import jax
@@ -12,7 +11,7 @@ import numpy as np
 from annotated_types import MinLen
 from jaxtyping import Int64
 
-from scenic_video.config import ConfigError
+from scenic_video.config import ConfigError, check_fields, require
 from scenic_video.data.examples import Dataset, Example, Subset, split_of
 from scenic_video.data.input.views import Views
 from scenic_video.data.sources.datasets import open_dataset
@@ -61,15 +60,10 @@ class FewShot:
     every: Every = None
 
     def __post_init__(self):
+        check_fields(self)
         Views.parse(self.views)
-        self._check_numbers("shots", Integral, "whole numbers above 0, such as (1, 5, 10)")
-        self._check_numbers("l2", Real, "numbers above 0, such as (1.0,)")
-        for name, least in (("num_held_out", int(len(self.l2) > 1)), ("num_seeds", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"FewShot.{name} must be {least} or more, with {len(self.l2)} penalties to "
-                    f"choose from; got {getattr(self, name)}."
-                )
+        held_out = f"num_held_out of 1 or more, to choose one of {len(self.l2)} penalties"
+        require({held_out: self.num_held_out > 0 or len(self.l2) == 1}, of=self)
         if self._data.labels.multilabel:
             raise ConfigError(
                 f"FewShot needs one label per video; {self._data.name!r} has several."
@@ -79,12 +73,6 @@ class FewShot:
         for head, selections in self._selections.items():
             self._check_shots(head, selections[0])
             check_held_out(selections, self.l2)
-
-    def _check_numbers(self, name: str, kind: type, wanted: str) -> None:
-        given = getattr(self, name)
-        values = given if isinstance(given, Sequence) else ()
-        if not values or not all(isinstance(x, kind) and x > 0 for x in values):
-            raise ConfigError(f"FewShot.{name} must be a sequence of {wanted}; got {given!r}.")
 
     def _check_shots(self, head: str, selection: Selection) -> None:
         """Refuses shots that no class has."""

@@ -10,6 +10,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from scenic_video import metrics
+from scenic_video.config import check_fields
 from scenic_video.data.examples import Example, split_of
 from scenic_video.data.input.views import Views
 from scenic_video.errors import UserError
@@ -40,6 +41,7 @@ class SplitEvaluation:
     every: Every = None
 
     def __post_init__(self):
+        check_fields(self)
         Views.parse(self.views)
         reading = self._reading
         check_divides("SplitEvaluation.batch_size", reading.batch_size, self.run.mesh)

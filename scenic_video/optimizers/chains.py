@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import optax
 from annotated_types import Len
 
+from scenic_video.config import check_arguments
 from scenic_video.errors import UserError
 from scenic_video.field_types import NonNegative, Positive, PositiveShare, ShareBelowOne
 from scenic_video.optimizers.layer_decay import LayersAfter, scale_by_layer
@@ -25,6 +26,7 @@ NEUTRAL = {"learning_rate": 1.0, "weight_decay": 0.0}
 """With these an optimizer gives its direction alone."""
 
 
+@check_arguments
 def chain(
     *,
     direction: Callable[..., optax.GradientTransformation],
@@ -53,6 +55,7 @@ def chain(
     )
 
 
+@check_arguments
 def sgd(
     *,
     learning_rate: Rate,
@@ -76,6 +79,7 @@ def sgd(
     )
 
 
+@check_arguments
 def adamw(
     *,
     learning_rate: Rate,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scenic_video.config import check_arguments
 from scenic_video.errors import UserError
 from scenic_video.field_types import NonNegative, Number
 
@@ -17,6 +18,7 @@ Schedule = Callable[[Any], Any]
 Rate = Schedule | Number
 
 
+@check_arguments
 def constant(
     *,
     peak: NonNegative,
@@ -30,6 +32,7 @@ def constant(
     return _schedule(peak, peak, warmup, num_steps, decay=lambda progress, xp: 1.0 - progress)
 
 
+@check_arguments
 def warmup_cosine(
     *,
     peak: NonNegative,
@@ -51,6 +54,7 @@ def warmup_cosine(
     )
 
 
+@check_arguments
 def warmup_linear(
     *,
     peak: NonNegative,

@@ -4,6 +4,7 @@ import dataclasses
 
 import optax
 
+from scenic_video.config import check_fields
 from scenic_video.field_types import Names, NonNegative
 from scenic_video.parameter_paths import chosen_by
 
@@ -24,6 +25,9 @@ class WeightDecay:
     coefficient: NonNegative
     parameters: Names = KERNELS
     decoupled: bool = True
+
+    def __post_init__(self):
+        check_fields(self)
 
     def transformation(self) -> optax.GradientTransformation:
         """Adds coefficient * w to updates. A pattern that finds nothing is an error."""

@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from scenic_video import type_checks
 from scenic_video.config import ConfigError, near
+from scenic_video.field_types import Seed
 from scenic_video.modalities.names import BUILT_IN, DEFAULT
 from scenic_video.runs.options import InitOptions
 
@@ -81,8 +83,8 @@ def _with_modalities(preprocessing: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_node(name: str, node: Any) -> None:
     if name == "seed":
-        if type(node) is not int or not 0 <= node < 2**32:
-            raise ConfigError(f"seed must be an integer from 0 to 2**32 - 1; got {node!r}.")
+        if not type_checks.fits(node, Seed):
+            raise ConfigError(f"seed is {node!r}; wanted {type_checks.words(Seed)}.")
     elif not isinstance(node, Mapping) and not (name == "dataset" and isinstance(node, str)):
         raise ConfigError(f"{name} must be a node, a dict of a constructor's fields; got {node!r}.")
     elif name == "evaluators" and isinstance(node, Mapping):

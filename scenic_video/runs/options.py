@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
+from scenic_video.config import check_fields
 from scenic_video.data.input.views import Views
 from scenic_video.field_types import Count, Extents, PositiveInt, Seconds, Share
 
@@ -27,6 +28,9 @@ class InputOptions:
     decode_timeout: Seconds = 60.0
     max_bad_share: Share = 0.01
 
+    def __post_init__(self):
+        check_fields(self)
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationOptions:
@@ -40,6 +44,7 @@ class EvaluationOptions:
     batch_size: PositiveInt = 8
 
     def __post_init__(self):
+        check_fields(self)
         Views.parse(self.views)
 
 
@@ -60,3 +65,6 @@ class InitOptions:
     head: Literal["new", "by_name"] | None = None
     source_grid: Extents | Sequence[Extents] | None = None
     trust: bool = False
+
+    def __post_init__(self):
+        check_fields(self)

@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from scenic_video.config import check_fields
+from scenic_video.config import check_fields, require
 from scenic_video.errors import UserError
 from scenic_video.field_types import Names, ShareBelowOne
 from scenic_video.layers.presence import log_mean_over_present, mean_over_present
@@ -64,12 +64,12 @@ class Classification:
     heads: Mapping[str, int]
     transform: Callable[..., dict[str, Any]]
     multilabel: bool = False
-    loss: str | None = None
+    loss: Literal["softmax", "sigmoid"] | None = None
     label_smoothing: ShareBelowOne = 0.0
     mixing: Mixing = Mixing()
     modality_dropout: Mapping[str, ShareBelowOne] = dataclasses.field(default_factory=dict)
     modalities: Names | None = None
-    average_views: str = "logits"
+    average_views: Literal["logits", "probabilities"] = "logits"
 
     def __post_init__(self):
         check_fields(self)
@@ -78,16 +78,8 @@ class Classification:
                 "Classification needs labels, but the dataset has none. Add labels, or choose "
                 "a task that does not need them, such as MaskedReconstruction."
             )
-        known = ("sigmoid",) if self.multilabel else ("softmax", "sigmoid")
-        if self.loss not in (None, *known):
-            raise UserError(
-                f"loss is {self.loss!r}, not one of {known}, the choices for "
-                f"{'several labels' if self.multilabel else 'one label'} per example."
-            )
-        if self.average_views not in ("logits", "probabilities"):
-            raise UserError(
-                f"average_views must be 'logits' or 'probabilities'; got {self.average_views!r}."
-            )
+        fits = not (self.multilabel and self.loss == "softmax")
+        require({"the loss 'sigmoid' for several labels per example": fits}, of=self)
 
     def init(self, rng: jax.Array, batch: Batch) -> Variables:
         inputs = Inputs.of(self.transform(batch["inputs"], rng=rng, train=False))

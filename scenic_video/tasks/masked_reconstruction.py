@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from scenic_video import metrics
+from scenic_video.config import check_fields, require
 from scenic_video.errors import UserError
 from scenic_video.field_types import NonNegative
 from scenic_video.layers.masking import Reconstruction
@@ -47,12 +48,9 @@ class MaskedReconstruction:
     score_visible: bool = False
 
     def __post_init__(self):
-        weights = list((self.weights or {"": 1}).values())
-        if min(weights) < 0 or not sum(weights):
-            raise UserError(
-                "weights must be 0 or more, and at least one above 0; got "
-                f"{dict(self.weights or {})}."
-            )
+        check_fields(self)
+        some = not self.weights or any(self.weights.values())
+        require({"at least one of the weights above 0": some}, of=self)
 
     def init(self, rng: jax.Array, batch: Batch) -> Variables:
         inputs = Inputs.of(self.transform(batch["inputs"], rng=rng, train=False))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Shaped
 
-from scenic_video.config import ConfigError, check_fields
+from scenic_video.config import check_fields, require
 from scenic_video.errors import UserError
 from scenic_video.field_types import NonNegative
 from scenic_video.tasks.presence import sampling_order
@@ -37,8 +37,8 @@ class Mixing:
 
     def __post_init__(self):
         check_fields(self)
-        if self.mixmod and not self.is_on:
-            raise ConfigError("mixmod needs mixup_alpha or cutmix_alpha above 0; got 0 for both.")
+        mixes = self.is_on or not self.mixmod
+        require({"mixup_alpha or cutmix_alpha above 0 for mixmod": mixes}, of=self)
 
     @property
     def is_on(self) -> bool:

@@ -185,8 +185,8 @@ def test_what_is_not_in_a_list_is_refused(config_file, field, words):
         (["--config.seed", "=", "3"], "Write --config.seed=3"),
         (["--config.seed=", "3"], "Write --config.seed=VALUE without spaces"),
         (["--config.seed", "=3"], "Write --config.seed=3"),
-        (["--config.seed=-1"], "seed must be an integer from 0 to .*; got -1"),
-        (["--config.seed=4294967296"], "seed must be"),
+        (["--config.seed=-1"], "seed is -1; wanted a whole number from 0 up"),
+        (["--config.seed=4294967296"], "seed is 4294967296; wanted"),
     ],
 )
 def test_a_slip_on_the_command_line_is_answered_by_what_to_write(config_file, overrides, words):

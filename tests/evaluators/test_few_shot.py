@@ -184,11 +184,11 @@ def test_another_dataset_may_be_named_by_its_path(dataset, tmp_path):
 @pytest.mark.parametrize(
     "fields, message",
     [
-        ({"shots": (0, 1)}, "shots must be a sequence of whole numbers above 0"),
-        ({"l2": (0.0,)}, "l2 must be a sequence of numbers above 0"),
-        ({"num_held_out": 0}, "num_held_out must be 1 or more, with 16 penalties"),
+        ({"shots": (0, 1)}, r"shots is \(0, 1\); wanted a sequence .* whole number above 0"),
+        ({"l2": (0.0,)}, r"l2 is \(0.0,\); wanted a sequence .* number above 0"),
+        ({"num_held_out": 0}, "num_held_out of 1 or more, .* 16 penalties; got num_held_out=0"),
         ({"shots": (6,)}, "Set fewer shots, or a single l2"),
-        ({"num_seeds": 0}, "num_seeds must be 1 or more"),
+        ({"num_seeds": 0}, "num_seeds is 0"),
         ({"test_split": "val"}, "no split 'val'"),
         ({"views": "4"}, "such as 4x3"),
     ],

@@ -79,11 +79,11 @@ class NeverMixes:
         ),
         (
             ["augmentation.geometry.crop_area=(0.5,0.4)"],
-            "crop_area is (smallest, largest) share in (0, 1]",
+            "crop_area as (smallest, largest); got crop_area=",
         ),
         (
             ["augmentation.mixing.mixmod=True"],
-            "mixmod needs mixup_alpha or cutmix_alpha above 0",
+            "mixup_alpha or cutmix_alpha above 0 for mixmod; got mixup_alpha=",
         ),
         (
             [

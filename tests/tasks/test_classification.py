@@ -123,16 +123,9 @@ def test_one_label_may_be_trained_by_a_sigmoid_for_each_class():
     assert output.metrics.keys() == run(make_task(), batch)[0].metrics.keys()
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"loss": "hinge"}, "'hinge', not one of .*softmax.*one label"),
-        ({"loss": "softmax", "multilabel": True}, "'softmax', not one of .*several labels"),
-    ],
-)
-def test_a_loss_that_does_not_fit_the_labels_is_refused(fields, message):
-    with pytest.raises(ValueError, match=message):
-        make_task(**fields)
+def test_a_loss_that_does_not_fit_the_labels_is_refused():
+    with pytest.raises(ValueError, match="'sigmoid' for several .* got loss='softmax'"):
+        make_task(loss="softmax", multilabel=True)
 
 
 def test_multilabel_probabilities_are_averaged_class_by_class():
@@ -175,10 +168,9 @@ def test_a_model_of_the_wrong_width_is_an_error_with_the_numbers():
         run(task, make_batch({"action": 4}, views=1))
 
 
-@pytest.mark.parametrize("fields", [{"label_smoothing": 1.0}, {"average_views": "votes"}])
-def test_fields_out_of_range_are_errors(fields):
-    with pytest.raises(ValueError, match=next(iter(fields))):
-        make_task(**fields)
+def test_a_share_out_of_range_is_an_error():
+    with pytest.raises(ValueError, match="label_smoothing is 1.0"):
+        make_task(label_smoothing=1.0)
 
 
 def test_any_of_several_labels_is_right_for_a_model_of_one_label():

@@ -177,7 +177,7 @@ def test_what_cannot_be_mixed_is_refused(tree, message):
     [
         ({"mixup_alpha": -1.0}, "mixup_alpha is -1.0"),
         ({"cutmix_alpha": -1.0}, "cutmix_alpha is -1.0"),
-        ({"mixmod": True}, "mixmod needs mixup_alpha"),
+        ({"mixmod": True}, "needs mixup_alpha .* for mixmod; got mixup_alpha=0"),
     ],
 )
 def test_alphas_that_cannot_be_are_refused(options, message):

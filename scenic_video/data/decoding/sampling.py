@@ -7,13 +7,14 @@ cut out before it is scaled, so that only kept pixels are processed.
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from scenic_video.errors import UserError
 
-SHORT_CLIPS = ("loop", "pad")
+ShortClips = Literal["loop", "pad"]
 
 BOX_ASPECTS = (3 / 4, 4 / 3)
 BOX_ATTEMPTS = 10

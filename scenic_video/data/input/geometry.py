@@ -3,8 +3,11 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
-from scenic_video.config import ConfigError
+from annotated_types import Len
+
+from scenic_video.config import ConfigError, check_fields, require
 from scenic_video.data.decoding.sampling import Crop, random_area_crop, random_crop
 from scenic_video.data.examples import Dataset
 from scenic_video.field_types import Positive, PositiveShare
@@ -23,20 +26,19 @@ class Geometry:
     Errors: ConfigError where both ranges are given, or one is none.
     """
 
-    scale_jitter: Sequence[Positive] | None = None
-    crop_area: Sequence[PositiveShare] | None = None
+    scale_jitter: Annotated[Sequence[Positive], Len(2, 2)] | None = None
+    crop_area: Annotated[Sequence[PositiveShare], Len(2, 2)] | None = None
     flip: bool | None = None
 
     def __post_init__(self):
+        check_fields(self)
         jitter, area = self.scale_jitter, self.crop_area
-        if jitter is not None and area is not None:
-            raise ConfigError(
-                f"crop_area={area} replaces scale_jitter={jitter}; set one of them to None."
-            )
-        if area is not None and (len(area) != 2 or not 0 < area[0] <= area[1] <= 1):
-            raise ConfigError(f"crop_area is (smallest, largest) share in (0, 1]; {area}.")
-        if jitter is not None and (len(jitter) != 2 or not 0 < jitter[0] <= jitter[1]):
-            raise ConfigError(f"scale_jitter is (lowest, highest) factor, both above 0; {jitter}.")
+        wanted = {
+            "one of crop_area and scale_jitter to be None": jitter is None or area is None,
+            "crop_area as (smallest, largest)": area is None or area[0] <= area[1],
+            "scale_jitter as (lowest, highest)": jitter is None or jitter[0] <= jitter[1],
+        }
+        require(wanted, of=self)
 
     def of_dataset(self, dataset: Dataset) -> "Geometry":
         """With `flip` True or False; True is refused where mirroring changes labels."""

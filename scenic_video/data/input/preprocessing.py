@@ -2,12 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
+from scenic_video.config import check_fields, require
 from scenic_video.data.decoding import sampling
 from scenic_video.data.decoding.conversion import ChooseCrop, SharedCrop
 from scenic_video.data.decoding.video_reader import VideoReader
@@ -48,7 +49,7 @@ class Preprocessing:
     frame_rate: float | int | None
     resize: int
     crop: int | tuple[int, int]
-    short_clips: str
+    short_clips: sampling.ShortClips
     modalities: Modalities
 
     def __init__(
@@ -58,34 +59,26 @@ class Preprocessing:
         frame_rate: Positive | None = None,
         resize: PositiveInt = 256,
         crop: PositiveInt | Pair = 224,
-        short_clips: str = "loop",
+        short_clips: sampling.ShortClips = "loop",
         modalities: Names | Mapping[str, Any] = DEFAULT,
         **nodes: Any,
     ):
-        crop = crop if isinstance(crop, int) else tuple(crop)
+        crop = tuple(crop) if isinstance(crop, Sequence) else crop
         values = (num_frames, stride, frame_rate, resize, crop, short_clips)
         for name, value in zip(FIELDS, values, strict=False):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "modalities", built(modalities, nodes, fields=FIELDS))
-        self._check_fields()
+        check_fields(self)
+        self._check_arrays()
 
     def __hash__(self) -> int:
         fields = tuple(getattr(self, name) for name in FIELDS[:-1])
         return hash((fields, frozenset(self.modalities.items())))
 
-    def _check_fields(self) -> None:
-        for name in ("num_frames", "stride", "resize"):
-            _check(getattr(self, name) >= 1, name, getattr(self, name), "be at least 1")
-        rate = self.frame_rate
-        _check(rate is None or rate > 0, "frame_rate", rate, "be positive, or None")
-        is_size = isinstance(self.crop, int) or len(self.crop) == 2
-        is_size = is_size and min(self.crop_size) >= 1
-        _check(is_size, "crop", self.crop, "be a number of pixels or (height, width)")
-        ways = sampling.SHORT_CLIPS
-        _check(self.short_clips in ways, "short_clips", self.short_clips, f"be one of {ways}")
+    def _check_arrays(self) -> None:
         arrays = [array for x in self.modalities.values() for array in x.blank(self.clip_shape)]
         twice = {array for array in arrays if arrays.count(array) > 1}
-        _check(not twice, "modalities", (*self.modalities,), f"give {', '.join(twice)} once")
+        require({f"modalities that give {', '.join(twice)} once": not twice}, of=self)
 
     @property
     def crop_size(self) -> tuple[int, int]:
@@ -221,8 +214,3 @@ class Preprocessing:
             stride=self.stride,
             short_clips=self.short_clips,
         )
-
-
-def _check(holds: bool, name: str, value: Any, wanted: str) -> None:
-    if not holds:
-        raise UserError(f"Preprocessing.{name} must {wanted}; got {value!r}.")

@@ -9,7 +9,7 @@ from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import read_json
-from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.data.sources.video_files import Missing, Root, VideoFiles
 from scenic_video.errors import UserError
 
 
@@ -21,7 +21,7 @@ def activitynet(
     files: Sequence[str] = ("v_{id}", "{id}"),
     classes: Names | None = None,
     flip_safe: bool = True,
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str = "activitynet",
 ) -> Dataset:
     """Segments in activity_net.v1-3.min.json: {"database": {id: {"subset", "annotations"}}}.

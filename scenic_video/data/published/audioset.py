@@ -8,7 +8,7 @@ from scenic_video.data.published.annotations import cell, number, stems, table_r
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import Line, read_table
-from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.data.sources.video_files import Missing, Root, VideoFiles
 from scenic_video.errors import UserError
 
 COLUMNS = ("YTID", "start_seconds", "end_seconds", "positive_labels")
@@ -28,7 +28,7 @@ def audioset(
     ),
     trimmed: bool = True,
     flip_safe: bool = True,
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str = "audioset",
 ) -> Dataset:
     """Segments in balanced_train_segments.csv, eval_segments.csv etc., one file per split.

@@ -9,7 +9,7 @@ from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import read_json
-from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.data.sources.video_files import Missing, Root, VideoFiles
 from scenic_video.errors import UserError
 
 
@@ -20,7 +20,7 @@ def avid(
     files: Sequence[str] = ("{file}",),
     classes: Names | None = None,
     flip_safe: bool = True,
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str = "avid",
 ) -> Dataset:
     """Videos in avid_train.json and avid_val.json, each {"yrpxojhg.mp4": "playing harmonica", ...}.

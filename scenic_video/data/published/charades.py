@@ -13,7 +13,7 @@ from scenic_video.data.published.annotations import (
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import Line
-from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.data.sources.video_files import Missing, Root, VideoFiles
 from scenic_video.errors import UserError
 
 
@@ -24,7 +24,7 @@ def charades(
     root: Root,
     files: Sequence[str] = ("{id}",),
     flip_safe: bool = True,
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str = "charades",
 ) -> Dataset:
     """Videos in Charades_v1_train.csv and Charades_v1_test.csv, one file per split.

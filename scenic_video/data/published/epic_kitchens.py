@@ -8,7 +8,7 @@ from scenic_video.data.published.annotations import cell, number, stems, table_r
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row, read_seconds
 from scenic_video.data.sources.tables import Line, read_table
-from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.data.sources.video_files import Missing, Root, VideoFiles
 from scenic_video.errors import UserError
 
 NUM_CLASSES = {"noun": 300, "verb": 97}
@@ -27,7 +27,7 @@ def epic_kitchens(
     noun_classes: str | None = None,
     verb_classes: str | None = None,
     flip_safe: bool = True,
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str = "epic_kitchens_100",
 ) -> Dataset:
     """Segments in EPIC_100_train.csv and EPIC_100_validation.csv, one file per split.

@@ -7,7 +7,7 @@ from scenic_video.data.examples import Dataset
 from scenic_video.data.published.annotations import read_lines, stems, whole_file
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
-from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.data.sources.video_files import Missing, Root, VideoFiles
 from scenic_video.errors import UserError
 from scenic_video.field_types import PositiveInt
 
@@ -22,7 +22,7 @@ def hmdb51(
     fold: PositiveInt = 1,
     files: Sequence[str] = ("{label}/{name}", "{name}"),
     flip_safe: bool = True,
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str = "hmdb51",
 ) -> Dataset:
     """Videos in the lists <class>_test_split<fold>.txt in the folder `annotations`.

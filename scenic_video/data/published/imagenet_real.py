@@ -9,7 +9,7 @@ from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import read_json
-from scenic_video.data.sources.video_files import IMAGE_SUFFIXES, VideoFiles
+from scenic_video.data.sources.video_files import IMAGE_SUFFIXES, Missing, VideoFiles
 
 NUM_CLASSES = 1000
 
@@ -21,7 +21,7 @@ def imagenet_real(
     files: Sequence[str] = ("ILSVRC2012_val_{number:08d}",),
     classes: Names | None = None,
     split: str = "validation",
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str = "imagenet_real",
 ) -> Dataset:
     """Images in real.json, a list of class ids for each image, in the order of their numbers.

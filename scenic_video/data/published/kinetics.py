@@ -14,7 +14,7 @@ from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import Line
-from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.data.sources.video_files import Missing, Root, VideoFiles
 
 
 def kinetics(
@@ -29,7 +29,7 @@ def kinetics(
     ),
     classes: Names | None = None,
     flip_safe: bool = True,
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str = "kinetics",
 ) -> Dataset:
     """Clips in the CSV files of Kinetics, {"train": "train.csv", "test": "validate.csv"}.

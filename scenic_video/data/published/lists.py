@@ -3,31 +3,35 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
+from scenic_video.config import check_arguments
 from scenic_video.data.examples import Dataset
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Row
-from scenic_video.data.sources.video_files import VIDEO_SUFFIXES, VideoFiles
+from scenic_video.data.sources.video_files import VIDEO_SUFFIXES, Missing, VideoFiles
 from scenic_video.errors import UserError
 from scenic_video.field_types import PositiveInt
 
 HEAD = "label"
-SEPARATORS = ("::", ",", " ")
+Separator = Literal["::", ",", " "]
+SEPARATORS = get_args(Separator)
 NO_LABEL = -1
 """VideoMAE writes "path 0 -1", from frame 0 to the end, for unlabelled videos."""
 
 
+@check_arguments
 def video_lists(
     splits: Mapping[str, str],
     *,
     root: str | None = None,
-    separator: str | None = None,
+    separator: Separator | None = None,
     multilabel: bool = False,
     classes: Names | None = None,
     num_classes: PositiveInt | None = None,
     flip_safe: bool = True,
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str | None = None,
 ) -> Dataset:
     """The dataset of one list per split, {"train": "train.csv", ...}, with a video per line.
@@ -84,8 +88,6 @@ def _rows(path: Path, root: str | None, separator: str | None, multilabel: bool)
 
 def _pattern(line: str, separator: str | None) -> re.Pattern[str]:
     """Matches a line: a path, which may contain separators, and the numbers after it."""
-    if separator is not None and separator not in SEPARATORS:
-        raise UserError(f"separator must be one of {SEPARATORS}, or None; got {separator!r}.")
     found = [separator] if separator else SEPARATORS
     patterns = [
         re.compile(rf"(?P<path>.+?)(?P<numbers>(?:{between}\s*-?\d+)+)\s*")

@@ -14,7 +14,7 @@ from scenic_video.data.published.annotations import (
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import Line
-from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.data.sources.video_files import Missing, Root, VideoFiles
 from scenic_video.errors import UserError
 
 COLUMNS = ("file", "label")
@@ -27,7 +27,7 @@ def moments_in_time(
     categories: str | None = None,
     files: Sequence[str] = ("{file}",),
     flip_safe: bool = True,
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str = "moments_in_time",
 ) -> Dataset:
     """Clips in trainingSet.csv and validationSet.csv, with lines "class/file.mp4,class,...".

@@ -8,7 +8,7 @@ from scenic_video.data.published.annotations import stems, whole_file
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import read_json
-from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.data.sources.video_files import Missing, Root, VideoFiles
 from scenic_video.errors import UserError
 
 
@@ -18,7 +18,7 @@ def something_something(
     labels: str,
     root: Root,
     files: Sequence[str] = ("{id}",),
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str = "something_something_v2",
 ) -> Dataset:
     """Clips in the JSON files of the data set, {"train": "train.json", "test": "validation.json"}.

@@ -7,7 +7,7 @@ from scenic_video.data.examples import Dataset
 from scenic_video.data.published.annotations import read_lines, stems, whole_file
 from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.manifest import Row
-from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.data.sources.video_files import Missing, Root, VideoFiles
 from scenic_video.errors import UserError
 
 
@@ -18,7 +18,7 @@ def ucf101(
     classes: str,
     files: Sequence[str] = ("{label}/{name}", "{name}"),
     flip_safe: bool = True,
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str = "ucf101",
 ) -> Dataset:
     """Videos in {"train": "trainlist01.txt", "test": "testlist01.txt"}.

@@ -9,7 +9,7 @@ from scenic_video.data.sources.assembling import assemble_present
 from scenic_video.data.sources.labels import Names
 from scenic_video.data.sources.manifest import Row
 from scenic_video.data.sources.tables import read_table
-from scenic_video.data.sources.video_files import Root, VideoFiles
+from scenic_video.data.sources.video_files import Missing, Root, VideoFiles
 
 COLUMNS = ("id", "start", "label", "split")
 
@@ -21,7 +21,7 @@ def vggsound(
     files: Sequence[str] = ("{id}_{start:06d}", "{id}_{start}"),
     classes: Names | None = None,
     flip_safe: bool = True,
-    missing: str = "raise",
+    missing: Missing = "raise",
     name: str = "vggsound",
 ) -> Dataset:
     """Clips in vggsound.csv, with lines "id,start,label,split" and no header.

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from scenic_video.config import check_arguments
 from scenic_video.data.examples import Dataset
 from scenic_video.data.sources.fingerprint import fingerprint
 from scenic_video.data.sources.labels import Names, label_space, to_examples
 from scenic_video.data.sources.manifest import Row, refuse_duplicates
 from scenic_video.data.sources.statistics import read_statistics
-from scenic_video.data.sources.video_files import VideoFiles, present
+from scenic_video.data.sources.video_files import Missing, VideoFiles, present
 from scenic_video.errors import UserError
 from scenic_video.printable import printable
 
@@ -38,11 +39,12 @@ def assemble(
     )
 
 
+@check_arguments
 def assemble_present(
     rows: Mapping[str, Sequence[Row]],
     files: VideoFiles,
     *,
-    missing: str,
+    missing: Missing,
     name: str,
     classes: Mapping[str, Names] | Names | None = None,
     multilabel: bool = False,

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from scenic_video.config import check_arguments
 from scenic_video.data.examples import Dataset
 from scenic_video.data.flow.reading import SUFFIX as FLOW_SUFFIX
 from scenic_video.data.sources.assembling import assemble
@@ -23,6 +24,7 @@ SPELLINGS = {"training": "train", "testing": "test"}
 """Other names of splits."""
 
 
+@check_arguments
 def class_folders(
     directory: str,
     *,
@@ -167,8 +169,6 @@ def _row(video: Path, head: str) -> Row:
 
 def _hold_out(rows: Sequence[Row], test_fraction: float) -> tuple[dict[str, list[Row]], list[str]]:
     """The rows as the splits train and test, and a remark if one of them would be empty."""
-    if not 0 <= test_fraction < 1:
-        raise UserError(f"test_fraction must lie in [0, 1); got {test_fraction}.")
     if not test_fraction:
         return {"train": list(rows)}, []
     if len(rows) == 1:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from scenic_video.data.sources.manifest import Row
 from scenic_video.errors import UserError
@@ -18,7 +19,8 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 Root = str | Mapping[str, str]
 """The folder of the files, or one per split: {"train": "videos/train", ...}."""
 
-MISSING = ("raise", "skip")
+Missing = Literal["raise", "skip"]
+"""What is done about files that a list names and that do not exist."""
 
 
 class VideoFiles:
@@ -58,15 +60,13 @@ class VideoFiles:
 
 
 def present(
-    rows: Mapping[str, Sequence[Row]], files: VideoFiles, *, missing: str
+    rows: Mapping[str, Sequence[Row]], files: VideoFiles, *, missing: Missing
 ) -> tuple[dict[str, list[Row]], list[str]]:
     """The rows whose files exist, and a remark for each split with missing ones.
 
     With `missing="raise"` missing files are an error that counts them; "skip" leaves them out. A
     split without any file is always an error.
     """
-    if missing not in MISSING:
-        raise UserError(f"missing must be one of {MISSING}; got {missing!r}.")
     kept, remarks = {}, []
     for split, all_rows in rows.items():
         kept[split] = [row for row in all_rows if files.exists(row.path)]

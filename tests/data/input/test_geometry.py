@@ -8,12 +8,12 @@ from scenic_video.data.input.geometry import Geometry
     ("jitter", "area", "complaint"),
     [
         ((0, 1), None, "scale_jitter is"),
-        ((2, 1), None, "scale_jitter is"),
+        ((2, 1), None, "needs scale_jitter as .lowest"),
         ((1,), None, "scale_jitter is"),
         (None, (0, 1), "crop_area is"),
         (None, (0.5, 1.5), "crop_area is"),
         (None, (0.5,), "crop_area is"),
-        ((0.9, 1.33), (0.08, 1), "replaces scale_jitter"),
+        ((0.9, 1.33), (0.08, 1), "one of crop_area and scale_jitter to be None; got"),
     ],
 )
 def test_a_range_that_cannot_be_is_refused(jitter, area, complaint):

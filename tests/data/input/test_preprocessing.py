@@ -264,18 +264,20 @@ def test_the_crop_size_is_height_and_width():
 @pytest.mark.parametrize(
     "fields, message",
     [
-        (dict(num_frames=0), r"num_frames must be at least 1; got 0"),
-        (dict(stride=0), r"stride must be at least 1"),
-        (dict(resize=-1), r"resize must be at least 1"),
-        (dict(frame_rate=0), r"frame_rate must be positive"),
-        (dict(crop=0), r"crop must be a number of pixels or \(height, width\); got 0"),
-        (dict(crop=(1, 2, 3)), r"crop must be .* got \(1, 2, 3\)"),
-        (dict(short_clips="error"), r"short_clips must be one of \('loop', 'pad'\); got 'error'"),
+        (dict(num_frames=0), r"Preprocessing.num_frames is 0; wanted a whole number above 0"),
+        (dict(stride=0), r"stride is 0"),
+        (dict(resize=-1), r"resize is -1"),
+        (dict(frame_rate=0), r"frame_rate is 0"),
+        (dict(crop=0), r"crop is 0; wanted a whole number above 0 .*, or a sequence of length 2"),
+        (dict(crop=(1, 2, 3)), r"crop is \(1, 2, 3\)"),
         (dict(rgb=dict(mean=(0.5,))), r"Rgb.mean is \(0.5,\); wanted"),
         (dict(modalities=("rgb", "rgb")), r"one or more names, each once; got \('rgb', 'rgb'\)"),
         (dict(modalities=()), r"one or more names"),
         (dict(modalities=("rgb", "flwo")), r"names 'flwo'; .* Did you mean 'flow'.*target"),
-        (dict(modalities=dict(rgb=Rgb(), again=Rgb())), r"modalities must give rgb once"),
+        (
+            dict(modalities=dict(rgb=Rgb(), again=Rgb())),
+            r"needs modalities that give rgb once; got",
+        ),
         (dict(strid=2), r"no field 'strid'. Did you mean 'stride'"),
     ],
 )

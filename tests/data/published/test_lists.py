@@ -54,7 +54,7 @@ def test_lists_for_pretraining_have_no_labels(put, write, described):
         ("a.mp4 1\nb.mp4 0 -1\n", {}, "line 2: some lines of this list have labels"),
         ("a.mp4 1\na.mp4 1\n", {}, "the id 'a.mp4' is also that of"),
         ("a.mp4 7\n", {"num_classes": 7}, "num_classes is 7, but a list has the label 7"),
-        ("a.mp4 1\n", {"separator": ";"}, "separator must be one of"),
+        ("a.mp4 1\n", {"separator": ";"}, "separator is ';'; wanted '::' or"),
         ("\n", {}, "has no lines"),
     ],
 )

@@ -35,8 +35,8 @@ def test_a_wrong_root_is_an_error_even_where_files_may_be_missing(put, splits):
 
 
 def test_missing_is_raise_or_skip(put, splits):
-    with pytest.raises(ValueError, match="missing must be one of .* got 'ignore'"):
-        video_lists(splits, root=put("a.mp4"), missing="ignore")
+    with pytest.raises(ValueError, match="missing is 'ignore'; wanted 'raise' or 'skip'"):
+        video_lists(splits, root=put("a.mp4"), missing="ignore")  # pyright: ignore
 
 
 def test_a_root_a_split_must_name_every_split(put, write):

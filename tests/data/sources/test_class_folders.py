@@ -79,7 +79,11 @@ def test_nothing_is_held_out_where_nothing_is_asked(tmp_path):
         (["train/run/1.mp4", "bus/1.mp4"], {}, "left out: 1 file beside the class folders (bus/1"),
         (["run/a.mp4"], {}, "run/a.mp4 is the only video, but both train and test need one"),
         (["Train/run/a.mp4", "train/run/b.mp4"], {}, "'train' are both the split 'train'"),
-        (["run/a.mp4"], {"test_fraction": 1.0}, "must lie in [0, 1); got 1.0"),
+        (
+            ["run/a.mp4"],
+            {"test_fraction": 1.0},
+            "test_fraction is 1.0; wanted a number",
+        ),
         (
             ["train/run/a.mp4", "test/jump/b.mp4"],
             {"classes": ["run"]},
