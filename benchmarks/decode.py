@@ -118,28 +118,28 @@ def usual_clip(path: str, numbers: list[int], rng: np.random.Generator) -> np.nd
         height, width = sampling.resized_size(
             stream.height, stream.width, resize=256, crop=(224, 224)
         )
-        pictures = []
+        frames = []
         for frame in container.decode(stream):
-            if frame.pts == wanted[len(pictures)]:
+            if frame.pts == wanted[len(frames)]:
                 frame = frame.reformat(width, height, "rgb24", interpolation="BILINEAR")
-                pictures.append(frame.to_ndarray())
-                if len(pictures) == len(wanted):
+                frames.append(frame.to_ndarray())
+                if len(frames) == len(wanted):
                     break
     top, left = (int(rng.integers(side - 224 + 1)) for side in (height, width))
-    return np.stack(pictures)[:, top : top + 224, left : left + 224]
+    return np.stack(frames)[:, top : top + 224, left : left + 224]
 
 
 def views_one_by_one(path: str) -> None:
     """4 clips x 3 crops with our reader, but a decode for every view."""
     size = PREPROCESSING.crop_size
-    whole = functools.partial(sampling.whole_picture, resize=PREPROCESSING.resize, crop=size)
+    whole = functools.partial(sampling.whole_frame, resize=PREPROCESSING.resize, crop=size)
     for start in (0, 78, 157, 236):
         for crop in range(3):
             with VideoReader(path) as reader:
-                pictures = reader.read(range(start, start + 64, 2), RgbConverter(whole))
-            corners = sampling.view_corners(*pictures.shape[1:3], crop=size, num_crops=3)
+                frames = reader.read(range(start, start + 64, 2), RgbConverter(whole))
+            corners = sampling.view_corners(*frames.shape[1:3], crop=size, num_crops=3)
             top, left = corners[crop]
-            pictures[:, top : top + size[0], left : left + size[1]].copy()
+            frames[:, top : top + size[0], left : left + size[1]].copy()
 
 
 def make(file: File, folder: Path) -> str:

@@ -7,7 +7,7 @@ the public config. The side of the crop is the variant:
         --workdir=runs/mtv/ssv2_base
 
 Starts from MTV-B on Kinetics 400, in runs/mtv/kinetics400_base or _base_320. Clips are never
-mirrored: "left" and "right" are in the labels.
+flipped: "left" and "right" are in the labels.
 
     variant   GFLOPs  M params  EFLOP  top1  top5
     base      564.8   304.0     34     67.6  90.1

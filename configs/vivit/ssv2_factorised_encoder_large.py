@@ -7,7 +7,7 @@ crops of 256 out of 288 and a peak rate of 0.4.
         --workdir=runs/vivit/ssv2_factorised_encoder_large_printed
 
 Starts from a Kinetics 400 run with 4 temporal layers, in
-runs/vivit/kinetics400_factorised_encoder_large_4_layers. Clips are never mirrored: "left" and
+runs/vivit/kinetics400_factorised_encoder_large_4_layers. Clips are never flipped: "left" and
 "right" are in the labels. The first version of the paper (arXiv 2103.15691v1) and the talk print
 65.4 % top-1 and 89.8 % top-5.
 

@@ -16,15 +16,15 @@ from scenic_video.errors import UserError
 from scenic_video.modalities.modality import Arrays, Augment, Modality
 
 NAME = "audio"
-"""By which statistics of it are kept."""
+"""The key of its statistics."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Audio(AudioSettings, Modality):
-    """int16 "waveform" [samples] and "has_audio", 1, or 0 for a clip that is silent or has none.
+    """int16 "waveform" [samples] and "has_audio", 1, or 0 for a clip without audio or a silent one.
 
-    A model gets the spectrogram [columns, bins, 1], normalised by `mean` and `std`; what is absent
-    is zeros, the mean. Fields are those of `AudioSettings`.
+    A model gets the spectrogram [columns, bins, 1], normalised by `mean` and `std`; absent audio is
+    zeros, the mean. Fields are those of `AudioSettings`.
     """
 
     letter = "A"
@@ -32,7 +32,7 @@ class Audio(AudioSettings, Modality):
     can_be_absent = True
     absence = "silent tracks count as no audio"
     stream = 2**31
-    places = ("statistics",)
+    path_fields = ("statistics",)
 
     def read(self, window: Window) -> dict[str, np.ndarray]:
         waveforms = self.waveforms(
@@ -62,8 +62,8 @@ class Audio(AudioSettings, Modality):
 
         if self.mean is None or self.std is None:
             raise UserError(
-                "Spectrograms are normalised by preprocessing.audio.mean and std, which are not "
-                "set. `scenic-video data stats` computes them."
+                "preprocessing.audio.mean and std, which normalise spectrograms, are not set. "
+                "`scenic-video data stats` computes them."
             )
         waveform = jnp.asarray(arrays["waveform"], jnp.float32) / FULL_SCALE
         spectrogram = augment((log_mel(waveform, self) - self.mean) / self.std)
@@ -92,25 +92,25 @@ class Audio(AudioSettings, Modality):
     def _measured(
         self, measured: Sequence[Mapping[str, Any]], *, examples: str, dataset: str, command: str
     ) -> "Audio":
-        """This, with the mean and std that were `measured` on `examples`.
+        """This modality, with the mean and std that were `measured` on `examples`.
 
-        `examples` is the fingerprint of those that are trained on, `command` measures them.
-        Errors: UserError if there are none, or only of other examples or another scale.
+        `examples` is the fingerprint of the training examples, `command` computes their
+        statistics. Errors: UserError if none match in both examples and scale.
         """
-        remedy = f"Measure it by `{command}`, or set preprocessing.audio.mean and std."
+        remedy = f"Compute them with `{command}`, or set preprocessing.audio.mean and std."
         if not measured:
-            raise UserError(f"{dataset!r} has no statistics of its spectrograms. {remedy}")
+            raise UserError(f"{dataset!r} has no statistics of spectrograms. {remedy}")
         same = [found for found in measured if found["examples"] == examples]
         if not same:
             others = " and ".join(f"{found['dataset']}, {found['split']}" for found in measured)
             raise UserError(
-                f"The statistics beside {dataset!r} were measured on other examples than this run "
-                f"trains on: those of {others} as they were then. {remedy}"
+                f"The statistics beside {dataset!r} were computed on other examples than those "
+                f"of this run: on {others} as they were then. {remedy}"
             )
         for found in same:
             if found["scale"] == self.scale:
                 return dataclasses.replace(self, mean=found["mean"], std=found["std"])
         raise UserError(
-            f"The statistics of {dataset!r} are of spectrograms made by {same[-1]['scale']}, "
-            f"but this run makes them by {self.scale}. {remedy}"
+            f"The statistics of {dataset!r} are of spectrograms with {same[-1]['scale']}, "
+            f"but this run computes them with {self.scale}. {remedy}"
         )

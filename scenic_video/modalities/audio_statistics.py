@@ -1,4 +1,4 @@
-"""Measures the audio of a dataset: what its spectrograms are normalised by."""
+"""Computes the statistics of a dataset's spectrograms, by which they are normalised."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,10 +27,10 @@ def spectrogram_statistics(
 ) -> dict[str, Any]:
     """Mean and standard deviation of the spectrograms in the middle of the examples.
 
-    Examples shorter than a window are looped, whatever a run's preprocessing.short_clips is: the
-    silence that "pad" fills up with is not measured. Only windows that are not
-    silent count; "num_silent" is the number of examples that are silent or have no audio,
-    "num_unreadable" that of unreadable files. Errors: UserError if there is no audio at all.
+    Examples shorter than a window are looped, whatever a run's preprocessing.short_clips is, so
+    that padding does not count. Silent windows do not count either: "num_silent" is the number of
+    examples that are silent or have no audio, and "num_unreadable" that of unreadable files.
+    Errors: UserError if there is no audio at all.
     """
     preprocessing = Preprocessing(num_frames=1, modalities={NAME: audio})
     sums = jax.jit(lambda waveforms: _sums(waveforms, audio))
@@ -45,7 +45,7 @@ def spectrogram_statistics(
             progress(min(done * BATCH_SIZE, len(examples)), len(examples))
         num_unreadable = len(batches.bad_files)
     if not num_audible:
-        raise UserError(f"None of the {len(examples)} examples has any audio.")
+        raise UserError(f"None of the {len(examples)} examples has audio.")
     mean, square = totals / (num_audible * audio.num_columns * audio.num_mel_bins)
     return {
         "mean": round(float(mean), 4),

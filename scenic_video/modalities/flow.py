@@ -16,9 +16,9 @@ from scenic_video.modalities.modality import Arrays, Augment, Modality
 
 @dataclasses.dataclass(frozen=True)
 class Flow(Modality):
-    """uint8 "flow" [t, h, w, 2] of the frames of a clip; a model gets it in [-1, 1], 0 for none.
+    """uint8 "flow" [t, h, w, 2] of the frames of a clip; a model gets [-1, 1], 0 for no motion.
 
-    It is read from `folder`, if that is given and holds it, else from beside the video.
+    Files are in `folder`, if it is given and contains them, else beside the videos.
     """
 
     folder: str | None = None
@@ -26,7 +26,7 @@ class Flow(Modality):
     letter = "F"
     title = "optical flow"
     remedy = "`scenic-video data flow` computes it"
-    places = ("folder",)
+    path_fields = ("folder",)
 
     def read(self, window: Window) -> dict[str, np.ndarray]:
         pixels = read_flow(window.example, window.times, window.crop, self.folder)
@@ -49,6 +49,6 @@ class Flow(Modality):
 
         return augment((jnp.asarray(arrays["flow"], jnp.float32) - STILL) / 127)
 
-    def picture(self, arrays: Mapping[str, np.ndarray]) -> UInt8[np.ndarray, "t h w 3"]:
-        """As it is stored: red to the right, green downwards."""
+    def to_rgb(self, arrays: Mapping[str, np.ndarray]) -> UInt8[np.ndarray, "t h w 3"]:
+        """As stored: red is motion to the right, green downwards."""
         return np.pad(arrays["flow"], [(0, 0)] * 3 + [(0, 1)], constant_values=STILL)

@@ -1,4 +1,4 @@
-"""From the arrays of a batch to the inputs of a model, on the device."""
+"""Turns the arrays of a batch into the inputs of a model, on the device."""
 
 import dataclasses
 import functools
@@ -13,15 +13,15 @@ from scenic_video.modalities.modality import Modality
 from scenic_video.transforms.augmentation import Augment, augment
 
 Transformed = dict[str, Any]
-"""Arrays by modality, and under "presence" which examples have it, where some may lack one."""
+"""Arrays by modality; "presence" states which examples have each, if some may lack one."""
 
 
 @dataclasses.dataclass(frozen=True)
 class InputTransform:
-    """Makes the input of each modality, with its `augmentations` in training.
+    """Computes the model's input of each modality, with its `augmentations` in training.
 
-    Where examples may lack a modality, "presence" holds a float32 [B] for all of them: 1, or 0
-    where an example lacks it.
+    If examples may lack a modality, "presence" maps every modality to float32 [B]: 1, or 0 for
+    examples that lack it.
     """
 
     modalities: Mapping[str, Modality]

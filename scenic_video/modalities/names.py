@@ -5,8 +5,8 @@ BUILT_IN = {
     "audio": "scenic_video.modalities.audio:Audio",
     "flow": "scenic_video.modalities.flow:Flow",
 }
-"""A modality of another package is named by the `target` of its node in `preprocessing`."""
+"""Modalities of other packages are named by the `target` of their node in `preprocessing`."""
 
 DEFAULT = ("rgb",)
-"""What a model reads if a config names nothing, and what a report shows of a clip whose own
-modalities cannot be drawn."""
+"""The inputs of a model if its config names none, and what a report shows of a clip if its own
+modalities cannot be shown."""

@@ -18,9 +18,9 @@ from scenic_video.modalities.modality import Arrays, Augment, Modality
 
 @dataclasses.dataclass(frozen=True)
 class Rgb(Modality):
-    """uint8 "rgb" [t, h, w, 3]; a model gets (pixel / 255 - mean) / std, channel by channel.
+    """uint8 "rgb" [t, h, w, 3]; a model gets (pixel / 255 - mean) / std, per channel.
 
-    Augmentations get float32 pixels in [0, 1]. Errors: UserError where `mean` or `std` cannot be.
+    Augmentations get float32 pixels in [0, 1]. Errors: UserError for invalid `mean` or `std`.
     """
 
     mean: Annotated[Sequence[Number], Len(3, 3)] = (0.5, 0.5, 0.5)
@@ -35,9 +35,9 @@ class Rgb(Modality):
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     def read(self, window: Window) -> dict[str, np.ndarray]:
-        pictures = window.reader.read(window.frames, RgbConverter(window.crop))
+        frames = window.reader.read(window.frames, RgbConverter(window.crop))
         window.reader.require_whole()
-        return {"rgb": window.views_of_frames(pictures)}
+        return {"rgb": window.views_of_frames(frames)}
 
     def blank(self, clip_shape: tuple[int, int, int], *leading: int) -> dict[str, np.ndarray]:
         return {"rgb": np.zeros((*leading, *clip_shape, 3), np.uint8)}
@@ -46,7 +46,7 @@ class Rgb(Modality):
         return clip_shape
 
     def on_device(self, arrays: Arrays, augment: Augment) -> Any:
-        """float32 [b, t, h, w, 3], or of images [b, h, w, 3], normalised."""
+        """Normalised float32 [b, t, h, w, 3], or [b, h, w, 3] for images."""
         import jax.numpy as jnp
         from einops import rearrange
 
@@ -62,5 +62,5 @@ class Rgb(Modality):
         mean, std = (np.asarray(x, np.float32).reshape(channels) for x in (self.mean, self.std))
         return ((clips - mean) / std).reshape(pixels.shape)
 
-    def picture(self, arrays: Mapping[str, np.ndarray]) -> UInt8[np.ndarray, "t h w 3"]:
+    def to_rgb(self, arrays: Mapping[str, np.ndarray]) -> UInt8[np.ndarray, "t h w 3"]:
         return arrays["rgb"]

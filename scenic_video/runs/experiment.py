@@ -67,7 +67,7 @@ class Experiment:
 
     @property
     def geometry(self) -> Geometry:
-        """How training crops clips, and whether it mirrors them."""
+        """How training crops clips, and whether it flips them."""
         return self.augmentation.geometry.of_dataset(self.dataset)
 
     @property

@@ -78,7 +78,7 @@ def _check_same_run(experiment: Experiment, workdir: Path, meta: dict[str, Any])
     fingerprint = experiment.dataset.fingerprint
     reasons = changed_fields(meta["config"], experiment.config)
     if meta["dataset"]["flip"] != experiment.geometry.flip:
-        reasons.append(f"mirrored clips: {meta['dataset']['flip']} -> {experiment.geometry.flip}")
+        reasons.append(f"flips: {meta['dataset']['flip']} -> {experiment.geometry.flip}")
     if meta["dataset"]["fingerprint"] != fingerprint:
         reasons.append(
             f"dataset: {meta['dataset']['name']} with fingerprint {meta['dataset']['fingerprint']}"
@@ -103,7 +103,7 @@ def _changed_modalities(saved: dict[str, Any], preprocessing: Preprocessing) -> 
         f"preprocessing.{name}.{field}: {saved[name].get(field)!r} -> {value!r}"
         for name, modality in preprocessing.modalities.items()
         for field, value in now[name].items()
-        if name in saved and saved[name].get(field) != value and field not in modality.places
+        if name in saved and saved[name].get(field) != value and field not in modality.path_fields
     ]
 
 

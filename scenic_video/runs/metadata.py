@@ -55,13 +55,13 @@ def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _places(config: Mapping[str, Any]) -> list[str]:
-    """The fields of modalities that locate their files."""
+    """The fields of modalities that are paths."""
     nodes = config.get("preprocessing", {}).items()
     modalities = {name: x for name, x in nodes if isinstance(x, Mapping) and "target" in x}
     return [
-        f"preprocessing.{name}.{place}"
+        f"preprocessing.{name}.{field}"
         for name, node in modalities.items()
-        for place in getattr(resolve(node["target"]), "places", ())
+        for field in getattr(resolve(node["target"]), "path_fields", ())
     ]
 
 

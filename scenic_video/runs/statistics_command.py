@@ -5,14 +5,14 @@ import shlex
 from typing import Any
 
 from scenic_video.config import resolve
-from scenic_video.data.input.audio import GIVEN
+from scenic_video.data.input.audio import NORMALISATION_FIELDS
 from scenic_video.data.sources.datasets import open_dataset
 from scenic_video.data.sources.manifest import Heads, columns_of
 from scenic_video.modalities.audio import Audio
 
 NODE_FILE = "node.json"
 """The file of a dataset node that is not a path, in the command."""
-FIELDS = [field for field in dataclasses.fields(Audio) if field.name not in GIVEN]
+FIELDS = [field for field in dataclasses.fields(Audio) if field.name not in NORMALISATION_FIELDS]
 
 
 def command(node: Any, split: str, audio: Audio) -> str:

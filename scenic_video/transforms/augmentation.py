@@ -12,11 +12,11 @@ from jaxtyping import Array, Float, Key
 from scenic_video.errors import UserError
 
 Augment = Callable[..., Any]
-"""(example, rng) -> that example, changed at random. Frames are float32 [t, h, w, 3] in [0, 1],
+"""(example, rng) -> the example, randomly changed. Frames are float32 [t, h, w, 3] in [0, 1],
 spectrograms float32 [columns, bins], normalised."""
 
-LATER = 2**31
-"""Folded, with its place, into the keys of all augmentations of a list but the first."""
+KEY_OFFSET = 2**31
+"""Plus the position of an augmentation in its list, folded into the keys of all but the first."""
 
 
 def augment(
@@ -25,23 +25,25 @@ def augment(
     rng: Key[Array, ""],
     **known: Any,
 ) -> Float[Array, "b *shape"]:
-    """`augmentations`, one after another, of each example.
+    """Applies `augmentations` in order to each example.
 
-    The draws of example i depend on `rng`, i and the place in the list alone: neither on the size
-    of the batch nor on how it lies on the mesh. An augmentation that has a keyword of `known`, such
-    as the `mean` that pixels are normalised by, is called with it.
+    The random numbers of example i depend only on `rng`, i and the position in the list: neither on
+    the size of the batch nor on its sharding. An augmentation that has a keyword of `known`, such
+    as the `mean` by which pixels are normalised, is called with it.
     """
     rngs = jax.vmap(jax.random.fold_in, (None, 0))(rng, jnp.arange(len(examples)))
-    for place, function in enumerate(augmentations):
-        own = jax.vmap(jax.random.fold_in, (0, None))(rngs, LATER + place) if place else rngs
-        augmented = jax.vmap(_with_known(function, known))(examples, own)
+    for position, function in enumerate(augmentations):
+        keys = rngs
+        if position:
+            keys = jax.vmap(jax.random.fold_in, (0, None))(rngs, KEY_OFFSET + position)
+        augmented = jax.vmap(_with_known(function, known))(examples, keys)
         _check(function, examples, augmented)
         examples = augmented
     return examples
 
 
 def name_of(function: Augment) -> str:
-    """The name of an augmentation, whose fields may be bound."""
+    """The name of an augmentation, which may be a `functools.partial`."""
     if isinstance(function, functools.partial):
         return name_of(function.func)
     return getattr(function, "__name__", type(function).__name__)
@@ -58,6 +60,6 @@ def _check(function: Augment, before: jax.Array, after: Any) -> None:
     kinds = [(getattr(x, "shape", None), getattr(x, "dtype", None)) for x in (before, after)]
     if kinds[0] != kinds[1]:
         raise UserError(
-            f"The augmentation {name_of(function)} must return an example as it got it, here "
-            f"{before.dtype} {before.shape[1:]}; a batch of these became {after}."
+            f"The augmentation {name_of(function)} must return an example of the same shape "
+            f"and type, here {before.dtype} {before.shape[1:]}; a batch of these became {after}."
         )

@@ -1,4 +1,4 @@
-"""Colour jitter of whole clips: one draw a clip, the same change in every frame."""
+"""Colour jitter of clips, with the same random change in every frame of a clip."""
 
 import jax
 import jax.numpy as jnp
@@ -14,14 +14,15 @@ MAX_BRIGHTNESS_CHANGE = 32 / 255
 MAX_HUE_TURN = 0.2
 SCALES = (0.6, 1.4)
 LUMA = (0.2989, 0.5870, 0.1140)
+"""Weights of red, green and blue (ITU-R BT.601)."""
 
 
 def color_jitter(
     pixels: Pixels, rng: jax.Array, *, probability: Share = 0.8, drop_probability: Share = 0.1
 ) -> Pixels:
-    """Jitters the colours of a clip with `probability`, then drops them with `drop_probability`.
+    """Jitters colours with `probability`, then makes the clip grey with `drop_probability`.
 
-    Pixels lie in [0, 1]. The jitter is, in this order: brightness + U(-32/255, 32/255),
+    Pixels are in [0, 1]. The jitter is, in this order: brightness + U(-32/255, 32/255),
     saturation * U(0.6, 1.4), contrast * U(0.6, 1.4), hue + U(-0.2, 0.2) turns, clip to [0, 1].
     """
     jitter_rng, jitter_coin, drop_coin = jax.random.split(rng, 3)
@@ -32,7 +33,7 @@ def color_jitter(
 
 
 def jittered(pixels: Pixels, rng: jax.Array) -> Pixels:
-    """Brightness, saturation, contrast and hue, each drawn once for the clip."""
+    """Random brightness, saturation, contrast and hue, the same for the whole clip."""
     rngs = jax.random.split(rng, 4)
     change = jax.random.uniform(
         rngs[0], minval=-MAX_BRIGHTNESS_CHANGE, maxval=MAX_BRIGHTNESS_CHANGE
@@ -45,10 +46,10 @@ def jittered(pixels: Pixels, rng: jax.Array) -> Pixels:
 
 
 def adjust_saturation(pixels: Pixels, factor: Scalar) -> Pixels:
-    """Scales the saturation of HSV, which ends at 1; hue and value stay."""
+    """Scales the saturation in HSV, up to at most 1; keeps hue and value."""
     value = jnp.max(pixels, axis=-1, keepdims=True)
     chroma = value - jnp.min(pixels, axis=-1, keepdims=True)
-    # New over old saturation, where saturation = chroma / value. Below black there is no colour.
+    # The factor at which saturation = chroma / value reaches 1. Values below 0 have no colour.
     limit = jnp.maximum(value, 0.0) / jnp.where(chroma > 0, chroma, 1.0)
     return value - (value - pixels) * jnp.minimum(factor, limit)
 
@@ -60,25 +61,25 @@ def adjust_contrast(pixels: Pixels, factor: Scalar) -> Pixels:
 
 
 def adjust_hue(pixels: Pixels, turn: Scalar) -> Pixels:
-    """Turns the hue of HSV by `turn` (1 is once around); saturation and value stay."""
+    """Rotates the hue in HSV by `turn` (1 is a full turn); keeps saturation and value."""
     red, green, blue = jnp.moveaxis(pixels, -1, 0)
     value = jnp.maximum(jnp.maximum(red, green), blue)
     chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
     scale = 1.0 / jnp.where(chroma > 0, chroma, 1.0)
-    # Comparing with `value` instead would fail wherever the compiler rounds it in another way.
+    # A comparison with `value` would fail where the compiler rounds it differently.
     sextant = jnp.where(
         (red >= green) & (red >= blue),
         (green - blue) * scale,
         jnp.where(green >= blue, 2.0 + (blue - red) * scale, 4.0 + (red - green) * scale),
     )
-    # Each channel falls from the value by chroma * a trapezoid of its distance from the hue.
+    # Each channel is the value minus chroma * a trapezoid of its distance from the hue.
     distances = [(offset + sextant + 6.0 * turn) % 6.0 for offset in (5.0, 3.0, 1.0)]
     falls = [jnp.clip(jnp.minimum(d, 4.0 - d), 0.0, 1.0) for d in distances]
     return jnp.stack([value - chroma * fall for fall in falls], axis=-1)
 
 
 def grayscale(pixels: Pixels) -> Pixels:
-    """The luma in all three channels."""
+    """Luma, in all three channels."""
     weights = np.asarray(LUMA, np.float32).reshape(1, 1, 1, 3)
     luma = jnp.sum(pixels * weights, axis=-1, keepdims=True)
     return jnp.broadcast_to(luma, pixels.shape)

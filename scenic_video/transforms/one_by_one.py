@@ -1,4 +1,4 @@
-"""A function of single examples that `jax.vmap` loops over, instead of vectorising it."""
+"""Makes `jax.vmap` loop over examples instead of vectorising a function."""
 
 import functools
 import math
@@ -11,25 +11,25 @@ from scenic_video.sharding import BATCH
 
 
 def one_by_one(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-    """`function`, but under `vmap` of all its arguments it computes one example after another.
+    """`function`, which under `vmap` of all its arguments computes one example after another.
 
-    So one branch of a `lax.switch` is computed, not all.
+    Of a `lax.switch` only the chosen branch is then computed, not all of them.
     """
     looping = jax.custom_batching.custom_vmap(function)
 
     @looping.def_vmap
     def loop(axis_size: int, batched: list[bool], *arrays: jax.Array) -> tuple[jax.Array, bool]:
-        assert all(batched), "one_by_one takes arguments that all have the axis of examples"
+        assert all(batched), "one_by_one needs the axis of examples in every argument"
         return map_examples(function, *arrays), True
 
     return functools.wraps(function)(looping)
 
 
 def map_examples(function: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
-    """`function` of one example after another, on all devices at once.
+    """Applies `function` to one example after another, in parallel on all devices.
 
-    A loop over an axis that lies on many devices would gather it on each, so where a mesh is set
-    (`jax.set_mesh`) each device loops over the examples that it holds.
+    A loop over a sharded axis would gather it on every device. So if a mesh is set
+    (`jax.set_mesh`), each device loops over its own examples.
     """
 
     def loop(*local: jax.Array) -> jax.Array:

@@ -1,13 +1,12 @@
-"""RandAugment of whole clips: each operation treats a clip as one tall image.
+"""RandAugment of clips: each operation treats the frames of a clip as one tall image.
 
-RandAugment (Cubuk et al., 2020, https://arxiv.org/abs/1909.13719) in the form in which the public
-video recipes use it: the frames of a clip are stacked along the height, and an operation is drawn
-and applied once for the stack. Statistics (contrast limits, histograms) are therefore those of the
-clip, and a colour keeps meaning the same from frame to frame. The level of an operation is
-magnitude / 10.
+RandAugment (Cubuk et al., 2020, https://arxiv.org/abs/1909.13719) as in the public video recipes:
+frames are stacked along the height, and each random operation is applied once to the stack.
+Statistics (contrast limits, histograms) are therefore those of the clip, and equal colours remain
+equal in all frames. The level of an operation is magnitude / 10.
 
-A clip is uint8 [T, H, W, 3], and so is what an operation makes of it. Results do not depend on the
-hardware: products are rounded before they are added (see `_product`).
+Operations map uint8 [T, H, W, 3] to the same. Results do not depend on the hardware: products are
+rounded before they are added (see `_product`).
 """
 
 import functools
@@ -31,7 +30,7 @@ Magnitude = Annotated[float | int, Interval(ge=1, le=20)]
 """At 20, Posterize keeps all 8 bits."""
 
 CUTOUT_HALF_SIDE = 40
-"""Pixels from the middle of Cutout's square to its edge."""
+"""Pixels from the centre of the square of Cutout to its edge."""
 
 
 def randaugment(
@@ -41,9 +40,9 @@ def randaugment(
     num_layers: Count = 2,
     magnitude: Magnitude = 15,
 ) -> Float32[Array, "t h w 3"]:
-    """`num_layers` operations on pixels in [0, 1], which are rounded to bytes.
+    """Applies `num_layers` random operations to pixels in [0, 1], which are rounded to bytes.
 
-    Under `vmap` a switch computes all operations for all clips; clips of a batch are therefore
+    Under `vmap` a `lax.switch` would compute all operations for all clips, so clips of a batch are
     augmented one after another, see `one_by_one`.
     """
     operations = functools.partial(apply_operations, num_layers=num_layers, magnitude=magnitude)
@@ -53,7 +52,7 @@ def randaugment(
 def apply_operations(
     clip: Clip, rng: jax.Array, *, num_layers: int, magnitude: int | float
 ) -> Clip:
-    """`num_layers` operations of `OPERATIONS`, drawn evenly with replacement, one after another."""
+    """Applies `num_layers` of `OPERATIONS`, sampled uniformly with replacement."""
     branches = [functools.partial(_apply, operation, magnitude) for operation in OPERATIONS]
 
     def add_layer(layer: jax.Array, clip: Clip) -> Clip:
@@ -65,7 +64,7 @@ def apply_operations(
 
 
 def identity(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
-    """The clip as it is."""
+    """The clip, unchanged."""
     return clip
 
 
@@ -80,7 +79,7 @@ def auto_contrast(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
 
 
 def equalize(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
-    """Flattens the histogram that each channel has over the clip."""
+    """Flattens the histogram of each channel over the clip."""
 
     def of_channel(channel):
         histogram = jnp.bincount(channel, length=256)
@@ -106,10 +105,10 @@ def posterize(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
 
 
 def solarize(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
-    """Inverts the values from a threshold on.
+    """Inverts the values at or above a threshold.
 
-    The threshold is 256 * level modulo 256, for in the public recipes it is an 8-bit number that
-    wraps round: 128 at magnitude 15, but 0 at magnitudes 10 and 20, which inverts everything.
+    The threshold is 256 * level modulo 256, since in the public recipes it is an 8-bit number that
+    overflows: 128 at magnitude 15, but 0 at magnitudes 10 and 20, which inverts everything.
     """
     threshold = int(magnitude / 10 * 256) % 256
     return jnp.where(clip < threshold, clip, 255 - clip)
@@ -122,27 +121,27 @@ def solarize_add(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
 
 
 def color(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
-    """Leads the colours away from (or, below level 0.5, towards) grey."""
+    """Increases (or, below level 0.5, decreases) the difference from grey."""
     return _blend(_grayscale(clip), clip, magnitude)
 
 
 def contrast(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
-    """Leads the values away from an even grey.
+    """Increases the difference from a constant grey.
 
-    That grey is the number of pixels of the clip over 256, at most 255, and not their mean: the
-    public recipes were trained with this, and for a clip of usual size it means white.
+    This grey is the number of pixels of the clip / 256, at most 255, not their mean: the public
+    recipes were trained with this. For clips of usual size it is white.
     """
     gray = min(clip[..., 0].size // 256, 255)
     return _blend(jnp.full_like(clip, gray), clip, magnitude)
 
 
 def brightness(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
-    """Leads the values away from black."""
+    """Scales the values, that is, increases their difference from black."""
     return _blend(jnp.zeros_like(clip), clip, magnitude)
 
 
 def sharpness(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
-    """Leads the clip away from a 3x3 smoothing of itself; frames touch as in the stack."""
+    """Increases the difference from the 3x3 smoothed stack, in which frames touch."""
     stack = rearrange(clip, "t h w c -> (t h) w c")
     pixels = stack.astype(jnp.float32)
     light, heavy = (_product(pixels, np.float32(weight / 13)) for weight in (1, 5))
@@ -157,11 +156,11 @@ def sharpness(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
 
 
 def cutout(clip: Clip, magnitude: int | float, rng: jax.Array) -> Clip:
-    """Blackens a square around a random pixel, the same square in every frame."""
+    """Sets a square around a random pixel to 0, the same square in every frame."""
 
-    def near(middle, size):
+    def near(centre, size):
         positions = jnp.arange(size)
-        return (positions >= middle - CUTOUT_HALF_SIDE) & (positions < middle + CUTOUT_HALF_SIDE)
+        return (positions >= centre - CUTOUT_HALF_SIDE) & (positions < centre + CUTOUT_HALF_SIDE)
 
     _, height, width, _ = clip.shape
     row_rng, column_rng = jax.random.split(rng)
@@ -192,14 +191,14 @@ def _apply(operation: Operation, magnitude: int | float, clip: Clip, rng: jax.Ar
 
 
 def _blend(start: Clip, clip: Clip, magnitude: int | float) -> Clip:
-    """`start` and `clip` mixed by 0.1 + 1.8 * level: 0 is `start`, 1 the clip, more goes beyond."""
+    """start + (clip - start) * (0.1 + 1.8 * level); above 1 this extrapolates."""
     factor = np.float32(magnitude / 10 * 1.8 + 0.1)
     origin = start.astype(jnp.float32)
     return _to_uint8(origin + _product(clip.astype(jnp.float32) - origin, factor))
 
 
 def _grayscale(clip: Clip) -> Clip:
-    """Luma of ITU-R BT.601 in four digits, rounded half up; in integers, hence exact."""
+    """Luma (ITU-R BT.601, four digits), rounded half up; exact, since it uses integers."""
     luma = jnp.sum(clip.astype(jnp.int32) * np.asarray([[[[2989, 5870, 1140]]]], np.int32), axis=-1)
     gray = (luma * 511 // (2 * 255 * 10_000)).astype(jnp.uint8)
     return jnp.broadcast_to(gray[..., None], clip.shape)
@@ -208,14 +207,14 @@ def _grayscale(clip: Clip) -> Clip:
 def _product(a: Float32[Array, "..."], b: Float32[Array, "..."] | np.float32) -> Array:
     """a * b, rounded before anything is added to it.
 
-    Compilers like to fuse a product with a sum that follows, skipping one rounding. Values are
-    cut to integers later, so one fused rounding can change a pixel, and each kind of hardware
-    fuses in other places. A selection between the two keeps them apart.
+    Compilers may fuse a product with the sum that follows and skip one rounding. Values are
+    truncated to integers later, so this can change a pixel, and it depends on the hardware. A
+    `where` between product and sum prevents it.
     """
     product = a * b
     return jnp.where(product != 0, product, 0.0)
 
 
 def _to_uint8(pixels: Float32[Array, "..."]) -> UInt8[Array, "..."]:
-    """Clips to 0...255 and drops the fraction."""
+    """Clips to [0, 255] and truncates to integers."""
     return jnp.clip(pixels, 0.0, 255.0).astype(jnp.uint8)

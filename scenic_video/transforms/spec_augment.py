@@ -1,4 +1,4 @@
-"""SpecAugment: bands of mel bins and spans of columns are hidden."""
+"""SpecAugment: hides random bands of mel bins and spans of time."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -24,8 +24,8 @@ def spec_augment(
 ) -> Float[Array, "columns bins"]:
     """Sets spans to 0, the mean of a normalised spectrogram (Park et al., 2019, section 2).
 
-    Masks are (number, width): so many bands of mel bins, or spans of columns, each of a length
-    drawn from 0 to width - 1.
+    Masks are (number, width): the number of bands of mel bins, or of spans of columns in time, each
+    of a random length from 0 to width - 1.
     """
     columns, bins = spectrogram.shape
     _check("time_masks", time_masks, columns)
@@ -37,15 +37,15 @@ def spec_augment(
 
 
 def _spans(rng: Key[Array, ""], size: int, number: int, width: int) -> Array:
-    """bool [size]: `number` random spans of 0 to width - 1 places each."""
+    """bool [size]: True in `number` random spans, each of length 0 to width - 1."""
     if not number or not width:
         return jnp.zeros(size, bool)
     length_rng, start_rng = jax.random.split(rng)
     lengths = jax.random.randint(length_rng, (number, 1), 0, width)
     starts = jax.random.uniform(start_rng, (number, 1)) * (size - lengths + 1)
     starts = jnp.floor(starts).astype(jnp.int32)
-    places = jnp.arange(size)[None]
-    return ((places >= starts) & (places < starts + lengths)).any(axis=0)
+    positions = jnp.arange(size)[None]
+    return ((positions >= starts) & (positions < starts + lengths)).any(axis=0)
 
 
 def _check(name: str, masks: Sequence[int], size: int) -> None:

@@ -1,4 +1,4 @@
-"""From waveforms to log-mel spectrograms, on the device."""
+"""Computes log-mel spectrograms of waveforms, on the device."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from scenic_video.data.input.audio import AudioSettings
 def log_mel(
     waveform: Float[Array, "*batch samples"], audio: AudioSettings
 ) -> Float[Array, "*batch columns bins"]:
-    """log(mel + offset) of magnitudes, as `AudioSettings` says; `waveform` is in [-1, 1]."""
+    """log(mel + offset) of magnitudes, see `AudioSettings`; `waveform` is in [-1, 1]."""
     num_columns = 1 + (waveform.shape[-1] - audio.window) // audio.hop
     at = np.arange(num_columns)[:, None] * audio.hop + np.arange(audio.window)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(audio.window) / audio.window)
@@ -19,13 +19,13 @@ def log_mel(
         (1,) * waveform.ndim + (-1,)
     )
     magnitudes = jnp.abs(jnp.fft.rfft(frames, audio.fft_size))
-    # By default GPUs and TPUs round the factors of a product to 10 or 7 bits.
+    # By default GPUs and TPUs round the factors to mantissas of 10 or 7 bits.
     mel = jnp.matmul(magnitudes, mel_matrix(audio), precision=jax.lax.Precision.HIGHEST)
     return jnp.log(mel + audio.log_offset)
 
 
 def mel_matrix(audio: AudioSettings) -> Float32[np.ndarray, "frequencies bins"]:
-    """Triangles that are straight in mels (HTK: 1127 log(1 + f / 700)); no frequency 0."""
+    """Filters that are triangular on the mel scale (HTK: 1127 log(1 + f / 700)), 0 at 0 Hz."""
     frequencies = np.linspace(0, audio.sample_rate / 2, audio.fft_size // 2 + 1)[1:]
     ends = np.linspace(
         _mels(audio.lowest_frequency), _mels(audio.highest_frequency), audio.num_mel_bins + 2

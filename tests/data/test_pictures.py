@@ -79,7 +79,7 @@ UPRIGHT = {
 
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_a_jpeg_is_turned_and_mirrored_as_its_exif_says(
+def test_a_jpeg_is_turned_and_flipped_as_its_exif_says(
     tmp_path, write_video, quarters, orientation
 ):
     path = write_video(tmp_path / "a.jpg", quarters, codec="mjpeg", pixel_format="yuvj444p")

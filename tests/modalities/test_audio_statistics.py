@@ -55,7 +55,7 @@ def test_files_that_cannot_be_read_are_counted(films, tmp_path):
 
 
 def test_a_dataset_without_audio_has_no_statistics(films):
-    with pytest.raises(ValueError, match="None of the 2 examples has any audio"):
+    with pytest.raises(ValueError, match="None of the 2 examples has audio"):
         spectrogram_statistics(open_dataset(films).splits["train"][3:], AUDIO)
 
 

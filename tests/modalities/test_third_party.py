@@ -66,7 +66,7 @@ class Depth(Modality):
     def present(self, arrays):
         return arrays["has_depth"]
 
-    def picture(self, arrays):
+    def to_rgb(self, arrays):
         return np.repeat(arrays["depth"], 3, axis=-1)
 
 

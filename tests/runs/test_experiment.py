@@ -75,7 +75,7 @@ class NeverMixes:
         ),
         (
             [f"augmentation.rgb=[{CROPPED}]"],
-            "The augmentation cropped must return an example as it got it, here float32",
+            "cropped must return an example of the same shape and type, here float32",
         ),
         (
             ["augmentation.geometry.crop_area=(0.5,0.4)"],

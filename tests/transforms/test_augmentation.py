@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scenic_video.transforms.augmentation import LATER, augment
+from scenic_video.transforms.augmentation import KEY_OFFSET, augment
 
 RNG = jax.random.key(0)
 EXAMPLES = jnp.ones((3, 4))
@@ -35,7 +35,7 @@ def test_the_key_of_an_augmentation_is_that_of_the_example_and_its_place():
     first = augment(EXAMPLES, [with_noise], RNG)[2]
     np.testing.assert_array_equal(first, with_noise(EXAMPLES[2], key))
     second = augment(EXAMPLES, [doubled, with_noise], RNG)[2]
-    later = jax.random.fold_in(key, LATER + 1)
+    later = jax.random.fold_in(key, KEY_OFFSET + 1)
     np.testing.assert_array_equal(second, with_noise(2 * EXAMPLES[2], later))
 
 
@@ -47,5 +47,5 @@ def test_the_mean_is_given_to_those_that_ask_for_it():
 
 @pytest.mark.parametrize("wrong", [lambda x, rng: x[:1], lambda x, rng: x.astype(jnp.bfloat16)])
 def test_an_augmentation_keeps_shape_and_type(wrong):
-    with pytest.raises(ValueError, match="must return an example as it got it"):
+    with pytest.raises(ValueError, match="must return an example of the same shape and type"):
         augment(EXAMPLES, [wrong], RNG)

@@ -34,7 +34,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "--multilabel", action="store_true", help="cells may hold several labels, as in a|b"
     )
     of_manifests.add_argument(
-        "--flip-unsafe", action="store_true", help="mirroring a clip would change its label"
+        "--flip-unsafe", action="store_true", help="a flipped clip may have another label"
     )
 
 

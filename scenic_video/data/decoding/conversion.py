@@ -77,7 +77,7 @@ def rgb_filters(frame: av.VideoFrame, crop: Crop, shown: Orientation) -> list[tu
     filters.append(("scale", f"{crop.out_width}:{crop.out_height}:flags=bilinear"))
     filters.append(("format", "rgb24"))
     filters += shown.filters
-    if crop.mirrored:
+    if crop.flipped:
         filters.append(("hflip", ""))
     return filters
 
@@ -87,7 +87,7 @@ def _relative(crop: Crop, *, was: tuple[int, int], now: tuple[int, int]) -> Crop
         return crop
     top, height = crop.top * now[0] // was[0], max(1, crop.height * now[0] // was[0])
     left, width = crop.left * now[1] // was[1], max(1, crop.width * now[1] // was[1])
-    return Crop(top, left, height, width, crop.out_height, crop.out_width, crop.mirrored)
+    return Crop(top, left, height, width, crop.out_height, crop.out_width, crop.flipped)
 
 
 def _as_stored(crop: Crop, height: int, width: int, *, shown: Orientation) -> Crop:
@@ -96,8 +96,8 @@ def _as_stored(crop: Crop, height: int, width: int, *, shown: Orientation) -> Cr
         # One quarter turn back: the right edge becomes the top.
         top, left = (width - crop.left - crop.width) // 2 * 2, crop.top
         sizes = (crop.width, crop.height, crop.out_width, crop.out_height)
-        crop = Crop(top, left, *sizes, crop.mirrored)
+        crop = Crop(top, left, *sizes, crop.flipped)
         height, width = width, height
-    if shown.is_mirrored:
+    if shown.is_flipped:
         crop = dataclasses.replace(crop, left=(width - crop.left - crop.width) // 2 * 2)
     return crop

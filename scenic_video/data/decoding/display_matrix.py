@@ -23,10 +23,10 @@ class Orientation:
     """
 
     rotation: int = 0
-    is_mirrored: bool = False
+    is_flipped: bool = False
 
     def __str__(self) -> str:
-        words = [f"{self.rotation} degrees"] * (self.rotation > 0) + ["flipped"] * self.is_mirrored
+        words = [f"{self.rotation} degrees"] * (self.rotation > 0) + ["flipped"] * self.is_flipped
         return ", ".join(words) or "as stored"
 
     def upright_size(self, frame: av.VideoFrame) -> tuple[int, int]:
@@ -43,7 +43,7 @@ class Orientation:
             180: [("hflip", ""), ("vflip", "")],
             270: [("transpose", "cclock")],
         }
-        return [("hflip", "")] * self.is_mirrored + turns[self.rotation]
+        return [("hflip", "")] * self.is_flipped + turns[self.rotation]
 
 
 def orientation(frame: av.VideoFrame) -> Orientation:
@@ -75,4 +75,4 @@ def _orientation(matrix: Sequence[int]) -> Orientation:
         return Orientation()
     sign = -1 if area < 0 else 1  # without the flip, which comes first, a rotation remains
     angle = math.degrees(math.atan2(sign * b / math.hypot(b, d), sign * a / math.hypot(a, c)))
-    return Orientation(rotation=round(angle / 90) % 4 * 90, is_mirrored=area < 0)
+    return Orientation(rotation=round(angle / 90) % 4 * 90, is_flipped=area < 0)

@@ -33,7 +33,7 @@ class Crop:
     width: int
     out_height: int
     out_width: int
-    mirrored: bool = False
+    flipped: bool = False
 
 
 def resample_timeline(
@@ -113,7 +113,7 @@ def random_crop(
     resize: int,
     crop: tuple[int, int],
     scale_jitter: Sequence[float | int] | None = None,
-    mirrored: bool = False,
+    flipped: bool = False,
 ) -> Crop:
     """A random `crop` of the resized frame, as a box of the original one.
 
@@ -128,7 +128,7 @@ def random_crop(
         resized = tuple(int(side * factor) for side, factor in zip(resized, factors, strict=True))
     top, rows = _random_span(rng, height, resized=max(resized[0], crop[0]), kept=crop[0])
     left, columns = _random_span(rng, width, resized=max(resized[1], crop[1]), kept=crop[1])
-    return Crop(top, left, rows, columns, crop[0], crop[1], mirrored)
+    return Crop(top, left, rows, columns, crop[0], crop[1], flipped)
 
 
 def _random_span(
@@ -147,7 +147,7 @@ def random_area_crop(
     *,
     area: Sequence[float | int],
     crop: tuple[int, int],
-    mirrored: bool = False,
+    flipped: bool = False,
 ) -> Crop:
     """A random box of a frame, scaled to `crop` whatever its shape.
 
@@ -166,15 +166,15 @@ def random_area_crop(
         if rows <= height and columns <= width:
             top = int(rng.integers(height - rows + 1)) // 2 * 2
             left = int(rng.integers(width - columns + 1)) // 2 * 2
-            return Crop(top, left, rows, columns, *crop, mirrored)
+            return Crop(top, left, rows, columns, *crop, flipped)
     aspect = min(max(width / height, BOX_ASPECTS[0]), BOX_ASPECTS[1])
     rows = min(height, max(1, round(width / aspect)))
     columns = min(width, max(1, round(height * aspect)))
     top, left = (height - rows) // 4 * 2, (width - columns) // 4 * 2
-    return Crop(top, left, rows, columns, *crop, mirrored)
+    return Crop(top, left, rows, columns, *crop, flipped)
 
 
-def whole_picture(height: int, width: int, *, resize: int, crop: tuple[int, int]) -> Crop:
+def whole_frame(height: int, width: int, *, resize: int, crop: tuple[int, int]) -> Crop:
     """The whole frame at its resized size, from which views are cropped at `view_corners`."""
     return Crop(0, 0, height, width, *resized_size(height, width, resize=resize, crop=crop))
 

@@ -69,7 +69,7 @@ def read_flow(
     path = _path(example, folder)
     read = _read_archive if _is_archive(path) else _read_video
     pixels = read(path, times, crop)[..., :2]
-    if crop.crop.mirrored:
+    if crop.crop.flipped:
         pixels = pixels.copy()
         pixels[..., 0] = 2 * STILL - np.maximum(pixels[..., 0], 1).astype(np.int16)
     return pixels

@@ -1,4 +1,4 @@
-"""The audio of a clip: which part of the track it is, and the numbers of its spectrogram."""
+"""The audio of a clip: which part of the track it is, and the settings of its spectrogram."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,32 +14,31 @@ from scenic_video.data.decoding.containers import Source
 from scenic_video.field_types import NonNegative, Number, Positive, PositiveInt, Seconds
 
 SILENCE = 1e-4
-"""A window whose loudest sample stays below this, of 1 (-80 dB), is silent: it has no audio."""
+"""A window without a sample above this (of 1: -80 dB) is silent and counts as no audio."""
 
 FULL_SCALE = 32767
-"""The int16 sample that stands for 1."""
+"""The int16 value of a sample of 1."""
 
 
-GIVEN = ("mean", "std", "statistics")
-"""Fields that say nothing of how a spectrogram is made."""
+NORMALISATION_FIELDS = ("mean", "std", "statistics")
+"""Fields that do not change how a spectrogram is computed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AudioSettings:
-    """How much audio goes with a clip, and how it becomes a log-mel spectrogram.
+    """How much audio belongs to a clip, and how its log-mel spectrogram is computed.
 
-    The window of `seconds` has its middle where that of the clip's frames is, moved as little as
-    keeps it inside the example. It is a number of its own: what the frames take depends on the
-    frame rate of each file, and all waveforms of a batch are of one length. It gives exactly
-    seconds / `hop_seconds` columns (8 s: 800) of `num_mel_bins`: log(mel + `log_offset`) of the
-    magnitudes of a periodic Hann window of `window_seconds`, on the HTK mel scale from
-    `lowest_frequency` to `highest_frequency` (Hz).
+    The window of `seconds` is centred on the clip's frames, and shifted inwards near an end of the
+    example. Its length does not depend on that of the frames, which varies with the frame rate of
+    each file, since the waveforms of a batch have equal lengths. It gives exactly seconds /
+    `hop_seconds` columns (8 s: 800) of `num_mel_bins`: log(mel + `log_offset`) of magnitudes with a
+    periodic Hann window of `window_seconds`, on the HTK mel scale from `lowest_frequency` to
+    `highest_frequency` (Hz).
 
-    `mean` and `std` normalise the spectrogram; None takes those that `scenic-video data stats`
-    computed for the dataset and left beside it, or in the folder `statistics` if its --out named
-    that.
+    `mean` and `std` normalise the spectrogram; None means those that `scenic-video data stats`
+    computed for the dataset and saved beside it, or in the folder `statistics`, its --out.
 
-    Errors: UserError where a field cannot be.
+    Errors: UserError for invalid fields.
     """
 
     seconds: Seconds = 8.0
@@ -77,24 +76,24 @@ class AudioSettings:
 
     @property
     def window(self) -> int:
-        """Samples under one column."""
+        """Samples per column."""
         return round(self.window_seconds * self.sample_rate)
 
     @property
     def num_columns(self) -> int:
-        """Columns of the spectrogram."""
+        """Columns (time steps) of the spectrogram."""
         return round(self.seconds / self.hop_seconds)
 
     @property
     def num_samples(self) -> int:
-        """Samples of the waveform: a little more than `seconds`, so that no column lacks any."""
+        """Samples of the waveform: slightly more than `seconds`, to fill the last column."""
         return (self.num_columns - 1) * self.hop + self.window
 
     @property
     def scale(self) -> dict[str, Any]:
-        """What `mean` and `std` depend on; statistics of another scale are those of another."""
+        """The fields on which `mean` and `std` depend."""
         fields = dataclasses.asdict(self)
-        return {k: v for k, v in fields.items() if k not in ("seconds", *GIVEN)}
+        return {k: v for k, v in fields.items() if k not in ("seconds", *NORMALISATION_FIELDS)}
 
     def waveforms(
         self,
@@ -105,10 +104,10 @@ class AudioSettings:
         duration: float,
         short_clips: str,
     ) -> Int16[np.ndarray, "n samples"]:
-        """One window for each of `middles`, seconds after `begin`, which is on the file's clock.
+        """One window around each of `middles`, seconds after `begin` on the file's clock.
 
-        The example lasts for `duration` seconds from `begin`. One that is shorter than a window
-        starts again ("loop") or falls silent ("pad"). A file without audio gives zeros.
+        The example lasts `duration` seconds from `begin`. If it is shorter than a window, it
+        starts again ("loop") or is followed by silence ("pad"). Without audio, samples are zeros.
         """
         total = round(duration * self.sample_rate)
         last = max(0, total - self.num_samples)
@@ -128,18 +127,18 @@ class AudioSettings:
         return np.round(np.stack(windows) * FULL_SCALE).astype(np.int16)
 
     def _samples(self, source: Source, *, begin: Fraction, number: int) -> np.ndarray:
-        """float32 [number] in [-1, 1]; what the file does not have is silence."""
+        """float32 [number] in [-1, 1]; silence where the file has no audio."""
         seconds = number / self.sample_rate
         samples = np.zeros(number, np.float32)
         filled = 0
-        for piece in audio_track(source, begin=begin, duration=seconds, rate=self.sample_rate):
-            samples[filled : filled + len(piece)] = piece[: number - filled]
-            filled += len(piece)
+        for chunk in audio_track(source, begin=begin, duration=seconds, rate=self.sample_rate):
+            samples[filled : filled + len(chunk)] = chunk[: number - filled]
+            filled += len(chunk)
         return np.clip(samples, -1, 1)
 
 
 def is_audible(waveforms: Int16[np.ndarray, "n samples"]) -> np.ndarray:
-    """float32 [n]: 1 for windows that have audio, 0 for silent ones."""
+    """float32 [n]: 0 for silent windows, 1 for others."""
     return (np.abs(waveforms.astype(np.int32)).max(axis=-1) > SILENCE * FULL_SCALE).astype(
         np.float32
     )

@@ -71,7 +71,7 @@ class BadFiles:
             f"{len(self)} of {self._num_examples} examples ({len(self) / self._num_examples:.1%}) "
             f"could not be read; the run accepts {self._max_share:.1%}. The first:\n{first}\n"
             f"All are listed in {self._path}. Repair these files or leave them out of the "
-            "dataset; to train without them all the same, raise --config.input.max_bad_share."
+            "dataset; to train without them anyway, raise --config.input.max_bad_share."
         )
 
 
@@ -93,5 +93,5 @@ def _listed(path: Path, number: int, line: bytes) -> BadFile:
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}, line {number}, is damaged: {line[:80]!r}. Delete this line; a video that "
-            "cannot be read is listed again when it is met."
+            "cannot be read is listed again when it occurs again."
         ) from error

@@ -1,7 +1,7 @@
 """Host batches of examples, whose order and randomness depend only on (seed, step).
 
 A host batch is {"inputs": {name: array}, "label": {head: array}, "mask": float32 [L]}, where L is
-the number of rows that this host feeds. Inputs are those of `Preprocessing`. Labels are int32 [L],
+the number of rows that this host loads. Inputs are those of `Preprocessing`. Labels are int32 [L],
 or float32 [L, C] of zeros and ones if the label space is multi-label.
 """
 
@@ -91,7 +91,7 @@ def train_batches(
     """Endless training batches from `start_step` on; inputs are [L, ...].
 
     `batch_size` is global, and step s has the same clips with the same crops for any number of
-    hosts, threads and workers. `rows` are the rows of the global batch that this host feeds; None
+    hosts, threads and workers. `rows` are the rows of the global batch that this host loads; None
     means all. A video that cannot be read is replaced by another and listed in `bad_files`;
     without `bad_files` it is an error. `num_threads` (default: all cores, at most 16) is per
     process. `num_workers` processes instead of this one are useful with more than about 16 cores.
@@ -132,7 +132,7 @@ def eval_batches(
 
     Batches also hold "index", int32 [L]: the position in the split, -1 for padding of the last
     batch. Padding, and videos that cannot be read, are zeros with mask 0. `rows` is as in
-    `train_batches`; every host sees len() batches.
+    `train_batches`; every host gets len() batches.
     """
     num_batches = math.ceil(len(load.examples) / batch_size)
     steps = read_ahead(
@@ -146,9 +146,9 @@ def eval_batches(
 
 
 def _training_order(num_examples: int, seed: int) -> grain.MapDataset:
-    """Index of an element -> position of its example: endless, each epoch shuffled anew."""
+    """Index of an element -> position of its example: endless, each epoch in another order."""
     if num_examples == 0:
-        raise UserError("There is nothing to train on: the split holds no example.")
+        raise UserError("There is nothing to train on: the split has no examples.")
     # Hashed, because Grain shuffles epoch e with seed + e: seed 1 would repeat epochs of seed 0.
     shuffle_seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
     return grain.MapDataset.range(num_examples).shuffle(shuffle_seed).repeat(None)
@@ -158,7 +158,7 @@ def _checked_rows(rows: Sequence[int] | None, batch_size: int) -> Sequence[int]:
     rows = range(batch_size) if rows is None else rows
     if len(rows) == 0 or min(rows) < 0 or max(rows) >= batch_size:
         raise UserError(
-            f"A host feeds some of the rows 0 to {batch_size - 1} of the global batch; got "
+            f"`rows` must be some of the rows 0 to {batch_size - 1} of the global batch; got "
             f"{list(rows)}."
         )
     return rows

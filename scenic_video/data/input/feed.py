@@ -6,11 +6,11 @@ from typing import Any
 
 
 class Feed(Iterator[Any]):
-    """An iterator over `put(batch)`, with the next `depth` batches on their way to the devices.
+    """An iterator over `put(batch)`, which transfers the next `depth` batches in advance.
 
-    `put` starts the transfer of a host batch without waiting for it, like JAX. Everything runs in
-    the caller's thread, since a background thread could outlive the devices. `close` closes
-    `batches` too.
+    `put` starts the transfer of a host batch and does not wait for it, as in JAX. Everything runs
+    in the caller's thread, since a background thread might still run when the devices are closed.
+    `close` closes `batches` too.
     """
 
     def __init__(self, batches: Iterator[Any], put: Callable[[Any], Any], *, depth: int = 2):

@@ -1,4 +1,4 @@
-"""Which part of the frames a training clip keeps, and whether it is mirrored."""
+"""The random crop and flip of training clips, on the host."""
 
 import dataclasses
 import functools
@@ -15,15 +15,15 @@ from scenic_video.field_types import Positive, PositiveShare
 
 @dataclasses.dataclass(frozen=True)
 class Geometry:
-    """The random crop and flip of a training clip, on the host.
+    """The random crop and flip of a training clip.
 
-    `scale_jitter` draws a factor each for the height and width of the resized frames from
-    (low, high) (ViViT: 0.9 to 1.33). `crop_area` instead cuts out a box with a share of the area
-    in (low, high) (Inception: 0.08 to 1), of any aspect from 3/4 to 4/3, see
-    `sampling.random_area_crop`; `preprocessing.resize` has no part in that. `flip` mirrors every
-    other clip; None does where the dataset says that this keeps the label, see `of_dataset`.
+    `scale_jitter`, (lowest, highest), is the range of separate random factors for the height and
+    width of resized frames (ViViT: 0.9 to 1.33). `crop_area`, (smallest, largest), instead crops a
+    random share of the area of the frame (Inception: 0.08 to 1), with a width / height of 3/4 to
+    4/3, see `sampling.random_area_crop`; `preprocessing.resize` is then not used. `flip` flips
+    clips left to right with probability 0.5; None means if the dataset is `flip_safe`.
 
-    Errors: ConfigError where both ranges are given, or one is none.
+    Errors: ConfigError if both are given, or for an invalid range.
     """
 
     scale_jitter: Annotated[Sequence[Positive], Len(2, 2)] | None = None
@@ -41,18 +41,17 @@ class Geometry:
         require(wanted, of=self)
 
     def of_dataset(self, dataset: Dataset) -> "Geometry":
-        """With `flip` True or False; True is refused where mirroring changes labels."""
+        """With `flip` True or False. Errors: ConfigError for True if flips change labels."""
         if self.flip and not dataset.flip_safe:
             raise ConfigError(
-                f"augmentation.geometry.flip=True, but mirroring a clip of {dataset.name!r} "
-                "changes its label. Leave flip out, or say dataset.flip_safe=True if you know "
-                "better."
+                f"augmentation.geometry.flip=True, but flipping a clip of {dataset.name!r} may "
+                "change its label. Leave flip out, or set dataset.flip_safe=True if it does not."
             )
         flip = dataset.flip_safe if self.flip is None else self.flip
         return dataclasses.replace(self, flip=flip)
 
-    def draw_crop(self, *, resize: int, crop: tuple[int, int]) -> Callable[..., Crop]:
-        """(rng, height, width, mirrored=) -> the crop, `crop` large."""
+    def random_crop(self, *, resize: int, crop: tuple[int, int]) -> Callable[..., Crop]:
+        """A function (rng, height, width, flipped=) -> a random crop, scaled to `crop`."""
         if self.crop_area is not None:
             return functools.partial(random_area_crop, area=self.crop_area, crop=crop)
         return functools.partial(

@@ -1,4 +1,4 @@
-"""What the input, and the check of a dataset, ask of a modality; none of it takes JAX."""
+"""The part of a modality that input and `data check` use on the host, without JAX."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ ClipShape = tuple[int, int, int]
 """(frames, rows, columns)."""
 
 Inputs = dict[str, np.ndarray]
-"""What one example gives a batch, by name."""
+"""The arrays of one example, by name."""
 
 
 @runtime_checkable
@@ -49,17 +49,17 @@ def built(
     *,
     fields: Sequence[str] = (),
 ) -> Modalities:
-    """The modalities of these `names`, built where `nodes` have no objects.
+    """The modalities called `names`, built from their `nodes`, which may be objects already.
 
-    `fields` are those of preprocessing beside its nodes, for errors. Errors: UserError for a name
-    or a node that cannot be.
+    `fields` are the other fields of preprocessing, for messages. Errors: UserError for an invalid
+    name or node.
     """
     nodes = {name: node for name, node in nodes.items() if node is not None}
     if isinstance(names, Mapping):
         nodes = {**names, **nodes}
     if not names or isinstance(names, str) or len(set(names)) < len(names):
         raise UserError(
-            f"preprocessing.modalities are one or more names, each once; got {names!r}."
+            f"preprocessing.modalities must be one or more distinct names; got {names!r}."
         )
     for name in nodes:
         if name in names:
@@ -67,8 +67,8 @@ def built(
         if name in BUILT_IN:
             named = ", ".join(names)
             raise UserError(
-                f"preprocessing.{name} is given, but preprocessing.modalities are {named}. Name "
-                f"it there, or leave {name} out."
+                f"preprocessing.{name} is given, but preprocessing.modalities are {named}. Add "
+                f"{name!r} there, or leave preprocessing.{name} out."
             )
         raise UserError(f"Preprocessing has no field {name!r}{near(name, [*fields, *names])}")
     return {name: _modality(name, nodes.get(name, {})) for name in names}
@@ -82,14 +82,14 @@ def _modality(name: str, node: Any) -> Any:
     if "target" not in node and name not in BUILT_IN:
         raise UserError(
             f"preprocessing.modalities names {name!r}; the modalities of this package are "
-            f"{', '.join(BUILT_IN)}{near(name, [*BUILT_IN])} One of your own has a node with the "
-            f"'target' that makes it: {name}=dict(target='my_package.my_module:MyModality')."
+            f"{', '.join(BUILT_IN)}{near(name, [*BUILT_IN])} Another one needs a node "
+            f"with its 'target': {name}=dict(target='my_package.my_module:MyModality')."
         )
     return build({"target": BUILT_IN.get(name), **node})
 
 
 def node_of(modality: Any) -> dict[str, Any]:
-    """What `build` makes the modality of."""
+    """The node from which `build` makes this modality."""
     kind = type(modality)
     fields = {field.name: getattr(modality, field.name) for field in dataclasses.fields(modality)}
     fields = {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}

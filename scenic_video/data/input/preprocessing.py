@@ -1,4 +1,4 @@
-"""What a model reads of a video: one object for training, evaluation and prediction."""
+"""The inputs of a model from a video, in training, evaluation and prediction."""
 
 import dataclasses
 import functools
@@ -25,23 +25,22 @@ FIELDS = ("num_frames", "stride", "frame_rate", "resize", "crop", "short_clips",
 
 @dataclasses.dataclass(frozen=True, init=False)
 class Preprocessing:
-    """Which frames of a video make a clip, and which modalities are read of it.
+    """Which frames of a video form a clip, and which modalities are read.
 
-    A clip has `num_frames` frames, every `stride`-th of the file's own, or, where `frame_rate` is
-    given, of the video as shown at that rate. Frames are counted by timestamps, so that the
-    seconds a clip spans do not depend on the file, should its frame rate even vary.
-    `short_clips` says how a shorter video fills a clip: "loop" starts again, "pad" repeats its
-    last frame.
+    A clip has `num_frames` frames: every `stride`-th frame of the file or, with `frame_rate`, of
+    the video resampled to that rate. It is resampled by timestamps, so that clips then last equally
+    long in all files, even with variable frame rates. `short_clips` states how a shorter video
+    fills a clip: "loop" starts again, "pad" repeats its last frame.
 
-    The shorter side of the frame becomes `resize` pixels and `crop`, one side of a square or
-    (height, width), is cut out; where the crop would not fit, the frame is enlarged until it does.
+    The shorter side of frames is resized to `resize` pixels, and then `crop`, the side of a square
+    or (height, width), is cropped. If the crop does not fit, the frame is enlarged until it does.
 
-    `modalities` are the names of what a model reads, such as ("rgb", "audio"). The fields of each
-    are a node of that name, `audio=dict(seconds=2.0)`; one of another package has a `target` there.
-    All of them are of the same clips, cut by the same crop. In Python, nodes may be objects, and
-    `modalities` may map names to them.
+    `modalities` are the names of the model's inputs, such as ("rgb", "audio"). The fields of each
+    are a node of that name, `audio=dict(seconds=2.0)`, which for those of other packages has a
+    `target`. All modalities are read for the same clips and the same crop. In Python, nodes may be
+    objects, and `modalities` may map names to them.
 
-    Errors: UserError where a field cannot be.
+    Errors: UserError for invalid fields.
     """
 
     num_frames: int
@@ -94,12 +93,12 @@ class Preprocessing:
 
     @property
     def input_sizes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of a model's inputs, by modality, without batch and channels."""
+        """The shapes of the model's inputs without batch and channels, by modality."""
         return {name: x.input_size(self.clip_shape) for name, x in self.modalities.items()}
 
     @property
     def seconds(self) -> float | None:
-        """What the frames of a clip take; None where that depends on the file's frame rate."""
+        """The duration of a clip; None if it depends on the frame rate of the file."""
         return self.num_frames * self.stride / self.frame_rate if self.frame_rate else None
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,7 +115,7 @@ class Preprocessing:
         return cls(**{**own, "modalities": modalities})
 
     def blank_inputs(self, *leading: int) -> Inputs:
-        """Zeros of the shapes and types of a clip's inputs, behind the axes `leading`."""
+        """Zeros like the inputs of one clip, with axes of sizes `leading` in front."""
         inputs: Inputs = {}
         for modality in self.modalities.values():
             inputs |= modality.blank(self.clip_shape, *leading)
@@ -125,28 +124,28 @@ class Preprocessing:
     def train_inputs(
         self, example: Example, rng: np.random.Generator, geometry: Geometry
     ) -> Inputs:
-        """The inputs of a clip from anywhere in the example, cropped and mirrored at random.
+        """The inputs of a random clip of the example, with a random crop and flip.
 
-        Errors: UnreadableVideo, also for a clip that is damaged by the rule of
+        Errors: UnreadableVideo, also for a clip that is too damaged, see
         `VideoReader.require_whole`.
         """
-        draw_crop = geometry.draw_crop(resize=self.resize, crop=self.crop_size)
+        random_crop = geometry.random_crop(resize=self.resize, crop=self.crop_size)
         with self._open(example) as reader:
             timeline = self._timeline(reader)
             offset = sampling.random_offset(
                 rng, len(timeline), num_frames=self.num_frames, stride=self.stride
             )
-            mirrored = bool(geometry.flip) and rng.random() < 0.5
-            choose_crop = functools.partial(draw_crop, rng, mirrored=mirrored)
+            flipped = bool(geometry.flip) and rng.random() < 0.5
+            choose_crop = functools.partial(random_crop, rng, flipped=flipped)
             frames = timeline[self._indices(timeline, offset)]
             clips = np.arange(len(frames))[None]
             inputs = self._read(self._window(example, reader, frames, clips, choose_crop))
             return {name: views[0] for name, views in inputs.items()}
 
     def eval_inputs(self, example: Example, *, num_clips: int = 1, num_crops: int = 1) -> Inputs:
-        """All views [v, ...] from one decode: every clip of the first crop, then the next.
+        """All views [v, ...], decoded once: all clips of the first crop, then of the next.
 
-        One clip is the middle one; more are spread from start to end. One crop is the centre;
+        One clip is the middle one; several are spread from start to end. One crop is the centre;
         three are left, centre and right (top, centre and bottom of a tall frame).
         Errors: UnreadableVideo.
         """
@@ -158,9 +157,7 @@ class Preprocessing:
             clips = np.stack([timeline[self._indices(timeline, offset)] for offset in offsets])
             frames, clips = np.unique(clips, return_inverse=True)
             clips = clips.reshape(num_clips, -1)
-            whole = functools.partial(
-                sampling.whole_picture, resize=self.resize, crop=self.crop_size
-            )
+            whole = functools.partial(sampling.whole_frame, resize=self.resize, crop=self.crop_size)
             window = self._window(example, reader, frames, clips, whole)
             return self._read(dataclasses.replace(window, num_crops=num_crops))
 
@@ -183,13 +180,13 @@ class Preprocessing:
         )
 
     def _read(self, window: Window) -> Inputs:
-        """The arrays of all modalities, in their order: the first that has a crop chooses it."""
+        """The arrays of all modalities, in their order; the first that uses the crop samples it."""
         inputs: Inputs = {}
         for name, modality in self.modalities.items():
             if isinstance(window.example.video, bytes) and not modality.in_records:
                 raise UserError(
-                    f"{window.example.id!r} is in TFDS records, which hold no {name!r}. Train on "
-                    "its files."
+                    f"{window.example.id!r} is in TFDS records, which do not contain {name!r}. "
+                    "Train on the video files instead."
                 )
             inputs |= modality.read(window)
         return inputs
@@ -199,7 +196,7 @@ class Preprocessing:
         return VideoReader(example.video, name=name, start=example.start, end=example.end)
 
     def _timeline(self, reader: VideoReader) -> Int[np.ndarray, "frames"]:
-        """The reader's frames that a clip may hold, in order; stride counts along this."""
+        """The frames from which clips take every `stride`-th, as indices of `reader.timestamps`."""
         if self.frame_rate is None:
             return np.arange(len(reader.timestamps))
         return sampling.resample_timeline(

@@ -21,9 +21,9 @@ MAX_THREADS = 16
 class HostBatches(grain.MapDataset):
     """The rows of this host for every step, stacked as one `BatchRow`.
 
-    Step s of the run is the elements [s * batch_size, (s + 1) * batch_size), in order, for any
-    number of hosts; `rows` are those that this host feeds, in order. `num_threads` load the
-    elements of one step.
+    Step s consists of elements [s * batch_size, (s + 1) * batch_size), in order, for any number of
+    hosts; `rows` are those that this host loads, in order. `num_threads` load the elements of one
+    step.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class HostBatches(grain.MapDataset):
     def __getitem__(self, index):
         if isinstance(index, slice):
             return self.slice(index)
-        # The pool exists for one step: it takes a millisecond, and need not be closed or pickled.
+        # One pool per step costs a millisecond, and need not be closed or pickled.
         elements = [index * self._batch_size + row for row in self._rows]
         with ThreadPoolExecutor(self._num_threads, thread_name_prefix="load") as pool:
             rows: list[Any] = list(pool.map(self._elements.__getitem__, elements))
@@ -58,15 +58,15 @@ def read_ahead(
     num_threads: int | None = None,
     num_workers: int = 0,
 ) -> grain.DatasetIterator:
-    """An iterator over the `HostBatches` of `elements` that is already loading the first ones.
+    """An iterator over the `HostBatches` of `elements`, which starts to load at once.
 
-    It keeps `num_threads` (all cores, at most 16) busy in this process or, with `num_workers`, in
-    each of as many worker processes. Threads load the rows of one or a few steps in parallel, so
-    that few batches are in memory for any number of threads.
+    It uses `num_threads` (default: all cores, at most 16) in this process or in each of
+    `num_workers` processes. Threads load the rows of one or a few steps in parallel, so that few
+    batches are in memory for any number of threads.
     """
     if num_workers < 0 or (num_threads is not None and num_threads < 1):
         raise UserError(
-            "Loading takes num_threads >= 1 (None: all cores) and num_workers >= 0; got "
+            "num_threads must be at least 1 (None: all cores) and num_workers at least 0; got "
             f"num_threads={num_threads} and num_workers={num_workers}."
         )
     threads = num_threads or default_threads(num_workers)
@@ -79,7 +79,7 @@ def read_ahead(
     if num_workers:
         _mark_flags_as_parsed()
         dataset = dataset.mp_prefetch(
-            grain.MultiprocessingOptions(num_workers=num_workers), worker_init_fn=_outlive_signals
+            grain.MultiprocessingOptions(num_workers=num_workers), worker_init_fn=_ignore_signals
         )
     iterator = iter(dataset)
     iterator.start_prefetch()
@@ -87,7 +87,7 @@ def read_ahead(
 
 
 def default_threads(num_workers: int) -> int:
-    """The threads of one process where `num_workers` processes (0: this one) share the cores."""
+    """The threads of one process if `num_workers` processes (0: this one) share the cores."""
     return max(1, min(MAX_THREADS, (os.cpu_count() or 1) // max(1, num_workers)))
 
 
@@ -103,11 +103,11 @@ def _mark_flags_as_parsed() -> None:
         flags.FLAGS.mark_as_parsed()
 
 
-def _outlive_signals(worker_index: int, num_workers: int) -> None:
-    """Lets the parent stop a worker, since a preempted trainer still needs batches to save.
+def _ignore_signals(worker_index: int, num_workers: int) -> None:
+    """Ignores signals in a worker, which ends with its parent instead.
 
-    A signal to the whole process group must not stop the workers first. A worker without a parent
-    exits.
+    A preempted run still needs batches until it has saved, but the signal may reach the whole
+    process group.
     """
     del worker_index, num_workers
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -56,7 +56,7 @@ class TrainingRow:
                 continue
             return BatchRow(_arrays(inputs, label_arrays(example, self.labels)), tuple(bad_files))
         raise UserError(
-            f"No stand-in found: {MAX_ATTEMPTS} examples in a row cannot be read:\n"
+            f"No replacement found: {MAX_ATTEMPTS} examples in a row cannot be read:\n"
             + "\n".join(f"  {bad_file}" for bad_file in bad_files)
         )
 
@@ -67,7 +67,7 @@ class TrainingRow:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationRow:
-    """Loads the views of the example at `position`, all from one decode.
+    """Loads the views of the example at `position`, which is decoded once.
 
     A position after the last example is padding: zeros, mask 0, index -1. An unreadable video is
     zeros with mask 0 under its own index; it is not replaced.

@@ -1,4 +1,4 @@
-"""What is read of an example for a batch: which frames of its video, in which clips and crops."""
+"""The frames, clips and crops of an example that are read for a batch."""
 
 import dataclasses
 import functools
@@ -16,11 +16,10 @@ from scenic_video.data.examples import Example
 class Window:
     """The clips of an example that all modalities read.
 
-    `reader` is open on the example's video. `frames` are positions in `reader.timestamps`, and row
-    i of `clips` says which of them clip i holds. Every array that changes from frame to frame is
-    cut by `crop`, which is the same place for all modalities. A view is a clip and a crop: in
-    evaluation `num_crops` of `crop_size` are cut out of what `crop` leaves, in training, where it
-    is None, `crop` is all.
+    `reader` is open on the example's video. `frames` are indices of `reader.timestamps`, and row i
+    of `clips` are the indices of clip i in `frames`. `crop` is the same for all modalities with
+    frames. A view is one clip with one crop. In evaluation, `num_crops` of `crop_size` are cropped
+    after `crop`; in training it is None, and `crop` is the only one.
     """
 
     example: Example
@@ -34,40 +33,40 @@ class Window:
 
     @property
     def times(self) -> Float[np.ndarray, " n"]:
-        """When the frames are shown: seconds from the first frame of the video file."""
+        """The times of the frames in seconds from the first frame of the video file."""
         return self.reader.timestamps[self.frames]
 
     @functools.cached_property
     def middles(self) -> list[float]:
-        """The middle of each clip: seconds from the example's first frame."""
+        """The middle of each clip in seconds from the first frame of the example."""
         times = self.times[self.clips] - float(self.reader.timestamps[0])
         return ((times.min(axis=1) + times.max(axis=1)) / 2).tolist()
 
     @property
     def duration(self) -> float:
-        """Seconds from the example's first frame to its end."""
+        """Seconds from the first frame of the example to its end."""
         return self.reader.finish - float(self.reader.timestamps[0])
 
     def views_of_frames(
-        self, pictures: Shaped[np.ndarray, "n height width c"]
+        self, frames: Shaped[np.ndarray, "n height width c"]
     ) -> Shaped[np.ndarray, "v t h w c"]:
-        """The views of what was read for each of `frames`: all clips of a crop, then the next."""
+        """The views of what was read for `self.frames`: all clips of a crop, then of the next."""
         if self.num_crops is None:
-            return pictures[None]
+            return frames[None]
         height, width = self.crop_size
         corners = sampling.view_corners(
-            *pictures.shape[1:3], crop=self.crop_size, num_crops=self.num_crops
+            *frames.shape[1:3], crop=self.crop_size, num_crops=self.num_crops
         )
-        shape = (self.num_crops, self.clips.size, height, width, pictures.shape[-1])
-        views = np.empty(shape, pictures.dtype)
+        shape = (self.num_crops, self.clips.size, height, width, frames.shape[-1])
+        views = np.empty(shape, frames.dtype)
         for crop_views, (top, left) in zip(views, corners, strict=True):
-            cut = pictures[:, top : top + height, left : left + width]
-            for picture, index in zip(crop_views, self.clips.flat, strict=True):
-                picture[...] = cut[index]
-        return views.reshape(-1, self.clips.shape[1], height, width, pictures.shape[-1])
+            cropped = frames[:, top : top + height, left : left + width]
+            for view_frame, index in zip(crop_views, self.clips.flat, strict=True):
+                view_frame[...] = cropped[index]
+        return views.reshape(-1, self.clips.shape[1], height, width, frames.shape[-1])
 
     def views_of_clips(
         self, arrays: Shaped[np.ndarray, "clips *shape"]
     ) -> Shaped[np.ndarray, "v *shape"]:
-        """The views of what was read for each clip, whatever its crop."""
+        """The views of arrays that were read once per clip, for all its crops."""
         return np.concatenate([arrays] * (self.num_crops or 1))

@@ -101,7 +101,7 @@ def _frames(preprocessing: Preprocessing, example: Example) -> np.ndarray:
     for name, modality in (preprocessing.modalities | built_in).items():
         alone = dataclasses.replace(preprocessing, modalities={name: modality})
         views = alone.eval_inputs(example)
-        frames = modality.picture({name: x[0] for name, x in views.items()})
+        frames = modality.to_rgb({name: x[0] for name, x in views.items()})
         if frames is not None:
             return frames
     raise AssertionError("RGB can always be shown")

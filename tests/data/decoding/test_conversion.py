@@ -47,10 +47,10 @@ def test_a_crop_that_is_scaled_is_nearly_a_slice_of_the_scaled_picture(moving_fr
     assert error[2:-2, 2:-2].max() <= 3
 
 
-def test_a_mirrored_crop_is_the_crop_mirrored(frame):
+def test_a_flipped_crop_is_the_crop_flipped(frame):
     crop = Crop(10, 20, 60, 80, 48, 64)
-    mirrored = Crop(10, 20, 60, 80, 48, 64, mirrored=True)
-    np.testing.assert_array_equal(convert(frame, mirrored), convert(frame, crop)[:, ::-1])
+    flipped = Crop(10, 20, 60, 80, 48, 64, flipped=True)
+    np.testing.assert_array_equal(convert(frame, flipped), convert(frame, crop)[:, ::-1])
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
@@ -66,11 +66,11 @@ def test_pictures_are_turned_upright(tmp_path, moving_frames, write_video, rotat
     assert (info.height, info.width) == upright.shape[1:3]
     with VideoReader(turned) as reader:
         np.testing.assert_array_equal(reader.read(range(3), RgbConverter(whole)), upright)
-        for mirrored in (False, True):
-            crop = Crop(8, 12, 40, 32, 40, 32, mirrored)
+        for flipped in (False, True):
+            crop = Crop(8, 12, 40, 32, 40, 32, flipped)
             cut = reader.read([1], RgbConverter(lambda height, width, crop=crop: crop))
             expected = upright[1, 8:48, 12:44]
-            np.testing.assert_array_equal(cut[0], expected[:, ::-1] if mirrored else expected)
+            np.testing.assert_array_equal(cut[0], expected[:, ::-1] if flipped else expected)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Turned, mirrored, both, or nonsense: pictures are shown as their display matrix says."""
+"""Turned, flipped, both, or nonsense: pictures are shown as their display matrix says."""
 
 import itertools
 
@@ -55,10 +55,10 @@ def test_the_whole_matrix_is_obeyed(matrix, stored, tmp_path, write_video):
     info = inspect(path)
     assert (info.height, info.width) == expected.shape[1:3]
     np.testing.assert_array_equal(read(path), expected)
-    for mirrored in (False, True):
-        cut = read(path, lambda height, width, m=mirrored: Crop(8, 12, 40, 32, 40, 32, m))
+    for flipped in (False, True):
+        cut = read(path, lambda height, width, m=flipped: Crop(8, 12, 40, 32, 40, 32, m))
         box = expected[:, 8:48, 12:44]
-        np.testing.assert_array_equal(cut, box[:, :, ::-1] if mirrored else box)
+        np.testing.assert_array_equal(cut, box[:, :, ::-1] if flipped else box)
     copy = tmp_path / "copy.mp4"
     transcode(path, copy, short_side=64)
     assert inspect(str(copy)).orientation == Orientation()

@@ -161,7 +161,7 @@ def test_a_tiny_video_is_left_out_and_a_tiny_size_refused(film, tmp_path, write_
     assert "Flow of 1 videos written, 0 kept, 1 left out." in printed
 
 
-def test_flow_is_cut_where_the_pictures_are_and_mirrored_flow_turns(with_flow, tmp_path):
+def test_flow_is_cut_where_the_pictures_are_and_flipped_flow_turns(with_flow, tmp_path):
     """A flow whose numbers tell the place: u is the column, v is the row."""
     rows, columns = np.mgrid[0:96, 0:128].astype(np.float32)
     unit = FULL_SCALE * 96 / 127
@@ -176,7 +176,7 @@ def test_flow_is_cut_where_the_pictures_are_and_mirrored_flow_turns(with_flow, t
             u, v = flow[0, ..., 0].astype(int) - 128, flow[0, ..., 1].astype(int) - 128
             falls = u[0, 0] > u[0, -1]
             assert not (falls and not flip)
-            # Of a mirrored crop columns fall to the right, and their sign is turned: they rise.
+            # Of a flipped crop columns fall to the right, and their sign is turned: they rise.
             np.testing.assert_allclose(np.abs(np.diff(u, axis=1)), 1, atol=1)
             np.testing.assert_allclose(np.diff(v, axis=0), 1, atol=1)
             corners.add((u[0, 0], v[0, 0]))

@@ -114,7 +114,7 @@ def test_batches_are_the_same_from_worker_processes(clips, straight):
     assert_same(batches_of(clips, 4, start_step=2, num_workers=2, num_threads=2), straight[2:])
 
 
-def test_workers_outlive_signals_and_end_with_their_iterator(clips, straight):
+def test_workers_ignore_signals_and_end_with_their_iterator(clips, straight):
     before = set(multiprocessing.active_children())
     with training(clips, num_workers=1, num_threads=1) as batches:
         feed = Feed(batches, jax.device_put)

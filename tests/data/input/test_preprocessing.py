@@ -90,16 +90,16 @@ def test_the_same_generator_gives_the_same_clip(textured):
     np.testing.assert_array_equal(clips[0], clips[1])
 
 
-def test_every_other_clip_is_mirrored_if_asked(video):
-    def is_mirrored(seed, flip):
+def test_every_other_clip_is_flipped_if_asked(video):
+    def is_flipped(seed, flip):
         clip = preprocessing().train_inputs(
             example(video), np.random.default_rng(seed), Geometry(flip=flip)
         )["rgb"]
         left, right = clip[:, :, :16].mean(), clip[:, :, -16:].mean()
         return left > right
 
-    assert not any(is_mirrored(seed, flip=False) for seed in range(20))
-    assert 20 < sum(is_mirrored(seed, flip=True) for seed in range(60)) < 40
+    assert not any(is_flipped(seed, flip=False) for seed in range(20))
+    assert 20 < sum(is_flipped(seed, flip=True) for seed in range(60)) < 40
 
 
 def test_a_share_of_the_picture_is_cut_out_at_any_size(textured):
@@ -271,8 +271,8 @@ def test_the_crop_size_is_height_and_width():
         (dict(crop=0), r"crop is 0; wanted a whole number above 0 .*, or a sequence of length 2"),
         (dict(crop=(1, 2, 3)), r"crop is \(1, 2, 3\)"),
         (dict(rgb=dict(mean=(0.5,))), r"Rgb.mean is \(0.5,\); wanted"),
-        (dict(modalities=("rgb", "rgb")), r"one or more names, each once; got \('rgb', 'rgb'\)"),
-        (dict(modalities=()), r"one or more names"),
+        (dict(modalities=("rgb", "rgb")), r"one or more distinct names; got \('rgb', 'rgb'\)"),
+        (dict(modalities=()), r"one or more distinct names"),
         (dict(modalities=("rgb", "flwo")), r"names 'flwo'; .* Did you mean 'flow'.*target"),
         (
             dict(modalities=dict(rgb=Rgb(), again=Rgb())),
