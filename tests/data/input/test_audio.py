@@ -181,5 +181,5 @@ def test_statistics_come_from_the_dataset_unless_given():
         with_statistics(Audio())
     with pytest.raises(ValueError, match="are of spectrograms with.*`data stats films`"):
         with_statistics(Audio(num_mel_bins=64), measured)
-    with pytest.raises(ValueError, match="on other examples.*those of films, train.*`data stats f"):
+    with pytest.raises(ValueError, match="on other examples.*on films, train.*`data stats f"):
         with_statistics(Audio(), other)

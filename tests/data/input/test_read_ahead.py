@@ -72,7 +72,7 @@ def test_processes_share_the_cores():
 def test_impossible_thread_counts_are_refused():
     elements = grain.MapDataset.range(4).map(row_of)
     for settings in (dict(num_threads=0), dict(num_workers=-1)):
-        with pytest.raises(ValueError, match="num_threads >= 1"):
+        with pytest.raises(ValueError, match="num_threads must be at least 1"):
             read_ahead(elements, batch_size=2, rows=[0], **settings)
 
 
