@@ -1,6 +1,7 @@
 """Who may import whom, and what stands where."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -34,24 +35,31 @@ def path_of(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def imports_of(module: str) -> set[str]:
+@functools.cache
+def nodes_of(module: str) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path_of(module).read_text())))
+
+
+@functools.cache
+def imports_of(module: str) -> frozenset[str]:
     """All modules that `module` imports, those inside functions too."""
-    found = set()
-    for node in ast.walk(ast.parse(path_of(module).read_text())):
+    found, modules = set(), set(MODULES)
+    for node in nodes_of(module):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= names & set(MODULES) if names <= set(MODULES) else {node.module, *names}
-    return found
+            found |= names if names <= modules else {node.module, *names}
+    return frozenset(found)
 
 
-def ours(module: str) -> set[str]:
-    return {
+@functools.cache
+def ours(module: str) -> frozenset[str]:
+    return frozenset(
         name
         for name in imports_of(module)
         if name in MODULES and name not in ("scenic_video", "projects", "scenic_video.commands")
-    }
+    )
 
 
 def package(module: str) -> str:
@@ -144,8 +152,7 @@ def test_a_users_error_is_raised_as_one(module):
 def test_commands_alone_print_and_read_flags(module):
     if module.startswith(("scenic_video.commands", "scenic_video.cli")):
         return
-    tree = ast.parse(path_of(module).read_text())
-    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls = [node.func for node in nodes_of(module) if isinstance(node, ast.Call)]
     assert not any(isinstance(name, ast.Name) and name.id == "print" for name in calls)
     assert "argparse" not in imports_of(module)
 
@@ -211,7 +218,7 @@ MORE_PARAMETERS = {
 
 def wide_functions(module: str) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path_of(module).read_text())):
+    for node in nodes_of(module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             arguments = node.args
             every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
@@ -256,6 +263,5 @@ OF_ONE_MODALITY = (
 def test_no_module_but_those_of_one_modality_names_any(module):
     if module.startswith(OF_ONE_MODALITY):
         return
-    tree = ast.parse(path_of(module).read_text())
-    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    texts = {node.value for node in nodes_of(module) if isinstance(node, ast.Constant)}
     assert not texts & {"rgb", "audio", "flow", "spectrogram", "waveform", "has_audio"}

@@ -188,10 +188,16 @@ class Poisoned(Classification):
         return output._replace(loss=jnp.where(output.weight > 0, output.loss, jnp.nan))
 
 
-def test_a_step_without_a_finite_loss_changes_only_the_counters():
+@functools.cache
+def averaged():
+    """Steps of that task that average parameters, at a decay of one half."""
     task = plain_task()
     task = Poisoned(model=task.model, heads=task.heads, transform=task.transform)
-    steps = compile_steps(dict(data=1), task, ema_decay=0.9)
+    return compile_steps(dict(data=1), task, ema_decay=0.5)
+
+
+def test_a_step_without_a_finite_loss_changes_only_the_counters():
+    steps = averaged()
     state = steps.init()
     before = jax.device_get(state)
     bad = make_batch(0)
@@ -208,7 +214,7 @@ def test_a_step_without_a_finite_loss_changes_only_the_counters():
 
 
 def test_the_average_of_parameters_is_what_is_evaluated():
-    steps = compile_steps(dict(data=1), plain_task(), ema_decay=0.5)
+    steps = averaged()
     state = steps.init()
     first = jax.device_get(state.params)
     state, _ = steps.train(state, sharding.put_batch(make_batch(0), steps.mesh, BATCH))
