@@ -1,5 +1,6 @@
 """A run that is killed and started again by the same command equals one that was left alone."""
 
+import functools
 import json
 import os
 import signal
@@ -49,14 +50,14 @@ def config(tmp_path_factory):
     return path
 
 
-def start(config, workdir, *overrides):
+def start(config, workdir, *overrides, **environment):
     """The command line in a process of its own, on one device."""
     command = [sys.executable, "-m", "scenic_video.cli", "train", f"--config={config}"]
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=1"
     return subprocess.Popen(
         [*command, f"--workdir={workdir}", *overrides],
         cwd=ROOT,
-        env={**os.environ, "XLA_FLAGS": flags},
+        env={**os.environ, **environment, "XLA_FLAGS": flags},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -95,14 +96,25 @@ def straight(config):
     return workdir
 
 
-def test_a_run_killed_again_and_again_continues_bit_for_bit(config, straight, tmp_path):
+@pytest.fixture(scope="module")
+def restart(config, tmp_path_factory):
+    """`start` for runs that are stopped: compiled once for all of them, apart from `straight`."""
+    programs = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    return functools.partial(start, config, **programs)
+
+
+def test_a_run_killed_again_and_again_continues_bit_for_bit(restart, straight, tmp_path):
     workdir = tmp_path / "killed"
     for step in (8, 26):
-        process = start(config, workdir)
+        process = restart(workdir)
         wait_for_step(process, workdir, step)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    code, output = finish(start(config, workdir))
+    code, output = finish(restart(workdir))
     assert code == 0, output
     assert "RESUME" in output
     assert losses(workdir) == losses(straight)
@@ -110,16 +122,16 @@ def test_a_run_killed_again_and_again_continues_bit_for_bit(config, straight, tm
     assert json.loads((workdir / final).read_text()) == json.loads((straight / final).read_text())
 
 
-def test_sigterm_saves_and_the_same_command_goes_on(config, straight, tmp_path):
+def test_sigterm_saves_and_the_same_command_goes_on(restart, straight, tmp_path):
     workdir = tmp_path / "preempted"
-    process = start(config, workdir)
+    process = restart(workdir)
     wait_for_step(process, workdir, 7)
     process.send_signal(signal.SIGTERM)
     code, output = finish(process)
     assert code == 75, output
     stopped_at = max(losses(workdir))
     assert (workdir / "checkpoints" / str(stopped_at)).is_dir()
-    code, output = finish(start(config, workdir))
+    code, output = finish(restart(workdir))
     assert code == 0, output
     assert f"at step {stopped_at} of 40" in output
     assert losses(workdir) == losses(straight)
