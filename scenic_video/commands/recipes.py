@@ -85,7 +85,7 @@ class Recipe:
 
     @property
     def cost(self) -> str:
-        """GFLOPs of a view x views."""
+        """GFLOPs per view x number of views."""
         views = Views.parse(self.config.evaluation.views)
         return f"{self.row['GFLOPs']} x {views.num_clips * views.num_crops}"
 

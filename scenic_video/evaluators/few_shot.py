@@ -37,11 +37,11 @@ class FewShot:
     Also "test_videos", the number of test videos, and "unreadable", the number of videos in both
     splits that were left out, including those without audio if audio is the only input.
 
-    Test labels are not used for any choice. Of several penalties `l2`, the best one is used, in the
-    mean over seeds, on `num_held_out` further training examples per class (the largest of equals);
-    with one penalty, only the labels of the shots are used. Public code uses the penalty that is
-    best on the test splits themselves, of several datasets together. The choice of examples depends
-    only on the seed, so evaluations of a run are comparable.
+    Test labels are not used for any choice. Of several penalties `l2`, the one with the best mean
+    accuracy over seeds on `num_held_out` further training examples per class is used (the largest
+    among equals); with one penalty, only the labels of the shots are used. Public code uses the
+    penalty that is best on the test splits themselves, of several datasets together. The choice of
+    examples depends only on the seed, so evaluations of a run are comparable.
 
     `dataset` is a node, path or name as in a config, by default that of the run; its splits are by
     default named like those that the run trains on and evaluates. Videos are sampled and cropped as

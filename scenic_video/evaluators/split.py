@@ -122,7 +122,7 @@ class _Read(NamedTuple):
 
 
 def _outputs(eval_step: EvalStep, state: TrainState, batches: Iterable[Batch]) -> Iterator[Output]:
-    """Yields the output of each batch on the host, one batch late, so that the devices go on."""
+    """Yields the output of each batch on the host, a batch late, so that devices stay busy."""
     previous = None
     for batch in batches:
         output = eval_step(state, batch)

@@ -15,7 +15,7 @@ class SplitResult(Result):
     """The results of the evaluation of a split.
 
     `logits` are per head [N, C], zeros where `readable` [N] is False; empty for a task without
-    classes. `present` [N] is there for the modalities that an example may lack, such as audio:
+    classes. `present` has an array [N] for each modality that an example may lack, such as audio:
     False where a video lacks it or cannot be read. `modalities` are the inputs of the model.
     """
 
@@ -101,7 +101,7 @@ class SplitResult(Result):
         return arrays | {f"has_{name}": x for name, x in self.present.items()}
 
     def confusion(self, head: str, num_classes: int) -> np.ndarray:
-        """Counts [true, predicted] of one head with one label an example."""
+        """Counts [true, predicted] of one head with one label per example."""
         table = np.zeros((num_classes, num_classes), np.int64)
         true = np.array([ids[0] for ids in self.labels[head]])[self.counted]
         np.add.at(table, (true, self.logits[head][self.counted].argmax(axis=-1)), 1)

@@ -99,7 +99,7 @@ def _mixing_for(task: str, mixing: Mixing) -> dict[str, Any]:
 
 
 def build_taking(node: Mapping[str, Any], **runtime: Any) -> Any:
-    """As `build`, with as much of `runtime` as the constructor takes."""
+    """As `build`, with those of `runtime` that the constructor takes."""
     taken = _taken_by(resolve(node["target"]), runtime)
     return build(node, **{name: runtime[name] for name in taken})
 
@@ -146,7 +146,7 @@ def with_statistics(
 
 
 def training_examples(dataset: Dataset, options: InputOptions) -> Sequence[Example]:
-    """The training examples."""
+    """The training split, or a random subset of it if `num_examples` is set."""
     split = split_of(dataset, options.split)
     return split if options.num_examples is None else random_subset(split, options.num_examples)
 

@@ -130,7 +130,7 @@ def _figures(history: Sequence[LogRow]) -> list[dict[str, str]]:
         if title:
             panels.setdefault(title, {})[line] = points
     rendered = []
-    for title in sorted(panels, key=_place):
+    for title in sorted(panels, key=_position):
         lines = dict(sorted(panels[title].items()))
         if title == TIME_SPLIT:
             svg = figures.shares(lines, label=title)
@@ -147,7 +147,7 @@ TIME_SPLIT = "Shares of training time"
 ORDER = ["Loss", SCORES, LEARNING_RATE, "Clips per second", TIME_SPLIT]
 
 
-def _place(title: str) -> tuple[int, str]:
+def _position(title: str) -> tuple[int, str]:
     return (ORDER.index(title) if title in ORDER else len(ORDER), title)
 
 

@@ -170,7 +170,7 @@ def average_members(members: Sequence[Member], *, average: str) -> Comparison:
 
 
 def path_of(comparison: Comparison, folder: Path, *, with_data: bool) -> Path:
-    """`folder`/ensemble_<split>_<views>.json; of other data than the runs', with its name."""
+    """`folder`/ensemble_<split>_<views>.json, with the dataset's name if `with_data`."""
     dataset = f"{comparison.summary['dataset']}_" if with_data else ""
     views = comparison.rows[0].details["views"]
     return folder / f"{ENSEMBLE}_{dataset}{comparison.summary['split']}_{views}.json"

@@ -65,7 +65,7 @@ def evaluate_modalities(model: TrainedModel, requested: str, **options: Any) -> 
 
 
 def path_of(comparison: Comparison, folder: Path, *, with_data: bool) -> Path:
-    """`folder`/<split>_<views>_modalities.json; of other data than the run's, with its name."""
+    """`folder`/<split>_<views>_modalities.json, with the dataset's name if `with_data`."""
     found = comparison.summary
     dataset = f"{found['dataset']}_" if with_data else ""
     return folder / f"{dataset}{found['split']}_{found['views']}_modalities.json"
