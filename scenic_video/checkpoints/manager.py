@@ -8,9 +8,7 @@ from concurrent.futures import Future
 from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 from etils import epath
-from jax.sharding import Sharding, SingleDeviceSharding
 
 from scenic_video.checkpoints import storage
 from scenic_video.checkpoints.header import (
@@ -20,14 +18,12 @@ from scenic_video.checkpoints.header import (
     make_header,
     meta_of,
 )
+from scenic_video.checkpoints.storage import PathLike
 from scenic_video.config import check_arguments
 from scenic_video.errors import RunFailed, UserError
 from scenic_video.field_types import PositiveInt
 
 logger = logging.getLogger(__name__)
-
-PathLike = Any
-"""A str, a pathlib.Path, or a path of a bucket such as gs://bucket/run."""
 
 
 class SaveFailed(RunFailed):
@@ -225,60 +221,3 @@ def _in_background(response: Any) -> Future[None]:
 
     threading.Thread(target=wait, name="save", daemon=True).start()
     return future
-
-
-def restore_params(
-    directory: PathLike,
-    *,
-    step: int | None = None,
-    averaged: bool = True,
-    sharding: Sharding | None = None,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The variables of a trained model, {"params": ..., other collections}, and its meta.
-
-    Reads no optimizer state and changes nothing on disk. With `averaged`, parameters are the
-    averages if there are any. Without a step, it is the best one if the run kept it, else the
-    newest; damaged ones are skipped with a warning. Arrays have `sharding`, by default on the first
-    device of this process.
-    """
-    folder = epath.Path(directory).resolve()
-    steps = storage.steps_in(folder)[::-1] if step is None else [step]
-    if not steps:
-        raise FileNotFoundError(f"There is no checkpoint in {folder}.")
-    best = storage.best_step(folder) if step is None else None
-    if best is not None:
-        steps = [best, *(other for other in steps if other != best)]
-    place = sharding or SingleDeviceSharding(jax.local_devices()[0])
-
-    def load(step: int) -> tuple[dict[str, jax.Array], dict[str, Any]]:
-        content = storage.read_header(folder, step)
-        names = _variable_names(content["leaves"], averaged)
-        wanted = {
-            path: jax.ShapeDtypeStruct(shape, jnp.dtype(dtype), sharding=place)
-            for path, (shape, dtype, _) in content["leaves"].items()
-            if path in names
-        }
-        arrays = storage.read_arrays(folder, content, wanted)
-        return {names[path]: leaf for path, leaf in arrays.items()}, meta_of(content)
-
-    (variables, meta), _ = storage.first_good(steps, load)
-    return storage.nest(variables), meta
-
-
-def _variable_names(paths: Mapping[str, Any], averaged: bool) -> dict[str, str]:
-    """Path in a train state -> path in the model's variables, for those that a model needs.
-
-    Frozen parameters have no average.
-    """
-    names = {
-        path: path.removeprefix("model_state/")
-        for path in paths
-        if path.startswith(("params/", "model_state/"))
-    }
-    if averaged:
-        for path in paths:
-            if path.startswith("ema_params/"):
-                name = "params/" + path.removeprefix("ema_params/")
-                del names[name]
-                names[path] = name
-    return names

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+PathLike = Any
+"""A str, a pathlib.Path, or a path of a bucket such as gs://bucket/run."""
+
 _STEPS = orbax.path.step.standard_name_format()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from scenic_video.data.decoding.video_reader import VideoInfo
+from scenic_video.data.decoding.video_info import VideoInfo
 from scenic_video.data.examples import Example
 from scenic_video.data.flow.reading import STILL, check_flow, has_flow, read_flow
 from scenic_video.data.input.window import Window

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import UInt8
 
-from scenic_video.data.decoding.video_reader import VideoInfo
+from scenic_video.data.decoding.video_info import VideoInfo
 from scenic_video.data.examples import Dataset, Example
 from scenic_video.data.input.window import Window
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from scenic_video import cli
-from scenic_video.data.decoding.video_reader import inspect
+from scenic_video.data.decoding.video_info import inspect
 from scenic_video.data.sources import datasets
 
 

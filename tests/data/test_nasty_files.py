@@ -14,7 +14,8 @@ import pytest
 from av.stream import Disposition
 
 from scenic_video.data.decoding.containers import naming_failures
-from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoReader, inspect
+from scenic_video.data.decoding.video_info import inspect
+from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoReader
 
 FPS = 25
 

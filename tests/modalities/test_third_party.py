@@ -23,7 +23,8 @@ import numpy as np
 
 from scenic_video.data.decoding.conversion import RgbConverter
 from scenic_video.data.decoding.sampling import frames_on_screen
-from scenic_video.data.decoding.video_reader import VideoReader, inspect
+from scenic_video.data.decoding.video_info import inspect
+from scenic_video.data.decoding.video_reader import VideoReader
 from scenic_video.modalities.modality import Modality
 
 

@@ -18,7 +18,8 @@ from jaxtyping import Float, Int, Num, UInt8
 from scenic_video.data.decoding.conversion import RgbConverter, SharedCrop
 from scenic_video.data.decoding.opening import UnreadableVideo
 from scenic_video.data.decoding.sampling import TIMESTAMP_ROUNDING, frames_on_screen
-from scenic_video.data.decoding.video_reader import VideoReader, inspect
+from scenic_video.data.decoding.video_info import inspect
+from scenic_video.data.decoding.video_reader import VideoReader
 from scenic_video.data.examples import Example
 from scenic_video.data.flow import notes
 from scenic_video.data.flow.archive import SUFFIX as ARCHIVE_SUFFIX

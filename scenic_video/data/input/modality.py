@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from scenic_video.config import build, near
-from scenic_video.data.decoding.video_reader import VideoInfo
+from scenic_video.data.decoding.video_info import VideoInfo
 from scenic_video.data.examples import Example
 from scenic_video.data.input.window import Window
 from scenic_video.errors import UserError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from scenic_video.data.decoding.display_matrix import Orientation
-from scenic_video.data.decoding.video_reader import VideoInfo
+from scenic_video.data.decoding.video_info import VideoInfo
 from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.input.modality import HostModality, Modalities, built
 from scenic_video.data.preparation.check_report import CheckReport, Finding, SplitSummary, Spread

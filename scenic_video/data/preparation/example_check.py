@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from scenic_video.data.decoding.containers import naming_failures
 from scenic_video.data.decoding.damage import damage_of, is_encrypted
 from scenic_video.data.decoding.deadline import NoAnswer, with_deadline
-from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoInfo, inspect
+from scenic_video.data.decoding.video_info import VideoInfo, inspect
+from scenic_video.data.decoding.video_reader import UnreadableVideo
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.modality import HostModality, Modalities
 from scenic_video.data.preparation.check_report import Finding

@@ -5,7 +5,8 @@ from av.video.reformatter import Colorspace
 
 from scenic_video.data.decoding.conversion import RgbConverter
 from scenic_video.data.decoding.sampling import Crop
-from scenic_video.data.decoding.video_reader import VideoReader, inspect
+from scenic_video.data.decoding.video_info import inspect
+from scenic_video.data.decoding.video_reader import VideoReader
 
 
 def whole(height, width):

@@ -8,7 +8,8 @@ import pytest
 from scenic_video.data.decoding.conversion import RgbConverter
 from scenic_video.data.decoding.display_matrix import Orientation
 from scenic_video.data.decoding.sampling import Crop
-from scenic_video.data.decoding.video_reader import VideoReader, inspect
+from scenic_video.data.decoding.video_info import inspect
+from scenic_video.data.decoding.video_reader import VideoReader
 from scenic_video.data.preparation.transcoding import transcode
 
 ONE = 1 << 16

@@ -10,7 +10,8 @@ from av.stream import Disposition
 
 from scenic_video.data.decoding.conversion import RgbConverter
 from scenic_video.data.decoding.sampling import Crop
-from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoReader, inspect
+from scenic_video.data.decoding.video_info import inspect
+from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoReader
 
 
 def write_streams(path, *pictures, codec="libx264", pixels="yuv420p", options=None, tags=None):

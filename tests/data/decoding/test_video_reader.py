@@ -7,7 +7,8 @@ import pytest
 from av.error import InvalidDataError
 
 from scenic_video.data.decoding import containers, frame_decoder, packets
-from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoReader, inspect
+from scenic_video.data.decoding.video_info import inspect
+from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoReader
 
 CODECS = {
     "closed_gop.mp4": dict(options={"g": "20", "bf": "3"}),

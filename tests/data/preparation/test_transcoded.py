@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from scenic_video.data import synthetic
-from scenic_video.data.decoding.video_reader import inspect
+from scenic_video.data.decoding.video_info import inspect
 from scenic_video.data.preparation.tfds_writer import build_tfds
 from scenic_video.data.preparation.transcoded import transcode_dataset
 from scenic_video.data.sources import datasets

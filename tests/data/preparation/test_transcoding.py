@@ -4,7 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoReader, inspect
+from scenic_video.data.decoding.video_info import inspect
+from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoReader
 from scenic_video.data.preparation.jobs import Job
 from scenic_video.data.preparation.transcoding import stored_size, transcode, transcode_many
 
