@@ -123,7 +123,7 @@ def test_the_last_and_the_best_are_kept_over_a_restart(tmp_path):
         assert checkpoints.steps() == [6, 7]
 
 
-def test_lowest_is_best_if_asked(tmp_path):
+def test_the_lowest_can_be_the_best(tmp_path):
     with Checkpoints(tmp_path, keep_last=1, best_metric="loss", best_mode="min") as checkpoints:
         for step, loss in enumerate((3.0, 1.0, 2.0)):
             checkpoints.save(step, make_state(step), META, {"loss": loss})
@@ -150,7 +150,7 @@ def test_the_previous_checkpoint_outlives_a_save_that_fails(tmp_path):
     checkpoints.close()
 
 
-def test_a_save_that_failed_is_told_at_the_next_check_without_another_save(tmp_path, caplog):
+def test_a_failed_save_is_raised_by_the_next_check_without_another_save(tmp_path, caplog):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
     try:
@@ -223,7 +223,7 @@ def test_damage_is_named_and_the_step_before_restored(tmp_path, damage, caplog):
         assert (tmp_path / "2").exists()
 
 
-def test_a_flipped_bit_is_told_by_the_name_of_the_array(tmp_path):
+def test_the_array_with_a_flipped_bit_is_named(tmp_path):
     save_all(tmp_path, (1,))
     DAMAGES["a flipped bit"](tmp_path / "1")
     with pytest.raises(
@@ -232,7 +232,7 @@ def test_a_flipped_bit_is_told_by_the_name_of_the_array(tmp_path):
         restore_params(tmp_path)
 
 
-def test_a_run_goes_on_past_a_damaged_step_without_deleting_it(tmp_path):
+def test_a_run_continues_past_a_damaged_step_without_deleting_it(tmp_path):
     save_all(tmp_path, (1, 2))
     DAMAGES["a flipped bit"](tmp_path / "2")
     with Checkpoints(tmp_path) as checkpoints:
@@ -252,7 +252,7 @@ def test_nothing_good_is_an_error_that_names_every_step(tmp_path):
         Checkpoints(tmp_path).restore(None, abstract(make_state()))
 
 
-def test_another_structure_is_told_in_a_table_and_not_passed_over(tmp_path):
+def test_another_structure_is_an_error_with_a_table_of_differences(tmp_path):
     save_all(tmp_path, (1, 2))
     state = make_state()
     params = state.params | {"new": jnp.ones(2), "head": {"kernel": jnp.ones((64, 5))}}
@@ -340,7 +340,7 @@ def test_arguments_that_do_not_fit_are_errors(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.int32, jnp.uint8, jnp.bool_])
-def test_fingerprints_tell_every_bit_and_place_on_any_mesh(dtype):
+def test_fingerprints_depend_on_every_bit_and_its_position_on_any_mesh(dtype):
     x = jax.random.bits(jax.random.key(0), (8, 6), jnp.uint8)
     x = (x > 100) if dtype == jnp.bool_ else x.astype(dtype)
     expected = fingerprint(x)
@@ -443,7 +443,7 @@ def run_two_processes(directory, task):
 
 
 @pytest.mark.slow
-def test_two_processes_save_for_one_and_pass_damage_over_together(tmp_path):
+def test_two_processes_save_together_and_skip_the_same_damaged_step(tmp_path):
     run_two_processes(tmp_path, "save")
     expected = 3 + np.arange(64.0 * 64, dtype=np.float32).reshape(64, 64)
     variables, meta = restore_params(tmp_path)
@@ -455,7 +455,7 @@ def test_two_processes_save_for_one_and_pass_damage_over_together(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff{}", b"[1]", b'{"top1"'])
-def test_damaged_metrics_of_a_step_are_mended_from_its_header(tmp_path, damage):
+def test_damaged_metrics_of_a_step_are_written_again_from_its_header(tmp_path, damage):
     with Checkpoints(tmp_path, best_metric="top1") as checkpoints:
         for step in (1, 2):
             checkpoints.save(step, make_state(step), META, {"top1": step / 4}, block=True)
@@ -485,7 +485,7 @@ except UnreadableCheckpoint as error:
 
 
 @pytest.mark.parametrize("part", ["header", "header/data.json"])
-def test_a_step_that_may_not_be_read_is_not_called_damaged(part):
+def test_a_step_without_read_permission_is_not_called_damaged(part):
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to other users
         run = Path(folder) / "run"
         save_all(run, [1, 2])

@@ -55,7 +55,7 @@ def open_writer(directory: epath.Path, keep_last: int, best: Best | None) -> Any
     are written again from the headers.
     """
     logging.getLogger("absl").addFilter(is_news)
-    _mend_metrics(directory)
+    _restore_metrics(directory)
     policies: Any = orbax.training.preservation_policies
     always: Any = orbax.training.save_decision_policies.FixedIntervalPolicy(1)
     kept: list[Any] = [policies.LatestN(keep_last)]
@@ -76,7 +76,7 @@ def open_writer(directory: epath.Path, keep_last: int, best: Best | None) -> Any
     )
 
 
-def _mend_metrics(directory: epath.Path) -> None:
+def _restore_metrics(directory: epath.Path) -> None:
     if jax.process_index() == 0:
         for step in steps_in(directory):
             path = directory / str(step) / "metrics" / "metrics"

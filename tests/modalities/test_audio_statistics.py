@@ -59,7 +59,7 @@ def test_a_dataset_without_audio_has_no_statistics(films):
         spectrogram_statistics(open_dataset(films).splits["train"][3:], AUDIO)
 
 
-def test_the_verb_keeps_statistics_with_the_data(films, capsys):
+def test_the_command_writes_statistics_beside_the_data(films, capsys):
     assert main(["data", "stats", str(films), "--seconds=0.5", "--num-mel-bins=64"]) == 0
     assert "num_silent" in capsys.readouterr().out
     (kept,) = json.loads((films / "statistics.json").read_text())["audio"]
@@ -70,7 +70,7 @@ def test_the_verb_keeps_statistics_with_the_data(films, capsys):
     assert (audio.mean, audio.std) == (kept["mean"], kept["std"])
 
 
-def test_measurements_of_other_examples_or_scales_stand_beside_each_other(tmp_path):
+def test_measurements_of_other_examples_or_scales_are_all_kept(tmp_path):
     kept = [
         {"examples": examples, "scale": {"num_mel_bins": bins}, "mean": bins}
         for examples in ("a", "b")

@@ -20,8 +20,8 @@ BROKEN += (zipfile.BadZipFile, zlib.error)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Claim:
-    """The contents of the header of an array."""
+class _Header:
+    """The header of an array, which is read before its values."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -40,8 +40,8 @@ def open_archive(path: Path) -> tuple[np.ndarray, np.ndarray]:
     check_is_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            claims = {name: _claim(archive, name) for name in _names(archive)}
-            _check_claims(path, claims)
+            headers = {name: _read_header(archive, name) for name in _names(archive)}
+            _check_headers(path, headers)
             motion, timestamps = (_read(archive, name) for name in ("flow", "timestamps"))
     except UnreadableVideo:
         raise
@@ -61,14 +61,14 @@ def _names(archive: zipfile.ZipFile) -> list[str]:
     return [name.removesuffix(".npy") for name in files]
 
 
-def _claim(archive: zipfile.ZipFile, name: str) -> _Claim:
+def _read_header(archive: zipfile.ZipFile, name: str) -> _Header:
     with archive.open(f"{name}.npy") as file:
         version = npy.read_magic(file)
         # Version 3 differs only in names of fields, and these arrays have none.
         is_first = version == (1, 0)
-        header = npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0
-        shape, _, dtype = header(file)
-    return _Claim(shape, dtype)
+        read = npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0
+        shape, _, dtype = read(file)
+    return _Header(shape, dtype)
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
@@ -76,19 +76,19 @@ def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         return npy.read_array(file, allow_pickle=False)
 
 
-def _check_claims(path: Path, claims: dict[str, _Claim]) -> None:
-    motion, timestamps = claims.get("flow"), claims.get("timestamps")
+def _check_headers(path: Path, headers: dict[str, _Header]) -> None:
+    motion, timestamps = headers.get("flow"), headers.get("timestamps")
     if motion is None or len(motion.shape) != 4 or motion.shape[-1] != 2 or min(motion.shape) < 1:
-        found = {name: claim.shape for name, claim in claims.items()}
+        found = {name: header.shape for name, header in headers.items()}
         raise UnreadableVideo(f"{path}: wanted 'flow' [n, h, w, 2] in pixels; it has {found}.")
     if motion.dtype.kind not in "fi":
         raise UnreadableVideo(
-            f"{path}: 'flow' is of {motion.dtype}, but displacements have a sign: wanted float or "
+            f"{path}: 'flow' is of {motion.dtype}, but displacements are signed: wanted float or "
             "signed integers, in pixels."
         )
     if motion.num_bytes > MAX_BYTES:
         raise UnreadableVideo(
-            f"{path}: 'flow' claims {list(motion.shape)} of {motion.dtype}, "
+            f"{path}: 'flow' has the shape {list(motion.shape)} of {motion.dtype}, "
             f"{motion.num_bytes / 2**30:,.1f} GiB; at most {MAX_BYTES / 2**30:.0f} GiB are read. "
             "Store longer flow as a video, as `scenic-video data flow` does."
         )

@@ -115,7 +115,7 @@ class RecordSplit(Sequence[Example]):
 
 
 def _seconds(value: bytes | str | float) -> float | None:
-    """Times are text in our own records, numbers in others."""
+    """Times are text in records that `data build` wrote, numbers in others."""
     return None if value in (b"", "") or math.isinf(float(value)) else float(value)
 
 
@@ -125,7 +125,7 @@ def _class_ids(value: Any) -> tuple[int, ...]:
 
 
 def _builder(name: str, data_dir: str | None) -> Any:
-    # Imported here because it takes a second, which only reading records should cost.
+    # Imported here because it takes a second, which other datasets need not spend.
     import tensorflow_datasets
 
     directory = find_records(Path(name).expanduser())

@@ -71,7 +71,7 @@ def test_a_second_call_writes_nothing(with_flow):
     assert path.stat().st_mtime_ns == before
 
 
-def test_flow_of_a_video_that_has_changed_is_written_anew(film, tmp_path, write_video):
+def test_flow_of_a_video_that_has_changed_is_computed_again(film, tmp_path, write_video):
     video = tmp_path / "v.mp4"
     shutil.copy(film, video)
     path = flow_path(video)
@@ -93,7 +93,7 @@ def test_flow_of_a_video_that_has_changed_is_written_anew(film, tmp_path, write_
     preprocessing().eval_inputs(example)
 
 
-def test_flow_of_other_settings_is_replaced_where_that_is_asked_for(film, tmp_path):
+def test_flow_of_other_settings_is_replaced_with_overwrite(film, tmp_path):
     path = tmp_path / "f.flow.mp4"
     assert write_flow(film, path, short_side=48, preset="fast")
     before = path.read_bytes()
@@ -106,7 +106,7 @@ def test_flow_of_other_settings_is_replaced_where_that_is_asked_for(film, tmp_pa
         assert flow.read([0], lambda frame: frame.to_ndarray(format="rgb24")).shape[1] == 64
 
 
-def test_flow_of_unknown_origin_is_not_replaced_unasked(film, tmp_path):
+def test_flow_of_unknown_origin_is_replaced_only_with_overwrite(film, tmp_path):
     path = tmp_path / "f.flow.mp4"
     shutil.copy(film, path)
     with pytest.raises(ValueError, match="does not state how it was computed.*column flow"):
@@ -290,7 +290,7 @@ def test_flow_that_is_not_there_says_what_to_do(film, tmp_path, write_video, mov
             preprocessing().eval_inputs(Example("v", file.read(), {}))
 
 
-def test_the_verb_writes_flow_beside_every_video_once(tmp_path, film, capsys):
+def test_the_command_writes_flow_beside_every_video_once(tmp_path, film, capsys):
     folder = tmp_path / "videos"
     for name in ("a/1.mp4", "a/2.mp4", "b/1.mp4"):
         path = folder / "train" / name
@@ -333,7 +333,7 @@ def test_flow_may_lie_in_another_folder_which_preprocessing_names(tmp_path, film
     np.testing.assert_allclose(np.median(flow[..., 16:-16, :, :]), np.median(LEVELS), atol=20)
 
 
-def test_a_place_that_cannot_be_written_to_is_told_before_the_work(tmp_path, film, capsys):
+def test_a_folder_that_cannot_be_written_to_is_refused_at_the_start(tmp_path, film, capsys):
     (tmp_path / "train" / "a").mkdir(parents=True)
     shutil.copy(film, tmp_path / "train" / "a" / "1.mp4")
     for out in ("/proc/none", film):
