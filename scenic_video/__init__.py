@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# The rest is imported on call, so that `import scenic_video` stays light for worker processes.
+# Imports are inside functions, so that `import scenic_video` stays light for worker processes.
 if TYPE_CHECKING:
     from scenic_video.runs.evaluation.trained_model import TrainedModel
     from scenic_video.runs.training import Outcome
@@ -24,7 +24,8 @@ def train(config: Mapping[str, Any], workdir: str | Path) -> "Outcome":
 def load(workdir: str | Path, *, trust: bool = False) -> "TrainedModel":
     """The model trained in `workdir`, with its class names and preprocessing bound to it.
 
-    `trust` lets it name code outside `scenic_video` and `projects`, which is then run.
+    `trust` allows its config to name code outside `scenic_video` and `projects`, which is then
+    run.
     """
     from scenic_video.runs.evaluation.trained_model import load
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import contextlib
 import os
@@ -9,21 +9,19 @@ from scenic_video.config import ConfigError
 
 
 def require_writable(folder: Path, remedy: str) -> None:
-    """Makes a folder, if need be, and writes there. Errors: ConfigError, with what to do."""
+    """Creates a folder if needed, and a file in it. Errors: ConfigError, ending with `remedy`."""
     probe = folder / f".writable.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise ConfigError(
-            f"Nothing can be written to {folder} ({error.strerror}). {remedy}"
-        ) from error
+        raise ConfigError(f"Cannot write to {folder} ({error.strerror}). {remedy}") from error
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path to write to, which is renamed to `path` at the end."""
+    """A temporary path to write to, which is renamed to `path` on success."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield scratch

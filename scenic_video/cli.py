@@ -132,7 +132,7 @@ def exit_code(error: Exception) -> int | None:
 def _message(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"There is no file {str(error.filename)!r}."
-    message = disk_errors.words(error) if isinstance(error, OSError) else str(error)
+    message = disk_errors.describe(error) if isinstance(error, OSError) else str(error)
     notes = [note for note in getattr(error, "__notes__", ()) if not note.startswith(JAX_NOTE)]
     return "\n".join([message, *notes])
 

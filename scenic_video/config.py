@@ -16,19 +16,19 @@ R = TypeVar("R")
 
 
 class ConfigError(UserError):
-    """A config that cannot be built; the message names the field and the nearest right one."""
+    """A config that cannot be built; the message names the field and suggests a similar name."""
 
 
 def build(node: Mapping[str, Any], **runtime: Any) -> Any:
-    """Calls what `node["target"]` names ("package.module:name") with the node's other fields.
+    """Calls what `node["target"]` names ("package.module:name") with the other fields of the node.
 
-    The callee's signature is the schema: a misspelt, missing or unknown field is a `ConfigError`,
-    and so are a value that its annotation does not allow (see `type_checks`) and any ValueError
-    of the callee, whose sentence is kept.
-    `runtime` adds what exists only at run time, such as the model that a task trains. Nested
-    nodes with a `target` of their own are built first; for a parameter that is annotated as
-    a `Callable`, such a node is the function that it names, with its other fields bound. Lists of
-    nodes are lists of what they describe.
+    The signature of the target is the schema: a misspelt, missing or unknown field is a
+    `ConfigError`, and so are a value that its annotation does not allow (see `type_checks`) and any
+    ValueError of the target, whose message is kept.
+    `runtime` adds arguments that exist only at run time, such as the model that a task trains.
+    Nested nodes, which have a `target` themselves, are built first; for a parameter annotated as a
+    `Callable`, the node becomes the function that it names, with its other fields bound. Lists of
+    nodes become lists of objects.
     """
     fields = dict(node)
     if "target" not in fields:
@@ -46,8 +46,8 @@ def build(node: Mapping[str, Any], **runtime: Any) -> Any:
 
 
 def check_values(node: Any, name: str) -> None:
-    """A ConfigError that names the field, "trainer.log_every", if some value in the node `name`, or
-    in nodes within it, is not what its constructor allows. Nothing is built."""
+    """Errors: ConfigError that names the field ("trainer.log_every") if a value in the node `name`,
+    or in a nested node, is not allowed by its constructor. Nothing is built."""
     if isinstance(node, list | tuple):
         for place, value in enumerate(node):
             check_values(value, f"{name}.{place}")
@@ -64,7 +64,7 @@ def resolve(target: Any) -> Callable[..., Any]:
     """The object that "package.module:name" names."""
     module_name, colon, name = target.partition(":") if isinstance(target, str) else ("", "", "")
     if not colon:
-        raise ConfigError(f"target {target!r} must read 'package.module:name'.")
+        raise ConfigError(f"target {target!r} must have the form 'package.module:name'.")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -77,25 +77,25 @@ def resolve(target: Any) -> Callable[..., Any]:
         )
     found = getattr(module, name)
     if not callable(found):
-        raise ConfigError(f"target {target!r} is no class and no function, so it cannot be built.")
+        raise ConfigError(f"target {target!r} is neither a class nor a function.")
     return found
 
 
 def near(name: str, known: Iterable[str], *, most: int = 1) -> str:
-    """The end of an error's sentence: the nearest known names, if some are near."""
+    """The end of an error message: the most similar known names, if there are any."""
     matches = difflib.get_close_matches(name, list(known), n=most)
     return f". Did you mean {' or '.join(map(repr, matches))}?" if matches else "."
 
 
 def refuse_unknown(given: Iterable[str], known: Collection[str], *, of: str) -> None:
-    """A ConfigError if some of the fields that are `given` are not among those `known` `of` it."""
+    """Errors: ConfigError for a `given` field that is not one of the `known` fields of `of`."""
     for name in given:
         if name not in known:
             raise ConfigError(f"{of} has no field {name!r}{near(name, known)}")
 
 
 def check_fields(made: Any, names: Collection[str] | None = None) -> None:
-    """Holds the fields of an object, all or those of these `names`, to their annotations.
+    """Checks fields of an object, all or those in `names`, against their annotations.
 
     `build` does so for nodes; constructors do it for Python code that calls them directly.
     """
@@ -104,8 +104,8 @@ def check_fields(made: Any, names: Collection[str] | None = None) -> None:
 
 
 def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
-    """The decorator of a function that Python code calls directly: its arguments are held to
-    their annotations, as `build` does for nodes."""
+    """A decorator that checks arguments against annotations, as `build` does for nodes, for
+    functions that Python code calls directly."""
     signature = inspect.signature(function)
     where = function.__qualname__.removesuffix(".__init__")
 
@@ -118,19 +118,22 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def require(wanted: Mapping[str, bool], *, of: Any) -> None:
-    """A ConfigError with the first of the `wanted` conditions, in words, that does not hold of the
-    object's fields together. It shows the fields that the words name, or else all."""
-    for words, holds in wanted.items():
+    """Errors: ConfigError with the description of the first of the `wanted` conditions, which
+    combine fields of an object, that does not hold.
+
+    The message shows the fields that the description names, or else all.
+    """
+    for description, holds in wanted.items():
         if not holds:
-            named = [name for name in vars(of) if re.search(rf"\b{name}\b", words)]
+            named = [name for name in vars(of) if re.search(rf"\b{name}\b", description)]
             given = ", ".join(f"{name}={getattr(of, name)!r}" for name in named)
-            raise ConfigError(f"{type(of).__name__} needs {words}; got {given or of}.")
+            raise ConfigError(f"{type(of).__name__} needs {description}; got {given or of}.")
 
 
 def _checked_fields(
     target: str, function: Callable[..., Any], node: Mapping[str, Any], runtime: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The fields of a node, its nested nodes built, once they fit the signature of `function`."""
+    """The fields of a node, with nested nodes built, checked against the signature."""
     parameters = inspect.signature(function).parameters
     fields = {name: _built(value, _annotation(parameters, name)) for name, value in node.items()}
     _check_names(target, function, fields, runtime)
@@ -139,14 +142,14 @@ def _checked_fields(
 
 
 def _annotation(parameters: Mapping[str, inspect.Parameter], name: str) -> Any:
-    """That of the field `name`, or else that of all further keywords."""
+    """The annotation of the parameter `name`, or else of `**keywords`."""
     if name in parameters:
         return parameters[name].annotation
     return next((p.annotation for p in parameters.values() if p.kind is p.VAR_KEYWORD), None)
 
 
 def _built(value: Any, annotation: Any) -> Any:
-    """`value` with all nodes in it built, or bound where the annotation is that of a function."""
+    """`value` with all nodes in it built, or bound if the annotation is a `Callable`."""
     if _is_node(value):
         is_function = annotation is Callable or get_origin(annotation) is Callable
         return _bound(value) if is_function else build(value)
@@ -178,9 +181,7 @@ def _check_names(
     refuse_unknown(fields, parameters, of=target)
     for name in fields:
         if name in runtime:
-            raise ConfigError(
-                f"{target}: {name!r} is known at run time; leave it out of the config."
-            )
+            raise ConfigError(f"{target}: {name!r} is set at run time; leave it out of the config.")
 
 
 def _check_complete(target: str, function: Callable[..., Any], given: Mapping[str, Any]) -> None:
@@ -203,7 +204,7 @@ def _check_values(where: str, function: Callable[..., Any], fields: Mapping[str,
         annotation = _annotation(parameters, name)
         if annotation is not None and not type_checks.fits(value, annotation):
             raise ConfigError(
-                f"{where}.{name} is {_shown(value)}; wanted {type_checks.words(annotation)}."
+                f"{where}.{name} is {_shown(value)}; wanted {type_checks.describe(annotation)}."
             )
 
 
@@ -212,7 +213,7 @@ def _is_node(value: Any) -> bool:
 
 
 def _holds_nodes(value: Any) -> bool:
-    """Whether it is a node, or a list of some."""
+    """Whether `value` is a node, or a list that contains nodes."""
     return _is_node(value) or (isinstance(value, list | tuple) and any(map(_is_node, value)))
 
 

@@ -1,14 +1,15 @@
-"""Errors whose message says it all. Any other keeps its traceback, a plain ValueError too: it is a
-bug, or comes from the depths of a library."""
+"""Errors that are shown as one sentence. All others, including a plain ValueError, keep their
+traceback: they are bugs, or come from a library."""
 
 
 class UserError(ValueError):
-    """What the user can mend; the message says what came, what was wanted and what to do."""
+    """A mistake that the user can correct; the message says what was given, what is wanted and what
+    to do."""
 
     exit_code = 2
 
 
 class RunFailed(RuntimeError):
-    """What went wrong in a run whose config and data are right, such as a disk or a loss."""
+    """A failure of a run whose config and data are valid, such as a full disk or a NaN loss."""
 
     exit_code = 1

@@ -1,6 +1,7 @@
-"""Types of constructors' fields: what a number may be stands in its annotation.
+"""Types for the fields of constructors, with the ranges of their numbers.
 
-`scenic_video.config.build` holds every field of a config to its annotation; see `type_checks`.
+`scenic_video.config.build` checks every field of a config against its annotation; see
+`type_checks`.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ INT32_MAX = 2**31 - 1
 Number = float | int
 
 PositiveInt = Annotated[int, Interval(ge=1, le=INT32_MAX)]
-"""Devices count steps, and index arrays, in 32 bits."""
+"""Steps and indices have 32 bits on devices."""
 
 Count = Annotated[int, Interval(ge=0, le=INT32_MAX)]
 
@@ -30,14 +31,14 @@ Share = Annotated[float | int, Interval(ge=0, le=1)]
 PositiveShare = Annotated[float | int, Interval(gt=0, le=1)]
 
 ShareBelowOne = Annotated[float | int, Interval(ge=0, lt=1)]
-"""A probability with which something is left out, or a decay; 1 would leave nothing."""
+"""The probability of dropping something, or a decay; with 1 nothing would be left."""
 
 InnerShare = Annotated[float | int, Interval(gt=0, lt=1)]
 
 Names = Annotated[Sequence[str], MinLen(1)]
 
 Extents = Annotated[Sequence[PositiveInt], MinLen(1)]
-"""Of a patch, tubelet or grid, along its axes."""
+"""The size of a patch, tubelet or grid along each of its axes."""
 
 Pair = Annotated[Sequence[PositiveInt], Len(2, 2)]
 
@@ -46,7 +47,7 @@ Triple = Annotated[Sequence[PositiveInt], Len(3, 3)]
 PairOrTriple = Annotated[Sequence[PositiveInt], Len(2, 3)]
 
 AxisSize = Annotated[int, Interval(ge=-1, le=INT32_MAX)]
-"""Devices along an axis of the mesh; -1 for all that are left."""
+"""The number of devices along an axis of the mesh; -1 for all remaining devices."""
 
 Crf = Annotated[int, Interval(ge=0, le=51)]
-"""The quality of H.264, from lossless to worst."""
+"""The quality of H.264, from lossless (0) to worst (51)."""

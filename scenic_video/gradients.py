@@ -1,4 +1,4 @@
-"""Gradients by the parameters that are trained, of a batch as a whole or in parts."""
+"""Gradients with respect to trained parameters, for a whole batch or accumulated over parts."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ def accumulated_gradients(
     rng: jax.Array,
     num_parts: int,
 ) -> tuple[Any, Output]:
-    """Gradients by `trained`, a part of the parameters, of the mean loss over the batch.
+    """Gradients of the mean loss over the batch with respect to `trained`, some of the parameters.
 
     The batch is processed in `num_parts` parts, one after another. Sums are accumulated and divided
-    once, so parts of uneven weight count exactly as in the whole batch. Examples are dealt to the
-    parts like cards: each part lies on all devices.
+    once, so parts of uneven weight count exactly as in the whole batch. Part i has the examples i,
+    i + num_parts, ..., so that each part is spread over all devices.
     """
     state = {name: collection for name, collection in variables.items() if name != "params"}
 
@@ -45,7 +45,7 @@ def accumulated_gradients(
         total = jax.tree.map(jnp.add, carry[0], gradients)
         return (total, output.model_state), output._replace(model_state={})
 
-    parts = jax.tree.map(lambda x: _deal(x, num_parts), batch)
+    parts = jax.tree.map(lambda x: _interleave(x, num_parts), batch)
     zeros = jax.tree.map(jnp.zeros_like, trained)
     (gradients, state), outputs = jax.lax.scan(
         add_part, (zeros, state), (jnp.arange(num_parts), parts)
@@ -55,7 +55,7 @@ def accumulated_gradients(
 
 
 def _merged(outputs: Output, model_state: Variables) -> Output:
-    """One output of those of all parts, which are stacked along their first axis."""
+    """One output from the outputs of all parts, which are stacked along the first axis."""
     weight = outputs.weight.sum()
     return Output(
         loss=(outputs.loss * outputs.weight).sum() / jnp.maximum(weight, 1e-8),
@@ -66,7 +66,7 @@ def _merged(outputs: Output, model_state: Variables) -> Output:
     )
 
 
-def _deal(x: jax.Array, num_parts: int) -> jax.Array:
+def _interleave(x: jax.Array, num_parts: int) -> jax.Array:
     if x.shape[0] % num_parts:
         raise UserError(
             f"A batch of {x.shape[0]} cannot be split into trainer.micro_batches={num_parts}."

@@ -1,8 +1,8 @@
 """Metrics: computed per batch, merged over batches, read once.
 
-A metric accumulates sums, so that batches of uneven size, padding and any number of hosts give
-exactly the number of the whole set. Rows whose mask is 0 are padding and do not count, whatever
-their values. Without any row that counts, the number is nan.
+A metric accumulates sums, so that its value is exactly that of the whole data set, for batches of
+uneven size, with padding and on any number of hosts. Rows whose mask is 0 are padding and do not
+count, whatever their values. If no row counts, the value is nan.
 """
 
 import math
@@ -21,7 +21,7 @@ from scenic_video.errors import UserError
 
 AnyArray = jax.Array | np.ndarray
 Labels = Shaped[AnyArray, "b"] | Shaped[AnyArray, "b c"]
-"""Class ids, or zeros and ones if any of several classes is correct."""
+"""Class ids, or zeros and ones where several classes may be correct."""
 
 
 @struct.dataclass
@@ -69,7 +69,7 @@ def accuracy(
     *,
     k: int = 1,
 ) -> Mean:
-    """The share of rows of which a correct class is among the `k` highest logits.
+    """The share of rows whose `k` highest logits include a correct class.
 
     `labels` are ids [B], or [B, C] with 1 for correct classes (ReaL labels of ImageNet). Equal
     logits are ranked by class id, so a constant output does not count as correct.
@@ -119,7 +119,7 @@ def _is_among_top(scores: Any, labels: Any, k: int) -> jax.Array:
 
 @struct.dataclass
 class CollectedScores(Metric):
-    """Keeps the scores and labels of all rows, for metrics that need them all at once.
+    """Collects the scores and labels of all rows, for metrics that need them all at once.
 
     Fields are tuples of one array [B, C] (mask [B]) per batch. Merge on the host, outside `jit`.
     """
@@ -185,7 +185,8 @@ class MeanAUC(CollectedScores):
 
 @struct.dataclass
 class DPrime(CollectedScores):
-    """d' = sqrt(2) * probit(mean AUC), the distance of positive and negative scores in deviations.
+    """d' = sqrt(2) * probit(mean AUC), the distance between positive and negative scores in
+    standard deviations.
 
     As in Gemmeke et al., Audio Set (2017).
     """

@@ -1,4 +1,4 @@
-"""Numbers and times as people read them."""
+"""Formats numbers and durations for people to read."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The mesh of devices, and the sharding of states and batches."""
+"""The mesh of devices, and how states and batches are sharded over it."""
 
 import dataclasses
 import math
@@ -13,7 +13,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from scenic_video.errors import UserError
 from scenic_video.field_types import AxisSize, Count
-from scenic_video.parameter_paths import check_alive, path_name
+from scenic_video.parameter_paths import check_patterns, path_name
 
 AXES = ("data", "fsdp", "seq", "tensor")
 BATCH = PartitionSpec(("data", "fsdp"))
@@ -28,11 +28,12 @@ Rule = tuple[str, Sequence[Axes] | PartitionSpec]
 class Placement:
     """The rules by which parameters are split over axes of the mesh.
 
-    A rule such as ("head/kernel$", ("fsdp", "tensor")) splits the last two dimensions of what its
-    pattern is found in, whatever comes before them, as layers that are stacked by a scan. The first
-    rule that finds a parameter holds: those of the config, `rules`, of which each must find one,
-    come before `model_rules`, which need not. A parameter without a rule is split over `fsdp` along
-    its largest dimension that divides, if it has `min_bytes` or more, and else copied.
+    A rule such as ("head/kernel$", ("fsdp", "tensor")) splits the last two dimensions of the
+    parameters whose path matches its pattern, whatever dimensions come before them (such as layers
+    stacked by a scan). The first matching rule applies, `rules` (of the config) before
+    `model_rules`. Each of `rules` must match a parameter; `model_rules` need not. A parameter
+    without a rule is split over `fsdp` along its largest divisible dimension if it has at least
+    `min_bytes`, and otherwise replicated.
     """
 
     rules: Sequence[Rule] = ()
@@ -51,25 +52,26 @@ def make_mesh(
     tensor: AxisSize = 1,
     devices: Annotated[Sequence[jax.Device], MinLen(1)] | None = None,  # pyright: ignore
 ) -> Mesh:
-    """A mesh of `devices` (all by default) with the axes `AXES`; the axis of size -1 fills it.
+    """A mesh of `devices` (all by default) with the axes `AXES`; a size of -1 means all remaining
+    devices.
 
-    `data` copies the model and splits the batch; `fsdp` splits the batch, parameters and optimizer
-    state; `tensor` splits heads and hidden units; `seq` splits tokens.
+    `data` replicates the model and splits the batch; `fsdp` splits the batch, parameters and
+    optimizer state; `tensor` splits heads and hidden units; `seq` splits tokens.
     """
     devices = jax.devices() if devices is None else devices
     sizes = {"data": data, "fsdp": fsdp, "seq": seq, "tensor": tensor}
     wanted = " x ".join(f"{axis} {size}" for axis, size in sizes.items())
     open_axes = [axis for axis, size in sizes.items() if size == -1]
     if len(open_axes) > 1 or any(size < 1 and size != -1 for size in sizes.values()):
-        raise UserError(f"Mesh {wanted}: sizes are 1 or more, and at most one is -1, to fill.")
+        raise UserError(f"Mesh {wanted}: sizes must be 1 or more, except for one -1 at most.")
     product = math.prod(size for size in sizes.values() if size != -1)
     if open_axes and len(devices) % product == 0:
         sizes[open_axes[0]] = len(devices) // product
     elif product != len(devices):
-        verb = "does not divide" if open_axes else "is not"
+        problem = "does not divide" if open_axes else "is not"
         raise UserError(
-            f"Mesh {wanted}: {product} {verb} the number of devices, {len(devices)}. Set sizes "
-            "whose product it is, or -1 for one of them."
+            f"Mesh {wanted}: {product} {problem} the number of devices, {len(devices)}. Set sizes "
+            "with this product, or -1 for one of them."
         )
     auto = (AxisType.Auto,) * len(AXES)
     return jax.make_mesh(tuple(sizes.values()), AXES, axis_types=auto, devices=devices)
@@ -81,14 +83,14 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 
 
 def check_divides(field: str, batch_size: int, mesh: Mesh) -> None:
-    """A UserError for a global batch size, set by `field`, that is no multiple of the devices."""
+    """Errors: UserError if the global batch size `field` is not a multiple of the devices."""
     _check_multiple(f"{field}={batch_size}", batch_size, mesh)
 
 
 def local_rows(mesh: Mesh, batch_size: int) -> list[int]:
-    """The rows of the global batch that this process must feed, in ascending order.
+    """The rows of the global batch that this process must supply, in ascending order.
 
-    Where `seq` or `tensor` spans processes, several of them feed the same rows.
+    If `seq` or `tensor` spans processes, several of them supply the same rows.
     """
     _check_multiple(f"A batch of {batch_size}", batch_size, mesh)
     indices = batch_sharding(mesh).addressable_devices_indices_map((batch_size,)).values()
@@ -99,21 +101,21 @@ def _check_multiple(batch: str, batch_size: int, mesh: Mesh) -> None:
     ways = mesh.shape["data"] * mesh.shape["fsdp"]
     if batch_size % ways:
         raise UserError(
-            f"{batch} does not divide over {ways} devices (mesh data={mesh.shape['data']} x "
-            f"fsdp={mesh.shape['fsdp']}). Take a multiple of {ways}."
+            f"{batch} cannot be split over {ways} devices (mesh data={mesh.shape['data']} x "
+            f"fsdp={mesh.shape['fsdp']}). Set a multiple of {ways}."
         )
 
 
 def put_batch(host_batch: Any, mesh: Mesh, batch_size: int) -> Any:
-    """Makes global arrays of a tree of this process's rows (see `local_rows`)."""
+    """Global arrays from a tree of the rows of this process (see `local_rows`)."""
     sharding, num_rows = batch_sharding(mesh), len(local_rows(mesh, batch_size))
 
     def put(path, rows):
         rows = np.asarray(rows)
         if rows.ndim == 0 or len(rows) != num_rows:
             raise UserError(
-                f"{path_name(path)} has shape {rows.shape}, but this process feeds {num_rows} rows "
-                f"of a batch of {batch_size}."
+                f"{path_name(path)} has shape {rows.shape}, but this process supplies {num_rows} "
+                f"rows of a batch of {batch_size}."
             )
         shape = (batch_size, *rows.shape[1:])
         return jax.make_array_from_process_local_data(sharding, rows, shape)
@@ -122,9 +124,9 @@ def put_batch(host_batch: Any, mesh: Mesh, batch_size: int) -> Any:
 
 
 def constrain(x: jax.Array, spec: PartitionSpec) -> jax.Array:
-    """Constrains the sharding of `x` on the mesh of `jax.set_mesh`; without one, does nothing.
+    """Constrains the sharding of `x` on the mesh of `jax.set_mesh`.
 
-    Nor does it inside `shard_map`, where `x` is the part of one device.
+    Does nothing without a mesh, or inside `shard_map`, where `x` is the part on one device.
     """
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty or mesh.manual_axes:
@@ -135,10 +137,10 @@ def constrain(x: jax.Array, spec: PartitionSpec) -> jax.Array:
 def state_shardings(abstract_state: Any, mesh: Mesh, placement: Placement = WITHOUT_RULES) -> Any:
     """The sharding of a train state: a tree of `NamedSharding` like `abstract_state`.
 
-    Leaves below "params" follow `placement`. Other leaves (momentum, moments, an average) follow
-    the parameter at the end of their path, if it has the same shape; all others are replicated.
-    Errors: UserError for an unknown axis, a rule of the config that finds no parameter, or a
-    dimension that the size of an axis does not divide.
+    Leaves below "params" are placed by `placement`. Other leaves (momentum, moments, an average)
+    are placed like the parameter at the end of their path, if it has the same shape; all others are
+    replicated. Errors: UserError for an unknown axis, a rule of the config that matches no
+    parameter, or a dimension that is not divisible by the size of an axis.
     """
     leaves = [(path_name(path), leaf) for path, leaf in jax.tree.leaves_with_path(abstract_state)]
     params = {
@@ -155,7 +157,7 @@ def state_shardings(abstract_state: Any, mesh: Mesh, placement: Placement = WITH
 
 
 def bytes_per_device(abstract: Any) -> int:
-    """The memory of a tree of `ShapeDtypeStruct` with shardings on each device, in bytes."""
+    """The memory on each device of a tree of `ShapeDtypeStruct` with shardings, in bytes."""
     return sum(
         math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
         for leaf in jax.tree.leaves(abstract)
@@ -163,7 +165,7 @@ def bytes_per_device(abstract: Any) -> int:
 
 
 def _owner(name: str, leaf: Any, params: Mapping[str, Any]) -> str | None:
-    """The parameter that the leaf is, or belongs to."""
+    """The name of the parameter that a leaf is, or belongs to."""
     parts = name.split("/")
     for start in range(1, len(parts)):
         candidate = "/".join(parts[start:])
@@ -176,7 +178,7 @@ def _check_rules(placement: Placement, paths: Sequence[str]) -> None:
     for pattern, spec in (*placement.rules, *placement.model_rules):
         if unknown := [axis for axis in _axes(spec) if axis not in AXES]:
             raise UserError(f"Sharding rule {pattern!r} names the axes {unknown}; axes are {AXES}.")
-    check_alive([pattern for pattern, _ in placement.rules], paths, "sharding.rules")
+    check_patterns([pattern for pattern, _ in placement.rules], paths, "sharding.rules")
 
 
 def _axes(spec: Sequence[Axes] | PartitionSpec) -> list[str]:
@@ -213,8 +215,8 @@ def _align(
         ways = math.prod(mesh.shape[axis] for axis in axes)
         if leaf.shape[dimension] % ways:
             raise UserError(
-                f"{name} {list(leaf.shape)}: dimension {dimension} does not divide over the "
-                f"{ways} devices of mesh axis {'+'.join(axes)}, as the sharding rule {pattern!r} "
-                f"-> {entries} asks. Change the mesh, or put a rule for it into sharding.rules."
+                f"{name} {list(leaf.shape)}: dimension {dimension} cannot be split over the {ways} "
+                f"devices of mesh axis {'+'.join(axes)} by the sharding rule {pattern!r} -> "
+                f"{entries}. Change the mesh, or add a rule for it to sharding.rules."
             )
     return PartitionSpec(*aligned)

@@ -1,4 +1,4 @@
-"""Tables within a message or a log: plain text of aligned columns."""
+"""Tables in messages and logs: plain text in aligned columns."""
 
 import io
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH = 10_000
-"""Columns of characters at the most, so that no row is folded."""
+"""In characters: so wide that no row is wrapped."""
 
 
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A line for the names of the columns and one for each row."""
+    """One line with the names of the columns, and one line for each row."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="")
     for name in columns:
         table.add_column(Text(name), no_wrap=True)

@@ -1,7 +1,6 @@
-"""Which code may be named: any by a config, only listed code by data and the runs of others.
+"""Which code may be called: a config may name any, data and the runs of others only listed code.
 
-A node with a `target` is a call. Nothing is imported before the names of all targets are known to
-be allowed.
+A node with a `target` is a call. Nothing is imported before the names of all targets are checked.
 """
 
 import inspect
@@ -29,7 +28,7 @@ PACKAGES = (
     "optax",
     "projects",
 )
-"""Packages and modules whose classes and functions configs name; optax for its optimizers."""
+"""Packages and modules whose classes and functions a run may name; optax for its optimizers."""
 SINGLE = frozenset(
     {
         "scenic_video.trainer:TrainerOptions",
@@ -39,7 +38,7 @@ SINGLE = frozenset(
         "scenic_video.data.synthetic:read",
     }
 )
-"""Functions defined elsewhere, and in modules with others that configs may not name."""
+"""Functions of other modules, which also contain functions that a run may not name."""
 
 
 def targets_in(node: Any) -> Iterator[Any]:
@@ -55,7 +54,7 @@ def targets_in(node: Any) -> Iterator[Any]:
 
 
 def check_data(node: Mapping[str, Any], allowed: Set[str], *, source: Any) -> None:
-    """Refuses a node from a file of data, `source`, that names anything not in `allowed`."""
+    """Errors: ConfigError if a node in the data file `source` names a target not in `allowed`."""
     for target in targets_in(node):
         if not isinstance(target, str) or target not in allowed:
             raise ConfigError(
@@ -66,10 +65,10 @@ def check_data(node: Mapping[str, Any], allowed: Set[str], *, source: Any) -> No
 
 
 def check_run(config: Mapping[str, Any], *, run: Any, trust: bool, flag: str = "--trust") -> None:
-    """Refuses the config of a trained run that names code of others, unless `trust` is set.
+    """Errors: ConfigError if a trained run names code of third parties, unless `trust` is set.
 
-    Only classes and functions that configs are made of pass, by public names and where they are
-    defined, or in a package above it: a module has others in it, such as those that it imports.
+    Only public classes and functions of `PACKAGES` and `SINGLE` are allowed, and only under the
+    module that defines them or a package above it, not under a module that imports them.
     """
     for target in () if trust else targets_in(config):
         if not (isinstance(target, str) and _is_ours(target)):

@@ -1,8 +1,8 @@
-"""Whether a value is what an annotation says, and what that is in words.
+"""Whether a value has the type of an annotation, and a description of that type for messages.
 
-Numbers are finite, a whole number does for any, a bool is none; lists and tuples are alike, since
-JSON knows no tuples. Ranges and lengths are those of `annotated_types`. An annotation of any other
-kind, as of arrays and of protocols, takes everything.
+Numbers must be finite; an integer is accepted as a float, but a bool is not a number. Lists and
+tuples are interchangeable, since JSON has no tuples. Ranges and lengths are those of
+`annotated_types`. Other annotations, such as arrays and protocols, accept any value.
 """
 
 import math
@@ -20,7 +20,7 @@ SCALARS |= {float: "a number"}
 
 
 def fits(value: Any, annotation: Any) -> bool:
-    """Whether a field that is annotated so may have this value."""
+    """Whether a field with this annotation may have this value."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         bounds = _bounds(annotation)
@@ -41,15 +41,15 @@ def fits(value: Any, annotation: Any) -> bool:
     return _is_instance(value, kind)
 
 
-def words(annotation: Any) -> str:
-    """What an annotation wants, as the end of a sentence: "a whole number above 0, or None"."""
+def describe(annotation: Any) -> str:
+    """What an annotation allows, as the end of a sentence: "a whole number above 0, or None"."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        kind, separator, elements = words(arguments[0]).partition(", each of it ")
+        kind, separator, elements = describe(arguments[0]).partition(", each item ")
         return kind + _range_words(_bounds(annotation)) + separator + elements
     if origin in (Union, UnionType):
         members = [x for x in arguments if not (x is int and float in arguments)]
-        return ", or ".join(dict.fromkeys(words(member) for member in members))
+        return ", or ".join(dict.fromkeys(describe(member) for member in members))
     if origin is Literal:
         return " or ".join(map(repr, arguments))
     if annotation is Any:
@@ -59,10 +59,10 @@ def words(annotation: Any) -> str:
     kind = origin or annotation
     if isinstance(kind, type) and issubclass(kind, Sequence):
         elements = [x for x in arguments if x is not ...]
-        each = " and ".join(dict.fromkeys(words(element) for element in elements))
-        return f"a sequence, each of it {each}" if each else "a sequence"
+        each = " and ".join(dict.fromkeys(describe(element) for element in elements))
+        return f"a sequence, each item {each}" if each else "a sequence"
     if isinstance(kind, type) and issubclass(kind, Mapping):
-        return f"a mapping to {words(arguments[1])}" if arguments else "a mapping"
+        return f"a mapping to {describe(arguments[1])}" if arguments else "a mapping"
     return f"a {getattr(kind, '__name__', kind)}"
 
 
@@ -76,7 +76,7 @@ def _is_scalar(value: Any, kind: type) -> bool:
 def _is_finite(value: Any) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number beyond all floats
+    except OverflowError:  # an integer that is too large for a float
         return False
 
 
@@ -100,7 +100,7 @@ def _is_instance(value: Any, kind: type) -> bool:
         return True
     try:
         return isinstance(value, kind)
-    except TypeError:  # a protocol, which cannot be asked for
+    except TypeError:  # a protocol, for which isinstance fails
         return True
 
 

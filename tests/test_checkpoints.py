@@ -322,7 +322,7 @@ def test_arguments_that_do_not_fit_are_errors(tmp_path):
     with Checkpoints(tmp_path, best_metric="top1") as checkpoints:
         with pytest.raises(FileNotFoundError, match="no checkpoint in"):
             checkpoints.restore(None, state)
-        with pytest.raises(ValueError, match="best_metric='top1' is none of the metrics: loss"):
+        with pytest.raises(ValueError, match="best_metric='top1' is not one of the metrics: loss"):
             checkpoints.save(1, state, META, {"loss": 1.0})
         with pytest.raises(ValueError, match="must be JSON"):
             checkpoints.save(1, state, {"when": jnp})

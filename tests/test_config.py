@@ -32,8 +32,8 @@ def test_runtime_values_complete_a_node():
         ({"target": VIEWS, "num_clip": 3}, "no field 'num_clip'. Did you mean 'num_clips'?"),
         ({"target": LABELS["target"]}, "also needs classes"),
         ({"num_clips": 3}, "needs a `target`"),
-        ({"target": 3}, "target 3 must read 'package.module:name'"),
-        ({"target": "scenic_video.config"}, "must read 'package.module:name'"),
+        ({"target": 3}, "target 3 must have the form 'package.module:name'"),
+        ({"target": "scenic_video.config"}, "must have the form 'package.module:name'"),
         ({"target": "scenic_video.confg:build"}, "no module 'scenic_video.confg'"),
         ({"target": "scenic_video.config:bild"}, "no 'bild'. Did you mean 'build'?"),
     ],
@@ -68,5 +68,5 @@ def test_a_condition_shows_the_fields_that_it_names():
 
 
 def test_a_field_known_at_run_time_cannot_be_configured():
-    with pytest.raises(ConfigError, match="'classes' is known at run time"):
+    with pytest.raises(ConfigError, match="'classes' is set at run time"):
         build(LABELS, classes={})

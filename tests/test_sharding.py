@@ -46,8 +46,8 @@ def test_minus_one_fills_the_mesh(sizes, shape):
     [
         ({"tensor": 3}, "3 does not divide the number of devices, 8"),
         ({"data": 2, "fsdp": 2}, "4 is not the number of devices, 8"),
-        ({"data": -1, "fsdp": -1}, "at most one is -1"),
-        ({"data": 0}, "sizes are 1 or more"),
+        ({"data": -1, "fsdp": -1}, "except for one -1 at most"),
+        ({"data": 0}, "sizes must be 1 or more"),
     ],
 )
 def test_meshes_that_do_not_fit_are_errors_with_the_numbers(sizes, words):
@@ -67,9 +67,9 @@ def test_put_batch_lays_rows_over_both_data_axes():
 
 def test_batches_that_do_not_fit_are_errors_with_the_numbers():
     mesh = sharding.make_mesh(data=4, fsdp=2)
-    with pytest.raises(ValueError, match="batch of 12 does not divide over 8 devices"):
+    with pytest.raises(ValueError, match="batch of 12 cannot be split over 8 devices"):
         sharding.local_rows(mesh, 12)
-    with pytest.raises(ValueError, match=r"label/action has shape \(4,\).* feeds 8 rows"):
+    with pytest.raises(ValueError, match=r"label/action has shape \(4,\).* supplies 8 rows"):
         sharding.put_batch({"label": {"action": np.zeros(4)}}, mesh, 8)
 
 
@@ -161,8 +161,8 @@ def test_a_rule_also_holds_for_stacked_layers():
 @pytest.mark.parametrize(
     ("rules", "sizes", "words"),
     [
-        ((("Dense_7/kernel", P("fsdp")),), {}, "sharding.rules: 'Dense_7/kernel' finds none of"),
-        (((r"(kernel", P("fsdp")),), {}, r"'\(kernel' is no regular expression"),
+        ((("Dense_7/kernel", P("fsdp")),), {}, "sharding.rules: 'Dense_7/kernel' matches none of"),
+        (((r"(kernel", P("fsdp")),), {}, r"'\(kernel' is not a regular expression"),
         ((("kernel", ("fdsp",)),), {}, r"names the axes \['fdsp'\]; axes are"),
         ((("head/kernel", [None, "tensor"]),), {"tensor": 4}, r"head/kernel \[8, 6\].* 4 devices"),
         ((("kernel", [["fsdp", "tensor"]]),), {"fsdp": 2, "tensor": 2}, r"6\].*axis fsdp\+tensor"),
@@ -248,7 +248,7 @@ print("fed", rows)
 """
 
 
-def test_every_process_feeds_the_rows_of_its_devices():
+def test_every_process_supplies_the_rows_of_its_devices():
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = str(free.getsockname()[1])

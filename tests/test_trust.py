@@ -87,7 +87,7 @@ def test_a_run_that_any_optimizer_of_optax_trained_needs_no_trust():
 )
 def test_a_run_that_names_other_code_is_refused_unless_trusted(target):
     config = {"model": {"target": "projects.vivit.model:ViT", "inner": [{"target": target}]}}
-    with pytest.raises(ConfigError, match="--trust|no class and no function"):
+    with pytest.raises(ConfigError, match="--trust|neither a class nor a function"):
         check_run(config, run="runs/of_elsewhere", trust=False)
     check_run(config, run="runs/of_elsewhere", trust=True)
 

@@ -7,7 +7,7 @@ import pytest
 from annotated_types import Ge, Interval, Len
 
 from scenic_video.field_types import Names, PositiveInt, Share
-from scenic_video.type_checks import fits, words
+from scenic_video.type_checks import describe, fits
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_anything_else_does_not(value, annotation):
         (PositiveInt | None, "a whole number above 0 and at most 2147483647, or None"),
         (Share, "a number from 0 up and at most 1"),
         (Annotated[float, Interval(gt=0, lt=1)], "a number above 0 and below 1"),
-        (Sequence[bool], "a sequence, each of it True or False"),
-        (Names, "a sequence of length 1 or more, each of it text"),
+        (Sequence[bool], "a sequence, each item True or False"),
+        (Names, "a sequence of length 1 or more, each item text"),
         (
             Optional[Annotated[Sequence[str], Len(2, 2)]],  # noqa: UP045, of which "|" is no operator
-            "a sequence of length 2, each of it text, or None",
+            "a sequence of length 2, each item text, or None",
         ),
         (Literal["a", "b"], "'a' or 'b'"),
     ],
 )
-def test_what_is_wanted_is_said_in_words(annotation, wanted):
-    assert words(annotation) == wanted
+def test_what_is_wanted_is_described(annotation, wanted):
+    assert describe(annotation) == wanted

@@ -33,10 +33,10 @@ class SaveFailed(RunFailed):
 class Checkpoints:
     """The checkpoints of a run in `directory`, one folder per step.
 
-    Keeps the `keep_last` newest and, if `best_metric` names a number given to `save`, the one
-    where it is best: highest for `best_mode` "max", lowest for "min". What is no longer kept is
-    deleted after the newer checkpoint is complete. Reading changes nothing on disk; the first
-    `save` deletes incomplete checkpoints of a killed run. All processes make the same calls.
+    Keeps the `keep_last` newest and, if `best_metric` names a metric passed to `save`, the one
+    where it is best: highest for `best_mode` "max", lowest for "min". Older ones are deleted after
+    a newer checkpoint is complete. Reading changes nothing on disk; the first `save` deletes
+    incomplete checkpoints of a killed run. All processes must make the same calls.
     """
 
     @check_arguments
@@ -67,7 +67,7 @@ class Checkpoints:
             logger.error("%s", save_error)
 
     def close(self) -> None:
-        """Waits for the save in flight. Errors: SaveFailed."""
+        """Waits for the unfinished save. Errors: SaveFailed."""
         try:
             self.wait()
         finally:
@@ -76,12 +76,12 @@ class Checkpoints:
                 writer.close()
 
     def check(self) -> None:
-        """Does not wait. Errors: SaveFailed if the background save has failed."""
+        """Errors: SaveFailed if the background save has failed. Does not wait for it."""
         if self._in_flight is not None and self._in_flight[1].done():
             self.wait()
 
     def wait(self) -> None:
-        """Waits until what was saved is on disk. Errors: SaveFailed if it could not be."""
+        """Waits until the last save is on disk. Errors: SaveFailed if it failed."""
         in_flight, self._in_flight = self._in_flight, None
         if in_flight is None:
             return
@@ -90,7 +90,7 @@ class Checkpoints:
             saved.result()
         except Exception as error:
             writer, self._writer = self._writer, None
-            with contextlib.suppress(Exception):  # it raises this error once more
+            with contextlib.suppress(Exception):  # it raises the same error again
                 writer.close()
             raise SaveFailed(
                 f"Step {step} could not be saved in {self.directory}: {error}. Steps on disk: "
@@ -98,7 +98,7 @@ class Checkpoints:
             ) from error
 
     def steps(self) -> list[int]:
-        """The complete steps on disk, ascending; waits for the save in flight."""
+        """The complete steps on disk, ascending; waits for the unfinished save."""
         self.wait()
         return storage.steps_in(self.directory)
 
@@ -120,17 +120,17 @@ class Checkpoints:
         *,
         block: bool = False,
     ) -> None:
-        """Saves a state in the background; it may be donated as soon as this returns.
+        """Saves a state in the background; its arrays may be donated as soon as this returns.
 
-        `meta` is any JSON value; `metrics` are numbers of this step, including `best_metric`. With
-        `block`, waits for the files. Errors: UserError if the step exists or an argument does not
-        fit, SaveFailed if the save before this one failed.
+        `meta` is any JSON value; `metrics` are the metrics of this step, including `best_metric`.
+        With `block`, waits for the files. Errors: UserError if the step exists or an argument is
+        invalid, SaveFailed if the previous save failed.
         """
         if step in self.steps() and step not in self._damaged:
             raise UserError(f"Step {step} is already saved in {self.directory}.")
         if self._best and metrics is not None and self._best[0] not in metrics:
             raise UserError(
-                f"best_metric={self._best[0]!r} is none of the metrics: {', '.join(metrics)}."
+                f"best_metric={self._best[0]!r} is not one of the metrics: {', '.join(metrics)}."
             )
         leaves = flatten(state)
         header = make_header(step, leaves, meta, metrics, self._best)
@@ -146,15 +146,15 @@ class Checkpoints:
             self.wait()
 
     def read_meta(self, step: int | None = None) -> dict[str, Any]:
-        """What was saved as `meta`, with "step" and "metrics", without reading the arrays.
+        """The saved `meta`, with "step" and "metrics", without reading the arrays.
 
-        Without a step, that of the newest step that can be read.
+        Without a step, it is the meta of the newest readable step.
         """
         content, _ = storage.first_good(self._candidates(step), self._read_header)
         return meta_of(content)
 
     def restore(self, step: int | None, abstract_state: Any) -> tuple[Any, dict[str, Any]]:
-        """The state of a step, or of the newest good one, and its meta as `read_meta` gives it.
+        """The state of a step, or of the newest intact one, and its meta as in `read_meta`.
 
         `abstract_state` is a tree of `ShapeDtypeStruct` with shardings; the state is restored into
         its containers and shardings, whatever they were when it was saved. Errors: UserError with
@@ -167,7 +167,7 @@ class Checkpoints:
     def restore_best(self, abstract_state: Any) -> tuple[Any, dict[str, Any]]:
         """As `restore`, for the step where `best_metric` is best.
 
-        If that is damaged, or there is none, for the newest good one.
+        If that step is damaged, or there is none, the newest intact step is used.
         """
         best, steps = self.best_step(), self._candidates(None)
         order = [best, *(step for step in steps if step != best)] if best is not None else steps
@@ -188,7 +188,7 @@ class Checkpoints:
         return jax.tree.unflatten(structure, [arrays[path] for path in wanted]), meta
 
     def _candidates(self, step: int | None) -> list[int]:
-        """The steps to try, the newest first; waits for the save in flight."""
+        """The steps to try, the newest first; waits for the unfinished save."""
         steps = self.steps()
         if not steps:
             raise FileNotFoundError(f"There is no checkpoint in {self.directory}.")
@@ -208,7 +208,7 @@ class Checkpoints:
 
 
 def _in_background(response: Any) -> Future[None]:
-    """Orbax's response as a future, which completes by itself."""
+    """Orbax's response as a future that completes without being waited for."""
     future: Future[None] = Future()
 
     def wait() -> None:

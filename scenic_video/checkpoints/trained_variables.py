@@ -22,10 +22,10 @@ def restore_params(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The variables of a trained model, {"params": ..., other collections}, and its meta.
 
-    Reads no optimizer state and changes nothing on disk. With `averaged`, parameters are the
-    averages if there are any. Without a step, it is the best one if the run kept it, else the
-    newest; damaged ones are skipped with a warning. Arrays have `sharding`, by default on the first
-    device of this process.
+    Reads no optimizer state and changes nothing on disk. With `averaged`, averaged parameters are
+    used where there are any. Without a step, it is the best step if the run kept it, else the
+    newest; damaged ones are skipped with a warning. Arrays get `sharding`; by default they are on
+    the first device of this process.
     """
     folder = epath.Path(directory).resolve()
     steps = storage.steps_in(folder)[::-1] if step is None else [step]

@@ -19,7 +19,7 @@ def number(annotation: Any) -> Callable[[str], Any]:
                 continue
             if type_checks.fits(value, annotation):
                 return value
-        wanted = type_checks.words(annotation)
+        wanted = type_checks.describe(annotation)
         raise argparse.ArgumentTypeError(f"got {text!r}; wanted {wanted}.")
 
     return read

@@ -1,8 +1,8 @@
-"""Optimizers as one optax chain, whatever the direction is.
+"""Optimizers, each of which is one optax chain.
 
 The chain: clip by the global norm -> direction (momentum, Adam, or any other of optax) with weight
-decay -> learning rate -> rates by layer. It gets the parameters that are trained: which ones these
-are says `trainer.freeze`.
+decay -> learning rate -> layer-wise rates. It is applied only to the parameters that are trained;
+`trainer.freeze` names those that are not.
 """
 
 import functools
@@ -23,7 +23,7 @@ from scenic_video.optimizers.weight_decay import WeightDecay
 Betas = Annotated[Sequence[ShareBelowOne], Len(2, 2)]
 
 NEUTRAL = {"learning_rate": 1.0, "weight_decay": 0.0}
-"""With these an optimizer gives its direction alone."""
+"""With these values, the update of an optimizer is its direction alone."""
 
 
 @check_arguments
@@ -36,12 +36,13 @@ def chain(
     layer_decay: PositiveShare = 1.0,
     layers_after: LayersAfter | None = None,
 ) -> optax.GradientTransformation:
-    """An optimizer of any direction of optax.
+    """An optimizer with any direction of optax.
 
-    `direction` makes a part of an optimizer, such as `optax.scale_by_adam`, or a whole one, such as
-    `optax.lion` or `optax.contrib.muon`: of that the step at rate 1 without weight decay is taken.
-    A plain number as `weight_decay` is that of `WeightDecay`. With `layer_decay` the rate falls
-    from the last layer to the first, as `layers_after` numbers them: see `layer_decay.py`.
+    `direction` is a function that returns a gradient transformation, such as
+    `optax.scale_by_adam`, or a whole optimizer, such as `optax.lion` or `optax.contrib.muon`, whose
+    update at rate 1 without weight decay is used. A number for `weight_decay` is the coefficient of
+    `WeightDecay`. With `layer_decay` below 1 the rate decreases from the last layer to the first,
+    in the order of `layers_after`: see `layer_decay.py`.
     """
     decay = weight_decay if isinstance(weight_decay, WeightDecay) else WeightDecay(weight_decay)
     clip = [] if max_gradient_norm is None else [optax.clip_by_global_norm(max_gradient_norm)]
@@ -66,8 +67,8 @@ def sgd(
     layer_decay: PositiveShare = 1.0,
     layers_after: LayersAfter | None = None,
 ) -> optax.GradientTransformation:
-    """Gradient descent with momentum: v = momentum * v + g; w -= rate * v. For the rest see
-    `chain`."""
+    """Gradient descent with momentum: v = momentum * v + g; w -= rate * v. Other fields are those
+    of `chain`."""
     direction = functools.partial(optax.trace, decay=momentum, nesterov=nesterov)
     return chain(
         direction=direction if momentum else optax.identity,
@@ -90,8 +91,8 @@ def adamw(
     layer_decay: PositiveShare = 1.0,
     layers_after: LayersAfter | None = None,
 ) -> optax.GradientTransformation:
-    """Adam with decoupled weight decay; `betas` are the decays of its two moments. For the rest see
-    `chain`."""
+    """Adam with decoupled weight decay; `betas` are the decay rates of its two moments. Other
+    fields are those of `chain`."""
     return chain(
         direction=functools.partial(optax.scale_by_adam, b1=betas[0], b2=betas[1], eps=eps),
         learning_rate=learning_rate,
@@ -103,7 +104,8 @@ def adamw(
 
 
 def _direction(make: Callable[..., Any]) -> optax.GradientTransformation:
-    """What `make` makes; a whole optimizer at rate 1, without weight decay, and turned uphill."""
+    """The result of `make`; for a whole optimizer, its update at rate 1 without weight decay, with
+    the sign that `chain` expects (uphill)."""
     parameters = inspect.signature(make).parameters
     is_whole = "learning_rate" in parameters
     given = {name: x for name, x in NEUTRAL.items() if is_whole and name in parameters}
@@ -111,18 +113,18 @@ def _direction(make: Callable[..., Any]) -> optax.GradientTransformation:
     made = make(**given)
     if not isinstance(made, optax.GradientTransformation):
         raise UserError(
-            f"optimizer.direction makes a {type(made).__name__}; wanted an optax transformation, "
-            "as of optax:lion or optax:scale_by_adam."
+            f"optimizer.direction returns a {type(made).__name__}; wanted an optax transformation, "
+            "such as that of optax:lion or optax:scale_by_adam."
         )
     return optax.chain(made, optax.scale(-1.0)) if is_whole else made
 
 
 def _check_fields(make: Callable[..., Any], given: Mapping[str, float]) -> None:
-    """Refuses a direction that has what is the chain's, or lacks what it needs."""
+    """Errors: UserError for a direction that sets fields of the chain, or lacks required ones."""
     if doubled := [name for name in NEUTRAL if name in getattr(make, "keywords", {})]:
         raise UserError(
-            f"optimizer.direction sets {', '.join(doubled)}, which is the chain's: give the rate "
-            "in the node learning_rate, and the decay as optimizer.weight_decay."
+            f"optimizer.direction sets {', '.join(doubled)}, which belongs to the chain: set the "
+            "rate in the node learning_rate, and the decay in optimizer.weight_decay."
         )
     missing = [
         name

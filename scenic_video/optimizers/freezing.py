@@ -1,7 +1,7 @@
-"""The parameters that are trained, as a tree of their own.
+"""The parameters that are trained, as a separate tree.
 
-Gradients, optimizer state and averages are made of that tree alone, so that what is frozen costs
-nothing but its part of the forward pass.
+Only this tree has gradients, optimizer state and averages, so that frozen parameters cost only
+their part of the forward pass.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ from scenic_video.parameter_paths import chosen_by, path_name
 
 
 def trained_part(params: Any, freeze: Sequence[str]) -> Any:
-    """`params` without those whose path one of the patterns `freeze` is found in.
+    """`params` without those whose path matches one of the patterns `freeze`.
 
-    Errors: UserError for a pattern that finds nothing, and if nothing is left.
+    Errors: UserError for a pattern that matches no parameter, or if none is left to train.
     """
     if not freeze:
         return params
@@ -29,7 +29,7 @@ def trained_part(params: Any, freeze: Sequence[str]) -> Any:
 
 
 def with_part(params: Any, part: Any) -> Any:
-    """`params` with the leaves of `part`, a tree such as `trained_part` gives, in their places."""
+    """`params` with leaves replaced by those of `part`, a tree as returned by `trained_part`."""
     leaves = {path_name(path): leaf for path, leaf in jax.tree.leaves_with_path(part)}
     return jax.tree_util.tree_map_with_path(
         lambda path, leaf: leaves.get(path_name(path), leaf), params

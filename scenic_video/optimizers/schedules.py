@@ -1,4 +1,4 @@
-"""Learning-rate schedules: pure functions of the step, the same on the host and on a device."""
+"""Learning-rate schedules: pure functions of the step, for the host and for devices."""
 
 import math
 from collections.abc import Callable
@@ -42,11 +42,11 @@ def warmup_cosine(
     num_steps: int,
     steps_per_epoch: Number,
 ) -> Schedule:
-    """Warms up linearly to `peak`, then falls to `end` as half a cosine.
+    """Warms up linearly to `peak`, then decays to `end` along half a cosine.
 
-    Say the warm-up in epochs or in steps; parts of a step are allowed. The first update already
-    has a rate of peak / warm-up steps, the last one has `end`, and later steps keep it. The public
-    trainers give the same rates one step later: their first update has rate 0.
+    Set the warm-up in epochs or in steps; fractions of a step are allowed. The rate of the first
+    update is peak / warm-up steps; the rate of the last update, and of any after it, is `end`. In
+    the public trainers the same rates come one step later: their first update has rate 0.
     """
     warmup = _warmup(warmup_epochs, warmup_steps, num_steps, steps_per_epoch)
     return _schedule(
@@ -64,7 +64,7 @@ def warmup_linear(
     num_steps: int,
     steps_per_epoch: Number,
 ) -> Schedule:
-    """As `warmup_cosine`, but falls in a straight line."""
+    """As `warmup_cosine`, but decays linearly."""
     warmup = _warmup(warmup_epochs, warmup_steps, num_steps, steps_per_epoch)
     return _schedule(peak, end, warmup, num_steps, decay=lambda done, xp: 1.0 - done)
 
@@ -83,7 +83,8 @@ def _warmup(epochs: Number, steps: Number | None, num_steps: int, steps_per_epoc
 
 
 def _schedule(peak: Number, end: Number, warmup: Number, num_steps: int, *, decay: Any) -> Schedule:
-    """Rates of updates 0, 1, ...; `decay` falls from 1 to 0 over the updates after the warm-up."""
+    """The rate as a function of the step; `decay` goes from 1 to 0 over the updates after the
+    warm-up."""
 
     def rate(step: Any) -> Any:
         xp = jnp if isinstance(step, jax.Array) else np

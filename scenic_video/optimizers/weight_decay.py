@@ -9,17 +9,17 @@ from scenic_video.field_types import Names, NonNegative
 from scenic_video.parameter_paths import chosen_by
 
 KERNELS = (r"(^|/)kernel$",)
-"""Hence no bias, scale, position or token."""
+"""Not biases, scales, positions or tokens."""
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightDecay:
-    """Decay of the parameters w whose path one of the patterns `parameters` is found in.
+    """Decay of the parameters w whose path matches one of the patterns `parameters`.
 
-    Decoupled, it does w -= rate * coefficient * w beside the step that the gradient makes
-    (Loshchilov & Hutter, 2019, algorithm 2), with the scheduled rate. With `decoupled=False` the
-    clipped gradient gets coefficient * w added before the direction is taken, which is an L2
-    penalty of coefficient / 2 * |w|^2.
+    Decoupled decay adds w -= rate * coefficient * w to the update, with the scheduled rate
+    (Loshchilov & Hutter, 2019, algorithm 2). With `decoupled=False`, coefficient * w is added to
+    the clipped gradient before the direction is computed, which is an L2 penalty of
+    coefficient / 2 * |w|^2.
     """
 
     coefficient: NonNegative
@@ -30,7 +30,7 @@ class WeightDecay:
         check_fields(self)
 
     def transformation(self) -> optax.GradientTransformation:
-        """Adds coefficient * w to updates. A pattern that finds nothing is an error."""
+        """Adds coefficient * w to updates. A pattern that matches nothing is an error."""
         if not self.coefficient:
             return optax.identity()
         return optax.add_decayed_weights(

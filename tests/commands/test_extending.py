@@ -162,7 +162,7 @@ def test_a_model_of_ones_own_is_sharded_by_rules_in_the_config(said):
     ruled = said(CONFIG, with_model("Net"), *mesh, rules)
     assert ruled.startswith("0 ") and "(None, 'tensor')" in ruled
     refused = said(CONFIG, with_model("Net"), *mesh, rules.replace("Dense_0", "dense"))
-    assert refused.startswith("2 ") and "sharding.rules: 'dense/kernel' finds none" in refused
+    assert refused.startswith("2 ") and "sharding.rules: 'dense/kernel' matches none" in refused
     assert "Did you mean 'Dense_0/kernel'" in refused
 
 
@@ -178,7 +178,7 @@ def test_a_dry_run_says_how_much_is_trained(said):
     dry = said(CONFIG, with_model("Net"), "--config.trainer.freeze=('bias',)")
     assert dry.startswith("0 ") and "of these trained 30" in dry
     refused = said(CONFIG, with_model("Net"), "--config.trainer.freeze=('biases',)")
-    assert refused.startswith("2 ") and "trainer.freeze: 'biases' finds none" in refused
+    assert refused.startswith("2 ") and "trainer.freeze: 'biases' matches none" in refused
 
 
 def test_a_model_that_does_not_know_its_layers_has_no_rates_by_layer(said):

@@ -113,4 +113,4 @@ def test_a_place_that_cannot_be_written_to_is_told_before_audio_is_read(two, cap
         main(["data", "stats", "two/a.csv", "--split=a", "--multilabel", "--out=/proc/none"]) == 2
     )
     said = capsys.readouterr().err
-    assert "Nothing can be written to /proc/none" in said and "audio.statistics=FOLDER" in said
+    assert "Cannot write to /proc/none" in said and "audio.statistics=FOLDER" in said

@@ -103,7 +103,7 @@ def test_a_split_of_which_nothing_can_be_read_is_an_error(dataset, tmp_path):
     [
         ({"split": "val"}, "no split 'val'"),
         ({"views": "4"}, "such as 4x3"),
-        ({"batch_size": 6}, "SplitEvaluation.batch_size=6 does not divide over 8 devices"),
+        ({"batch_size": 6}, "SplitEvaluation.batch_size=6 cannot be split over 8 devices"),
     ],
 )
 def test_what_cannot_work_is_refused_before_training(dataset, fields, message):

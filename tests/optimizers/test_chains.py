@@ -146,12 +146,15 @@ def test_a_part_of_an_optimizer_is_a_direction_too():
 @pytest.mark.parametrize(
     ("direction", "words"),
     [
-        ({"target": "optax:lion", "weight_decay": 0.1}, "sets weight_decay, which is the chain's"),
+        (
+            {"target": "optax:lion", "weight_decay": 0.1},
+            "sets weight_decay, which belongs to the chain",
+        ),
         ({"target": "optax:lion", "beta1": 0.1}, "optax:lion has no field 'beta1'"),
         ({"target": "optax:lion", "b1": "much"}, "lion.b1 is 'much'; wanted"),
         ({"target": "optax:clip"}, "optimizer.direction also needs max_delta"),
         ({"target": "optax:linear_onecycle_schedule"}, "also needs transition_steps, peak_value"),
-        ({"target": "optax:EmptyState"}, "makes a EmptyState; wanted an optax transformation"),
+        ({"target": "optax:EmptyState"}, "returns a EmptyState; wanted an optax transformation"),
     ],
 )
 def test_what_is_no_direction_is_an_error(direction, words):
@@ -164,9 +167,9 @@ def test_what_is_no_direction_is_an_error(direction, words):
     [
         ({"layer_decay": 0.0}, "layer_decay is 0.0; wanted a number above 0 and at most 1"),
         ({"layer_decay": 1.1}, "layer_decay is 1.1"),
-        ({"layer_decay": 0.5}, "layer_decay=0.5 needs a model that says how many layers follow"),
-        ({"weight_decay": WeightDecay(0.1, ("kernels",))}, "'kernels' finds none of the 4"),
-        ({"weight_decay": WeightDecay(0.1, ("(",))}, r"'\(' is no regular expression"),
+        ({"layer_decay": 0.5}, "layer_decay=0.5 needs a model with a method layers_after"),
+        ({"weight_decay": WeightDecay(0.1, ("kernels",))}, "'kernels' matches none of the 4"),
+        ({"weight_decay": WeightDecay(0.1, ("(",))}, r"'\(' is not a regular expression"),
         ({"weight_decay": -0.1}, "weight_decay is -0.1; wanted a number from 0 up"),
         ({"max_gradient_norm": 0.0}, "max_gradient_norm is 0.0; wanted a number above 0, or None"),
     ],

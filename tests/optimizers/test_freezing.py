@@ -33,7 +33,7 @@ def test_what_is_trained_is_a_tree_of_its_own():
     ("freeze", "words"),
     [
         (("encodr/Dense_0/kernel",), "trainer.freeze: 'encodr/.* encoder/Dense_0/kernel"),
-        (("*",), r"trainer.freeze: '\*' is no regular expression"),
+        (("*",), r"trainer.freeze: '\*' is not a regular expression"),
         ((".*",), "freezes every parameter; nothing is left to train"),
     ],
 )

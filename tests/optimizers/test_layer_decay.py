@@ -55,7 +55,7 @@ def test_encoders_that_follow_one_another_count_their_layers_on():
 def test_a_parameter_in_no_layer_is_an_error_that_names_it():
     params = tree(["Transformer/encoderblock_0/x", "adapter/kernel"])
     optimizer = optimizers.sgd(learning_rate=1.0, layer_decay=0.5, layers_after=of_mbt)
-    with pytest.raises(ValueError, match="no number for 1 of 2 parameters: adapter/kernel"):
+    with pytest.raises(ValueError, match="returns None for 1 of 2 parameters: adapter/kernel"):
         optimizer.init(params)
 
 

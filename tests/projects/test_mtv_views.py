@@ -128,7 +128,7 @@ def test_views_of_one_tubelet_have_one_order():
         ("B/2+", "size/tubelet"),
         ("B/2,S/4", "size/tubelet"),
         ("B/1x2x3x4", "size/tubelet"),
-        ("XL/2", "sizes are Ti, S, B, L, H"),
+        ("XL/2", "Sizes are Ti, S, B, L, H"),
         ("b/2", "upper and lower case matter"),
         ("B/0", "size 0"),
         ("B:", "size/tubelet"),
@@ -205,7 +205,7 @@ def test_a_deeper_view_reads_what_its_neighbour_ended_with():
         ({"direction": "up"}, "direction is 'up'"),
         ({"sizes_from": "both"}, "sizes_from is 'both'"),
         ({"layers": ()}, r"layers is \(\); wanted a sequence of length 1 or more"),
-        ({"layers": (-1,)}, "each of it a whole number from 0 up"),
+        ({"layers": (-1,)}, "each item a whole number from 0 up"),
     ],
 )
 def test_a_fusion_that_cannot_be_is_refused(fields, message):

@@ -245,7 +245,7 @@ def test_a_field_that_no_model_has_is_an_error_at_once(make, message):
 @pytest.mark.parametrize(
     ("model", "shape", "message"),
     [
-        (TokenLearnerViViT(**VIDEO), (1, 5, 16, 16, 3), "5 frames does not divide"),
+        (TokenLearnerViViT(**VIDEO), (1, 5, 16, 16, 3), "5 frames cannot be split"),
         (PoolingViT(**POOLED, pool_at=(1,), pool_windows=(2,)), (1, 24, 16, 3), "of 2 .* 3 x 2"),
     ],
 )

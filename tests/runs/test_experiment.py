@@ -71,7 +71,7 @@ class NeverMixes:
         ),
         (
             ["augmentation.rgb=[{'probability': 1}]"],
-            "augmentation.rgb is [{'probability': 1}]; wanted a sequence, each of it a Callable",
+            "augmentation.rgb is [{'probability': 1}]; wanted a sequence, each item a Callable",
         ),
         (
             [f"augmentation.rgb=[{CROPPED}]"],

@@ -339,4 +339,4 @@ def test_a_folder_that_cannot_be_written_to_is_refused_at_the_start(tmp_path, fi
     for out in ("/proc/none", film):
         assert main(["data", "flow", str(tmp_path), f"--out={out}"]) == 2
         said = capsys.readouterr().err
-        assert f"Nothing can be written to {out}" in said and "--out=FOLDER" in said
+        assert f"Cannot write to {out}" in said and "--out=FOLDER" in said

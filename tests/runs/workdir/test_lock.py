@@ -83,7 +83,7 @@ def test_on_a_file_system_without_locks_the_stated_holder_decides(tmp_path, monk
     ("workdir", "said"),
     [
         ("", "it is empty"),
-        ("{tmp}/file", "it is there already"),
+        ("{tmp}/file", "it exists already"),
         ("{tmp}/file/run", "a part of this path is a file"),
         ("/proc/x", "cannot be created"),
     ],
