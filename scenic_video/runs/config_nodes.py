@@ -84,7 +84,7 @@ def _with_modalities(preprocessing: Mapping[str, Any]) -> dict[str, Any]:
 def _check_node(name: str, node: Any) -> None:
     if name == "seed":
         if not type_checks.fits(node, Seed):
-            raise ConfigError(f"seed is {node!r}; wanted {type_checks.words(Seed)}.")
+            raise ConfigError(f"seed is {node!r}; wanted {type_checks.describe(Seed)}.")
     elif not isinstance(node, Mapping) and not (name == "dataset" and isinstance(node, str)):
         raise ConfigError(f"{name} must be a node, a dict of a constructor's fields; got {node!r}.")
     elif name == "evaluators" and isinstance(node, Mapping):
