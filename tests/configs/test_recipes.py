@@ -36,12 +36,18 @@ FAST_STARTS = (
 )
 
 
-def each(recipes, fast=None):
+def each(recipes, fast):
     """Test parameters; all but those called `fast` are slow."""
     return [
-        pytest.param(r, id=r.name, marks=() if fast is None or r.name in fast else pytest.mark.slow)
+        pytest.param(r, id=r.name, marks=() if r.name in fast else pytest.mark.slow)
         for r in recipes
     ]
+
+
+def of_each_file(recipes):
+    """Test parameters: the recipes of a file, for tests that take no time of their own."""
+    files = dict.fromkeys(r.file for r in recipes)
+    return [pytest.param([r for r in recipes if r.file == file], id=file) for file in files]
 
 
 def docstring_of(file):
@@ -76,22 +82,25 @@ def test_the_table_of_a_config_has_all_variants_and_no_other(file):
     assert str(error.value).partition("there are ")[2].rstrip(".").split(", ") == known
 
 
-@pytest.mark.parametrize("recipe", each(RECIPES))
-def test_augmentations_are_of_modalities_that_are_read(recipe):
-    config = recipe.config.to_dict()
-    modalities = config["preprocessing"].get("modalities", ("rgb",))
-    build(config["augmentation"]).check(modalities)
+@pytest.mark.parametrize("recipes", of_each_file(RECIPES))
+def test_augmentations_are_of_modalities_that_are_read(recipes):
+    for recipe in recipes:
+        config = recipe.config.to_dict()
+        modalities = config["preprocessing"].get("modalities", ("rgb",))
+        build(config["augmentation"]).check(modalities)
 
 
-@pytest.mark.parametrize("recipe", each(RECIPES))
-def test_every_field_is_one_of_the_constructor(recipe):
-    assert recipe.data in HEADS
-    for name, whole in recipe.config.items():
-        for node in _nodes(whole) if name not in ("seed", "evaluators") else ():
-            known = inspect.signature(resolve(node.target)).parameters
-            apart = {*NO_INIT} if name == "init" else {"target"}
-            taken = any(p.kind is p.VAR_KEYWORD for p in known.values())
-            assert taken or not set(node) - set(known) - apart, f"{name} has {set(node)}"
+@pytest.mark.parametrize("recipes", of_each_file(RECIPES))
+def test_every_field_is_one_of_the_constructor(recipes):
+    for recipe in recipes:
+        assert recipe.data in HEADS, recipe.name
+        for name, whole in recipe.config.items():
+            for node in _nodes(whole) if name not in ("seed", "evaluators") else ():
+                known = inspect.signature(resolve(node.target)).parameters
+                apart = {*NO_INIT} if name == "init" else {"target"}
+                taken = any(p.kind is p.VAR_KEYWORD for p in known.values())
+                unknown = set() if taken else set(node) - set(known) - apart
+                assert not unknown, f"{recipe.name}: {name} has {unknown}"
 
 
 def _nodes(node):
@@ -102,23 +111,26 @@ def _nodes(node):
             yield from _nodes(inner)
 
 
-@pytest.mark.parametrize("recipe", each(RECIPES))
-def test_the_rate_of_a_recipe_rises_to_its_peak_and_falls(recipe):
-    schedule = build(recipe.config.learning_rate.to_dict(), num_steps=20_000, steps_per_epoch=100)
-    rates = [schedule(step) for step in (0, 15_000, 19_999)]
-    assert rates[0] < recipe.config.learning_rate.peak and rates[1] > rates[2]
+@pytest.mark.parametrize("recipes", of_each_file(RECIPES))
+def test_the_rate_of_a_recipe_rises_to_its_peak_and_falls(recipes):
+    for recipe in recipes:
+        config = recipe.config.learning_rate
+        schedule = build(config.to_dict(), num_steps=20_000, steps_per_epoch=100)
+        rates = [schedule(step) for step in (0, 15_000, 19_999)]
+        assert rates[0] < config.peak and rates[1] > rates[2], recipe.name
 
 
-@pytest.mark.parametrize("recipe", each(PUBLISHED))
-def test_training_costs_what_the_table_says(recipe):
+@pytest.mark.parametrize("recipes", of_each_file(PUBLISHED))
+def test_training_costs_what_the_table_says(recipes):
     """Backwards is twice forwards, and these GFLOPs count a multiply-add once."""
-    clips = THOUSANDS[recipe.data] * 1e3
-    trainer = recipe.config.trainer
-    steps = trainer.get("num_steps", 0) * recipe.config.input.batch_size
-    seen = steps or clips * trainer.num_epochs
-    exact = 6 * number(recipe, "GFLOPs") * seen / 1e9
-    stated = recipe.row["EFLOP"]
-    assert abs(float(stated) - exact) <= 0.51 * last_digit(stated)
+    for recipe in recipes:
+        clips = THOUSANDS[recipe.data] * 1e3
+        trainer = recipe.config.trainer
+        steps = trainer.get("num_steps", 0) * recipe.config.input.batch_size
+        seen = steps or clips * trainer.num_epochs
+        exact = 6 * number(recipe, "GFLOPs") * seen / 1e9
+        stated = recipe.row["EFLOP"]
+        assert abs(float(stated) - exact) <= 0.51 * last_digit(stated), recipe.name
 
 
 @pytest.mark.parametrize("recipe", each(RECIPES, fast=FAST_COSTS))
@@ -137,12 +149,13 @@ def last_digit(text):
     return 10.0 ** -len(text.strip("()").partition(".")[2])
 
 
-@pytest.mark.parametrize("recipe", each(RECIPES))
-def test_results_are_percentages_under_the_columns_of_their_metrics(recipe):
-    for ours in (True, False):
-        for result in filter(None, recipe.results(ours=ours).split(", ")):
-            assert re.fullmatch(r"\D.* \d+(\.\d+)?", result)
-            assert 0 < float(result.split()[-1]) <= 100
+@pytest.mark.parametrize("recipes", of_each_file(RECIPES))
+def test_results_are_percentages_under_the_columns_of_their_metrics(recipes):
+    for recipe in recipes:
+        results = ", ".join(recipe.results(ours=ours) for ours in (True, False))
+        for result in filter(None, results.split(", ")):
+            assert re.fullmatch(r"\D.* \d+(\.\d+)?", result), recipe.name
+            assert 0 < float(result.split()[-1]) <= 100, recipe.name
 
 
 def test_results_with_private_data_are_marked_as_not_reproducible():
@@ -152,10 +165,12 @@ def test_results_with_private_data_are_marked_as_not_reproducible():
             assert "NOT REPRODUCIBLE" in docstring_of(file)
 
 
-@pytest.mark.parametrize("recipe", each(RECIPES))
-def test_a_run_starts_where_a_recipe_ends_or_from_an_image_model(recipe):
-    for workdir in workdirs(recipe):
-        assert workdir in BY_WORKDIR or IMAGE_MODEL.fullmatch(workdir), workdir
+@pytest.mark.parametrize("recipes", of_each_file(RECIPES))
+def test_a_run_starts_where_a_recipe_ends_or_from_an_image_model(recipes):
+    for recipe in recipes:
+        for workdir in workdirs(recipe):
+            known = workdir in BY_WORKDIR or IMAGE_MODEL.fullmatch(workdir)
+            assert known, f"{recipe.name}: {workdir}"
 
 
 def workdirs(recipe):
@@ -223,11 +238,13 @@ def zeros(init) -> Any:
     return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), params)
 
 
-@pytest.mark.parametrize("recipe", each(RECIPES))
-def test_labels_are_one_or_several_as_the_data_set_has_them(recipe):
-    reader = "charades" if recipe.data == "charades" else "audioset"
-    target = recipe.config.dataset.target
-    assert (recipe.data in MULTILABEL) == (reader in target and "published" in target)
+@pytest.mark.parametrize("recipes", of_each_file(RECIPES))
+def test_labels_are_one_or_several_as_the_data_set_has_them(recipes):
+    for recipe in recipes:
+        reader = "charades" if recipe.data == "charades" else "audioset"
+        target = recipe.config.dataset.target
+        several = reader in target and "published" in target
+        assert (recipe.data in MULTILABEL) == several, recipe.name
 
 
 def test_a_row_of_another_length_than_its_header_is_an_error(tmp_path):
