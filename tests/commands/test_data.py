@@ -48,7 +48,7 @@ def test_check_shows_splits_classes_and_a_verdict(broken, capsys):
     assert "Examples by verb" in out and "onion" in out
     assert "Invalid data found" in " ".join(out.split())  # a long path folds the line
     assert out.splitlines()[-5:] == [
-        "1 of 3 examples cannot be read. To look at:",
+        "1 of 3 examples cannot be read. Possible problems:",
         "- 1 are in more than one split",
         "- 1 have the clip of another example but other labels",
         "- 1 class of 'verb' is only in 'test': 'put'",

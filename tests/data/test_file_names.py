@@ -1,4 +1,4 @@
-"""Files are named after splits and data sets, and lie where they should."""
+"""Names of splits and data sets become file names, and never paths elsewhere."""
 
 import pytest
 
@@ -8,12 +8,12 @@ from scenic_video.data.file_names import check_file_name
 
 
 @pytest.mark.parametrize("name", ["train", "test 2", "älles", "..a", "movi-a[:10%]"])
-def test_names_of_one_file_pass(name):
+def test_valid_file_names_are_accepted(name):
     check_file_name(name, "The split")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../../x", "a/b", "a\\b", "a\0b", "x" * 201])
-def test_a_split_or_dataset_whose_name_leads_elsewhere_is_refused(name):
+def test_a_name_of_a_split_or_dataset_that_is_a_path_is_refused(name):
     labels = LabelSpace({})
     with pytest.raises(ValueError, match="Rename it"):
         Dataset("videos", {name: ()}, labels)
@@ -21,7 +21,7 @@ def test_a_split_or_dataset_whose_name_leads_elsewhere_is_refused(name):
         Dataset(name, {"train": ()}, labels)
 
 
-def test_a_folder_of_data_cannot_have_its_copy_written_elsewhere(clips, tmp_path, capsys):
+def test_a_dataset_folder_cannot_redirect_its_copy(clips, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "train.csv").write_text(f"path,label\n{clips[0].video},a\n")
     (tmp_path / "in" / "dataset.json").write_text('{"splits": {"../../out": "train.csv"}}')

@@ -1,4 +1,4 @@
-"""Files as they lie about: each is read as far as it goes, or refused with its name and a reason.
+"""Files from the wild: each is read as far as possible, or refused with its name and a reason.
 
 They test decoding.py and containers.py.
 """
@@ -31,7 +31,7 @@ def read_all(source):
 
 @pytest.fixture
 def good(tmp_path, moving_frames, write_video):
-    """40 frames, a keyframe every tenth, the index in front of the pictures."""
+    """40 frames, a keyframe every tenth, the index before the frames."""
     options = {"g": "10", "bf": "2", "x264-params": "scenecut=0"}
     return write_video(tmp_path / "good.mp4", moving_frames(40), options=options)
 
@@ -63,7 +63,7 @@ def test_a_file_without_its_index_is_refused(tmp_path, moving_frames, write_vide
     "content, reason",
     [(b"", "the file is empty"), (b"404 Not Found\n" * 99, "Invalid data found")],
 )
-def test_what_is_no_video_is_refused(tmp_path, content, reason):
+def test_a_file_that_is_not_a_video_is_refused(tmp_path, content, reason):
     path = tmp_path / "v_002.mp4"
     path.write_bytes(content)
     with pytest.raises(UnreadableVideo, match=f"v_002.mp4: {reason}"):
@@ -96,7 +96,7 @@ def test_audio_alone_is_refused(tmp_path, has_cover, found):
         inspect(path)
 
 
-def test_pictures_that_are_all_broken_are_refused(good):
+def test_a_video_without_any_valid_frame_is_refused(good):
     def blank(data):
         for first, size in packet_spans(good):
             data[first : first + size] = bytes(size)
@@ -124,16 +124,16 @@ def test_one_frame_is_a_video(tmp_path, moving_frames, write_video):
 @pytest.mark.parametrize(
     "suffix, codec, pixels", [("jpg", "mjpeg", "yuvj420p"), ("png", "png", "rgb24")]
 )
-def test_a_picture_is_a_video_of_one_frame(
+def test_an_image_is_a_video_of_one_frame(
     tmp_path, moving_frames, write_video, suffix, codec, pixels
 ):
-    picture = moving_frames(1)
-    path = write_video(tmp_path / f"one.{suffix}", picture, codec=codec, pixel_format=pixels)
+    image = moving_frames(1)
+    path = write_video(tmp_path / f"one.{suffix}", image, codec=codec, pixel_format=pixels)
     with open(path, "rb") as file:
         encoded = file.read()
     assert len(inspect(path).timestamps) == len(inspect(encoded).timestamps) == 1
     np.testing.assert_array_equal(read_all(path), read_all(encoded))
-    error = np.abs(read_all(encoded).astype(int) - picture)
+    error = np.abs(read_all(encoded).astype(int) - image)
     assert error.mean() < (40 if suffix == "jpg" else 1e-9)
 
 
@@ -160,7 +160,7 @@ def test_time_counts_from_the_first_frame(tmp_path, moving_frames, write_video, 
         np.testing.assert_array_equal(reader.read(range(5), rgb), read_all(plain)[10:15])
 
 
-def test_frames_that_an_edit_list_hides_stay_hidden(good: str, tmp_path):
+def test_frames_hidden_by_an_edit_list_are_not_shown(good: str, tmp_path):
     """A cut without re-encoding keeps the frames before the cut, for those after it need them."""
     path = str(tmp_path / "cut.mp4")
     with av.open(good, "r") as source, av.open(path, "w") as container:
@@ -179,14 +179,14 @@ def test_frames_that_an_edit_list_hides_stay_hidden(good: str, tmp_path):
     np.testing.assert_allclose(inspect(path).timestamps, np.arange(36) / FPS)
 
 
-def test_a_truncated_file_is_read_as_far_as_it_goes(good):
+def test_a_truncated_file_is_read_up_to_its_end(good):
     broken = damaged(good, lambda data: data[: packet_spans(good)[25][0] + 10])
-    pictures = read_all(broken)
-    assert 20 <= len(pictures) <= 26
-    np.testing.assert_array_equal(pictures[:20], read_all(good)[:20])
+    frames = read_all(broken)
+    assert 20 <= len(frames) <= 26
+    np.testing.assert_array_equal(frames[:20], read_all(good)[:20])
 
 
-def test_broken_packets_cost_no_more_than_their_group_of_pictures(good):
+def test_broken_packets_affect_only_their_group_of_pictures(good):
     def blank(data):
         for first, size in packet_spans(good)[12:15]:
             data[first : first + size] = bytes(size)
@@ -199,8 +199,8 @@ def test_broken_packets_cost_no_more_than_their_group_of_pictures(good):
     assert any((broken[i] != whole[i]).any() for i in range(10, 20))
 
 
-def test_the_frame_before_stands_in_for_one_that_is_lost(tmp_path, moving_frames, write_video):
-    # Without B-frames, packet i is frame i; all pictures are whole ones.
+def test_a_lost_frame_is_replaced_by_the_one_before(tmp_path, moving_frames, write_video):
+    # Without B-frames, packet i is frame i; every frame is complete.
     path = write_video(tmp_path / "intra.mp4", moving_frames(12), options={"g": "1"})
 
     def blank(data):
@@ -212,8 +212,8 @@ def test_the_frame_before_stands_in_for_one_that_is_lost(tmp_path, moving_frames
     broken, whole = damaged(path, blank), read_all(path)
     with VideoReader(broken) as reader:
         assert len(reader.timestamps) == 12
-        pictures = reader.read([0, 4, 5, 6, 7], rgb)
-        np.testing.assert_array_equal(pictures, whole[[1, 4, 4, 4, 7]])
+        frames = reader.read([0, 4, 5, 6, 7], rgb)
+        np.testing.assert_array_equal(frames, whole[[1, 4, 4, 4, 7]])
         # Even if the frame before was not asked for.
         np.testing.assert_array_equal(reader.read([6], rgb), whole[[4]])
 
@@ -232,13 +232,13 @@ def test_noise_anywhere_in_the_file_never_crashes(good):
 
 
 @pytest.mark.parametrize("name", ["50%d.mp4", "12:30:05.mp4", "http:x.mp4", "ü b#?.mp4"])
-def test_a_path_is_a_path_whatever_its_letters(good, tmp_path, name):
+def test_any_characters_are_allowed_in_a_path(good, tmp_path, name):
     path = tmp_path / name
     shutil.copy(good, path)
     np.testing.assert_array_equal(read_all(str(path)), read_all(good))
 
 
-def test_a_change_of_size_within_a_video_changes_no_output(tmp_path, moving_frames):
+def test_frames_of_changing_size_have_one_output_size(tmp_path, moving_frames):
     from scenic_video.data.decoding.conversion import RgbConverter
     from scenic_video.data.decoding.sampling import Crop
 
@@ -250,9 +250,9 @@ def test_a_change_of_size_within_a_video_changes_no_output(tmp_path, moving_fram
             encoder = av.CodecContext.create("mjpeg", "w")
             encoder.height, encoder.width, encoder.pix_fmt = height, width, "yuvj420p"
             encoder.time_base = Fraction(1, FPS)
-            picture = np.full((height, width, 3), 80, np.uint8)
-            picture[:, width // 2 :] = 200
-            frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuvj420p")
+            image = np.full((height, width, 3), 80, np.uint8)
+            image[:, width // 2 :] = 200
+            frame = av.VideoFrame.from_ndarray(image, "rgb24").reformat(format="yuvj420p")
             frame.pts = 0
             for packet in encoder.encode(frame):
                 packet.pts = packet.dts = tick
@@ -261,12 +261,12 @@ def test_a_change_of_size_within_a_video_changes_no_output(tmp_path, moving_fram
                 container.mux(packet)
     with VideoReader(path) as reader:
         convert = RgbConverter(lambda height, width: Crop(0, 0, height, width, 24, 32))
-        pictures = reader.read(range(3), convert).astype(int)
-    assert np.abs(pictures[:, :, :14] - 80).max() < 6
-    assert np.abs(pictures[:, :, 18:] - 200).max() < 6
+        frames = reader.read(range(3), convert).astype(int)
+    assert np.abs(frames[:, :, :14] - 80).max() < 6
+    assert np.abs(frames[:, :, 18:] - 200).max() < 6
 
 
-def test_no_file_stays_open(good, tmp_path):
+def test_files_are_closed(good, tmp_path):
     (tmp_path / "text.mp4").write_text("not a video")
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
@@ -278,7 +278,7 @@ def test_no_file_stays_open(good, tmp_path):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_whatever_pyav_raises_over_a_file_names_it():
+def test_any_error_of_pyav_names_the_file():
     with pytest.raises(UnreadableVideo, match="v.mp4: ValueError: .*nonsense"):
         with naming_failures("v.mp4"):
             av.VideoFrame(64, 64, "nonsense")
@@ -290,7 +290,7 @@ def test_whatever_pyav_raises_over_a_file_names_it():
             raise ValueError("our own")
 
 
-def test_a_file_without_streams_has_nothing_in_it():
+def test_a_file_without_streams_is_refused():
     def box(kind, data):
         return struct.pack(">I", len(data) + 8) + kind + data
 

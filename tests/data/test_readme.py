@@ -1,4 +1,4 @@
-"""What the README of the data says is there."""
+"""The README of scenic_video/data matches the code."""
 
 import inspect
 import re
@@ -17,7 +17,7 @@ ROWS = [
 ]
 
 
-def test_every_published_data_set_stands_in_the_readme():
+def test_the_readme_lists_every_published_data_set():
     modules = {path.stem for path in Path(published.__file__).parent.glob("*.py")}
     named = {target.strip(" `").partition(":")[0] for _, target, *_ in ROWS}
     assert named == modules - {"__init__", "annotations"}

@@ -61,8 +61,8 @@ def write_clip(path, colour, rng, *, loudness=None):
             frame.sample_rate, frame.pts = 16_000, 0
         shade = np.array(colour) + rng.integers(-20, 21, 3)
         for _ in range(4):
-            picture = np.broadcast_to(shade.astype(np.uint8), (32, 32, 3))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.copy(), format="rgb24")))
+            image = np.broadcast_to(shade.astype(np.uint8), (32, 32, 3))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image.copy(), format="rgb24")))
         container.mux(stream.encode())
         if loudness is not None:
             container.mux([*audio_stream.encode(frame), *audio_stream.encode()])
@@ -71,7 +71,7 @@ def write_clip(path, colour, rng, *, loudness=None):
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     """18 clips to train and 11 to test on, of three colours and, as another head, two loudnesses
-    that no picture shows."""
+    that no image shows."""
     folder, rng = tmp_path_factory.mktemp("colours"), np.random.default_rng(0)
     splits = {}
     for split, number in (("train", 18), ("test", 11)):

@@ -25,12 +25,12 @@ def clips(tmp_path_factory) -> list[Example]:
 
 
 def _write(path, rng: np.random.Generator) -> None:
-    picture = rng.integers(0, 256, (8, 10, 3), np.uint8).repeat(4, axis=0).repeat(4, axis=1)
+    image = rng.integers(0, 256, (8, 10, 3), np.uint8).repeat(4, axis=0).repeat(4, axis=1)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10, options={"g": "5", "threads": "1"})
         stream.width, stream.height, stream.pix_fmt = 40, 32, "yuv420p"
         for time in range(14):
-            frame = av.VideoFrame.from_ndarray(np.roll(picture, 3 * time, axis=1), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(np.roll(image, 3 * time, axis=1), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
@@ -70,7 +70,7 @@ def _write_video(
     """Writes `frames` to `path`, whose suffix names the container, and gives it back as a string.
 
     Frame i is shown at ticks[i] / fps seconds (default: i / fps). `rotation` is by how many
-    degrees a player turns the picture clockwise, `matrix` the nine numbers of that. `audio` is
+    degrees a player turns the image clockwise, `matrix` the nine numbers of that. `audio` is
     mono at 16 kHz.
     """
     mp4 = {"movflags": "+faststart"} if faststart and str(path).endswith(".mp4") else {}
@@ -87,10 +87,8 @@ def _write_video(
         audio_stream = (
             container.add_stream("aac", rate=16000, layout="mono") if audio is not None else None
         )
-        for index, picture in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
-                format=pixel_format
-            )
+        for index, image in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pixel_format)
             frame.pts = index if ticks is None else ticks[index]
             frame.time_base = Fraction(1, fps)
             container.mux(stream.encode(frame))

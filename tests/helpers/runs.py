@@ -44,7 +44,7 @@ FLOW = CONFIG.replace("crop=16", 'crop=16, modalities=("flow",)').replace(
 
 
 def without_audio(source: Path, target: Path) -> Path:
-    """The same pictures, packet for packet, and no audio stream."""
+    """The same frames, packet for packet, and no audio stream."""
     with av.open(str(source)) as read, av.open(str(target), "w") as written:
         stream = written.add_stream_from_template(read.streams.video[0])
         for packet in read.demux(video=0):

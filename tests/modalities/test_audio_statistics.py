@@ -48,7 +48,7 @@ def test_mean_and_deviation_are_those_of_all_audible_columns(films):
     assert (found["num_examples"], found["num_silent"], found["num_unreadable"]) == (5, 2, 0)
 
 
-def test_files_that_cannot_be_read_are_counted(films, tmp_path):
+def test_unreadable_files_are_counted(films, tmp_path):
     examples = [*open_dataset(films).splits["train"], Example("x", str(tmp_path / "x.mp4"), {})]
     found = spectrogram_statistics(examples, AUDIO)
     assert (found["num_silent"], found["num_unreadable"]) == (2, 1)

@@ -63,7 +63,7 @@ def test_evaluation_is_not_augmented(transform):
 
 
 @pytest.mark.parametrize("transform", [RANDAUGMENT, COLOR])
-def test_draw_of_an_example_does_not_depend_on_the_batch(transform):
+def test_augmentation_of_an_example_does_not_depend_on_the_batch(transform):
     clips = some_clips(16, 2, 16, 16, 3)
     whole = apply(transform, clips)
     np.testing.assert_allclose(apply(transform, clips[:2]), whole[:2], atol=1e-5)
@@ -72,7 +72,7 @@ def test_draw_of_an_example_does_not_depend_on_the_batch(transform):
 
 
 @pytest.mark.parametrize("transform", [RANDAUGMENT, COLOR])
-def test_same_key_gives_the_same_and_another_key_something_else(transform):
+def test_the_same_key_gives_the_same_result_and_another_key_another(transform):
     clips = some_clips(16, 2, 16, 16, 3)
     np.testing.assert_array_equal(apply(transform, clips), apply(transform, clips))
     assert (apply(transform, clips) != apply(transform, clips, rng=jax.random.key(8))).any()
@@ -84,7 +84,7 @@ def test_examples_of_a_batch_are_augmented_differently(transform):
     assert len({clip.tobytes() for clip in apply(transform, clips)}) > 8
 
 
-def test_every_frame_of_a_clip_gets_the_same_change():
+def test_every_frame_of_a_clip_is_changed_in_the_same_way():
     still = np.repeat(some_clips(16, 1, 16, 16, 3), 2, axis=1)
     jittered = apply(COLOR, still)
     np.testing.assert_allclose(jittered[:, 1], jittered[:, 0], atol=1e-5)
@@ -120,7 +120,7 @@ def test_batch_on_many_devices_is_augmented_as_on_one(transform, shape):
     np.testing.assert_allclose(out, apply(transform, clips), atol=1e-5)
 
 
-def test_colors_are_jittered_and_dropped_as_often_as_asked():
+def test_colors_are_jittered_and_dropped_with_the_given_probabilities():
     clips = np.repeat(some_clips(1, 1, 8, 8, 3), 2000, axis=0)
     out = to_bytes(apply(COLOR, clips))
     unchanged = (out == clips).all(axis=(1, 2, 3, 4))
@@ -136,7 +136,7 @@ def test_color_jitter_stays_in_the_range_of_pixels():
 
 
 @pytest.mark.parametrize("turn", [-0.2, 0.0, 0.07, 0.5])
-def test_hue_is_turned_as_in_colorsys(turn):
+def test_hue_is_rotated_as_in_colorsys(turn):
     pixels = np.float32(some_clips(1, 8, 8, 3)) / 255
     wanted = [
         colorsys.hsv_to_rgb((h + turn) % 1, s, v)
@@ -164,7 +164,7 @@ def test_contrast_is_scaled_around_the_mean_of_the_clip():
     np.testing.assert_allclose(scaled.std((0, 1, 2)), 0.6 * pixels.std((0, 1, 2)), atol=1e-6)
 
 
-def test_gray_pixels_keep_no_color_whatever_the_hue():
+def test_gray_pixels_stay_gray_for_any_hue():
     gray = jnp.full((1, 2, 2, 3), 0.3, jnp.float32)
     for change in (adjust_hue, adjust_saturation):
         np.testing.assert_allclose(change(gray, jnp.float32(0.15)), gray, atol=1e-6)

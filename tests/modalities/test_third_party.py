@@ -129,7 +129,7 @@ def test_it_is_trained_on_and_evaluated(workdir):
     assert (workdir / "report.html").exists()
 
 
-def test_it_has_rows_in_the_table_of_modalities(workdir, capsys):
+def test_the_table_of_modalities_includes_it(workdir, capsys):
     flags = [f"--workdir={workdir}", "--modalities=all", "--views=1x1"]
     assert main(["eval", *flags]) == 2
     assert "names the target 'my_depth:" in " ".join(capsys.readouterr().err.split())
@@ -154,7 +154,7 @@ def test_its_files_are_checked(folder, capsys):
     assert "must be NAME=TARGET" in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_run_that_resumes_must_have_the_same_fields_of_it(folder, workdir, capsys):
+def test_a_resumed_run_must_have_the_same_fields_of_it(folder, workdir, capsys):
     config = f"--config={folder / 'config.py'}"
     flags = [
         f"--workdir={workdir}",

@@ -23,13 +23,13 @@ def filled(example, rng, *, mean):
     return jnp.full_like(example, mean)
 
 
-def test_augmentations_happen_in_the_order_of_the_list():
+def test_augmentations_are_applied_in_the_order_of_the_list():
     noise = augment(EXAMPLES, [with_noise], RNG) - EXAMPLES
     np.testing.assert_allclose(augment(EXAMPLES, [with_noise, doubled], RNG), 2 * (1 + noise))
     assert not np.allclose(augment(EXAMPLES, [doubled, with_noise], RNG), 2 * (1 + noise))
 
 
-def test_the_key_of_an_augmentation_is_that_of_the_example_and_its_place():
+def test_the_key_of_an_augmentation_depends_on_example_and_position():
     """Pins the scheme: any change of it would break the resumption of older runs."""
     key = jax.random.fold_in(RNG, 2)
     first = augment(EXAMPLES, [with_noise], RNG)[2]
@@ -39,13 +39,13 @@ def test_the_key_of_an_augmentation_is_that_of_the_example_and_its_place():
     np.testing.assert_array_equal(second, with_noise(2 * EXAMPLES[2], later))
 
 
-def test_the_mean_is_given_to_those_that_ask_for_it():
+def test_the_mean_is_passed_to_augmentations_with_that_keyword():
     assert (augment(EXAMPLES, [doubled, filled], RNG, mean=7.0) == 7).all()
     own = functools.partial(filled, mean=3.0)
     assert (augment(EXAMPLES, [own], RNG, mean=7.0) == 3).all()
 
 
 @pytest.mark.parametrize("wrong", [lambda x, rng: x[:1], lambda x, rng: x.astype(jnp.bfloat16)])
-def test_an_augmentation_keeps_shape_and_type(wrong):
+def test_an_augmentation_must_keep_shape_and_type(wrong):
     with pytest.raises(ValueError, match="must return an example of the same shape and type"):
         augment(EXAMPLES, [wrong], RNG)

@@ -33,7 +33,7 @@ def random_clip(*, frames=3, size=96, seed=0):
 
 @pytest.mark.parametrize("magnitude", [10, 15, 20])
 @pytest.mark.parametrize("name", NAMES)
-def test_operation_equals_the_recorded_one(name, magnitude):
+def test_operation_equals_the_recorded_output(name, magnitude):
     operation = jax.jit(NAMES[name], static_argnums=1)
     clip = operation(jnp.asarray(GOLDEN["clip"]), magnitude, RNG)
     np.testing.assert_array_equal(clip, GOLDEN[f"{name}_{magnitude}"])
@@ -47,12 +47,12 @@ def test_every_recorded_operation_is_checked():
 
 
 @pytest.mark.parametrize("operation", [ra.auto_contrast, ra.equalize])
-def test_even_channel_stays_as_it_is(operation):
+def test_constant_channel_is_unchanged(operation):
     clip = random_clip(size=8).at[..., 1].set(77)
     np.testing.assert_array_equal(operation(clip, 10, RNG)[..., 1], 77)
 
 
-def test_cutout_blackens_one_square_of_80_pixels_through_all_frames():
+def test_cutout_sets_one_square_of_80_pixels_to_0_in_all_frames():
     clip = jnp.full((3, 400, 400, 3), 200, jnp.uint8)
     for seed in range(20):
         hole = np.asarray(ra.cutout(clip, 15, jax.random.key(seed)) == 0)
@@ -62,7 +62,7 @@ def test_cutout_blackens_one_square_of_80_pixels_through_all_frames():
         assert 40 <= len(rows) <= 80 and 40 <= len(columns) <= 80
 
 
-def test_cutout_falls_elsewhere_for_another_key():
+def test_cutout_is_elsewhere_for_another_key():
     clip = random_clip(frames=1, size=300)
     cut = {np.asarray(ra.cutout(clip, 15, jax.random.key(s))).tobytes() for s in range(10)}
     assert len(cut) == 10
@@ -78,7 +78,7 @@ def test_a_layer_is_one_of_the_twelve_operations():
     assert drawn >= possible - {np.zeros_like(clip).tobytes()}
 
 
-def test_layers_are_drawn_independently_of_each_other():
+def test_layers_are_sampled_independently():
     clip = random_clip(size=24)
     one = jax.jit(functools.partial(ra.apply_operations, num_layers=1, magnitude=15))
     two = jax.jit(functools.partial(ra.apply_operations, num_layers=2, magnitude=15))

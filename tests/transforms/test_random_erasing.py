@@ -20,7 +20,7 @@ def erased(number: int = 300, probability: float = 1.0) -> np.ndarray:
     return hidden[:, 0, :, :, 0]
 
 
-def test_a_box_of_the_drawn_area_is_hidden():
+def test_a_box_of_the_sampled_area_is_hidden():
     hidden = erased()
     rows, columns = np.asarray(hidden.any(axis=2)), np.asarray(hidden.any(axis=1))
     np.testing.assert_array_equal(hidden, rows[:, :, None] & columns[:, None, :])
@@ -33,12 +33,12 @@ def test_a_box_of_the_drawn_area_is_hidden():
     assert np.unique(corners, axis=1).shape[1] > 200
 
 
-def test_it_happens_as_often_as_asked():
+def test_clips_are_erased_with_the_given_probability():
     share = erased(2000, probability=0.25).any(axis=(1, 2)).mean()
     assert 0.22 < share < 0.28
 
 
-def test_an_erased_box_is_the_mean_and_evaluation_is_left_alone():
+def test_an_erased_box_is_the_mean_and_evaluation_is_unchanged():
     pixels = np.full((3, 2, 16, 16, 3), 200, np.uint8)
     erase = functools.partial(random_erasing, probability=1.0)
     transform = RgbTransform(mean=(0.4,) * 3, std=(0.3,) * 3, augmentations=(erase,))

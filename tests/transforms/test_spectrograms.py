@@ -40,7 +40,7 @@ def spectrograms(audio: Audio, augmentations: Any, inputs: Any, *, train: bool =
     return np.asarray(make(inputs, rng=RNG, train=train)["audio"])
 
 
-def test_the_spectrogram_is_the_formula():
+def test_the_spectrogram_follows_the_formula():
     """Frame by frame in float64, by the definition of each part."""
     audio = Audio(seconds=0.1)
     samples = np.random.default_rng(1).normal(0, 0.1, audio.num_samples)
@@ -61,7 +61,7 @@ def test_the_spectrogram_is_the_formula():
     )
 
 
-def test_a_tone_shows_in_the_bin_of_its_pitch():
+def test_a_tone_is_in_the_bin_of_its_pitch():
     audio = Audio(seconds=0.3, fft_size=2048)
     centres = np.linspace(1127 * np.log1p(125 / 700), 1127 * np.log1p(7500 / 700), 130)[1:-1]
     for frequency in (300, 1000, 4000):
@@ -75,7 +75,7 @@ def test_every_mel_bin_of_a_long_transform_has_weight():
     assert not mel_matrix(Audio())[0].any()
 
 
-def test_evaluation_normalises_and_does_nothing_else():
+def test_evaluation_only_normalises():
     plain = transform(circular_shift, masks((1, 48), (4, 20)), train=False)
     expected = (log_mel(jnp.asarray(waveforms() / FULL_SCALE, jnp.float32), AUDIO) + 2) / 1.5
     assert plain.shape == (3, 50, 128, 1) and plain.dtype == np.float32
@@ -141,12 +141,12 @@ def test_masks_wider_than_the_spectrogram_are_refused():
         transform(masks((0, 0), (1, 51)))
 
 
-def test_statistics_must_be_known():
+def test_statistics_are_required():
     inputs = Audio(seconds=0.5).blank((1, 1, 1), 2)
     with pytest.raises(UserError, match="data stats"):
         spectrograms(Audio(seconds=0.5), (), inputs)
 
 
-def test_spectrograms_are_exact_on_accelerators_that_round_products():
+def test_spectrograms_do_not_use_reduced_precision_products():
     program = str(jax.make_jaxpr(lambda waveform: log_mel(waveform, AUDIO))(jnp.zeros((1, 8_240))))
     assert program.count("dot_general") == 1 and "HIGHEST" in program

@@ -64,10 +64,10 @@ def _placed(
     with StreamReader(source, best_audio) as reader, naming_failures(reader.name):
         if reader.stream is None:
             return
-        for piece in resampled(_frames(reader, reader.stream, begin), rate=rate):
-            if piece.pts is not None and piece.time_base is not None:
-                position = round((piece.pts * piece.time_base - begin) * rate)
-                yield position, piece.to_ndarray()[0]
+        for chunk in resampled(_frames(reader, reader.stream, begin), rate=rate):
+            if chunk.pts is not None and chunk.time_base is not None:
+                position = round((chunk.pts * chunk.time_base - begin) * rate)
+                yield position, chunk.to_ndarray()[0]
 
 
 def _frames(

@@ -9,8 +9,8 @@ STEP_BACK = 0.1
 """Seconds by which decoding times may go back without being a restart (jitter)."""
 
 LEAP = 12 * 3600
-"""Seconds without a packet that do not occur in recordings: FFmpeg takes a step far back for a
-wraparound of the clock (26.5 hours in MPEG) and turns it into such a leap."""
+"""Seconds without a packet that do not occur in recordings. FFmpeg interprets a large step back as
+a wraparound of the clock (26.5 hours in MPEG), which results in such a leap."""
 
 
 def running(packets: Iterable[av.Packet]) -> Iterator[av.Packet]:

@@ -56,9 +56,9 @@ class RgbConverter:
             self._graphs[key] = self._build(frame)
         graph = self._graphs[key]
         graph.vpush(frame)
-        picture = graph.vpull()
-        rows = np.frombuffer(memoryview(picture.planes[0]), np.uint8).reshape(picture.height, -1)
-        return rows[:, : picture.width * 3].reshape(picture.height, picture.width, 3)
+        rgb = graph.vpull()
+        rows = np.frombuffer(memoryview(rgb.planes[0]), np.uint8).reshape(rgb.height, -1)
+        return rows[:, : rgb.width * 3].reshape(rgb.height, rgb.width, 3)
 
     def _build(self, frame: av.VideoFrame) -> Graph:
         if self._orientation is None:

@@ -19,9 +19,9 @@ TOLERANCE = 0.5
 """Seconds by which a file may end early, because of rounding or longer audio."""
 LONGEST_GAP = 1.0
 """Seconds without a frame that are not a pause, at an otherwise constant frame rate."""
-STRETCHES = 3
-STRETCH = 48
-"""Unless all are decoded, so many packets are decoded at so many places."""
+SECTIONS = 3
+SECTION_PACKETS = 48
+"""Unless all packets are decoded, this many are, at each of `SECTIONS` positions."""
 FEW = 0.02
 """The share of frames that may fail, since they refer to frames cut off before the first."""
 
@@ -33,14 +33,14 @@ def damage_of(source: Source, *, name: str | None = None, decode_all: bool = Fal
     UnreadableVideo.
     """
     with Demuxer(source, name=name) as demuxer:
-        walk = _Walk(demuxer, _stated_seconds(demuxer), decode_all=decode_all)
+        scan = _Scan(demuxer, _stated_seconds(demuxer), decode_all=decode_all)
         for packet in demuxer.packets():
-            walk.take(packet)
-        walk.finish()
-    missing = walk.missing_end()
-    if missing and walk.has_other_streams and walk.is_reached_by(_last_end(source)):
+            scan.add(packet)
+        scan.finish()
+    missing = scan.missing_end()
+    if missing and scan.has_other_streams and scan.is_reached_by(_last_end(source)):
         missing = ""
-    found = [walk.encryption(), missing, walk.gap(), walk.failures()]
+    found = [scan.encryption(), missing, scan.gap(), scan.failures()]
     return "; ".join(words for words in found if words)
 
 
@@ -64,7 +64,7 @@ class _Decoded:
     errors: int = 0
 
 
-class _Walk:
+class _Scan:
     """One pass over the packets of a video."""
 
     def __init__(self, demuxer: Demuxer, stated: float | None, *, decode_all: bool):
@@ -77,10 +77,10 @@ class _Walk:
         self._end = 0
         self._encrypted = self._broken = 0
         self._decoded = _Decoded()
-        self._left = STRETCH
-        self._stretch = 0
+        self._left = SECTION_PACKETS
+        self._section = 0
 
-    def take(self, packet: av.Packet) -> None:
+    def add(self, packet: av.Packet) -> None:
         self._encrypted += packet.has_sidedata("encryption_info")
         self._broken += packet.is_corrupt
         if packet.pts is not None:
@@ -136,8 +136,8 @@ class _Walk:
         is_half = abs(done.packets - 2 * done.frames) <= 2  # a packet per field, not per frame
         if failed <= FEW * done.packets or (is_half and not done.corrupt + done.errors):
             return f"{self._broken} packets are incomplete" if self._broken > 1 else ""
-        looked = "" if self._decode_all else " that were decoded"
-        return f"{failed} of {done.packets} frames{looked} are damaged"
+        of_decoded = "" if self._decode_all else " that were decoded"
+        return f"{failed} of {done.packets} frames{of_decoded} are damaged"
 
     def _is_due(self, packet: av.Packet) -> bool:
         """Whether to decode the packet: all are, or it is in a section that starts at a
@@ -147,11 +147,11 @@ class _Walk:
             return True
         if self._left == 0:
             self.finish()
-            self._left, self._stretch = -1, self._stretch + 1
-        due = self._stretch / STRETCHES * (self._stated or 0.0)
+            self._left, self._section = -1, self._section + 1
+        due = self._section / SECTIONS * (self._stated or 0.0)
         time = ((packet.pts or 0) - self._demuxer.origin) * self._seconds
-        if self._stretch < STRETCHES and packet.is_keyframe and 0 < due <= time:
-            self._left = STRETCH - 1
+        if self._section < SECTIONS and packet.is_keyframe and 0 < due <= time:
+            self._left = SECTION_PACKETS - 1
             return True
         return False
 

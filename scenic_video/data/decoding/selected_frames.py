@@ -16,7 +16,7 @@ class SelectedFrames:
         self.missing = {key: row for row, key in enumerate(keys.tolist())}
         self.array: UInt8[np.ndarray, "n height width 3"] | None = None
         self._convert = convert
-        self.num_corrupt = self.num_stand_ins = 0
+        self.num_corrupt = self.num_replaced = 0
         """Frames decoded with errors, and lost frames that were replaced."""
 
     @property
@@ -25,11 +25,11 @@ class SelectedFrames:
         return np.array(list(self.missing), int)
 
     def put(self, key: int, frame: av.VideoFrame) -> None:
-        picture = self._convert(frame)
+        pixels = self._convert(frame)
         self.num_corrupt += frame.is_corrupt
         if self.array is None:
-            self.array = np.empty((len(self.missing), *picture.shape), np.uint8)
-        self.array[self.missing.pop(key)] = picture
+            self.array = np.empty((len(self.missing), *pixels.shape), np.uint8)
+        self.array[self.missing.pop(key)] = pixels
 
     def put_gaps(self, until: int | None, frame: av.VideoFrame) -> None:
         """Puts `frame` in place of every missing one before the key `until`."""
@@ -37,4 +37,4 @@ class SelectedFrames:
             if until is not None and key >= until:
                 return
             self.put(key, frame)
-            self.num_stand_ins += 1
+            self.num_replaced += 1

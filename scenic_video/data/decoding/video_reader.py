@@ -101,7 +101,7 @@ class VideoReader(contextlib.AbstractContextManager):
             self._find(selected)
         if selected.array is None:
             raise UnreadableVideo(f"{self.name}: none of its frames can be decoded{self._reason}.")
-        self._num_corrupt, self._num_missing = selected.num_corrupt, selected.num_stand_ins
+        self._num_corrupt, self._num_missing = selected.num_corrupt, selected.num_replaced
         self._num_read = len(unique)
         in_order = np.array_equal(rows, np.arange(len(unique)))
         return selected.array if in_order else selected.array[rows]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 MOST_NAMED = 20
-"""Rows that a table shows of a long list; the JSON holds all of them."""
+"""The most rows of a list in a table; the JSON has all of them."""
 
 Table = tuple[str, Sequence[str], Sequence[Sequence[Any]]]
 """Title, names of the columns, rows."""
@@ -53,10 +53,10 @@ class CheckReport:
     `unreadable` examples cannot be used in training; the decoder's message is given. `damaged`
     files open, but lack a part or contain frames that do not decode; each is listed once.
     `without_usable` is empty for a modality, such as "optical flow", of which no example has files.
-    `shared` examples are also in an
-    earlier split, by id, file or content; `contradictory` ones have the clip of another example but
-    other labels; `wrong_labels` are not class ids. `unused_classes` are the names, by head, without
-    examples in any split. `remarks` are sentences on skipped files and names of classes.
+    `shared` examples are also in an earlier split, by id, file or content; `contradictory` ones
+    have the clip of another example but other labels; `wrong_labels` are not class ids.
+    `unused_classes` are the names, by head, without examples in any split. `remarks` are sentences on
+    skipped files and names of classes.
     """
 
     name: str
@@ -106,7 +106,7 @@ class CheckReport:
             yield from _findings(f"{name.capitalize()} that cannot be used", found)
 
     def verdict(self) -> str:
-        """The last lines: whether all examples can be read, and what to look at."""
+        """The last lines: whether all examples can be read, and possible problems."""
         lost = len(self.unreadable)
         first = f"All {self.num_examples} examples can be read."
         if lost:
@@ -114,7 +114,7 @@ class CheckReport:
         remarks = [*self._counted(), *self.remarks]
         if not remarks:
             return first
-        return "\n".join([f"{first} To look at:", *(f"- {remark}" for remark in remarks)])
+        return "\n".join([f"{first} Possible problems:", *(f"- {remark}" for remark in remarks)])
 
     def _counted(self) -> list[str]:
         counted = [

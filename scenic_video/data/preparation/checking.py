@@ -1,4 +1,4 @@
-"""Opens every video of a dataset and reports what would go wrong in training."""
+"""Opens every video of a dataset and reports problems before training."""
 
 import os
 import statistics
@@ -11,7 +11,7 @@ from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.input.modality import HostModality, Modalities, built
 from scenic_video.data.preparation.check_report import CheckReport, Finding, SplitSummary, Spread
 from scenic_video.data.preparation.example_check import CheckedExample, ExampleChecker
-from scenic_video.data.sources.remarks import class_counts, label_remarks, learned_split
+from scenic_video.data.sources.remarks import class_counts, label_remarks, training_split
 from scenic_video.modalities.names import BUILT_IN
 
 END_TOLERANCE = 0.5
@@ -31,10 +31,9 @@ def check(
 
     The first frame is decoded, and some parts of examples that are whole files; the other packets
     are only listed and compared with the index of the file. `decode_all` decodes every frame of
-    every file. Files of `modalities` (None: those of this package), such as optical
-    flow, are checked in the same way, and must cover the example. A file that is
-    missing or cannot be read is a line of the report, not an error. `progress` is called with the
-    numbers of checked and of all examples.
+    every file. Files of `modalities` (None: those of this package), such as optical flow, are
+    checked in the same way, and must cover the example. A missing or unreadable file is reported,
+    not an error. `progress` is called with the numbers of checked and of all examples.
     """
     total = sum(len(split) for split in dataset.splits.values())
     modalities = built(tuple(BUILT_IN), {}) if modalities is None else modalities
@@ -50,11 +49,11 @@ def check(
 def _check_all(
     dataset: Dataset, modalities: Modalities, pool: ThreadPoolExecutor, *, decode_all: bool
 ) -> Iterator[CheckedExample]:
-    look = ExampleChecker(dataset.labels, modalities, decode_all=decode_all)
+    check_example = ExampleChecker(dataset.labels, modalities, decode_all=decode_all)
     for split, examples in dataset.splits.items():
 
         def check_one(index: int, split: str = split, examples: Sequence[Example] = examples):
-            return look(split, examples[index])
+            return check_example(split, examples[index])
 
         for begin in range(0, len(examples), AT_ONCE):  # limits the number of pending futures
             yield from pool.map(check_one, range(begin, min(begin + AT_ONCE, len(examples))))
@@ -85,8 +84,8 @@ def _report(
             if not info.has_audio and not _is_image(info)
         ],
         rotated=[
-            s.finding(str(info.orientation))
-            for s, info in readable
+            checked.finding(str(info.orientation))
+            for checked, info in readable
             if info.orientation != Orientation()
         ],
         variable_frame_rate=[
@@ -146,11 +145,11 @@ def _without_usable(
         return
     remedy = f"; {modality.remedy}" if modality.remedy else ""
     for checked in all_checked:
-        trouble = checked.modalities[name]
-        if trouble is None and checked.info is not None:
+        problem = checked.modalities[name]
+        if problem is None and checked.info is not None:
             yield checked.finding(f"it has none, but others do{remedy}")
-        elif trouble:
-            yield checked.finding(trouble)
+        elif problem:
+            yield checked.finding(problem)
 
 
 def _shared(all_checked: Iterable[CheckedExample]) -> Iterator[Finding]:
@@ -198,7 +197,7 @@ def _remarks(summaries: Mapping[str, SplitSummary]) -> list[str]:
     return label_remarks(
         {split: summary.histogram for split, summary in summaries.items()},
         num_examples=sum(summary.num_examples for summary in summaries.values()),
-        train=learned_split(summaries),
+        train=training_split(summaries),
     )
 
 

@@ -50,12 +50,12 @@ class CheckedExample:
 
 
 class ExampleChecker:
-    """Checks one example after the other, and each file for damage only once."""
+    """Checks examples, and each file for damage only once."""
 
     def __init__(self, labels: LabelSpace, modalities: Modalities, *, decode_all: bool):
         self._labels, self._decode_all = labels, decode_all
         self._modalities = modalities
-        self._looked_through: set[str] = set()
+        self._checked_files: set[str] = set()
 
     def __call__(self, split: str, example: Example) -> CheckedExample:
         info, error, content, damage = None, "", "", ""
@@ -69,8 +69,8 @@ class ExampleChecker:
             error = str(failure)
         else:
             content = content_of(example.video)
-            found = {k: _trouble_with(x, example, info) for k, x in self._modalities.items()}
-        wrong_labels = _trouble_with_labels(example, self._labels)
+            found = {k: _problem_with(x, example, info) for k, x in self._modalities.items()}
+        wrong_labels = _problem_with_labels(example, self._labels)
         return CheckedExample(
             split=split,
             example=dataclasses.replace(
@@ -87,16 +87,16 @@ class ExampleChecker:
         )
 
     def _damage(self, example: Example) -> str:
-        """Parts of files are only checked with `decode_all`, since a file of many parts is long."""
+        """The damage of a whole file, or with `decode_all` also of one with many examples."""
         is_part = example.start > 0 or example.end is not None
         file = example.video if isinstance(example.video, str) else example.id
-        if file in self._looked_through or (is_part and not self._decode_all):
+        if file in self._checked_files or (is_part and not self._decode_all):
             return ""
-        self._looked_through.add(file)
+        self._checked_files.add(file)
         name = None if isinstance(example.video, str) else example.id
-        look = functools.partial(damage_of, example.video, name=name, decode_all=self._decode_all)
+        check = functools.partial(damage_of, example.video, name=name, decode_all=self._decode_all)
         with naming_failures(file):
-            return with_deadline(look, DECODING_DEADLINE if self._decode_all else DEADLINE)
+            return with_deadline(check, DECODING_DEADLINE if self._decode_all else DEADLINE)
 
 
 def _inspect(example: Example) -> VideoInfo:
@@ -106,7 +106,7 @@ def _inspect(example: Example) -> VideoInfo:
     return dataclasses.replace(info, timestamps=ends)
 
 
-def _trouble_with_labels(example: Example, labels: LabelSpace) -> str:
+def _problem_with_labels(example: Example, labels: LabelSpace) -> str:
     """`CheckedExample.wrong_labels`."""
     try:
         check_labels(example, labels)
@@ -115,8 +115,8 @@ def _trouble_with_labels(example: Example, labels: LabelSpace) -> str:
     return ""
 
 
-def _trouble_with(modality: HostModality, example: Example, info: VideoInfo) -> str | None:
-    """`CheckedExample.modalities`, of one."""
+def _problem_with(modality: HostModality, example: Example, info: VideoInfo) -> str | None:
+    """The value of `CheckedExample.modalities` for one modality."""
     if not modality.is_stored(example):
         return None
     try:

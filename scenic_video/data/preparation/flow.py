@@ -68,8 +68,8 @@ def write_flow(
         metadata = notes.metadata(Note(settings, content_of(source)))
         try:
             with replacing(destination) as scratch:
-                pictures = _flow_frames(reader, **settings)
-                encode(scratch, reader, pictures, iter(()), CODEC, metadata)
+                frames = _flow_frames(reader, **settings)
+                encode(scratch, reader, frames, iter(()), CODEC, metadata)
         except FFmpegError as error:
             raise UnreadableVideo(f"{source}: its flow cannot be encoded: {error}.") from error
     return True
@@ -111,10 +111,9 @@ def write_flow_of(
 ) -> list[Result]:
     """Writes the flow of every video of a dataset, beside the video or in `folder`.
 
-    `options` are those of `write_flow`.
-
-    Examples that name a flow file are skipped, and these files are not changed. Errors: UserError
-    for records, ConfigError for too small a size or a folder that cannot be written to.
+    `options` are those of `write_flow`. Examples that name a flow file are skipped, and these files
+    are not changed. Errors: UserError for records, ConfigError for too small a size or a folder
+    that cannot be written to.
     """
     _require_opencv()
     _check_size(options.get("short_side", SHORTEST_SIDE))
@@ -151,7 +150,7 @@ def _run(options: dict[str, Any], job: Job) -> bool:
 
 
 def _flow_frames(reader: VideoReader, *, short_side: int, preset: str) -> Iterator[av.VideoFrame]:
-    """A flow frame for every frame, over the whole time that the reader states."""
+    """A flow frame for every frame, from the first to the last time of the reader."""
     listed = round(reader.first_time / reader.time_base)
     first, last = (round(time / float(reader.time_base)) for time in reader.timestamps[[0, -1]])
     start = listed - max(first, 0)  # time 0
@@ -171,9 +170,9 @@ def _flow_frames(reader: VideoReader, *, short_side: int, preset: str) -> Iterat
 def _flow_frame(
     pixels: UInt8[np.ndarray, "h w 3"], tick: int, reader: VideoReader
 ) -> av.VideoFrame:
-    picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv444p")
-    picture.pts, picture.time_base = tick, reader.time_base
-    return picture
+    frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv444p")
+    frame.pts, frame.time_base = tick, reader.time_base
+    return frame
 
 
 def _motions(

@@ -1,4 +1,4 @@
-"""Processes many files in parallel: existing ones are kept, and a failure stops no others."""
+"""Processes many files in parallel, keeping existing ones and continuing after failures."""
 
 import dataclasses
 import functools
@@ -51,7 +51,9 @@ def work(
             if error is None:
                 yield future.result()
             else:
-                yield Result(running[future], was_written=False, error=f"a worker died: {error}")
+                yield Result(
+                    running[future], was_written=False, error=f"a worker process ended: {error}"
+                )
     finally:
         pool.shutdown(cancel_futures=True)
 

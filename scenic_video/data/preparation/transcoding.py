@@ -76,10 +76,10 @@ def transcode(
     with VideoReader(source, name=name, start=start, end=end) as reader:
         try:
             with replacing(destination) as scratch:
-                pictures = _stored_frames(reader, chosen.short_side)
+                frames = _stored_frames(reader, chosen.short_side)
                 rate = chosen.audio_rate
                 audio = _audio(source, reader, rate) if rate else iter(())
-                encode(scratch, reader, pictures, audio, chosen.x264_options)
+                encode(scratch, reader, frames, audio, chosen.x264_options)
         except FFmpegError as error:
             raise UnreadableVideo(f"{name}: cannot be transcoded: {error.strerror}.") from error
     return True
@@ -99,7 +99,7 @@ def _run(job: Job, *, options: dict[str, Any]) -> bool:
 def encode(
     path: Path,
     reader: VideoReader,
-    pictures: Iterator[av.VideoFrame],
+    frames: Iterator[av.VideoFrame],
     audio: Iterator[av.AudioFrame],
     options: dict[str, str],
     metadata: Mapping[str, str] | None = None,
@@ -108,13 +108,11 @@ def encode(
 
     `metadata` are tags of the file that mp4 supports, such as "comment".
     """
-    first_picture, first_audio = next(pictures), next(audio, None)
-    tracks: list[Iterable[av.VideoFrame | av.AudioFrame]] = [
-        itertools.chain([first_picture], pictures)
-    ]
+    first_frame, first_audio = next(frames), next(audio, None)
+    tracks: list[Iterable[av.VideoFrame | av.AudioFrame]] = [itertools.chain([first_frame], frames)]
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as output:
         output.metadata.update(metadata or {})
-        video, audio_stream = _add_video(output, reader, first_picture, options), None
+        video, audio_stream = _add_video(output, reader, first_frame, options), None
         if first_audio is not None:
             audio_stream = _add_audio(output, first_audio)
             tracks.append(itertools.chain([first_audio], audio))
@@ -129,16 +127,16 @@ def encode(
 
 
 def _add_video(
-    output: OutputContainer, reader: VideoReader, picture: av.VideoFrame, options: dict[str, str]
+    output: OutputContainer, reader: VideoReader, first: av.VideoFrame, options: dict[str, str]
 ) -> VideoStream:
     duration = reader.finish - float(reader.timestamps[0])
     # The rate guides the bit allocation of x264; times are in units of the time base.
     rate = Fraction(len(reader.timestamps) / duration).limit_denominator(1001)
     video = output.add_stream("libx264", rate=rate, options=options)
-    video.width, video.height, video.pix_fmt = picture.width, picture.height, picture.format.name
+    video.width, video.height, video.pix_fmt = first.width, first.height, first.format.name
     video.time_base = video.codec_context.time_base = reader.time_base
-    video.codec_context.colorspace = picture.colorspace
-    video.codec_context.color_range = picture.color_range
+    video.codec_context.colorspace = first.colorspace
+    video.codec_context.color_range = first.color_range
     video.codec_context.thread_count = 1  # many files are encoded in parallel
     return video
 
@@ -160,9 +158,9 @@ def _stored_frames(reader: VideoReader, short_side: int) -> Iterator[av.VideoFra
         if key not in graphs:
             graphs[key] = build_graph(frame, _filters(frame, size), time_base=reader.time_base)
         graphs[key].vpush(frame)
-        picture = graphs[key].vpull()
-        picture.pts, picture.time_base, picture.pict_type = tick - first, reader.time_base, 0
-        yield picture
+        filtered = graphs[key].vpull()
+        filtered.pts, filtered.time_base, filtered.pict_type = tick - first, reader.time_base, 0
+        yield filtered
     if first is None:
         raise UnreadableVideo(f"{reader.name}: none of its frames can be decoded.")
 

@@ -31,16 +31,16 @@ def imagenet_real(
     folder or one per class. `classes` must be the names that the model was trained on, or the
     folder of its training classes, whose names are sorted; None names classes by their numbers.
     """
-    pictures = VideoFiles(root, suffixes=IMAGE_SUFFIXES)
+    images = VideoFiles(root, suffixes=IMAGE_SUFFIXES)
     folders = ["", *_folders(Path(root).expanduser())]
     rows = []
     for number, ids in enumerate(read_json(labels, list), start=1):
         if ids:
             names = [str(Path(f) / stem) for f in folders for stem in stems(files, number=number)]
-            rows.append(_row(pictures.find(split, names), number, ids))
+            rows.append(_row(images.find(split, names), number, ids))
     return assemble_present(
         {split: rows},
-        pictures,
+        images,
         missing=missing,
         name=name,
         classes=_class_names(classes),

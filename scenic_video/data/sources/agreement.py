@@ -39,7 +39,7 @@ def check_labels(example: Example, labels: LabelSpace) -> None:
     if not isinstance(example.labels, Mapping):
         raise UserError(
             f"Example {example.id!r} has the labels {example.labels!r}; wanted class ids by head, "
-            f"such as {_specimen(labels)}."
+            f"such as {_example_labels(labels)}."
         )
     for head, names in labels.classes.items():
         if head not in example.labels:
@@ -54,14 +54,14 @@ def check_labels(example: Example, labels: LabelSpace) -> None:
 def _check_ids(example: Example, head: str, names: Sequence[str], *, multilabel: bool) -> None:
     ids, where = example.labels[head], f"Example {example.id!r}, head {head!r}"
     if not isinstance(ids, tuple | list):
-        cure = (names.index(ids),) if ids in names else (ids if _is_id(ids) else 0,)
+        remedy = (names.index(ids),) if ids in names else (ids if _is_id(ids) else 0,)
         raise UserError(
-            f"{where}: the label is {ids!r}; wanted a tuple of class ids, such as {cure!r}."
+            f"{where}: the label is {ids!r}; wanted a tuple of class ids, such as {remedy!r}."
         )
     for index in ids:
         if not _is_id(index):
-            cure = f" Its id is {names.index(index)}." if index in names else ""
-            raise UserError(f"{where}: the label {index!r} is not a class id (an integer).{cure}")
+            remedy = f" Its id is {names.index(index)}." if index in names else ""
+            raise UserError(f"{where}: the label {index!r} is not a class id (an integer).{remedy}")
         if not 0 <= index < len(names):
             raise UserError(
                 f"{where}: the class id {index} is out of range; the {len(names)} classes have the "
@@ -103,12 +103,12 @@ def _check_split(split: str, examples: Any, labels: LabelSpace, maker: str) -> N
         raise UserError(f"{maker}: the split {split!r} has no examples.")
     if isinstance(examples, tuple | list):
         for position, example in enumerate(examples):
-            if wrong := _trouble(example):
+            if wrong := _problem(example):
                 raise UserError(f"{maker}: example {position} of the split {split!r} {wrong}")
             check_labels(example, labels)
 
 
-def _trouble(example: Any) -> str:
+def _problem(example: Any) -> str:
     """What is wrong with the parts of an example, to follow its name in a sentence; else ""."""
     if not isinstance(example, Example):
         return (
@@ -128,7 +128,7 @@ def _trouble(example: Any) -> str:
     return ""
 
 
-def _specimen(labels: LabelSpace) -> str:
+def _example_labels(labels: LabelSpace) -> str:
     return repr({head: (0,) for head in labels.classes})
 
 

@@ -55,8 +55,8 @@ def class_folders(
     if folders:
         rows = {split: _rows(folder, head, left_out) for split, folder in folders.items()}
     else:
-        rows, drawn = _hold_out(_rows(top, head, left_out), test_fraction)
-        assumed += drawn
+        rows, remarks = _hold_out(_rows(top, head, left_out), test_fraction)
+        assumed += remarks
     for split, found in rows.items():
         if not found:
             raise UserError(_no_examples(split, top, wanted, [*left_out.remarks(), *assumed]))
@@ -176,21 +176,21 @@ def _hold_out(rows: Sequence[Row], test_fraction: float) -> tuple[dict[str, list
             f"{rows[0].place} is the only video, but both train and test need one. Add videos, or "
             "set test_fraction=0."
         )
-    draws = {row.id: _draw(row) for row in rows}
+    numbers = {row.id: _uniform(row) for row in rows}
     splits: dict[str, list[Row]] = {"train": [], "test": []}
     for row in rows:
-        splits["test" if draws[row.id] < test_fraction else "train"].append(row)
+        splits["test" if numbers[row.id] < test_fraction else "train"].append(row)
     for split, other in (("test", "train"), ("train", "test")):
         if not splits[split] and len(rows) > 1:
             pick = min if split == "test" else max
-            only = pick(rows, key=lambda row: draws[row.id])
+            only = pick(rows, key=lambda row: numbers[row.id])
             splits[split], splits[other] = [only], [row for row in rows if row is not only]
             remark = f"none of {len(rows)} videos was selected for {split!r}, so {only.id} is used"
             return splits, [f"{remark} (test_fraction={test_fraction})"]
     return splits, []
 
 
-def _draw(row: Row) -> float:
+def _uniform(row: Row) -> float:
     """A number that is uniform in [0, 1) over ids, and always the same for an id."""
     return int.from_bytes(hashlib.sha256(row.id.encode()).digest()[:8]) / 2**64
 

@@ -61,22 +61,24 @@ def open_dataset(path: str | os.PathLike | Mapping[str, Any], **options: Any) ->
     `options` are further fields of that function.
     """
     node = dict(path) if isinstance(path, Mapping) else _node(os.fspath(path), options.get("heads"))
-    if "multilabel" in options and _knows_labels(node):
+    if "multilabel" in options and _sets_multilabel(node):
         del options["multilabel"]
     dataset = checked(build({**node, **options}), maker=str(node["target"]))
-    passed_over = _passed_over(path, node)
-    return dataclasses.replace(dataset, remarks=(*passed_over, *dataset.remarks))
+    unread = _unread_lists(path, node)
+    return dataclasses.replace(dataset, remarks=(*unread, *dataset.remarks))
 
 
-def _passed_over(path: str | os.PathLike | Mapping[str, Any], node: Mapping[str, Any]) -> list[str]:
+def _unread_lists(
+    path: str | os.PathLike | Mapping[str, Any], node: Mapping[str, Any]
+) -> list[str]:
     """Files in a folder of manifests that might be manifests but are not read."""
     if isinstance(path, Mapping) or not os.path.isdir(path) or "splits" not in node:
         return []
     return [words] if (words := lists_in(Path(path))) else []
 
 
-def _knows_labels(node: Mapping[str, Any]) -> bool:
-    """Whether the reader finds the number of labels per example by itself; folders have one."""
+def _sets_multilabel(node: Mapping[str, Any]) -> bool:
+    """Whether the reader determines by itself if examples have several labels; folders never do."""
     takes = inspect.signature(resolve(node["target"])).parameters
     return "multilabel" not in takes and node["target"] != f"{__name__}:class_folders"
 

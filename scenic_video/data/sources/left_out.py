@@ -9,7 +9,7 @@ from pathlib import Path
 from scenic_video.printable import printable
 
 MOST_COUNTED = 1000
-"""Files counted below a folder, so that a folder of a million frames is not listed."""
+"""Files counted below a folder, so that a million files are not listed."""
 MOST_NAMED = 3
 
 

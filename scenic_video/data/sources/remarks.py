@@ -34,7 +34,7 @@ def remarks(dataset: Dataset, *, train: str) -> list[str]:
 
     The labels of splits that read examples on access are not checked.
     """
-    splits = {name: split for name, split in dataset.splits.items() if _is_at_hand(split)}
+    splits = {name: split for name, split in dataset.splits.items() if _is_in_memory(split)}
     if len(splits) < len(dataset.splits):
         return list(dataset.remarks)
     counts = {name: class_counts(split, dataset.labels) for name, split in splits.items()}
@@ -52,8 +52,8 @@ def label_remarks(counts: Counts, *, num_examples: int, train: str) -> list[str]
     heads = list(next(iter(counts.values())))
     found = []
     for head in heads:
-        found += _in_test_alone(head, counts, train)
-        found += _spelled_apart(head, _used(head, counts))
+        found += _not_in_training(head, counts, train)
+        found += _spelling_variants(head, _used(head, counts))
         found += _missing_values(head, _used(head, counts))
     return [*found, *_no_labels(heads, counts, num_examples)]
 
@@ -72,13 +72,13 @@ def class_counts(
     }
 
 
-def learned_split(splits: Iterable[str]) -> str:
+def training_split(splits: Iterable[str]) -> str:
     """The split to train on, judging by names."""
     names = list(splits)
     return "train" if "train" in names else names[0]
 
 
-def _is_at_hand(examples: Sequence[Example]) -> bool:
+def _is_in_memory(examples: Sequence[Example]) -> bool:
     return isinstance(examples, tuple | list)
 
 
@@ -88,7 +88,7 @@ def _used(head: str, counts: Counts) -> list[str]:
     return [name for name in names if any(split[head][name] for split in counts.values())]
 
 
-def _in_test_alone(head: str, counts: Counts, train: str) -> list[str]:
+def _not_in_training(head: str, counts: Counts, train: str) -> list[str]:
     if train not in counts:
         return []
     alone = [name for name in _used(head, counts) if not counts[train][head][name]]
@@ -99,7 +99,7 @@ def _in_test_alone(head: str, counts: Counts, train: str) -> list[str]:
     return [f"{_classes(alone)} of {head!r} {_are(alone)} only in {places}: {_few(alone)}"]
 
 
-def _spelled_apart(head: str, names: Sequence[str]) -> list[str]:
+def _spelling_variants(head: str, names: Sequence[str]) -> list[str]:
     alike = defaultdict(list)
     for name in names:
         alike[_spelling(name)].append(name)
@@ -137,9 +137,9 @@ def _no_labels(heads: Sequence[str], counts: Counts, num_examples: int) -> list[
     if not strange:
         return []
     others = [head for head in heads if head not in strange]
-    cure = f"; heads={','.join(others)} leaves them out" if others else ""
+    remedy = f"; heads={','.join(others)} leaves them out" if others else ""
     words = _listed([f"{head!r} ({reason})" for head, reason in strange.items()])
-    return [f"heads that do not look like labels: {words}{cure}"]
+    return [f"heads that do not look like labels: {words}{remedy}"]
 
 
 def _why_no_label(head: str, names: Sequence[str], num_examples: int) -> str:

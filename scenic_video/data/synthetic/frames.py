@@ -1,4 +1,4 @@
-"""Draws the frames of a synthetic scene."""
+"""Renders the frames of a synthetic scene."""
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -7,11 +7,11 @@ from scenic_video.data.synthetic import scenes
 from scenic_video.data.synthetic.scenes import Scene
 
 
-def draw_frames(
+def render_frames(
     scene: Scene, *, size: int, noise: float, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "t size size 3"]:
     """RGB frames. `noise` is the standard deviation of grey pixel noise, in [0, 255]."""
-    still = _draw_still(scene, size=size)
+    static = _render_static(scene, size=size)
     actor = scenes.poses(scene)
     inside = _coverage(
         scene.actor.shape,
@@ -23,26 +23,26 @@ def draw_frames(
     )
     colours = scene.actor.colour + actor.brightness[:, None] * (255 - scene.actor.colour)
     colours = colours.astype(np.float32)[:, None, None, :]
-    frames = still + inside[..., None] * (colours - still)
+    frames = static + inside[..., None] * (colours - static)
     frames += noise * rng.standard_normal((*inside.shape, 1), dtype=np.float32)
     return np.clip(frames, 0, 255, out=frames).astype(np.uint8)
 
 
-def _draw_still(scene: Scene, *, size: int) -> Float[np.ndarray, "size size 3"]:
+def _render_static(scene: Scene, *, size: int) -> Float[np.ndarray, "size size 3"]:
     """The static parts: textured background and distractors."""
     patch = np.arange(size) * 8 // size
-    picture = (scene.background + scene.texture[patch][:, patch]).astype(np.float32)
-    for thing in scene.distractors:
+    image = (scene.background + scene.texture[patch][:, patch]).astype(np.float32)
+    for distractor in scene.distractors:
         inside = _coverage(
-            thing.shape,
-            x=np.array([thing.x]),
-            y=np.array([thing.y]),
-            radius=np.array([thing.radius]),
-            angle=np.array([thing.angle]),
+            distractor.shape,
+            x=np.array([distractor.x]),
+            y=np.array([distractor.y]),
+            radius=np.array([distractor.radius]),
+            angle=np.array([distractor.angle]),
             size=size,
         )[0, :, :, None]
-        picture += inside * (thing.colour.astype(np.float32) - picture)
-    return picture
+        image += inside * (distractor.colour.astype(np.float32) - image)
+    return image
 
 
 def _coverage(
@@ -55,9 +55,9 @@ def _coverage(
     size: int,
 ) -> Float[np.ndarray, "t size size"]:
     """How much of every pixel the shape covers, in [0, 1]."""
-    place = (np.arange(size) + 0.5) / size - 0.5
-    across = (place - x[:, None]) / radius[:, None]
-    down = (place - y[:, None]) / radius[:, None]
+    position = (np.arange(size) + 0.5) / size - 0.5
+    across = (position - x[:, None]) / radius[:, None]
+    down = (position - y[:, None]) / radius[:, None]
     cosine, sine = np.cos(angle)[:, None], np.sin(angle)[:, None]
     u = _outer_sum(cosine * across, sine * down)
     v = _outer_sum(-sine * across, cosine * down)
@@ -71,7 +71,7 @@ def _outer_sum(across: np.ndarray, down: np.ndarray) -> Float[np.ndarray, "t siz
     return across.astype(np.float32)[:, None, :] + down.astype(np.float32)[:, :, None]
 
 
-# How deep a point lies inside a shape of radius 1, negative outside.
+# The distance of a point from the edge of a shape of radius 1, negative outside.
 
 
 def _disc(u: np.ndarray, v: np.ndarray) -> np.ndarray:

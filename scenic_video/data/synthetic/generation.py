@@ -1,7 +1,7 @@
 """Synthetic audiovisual actions: real mp4 files for a first run, for tests and for ablations.
 
-In each clip an object performs one of ten actions (see `scenes`) with one of four sounds. One
-directory serves several tasks, selected by `heads`:
+In each clip an object performs one of ten actions (see `scenes`) with one of four kinds of
+audio. One directory serves several tasks, selected by `heads`:
 
     action                10 classes, in pairs that differ only in the order of the frames
     action and shape      two heads, such as {"verb": "action", "noun": "shape"}
@@ -31,9 +31,16 @@ from scenic_video.data.examples import Dataset
 from scenic_video.data.provenance.notes import Note, claim
 from scenic_video.data.sources import datasets
 from scenic_video.data.sources.manifest import Heads, columns_of
-from scenic_video.data.synthetic.audio import draw_audio
-from scenic_video.data.synthetic.frames import draw_frames
-from scenic_video.data.synthetic.scenes import ACTIONS, MOTIONS, SHAPES, SOUNDS, Scene, draw_scene
+from scenic_video.data.synthetic.audio import render_audio
+from scenic_video.data.synthetic.frames import render_frames
+from scenic_video.data.synthetic.scenes import (
+    ACTIONS,
+    AUDIO_CLASSES,
+    MOTIONS,
+    SHAPES,
+    Scene,
+    sample_scene,
+)
 from scenic_video.data.synthetic.video import write_video
 from scenic_video.data.synthetic_settings import GENERATOR, SETTINGS_FILE, SPLITS, Settings
 from scenic_video.errors import UserError
@@ -42,8 +49,8 @@ from scenic_video.field_types import Count, InnerShare, NonNegative, PositiveInt
 CLASSES = {
     "action": ACTIONS,
     "shape": SHAPES,
-    "audio": SOUNDS,
-    "event": tuple(f"{motion}+{audio}" for motion in MOTIONS for audio in SOUNDS),
+    "audio": AUDIO_CLASSES,
+    "event": tuple(f"{motion}+{audio}" for motion in MOTIONS for audio in AUDIO_CLASSES),
     "shapes": SHAPES,
 }
 """Head -> class names in the order of class ids."""
@@ -79,7 +86,7 @@ def synthesize(
             progress(done, len(clips))
     for split, size in chosen.split_sizes.items():
         if not (directory / "shapes" / f"{split}.csv").exists():  # written last
-            scenes = [draw_clip(chosen, split, index)[0] for index in range(size)]
+            scenes = [sample_scene_of(chosen, split, index)[0] for index in range(size)]
             _write_manifests(directory, split, scenes)
     return directory
 
@@ -153,10 +160,12 @@ def columns_of_heads(heads: Heads) -> dict[str, str]:
     return dict(columns)
 
 
-def draw_clip(settings: Settings, split: str, index: int) -> tuple[Scene, np.random.Generator]:
+def sample_scene_of(
+    settings: Settings, split: str, index: int
+) -> tuple[Scene, np.random.Generator]:
     """The scene of a clip, and the generator of its noise. Actions take turns."""
     rng = np.random.default_rng([settings.seed, SPLITS.index(split), index])
-    scene = draw_scene(
+    scene = sample_scene(
         rng,
         action=index % len(ACTIONS),
         num_frames=settings.num_frames,
@@ -170,9 +179,9 @@ def clip_path(directory: Path, split: str, index: int) -> Path:
 
 
 def _write_clip(directory: Path, settings: Settings, clip: tuple[str, int]) -> None:
-    scene, rng = draw_clip(settings, *clip)
-    audio = draw_audio(scene.audio, seconds=settings.seconds, rng=rng)
-    frames = draw_frames(scene, size=settings.size, noise=settings.noise, rng=rng)
+    scene, rng = sample_scene_of(settings, *clip)
+    audio = render_audio(scene.audio, seconds=settings.seconds, rng=rng)
+    frames = render_frames(scene, size=settings.size, noise=settings.noise, rng=rng)
     path = clip_path(directory, *clip)
     with replacing(path) as scratch:
         write_video(scratch, frames, audio, frame_rate=settings.frame_rate)
@@ -202,7 +211,7 @@ def _write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def _labels(scene: Scene) -> dict[str, str]:
-    audio = SOUNDS[scene.audio]
+    audio = AUDIO_CLASSES[scene.audio]
     return {
         "action": ACTIONS[scene.action],
         "shape": SHAPES[scene.actor.shape],

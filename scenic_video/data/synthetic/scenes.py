@@ -30,7 +30,7 @@ MOTIONS = ("slide", "lift", "zoom", "spin", "order")
 clock's hand, and is near the top halfway."""
 SHAPES = ("disc", "square", "triangle", "cross")
 """All have a notch or lack an arm, so that rotations are visible."""
-SOUNDS = ("rise", "fall", "high_then_low", "low_then_high")
+AUDIO_CLASSES = ("rise", "fall", "high_then_low", "low_then_high")
 
 # Lengths in units of the side of a frame, times in units of the duration of the clip.
 RADIUS = (0.16, 0.22)
@@ -48,7 +48,7 @@ DISTRACTOR_RADIUS = (0.08, 0.12)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Thing:
+class SceneObject:
     """An object: its centre relative to that of the frame, radius, angle, and RGB in 0-255."""
 
     shape: int
@@ -70,8 +70,8 @@ class Scene:
 
     action: int
     audio: int
-    actor: Thing
-    distractors: tuple[Thing, ...]
+    actor: SceneObject
+    distractors: tuple[SceneObject, ...]
     onset: float
     duration: float
     rest: tuple[float, ...]
@@ -88,12 +88,12 @@ class Scene:
     @property
     def shapes(self) -> tuple[int, ...]:
         """The visible shapes, of the object and the distractors, each once."""
-        return tuple(sorted({self.actor.shape, *(thing.shape for thing in self.distractors)}))
+        return tuple(sorted({self.actor.shape, *(x.shape for x in self.distractors)}))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Poses:
-    """The object in each frame: place, radius, angle (radians, clockwise), brightness in [0, 1]."""
+    """The object per frame: position, radius, angle (clockwise radians), brightness in [0, 1]."""
 
     x: Float[np.ndarray, " t"]
     y: Float[np.ndarray, " t"]
@@ -102,16 +102,16 @@ class Poses:
     brightness: Float[np.ndarray, " t"]
 
 
-def draw_scene(
+def sample_scene(
     rng: np.random.Generator, *, action: int, num_frames: int, max_distractors: int
 ) -> Scene:
     """A scene with this action; everything else is random."""
     duration = rng.uniform(*DURATION)
-    audio, shape = rng.integers(len(SOUNDS)), rng.integers(len(SHAPES))
+    audio, shape = rng.integers(len(AUDIO_CLASSES)), rng.integers(len(SHAPES))
     return Scene(
         action=action,
         audio=int(audio),
-        actor=Thing(
+        actor=SceneObject(
             shape=int(shape),
             x=rng.uniform(-OFF_CENTRE, OFF_CENTRE),
             y=rng.uniform(-OFF_CENTRE, OFF_CENTRE),
@@ -119,10 +119,10 @@ def draw_scene(
             angle=rng.uniform(*MIDDLE_ANGLE),
             colour=rng.uniform(120, 230, 3),
         ),
-        distractors=_draw_distractors(rng, max_distractors),
+        distractors=_sample_distractors(rng, max_distractors),
         onset=rng.uniform(0, 1 - duration),
         duration=duration,
-        rest=tuple(_path_place(rng.uniform(), *_draw_window(rng)) for _ in MOTIONS),
+        rest=tuple(_path_position(rng.uniform(), *_sample_window(rng)) for _ in MOTIONS),
         travel=rng.uniform(*TRAVEL),
         zoom=rng.uniform(*ZOOM),
         turns=rng.uniform(*TURNS),
@@ -139,9 +139,9 @@ def poses(scene: Scene) -> Poses:
     """The pose of the object in every frame."""
     time = np.linspace(0, 1, len(scene.shake))
     forwards = 1 if scene.action % 2 == 0 else -1
-    places = [np.full(len(time), rest) for rest in scene.rest]
-    places[scene.action // 2] = forwards * _path_place(time, scene.onset, scene.duration)
-    slide, lift, zoom, spin, order = places
+    positions = [np.full(len(time), rest) for rest in scene.rest]
+    positions[scene.action // 2] = forwards * _path_position(time, scene.onset, scene.duration)
+    slide, lift, zoom, spin, order = positions
     angle = scene.actor.angle + 2 * np.pi * scene.turns * spin
     return Poses(
         x=scene.actor.x + scene.orbit * np.cos(angle) - scene.travel * slide + scene.shake[:, 0],
@@ -156,27 +156,27 @@ def poses(scene: Scene) -> Poses:
     )
 
 
-def _path_place(time, onset: float, duration: float):
+def _path_position(time, onset: float, duration: float):
     """From -1/2 before the onset to 1/2 after the end."""
     return np.clip((time - onset) / duration, 0, 1) - 0.5
 
 
-def _bump(place):
-    """Rises and falls once while `place` goes from 0 to 1/2."""
-    return np.sin(2 * np.pi * np.clip(place, 0, 0.5))
+def _bump(position):
+    """Rises and falls once while `position` goes from 0 to 1/2."""
+    return np.sin(2 * np.pi * np.clip(position, 0, 0.5))
 
 
-def _draw_window(rng: np.random.Generator) -> tuple[float, float]:
+def _sample_window(rng: np.random.Generator) -> tuple[float, float]:
     """Onset and duration, with a distribution that is invariant under time reversal."""
     duration = rng.uniform(*DURATION)
     return rng.uniform(0, 1 - duration), duration
 
 
-def _draw_distractors(rng: np.random.Generator, most: int) -> tuple[Thing, ...]:
+def _sample_distractors(rng: np.random.Generator, most: int) -> tuple[SceneObject, ...]:
     """Up to `most` (at most 4) small static objects, each in its own corner."""
     corners = rng.permutation([(-1, -1), (-1, 1), (1, -1), (1, 1)])[: rng.integers(most + 1)]
     return tuple(
-        Thing(
+        SceneObject(
             shape=int(rng.integers(len(SHAPES))),
             x=x * rng.uniform(0.3, 0.4),
             y=y * rng.uniform(0.3, 0.4),

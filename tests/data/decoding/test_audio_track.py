@@ -14,7 +14,7 @@ RATE = 16_000
 
 
 def write_audio(path, pieces, *, rate=RATE, codec="flac", layout="mono"):
-    """Writes pieces of (first sample, samples); between them the file has no packets."""
+    """Writes chunks of (first sample, samples); between them the file has no packets."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
         assert isinstance(stream, av.AudioStream)
@@ -59,14 +59,14 @@ def test_a_window_is_a_slice_of_the_whole(tmp_path, noise):
         assert min(errors) < 1e-4
 
 
-def test_silence_stands_before_audio_that_begins_late(tmp_path, noise):
+def test_late_audio_is_preceded_by_silence(tmp_path, noise):
     path = write_audio(tmp_path / "late.mkv", [(8_000, noise)])
     samples = read(path, duration=2.0)
     assert np.flatnonzero(samples)[0] == pytest.approx(8_000, abs=16)
     assert len(samples) == 2 * RATE
 
 
-def test_audio_before_the_beginning_is_cut(tmp_path, noise):
+def test_audio_before_the_start_is_cut(tmp_path, noise):
     path = write_audio(tmp_path / "a.mkv", [(0, noise)])
     np.testing.assert_allclose(read(path, begin=0.25), noise[4_000:20_000], atol=1e-4)
 
@@ -87,11 +87,11 @@ def test_audio_is_resampled(tmp_path):
     np.testing.assert_allclose(samples[1_000:15_000], expected[1_000:15_000], atol=0.02)
 
 
-def test_a_silent_film_has_no_pieces(tmp_path, moving_frames, write_video):
+def test_a_video_without_audio_has_no_chunks(tmp_path, moving_frames, write_video):
     assert len(read(write_video(tmp_path / "v.mp4", moving_frames(5)))) == 0
 
 
-def test_audio_goes_on_where_its_rate_and_channels_change(tmp_path):
+def test_audio_continues_when_its_rate_and_channels_change(tmp_path):
     tone = {rate: 0.3 * np.sin(880 * np.pi * np.arange(rate) / rate) for rate in (48_000, RATE)}
     parts = [
         write_audio(
@@ -128,7 +128,7 @@ def test_frames_without_a_time_follow_the_one_before(tmp_path):
         assert np.abs(samples[800:]).reshape(-1, 160).max(axis=1).min() > 0.2
 
 
-def test_audio_without_any_time_is_counted_from_its_beginning():
+def test_audio_without_times_is_counted_from_its_start():
     def frame(pts):
         audio = av.AudioFrame.from_ndarray(np.zeros((1, 400), np.float32), "fltp", "mono")
         audio.sample_rate, audio.time_base, audio.pts = 8_000, Fraction(1, 1_000), pts
@@ -139,15 +139,19 @@ def test_audio_without_any_time_is_counted_from_its_beginning():
 
 
 @pytest.mark.parametrize(("track", "chunks"), [(0, b"00dc"), (1, b"01wb")])
-def test_after_a_seek_that_fails_there_is_audio_and_a_picture(
+def test_audio_and_frames_are_read_after_a_failed_seek(
     tmp_path, noise, moving_frames, write_video, track, chunks
 ):
     path = str(tmp_path / "recorder.avi")
-    pictures: str = write_video(
+    video_file: str = write_video(
         tmp_path / "v.avi", moving_frames(40, 32, 32), fps=10, codec="mpeg4"
     )
-    sounds = write_audio(tmp_path / "a.wav", [(0, noise)], codec="pcm_s16le")
-    with av.open(pictures, "r") as video, av.open(sounds, "r") as audio, av.open(path, "w") as out:
+    audio_file = write_audio(tmp_path / "a.wav", [(0, noise)], codec="pcm_s16le")
+    with (
+        av.open(video_file, "r") as video,
+        av.open(audio_file, "r") as audio,
+        av.open(path, "w") as out,
+    ):
         streams = [out.add_stream_from_template(file.streams[0]) for file in (video, audio)]
         packets = [(p, streams[0]) for p in video.demux() if p.size]
         packets += [(p, streams[1]) for p in audio.demux() if p.size]

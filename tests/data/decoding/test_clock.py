@@ -24,13 +24,13 @@ def times_after(seconds):
     return [packet.pts for packet in running(packets)]
 
 
-def test_a_clock_that_begins_anew_goes_on_by_one_step():
+def test_a_restarted_clock_continues_by_one_step():
     assert times_after([5, 6, 7, 5, 6, 7]) == [5, 6, 7, 8, 9, 10]
     assert times_after([5, 6, 7, 7, 8]) == [5, 6, 7, 7, 8]
     assert times_after([5, 6, 600, 6]) == [5, 6, 600, 600 + 594]
 
 
-def test_what_ffmpeg_takes_for_a_full_circle_of_the_clock_is_a_new_beginning():
+def test_a_wraparound_of_the_clock_in_ffmpeg_is_a_restart():
     circle = 2**33 // 90_000
     assert times_after([500, 501, circle + 3, circle + 4]) == [500, 501, 502, 503]
 
@@ -43,9 +43,9 @@ def joined(tmp_path, moving_frames, write_video):
         parts = []
         for number, first in enumerate(ticks):
             path = tmp_path / f"{number}.ts"
-            pictures = moving_frames(40, 64, 64, seed=number)
+            frames = moving_frames(40, 64, 64, seed=number)
             settings["ticks"] = range(first, first + 40)
-            write_video(path, pictures, options={"g": "10", "bf": "2"}, **settings)
+            write_video(path, frames, options={"g": "10", "bf": "2"}, **settings)
             parts.append(path)
         path = tmp_path / "joined.ts"
         path.write_bytes(b"".join(part.read_bytes() for part in parts))
@@ -60,7 +60,7 @@ def decode(path):
 
 
 @pytest.mark.parametrize("tick", [30, 31, 5, 50])
-def test_joined_streams_are_shown_one_after_the_other(joined, tick):
+def test_concatenated_streams_are_shown_one_after_the_other(joined, tick):
     path, (one, other) = joined(30, tick)
     with VideoReader(path) as reader:
         np.testing.assert_allclose(reader.timestamps, np.arange(80) / FPS, atol=1e-3)
@@ -71,7 +71,7 @@ def test_joined_streams_are_shown_one_after_the_other(joined, tick):
         np.testing.assert_array_equal(reader.read([0, 24], rgb), [one[25], other[9]])
 
 
-def test_the_audio_of_joined_streams_goes_with_their_pictures(joined):
+def test_the_audio_of_concatenated_streams_is_in_sync(joined):
     loud = np.tile(np.sin(np.arange(1600)), 16).astype(np.float32) / 2
     loud[:12800] = 0  # silent for 0.8 s, then loud for 0.8 s
     path, _ = joined(0, 0, audio=loud)
@@ -83,7 +83,7 @@ def test_the_audio_of_joined_streams_goes_with_their_pictures(joined):
         assert len(window) == 6400 and (window.mean() < 0.05) == silent
 
 
-def test_frames_without_times_of_their_own_are_counted_from_where_the_clock_begins(
+def test_frames_without_times_are_counted_from_the_start_of_the_clock(
     tmp_path, moving_frames, write_video
 ):
     frames = moving_frames(40, 64, 64)
@@ -95,12 +95,12 @@ def test_frames_without_times_of_their_own_are_counted_from_where_the_clock_begi
             packet.pts = packet.dts = 2000 + number // 2 * 80  # each time stands twice
             packet.stream = stream
             container.mux(packet)
-    pictures = decode(path)
+    frames = decode(path)
     with VideoReader(path) as reader:
         np.testing.assert_allclose(reader.timestamps, np.arange(40) / FPS, atol=2e-3)
         assert float(reader.first_time) == pytest.approx(2)
-        np.testing.assert_array_equal(reader.read(range(40), rgb), pictures)
+        np.testing.assert_array_equal(reader.read(range(40), rgb), frames)
     with VideoReader(path, start=0.8, end=1.2) as reader:
         np.testing.assert_allclose(reader.timestamps, np.arange(20, 30) / FPS, atol=2e-3)
         assert float(reader.first_time) == pytest.approx(2.8)
-        np.testing.assert_array_equal(reader.read([0, 9], rgb), [pictures[20], pictures[29]])
+        np.testing.assert_array_equal(reader.read([0, 9], rgb), [frames[20], frames[29]])

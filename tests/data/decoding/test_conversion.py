@@ -15,15 +15,15 @@ def whole(height, width):
 
 @pytest.fixture
 def frame(moving_frames):
-    picture = moving_frames(1, 90, 120)[0]
-    return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+    image = moving_frames(1, 90, 120)[0]
+    return av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
 
 
 def convert(frame, crop):
     return RgbConverter(lambda height, width: crop)(frame).copy()
 
 
-def test_the_whole_picture_is_what_ffmpeg_shows(frame):
+def test_the_whole_frame_equals_that_of_ffmpeg(frame):
     np.testing.assert_array_equal(convert(frame, whole(90, 120)), frame.to_ndarray(format="rgb24"))
 
 
@@ -38,7 +38,7 @@ def test_a_crop_that_is_not_scaled_is_a_slice(frame, box):
     )
 
 
-def test_a_crop_that_is_scaled_is_nearly_a_slice_of_the_scaled_picture(moving_frames):
+def test_a_scaled_crop_is_nearly_a_slice_of_the_scaled_frame(moving_frames):
     smooth = moving_frames(1, 30, 40)[0].repeat(8, 0).repeat(8, 1)
     frame = av.VideoFrame.from_ndarray(smooth, format="rgb24").reformat(format="yuv420p")
     scaled = convert(frame, Crop(0, 0, 240, 320, 120, 160))
@@ -55,7 +55,7 @@ def test_a_flipped_crop_is_the_crop_flipped(frame):
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_pictures_are_turned_upright(tmp_path, moving_frames, write_video, rotation):
+def test_frames_are_rotated_upright(tmp_path, moving_frames, write_video, rotation):
     frames = moving_frames(3, 64, 96)
     lying = write_video(tmp_path / "lying.mp4", frames)
     turned = write_video(tmp_path / "turned.mp4", frames, rotation=rotation)
@@ -91,5 +91,5 @@ def test_colours_follow_the_matrix_and_range_of_the_video(matrix, red, blue, ful
     r, b = y + 2 * (1 - red) * cr, y + 2 * (1 - blue) * cb
     g = (y - red * r - blue * b) / (1 - red - blue)
     for size in (48, 64), (24, 30):
-        picture = convert(frame, Crop(0, 0, 48, 64, *size))
-        assert np.abs(picture - np.array([r, g, b])).max() < 2.5
+        image = convert(frame, Crop(0, 0, 48, 64, *size))
+        assert np.abs(image - np.array([r, g, b])).max() < 2.5

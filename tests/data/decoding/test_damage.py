@@ -1,4 +1,4 @@
-"""A file is compared with what it promises of itself: its length, its pictures, its key."""
+"""Damage of files: missing parts, frames that do not decode, encryption."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def write_beside(path, name, data):
 
 
 def scramble(path: str, *, spare=24, packets=slice(None)):
-    """Noise in place of what pictures hold; where they begin, and their sizes, stay."""
+    """Replaces the content of packets by noise; their positions and sizes stay."""
     with av.open(path, "r") as container:
         places = [(p.pos or 0, p.size) for p in container.demux(video=0) if p.size][packets]
     with open(path, "rb") as file:
@@ -57,7 +57,7 @@ CODECS = [
 
 
 @pytest.mark.parametrize(("suffix", "codec"), CODECS)
-def test_half_a_file_is_told_from_a_whole_one(tmp_path, frames, write_video, suffix, codec):
+def test_a_truncated_file_is_damaged(tmp_path, frames, write_video, suffix, codec):
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {"g": "12"}
     path = tmp_path / f"a.{suffix}"
     if suffix == "mov":  # its index in front, as a download that breaks off leaves it
@@ -68,7 +68,7 @@ def test_half_a_file_is_told_from_a_whole_one(tmp_path, frames, write_video, suf
         assert "s, but its index states 2.4" in damage_of(cut(whole), decode_all=decode_all)
 
 
-def test_audio_that_outlasts_the_pictures_is_no_missing_end(tmp_path, frames, write_video):
+def test_audio_longer_than_the_video_is_not_damage(tmp_path, frames, write_video):
     audio = np.zeros(16000 * 4, np.float32)
     for suffix in ("mp4", "mkv"):
         path = write_video(tmp_path / f"a.{suffix}", frames, audio=audio)
@@ -76,14 +76,14 @@ def test_audio_that_outlasts_the_pictures_is_no_missing_end(tmp_path, frames, wr
     assert "but its index states 4" in damage_of(cut(path, 0.4))
 
 
-def test_scrambled_pictures_are_counted(tmp_path, frames, write_video):
+def test_scrambled_frames_are_counted(tmp_path, frames, write_video):
     path = write_video(tmp_path / "a.mp4", frames, options={"g": "12"})
     scrambled = scramble(path)
     assert "of 60 frames that were decoded are damaged" in damage_of(scrambled)
     assert "of 60 frames are damaged" in damage_of(scrambled, decode_all=True)
 
 
-def test_not_all_is_decoded_unless_asked(tmp_path, frames, write_video, monkeypatch):
+def test_not_everything_is_decoded_by_default(tmp_path, frames, write_video, monkeypatch):
     monkeypatch.setattr(damage, "STRETCH", 6)
     path = write_video(tmp_path / "a.mp4", frames, options={"g": "12", "bf": "0"})
     late = scramble(path, packets=slice(8, 12))
@@ -93,9 +93,7 @@ def test_not_all_is_decoded_unless_asked(tmp_path, frames, write_video, monkeypa
     assert "of 18 frames that were decoded are damaged" in damage_of(middle)
 
 
-def test_a_hole_among_even_frames_is_found_and_uneven_frames_are_none(
-    tmp_path, frames, write_video
-):
+def test_a_gap_is_found_among_evenly_spaced_frames_only(tmp_path, frames, write_video):
     hole = [*range(30), *range(90, 120)]
     path = write_video(tmp_path / "hole.mkv", frames, ticks=hole)
     assert damage_of(path) == "has no frames from 1.16 to 3.6 s"
@@ -105,17 +103,15 @@ def test_a_hole_among_even_frames_is_found_and_uneven_frames_are_none(
     assert damage_of(uneven) == ""
 
 
-def test_a_video_of_fewer_frames_than_a_stretch_and_a_picture_are_whole(
-    tmp_path, frames, write_video
-):
+def test_short_videos_and_images_are_not_damaged(tmp_path, frames, write_video):
     assert damage_of(write_video(tmp_path / "a.mp4", frames[:3])) == ""
-    picture = write_video(
+    image = write_video(
         tmp_path / "a.png", frames[:1], codec="png", pixel_format="rgb24", faststart=False
     )
-    assert damage_of(picture) == ""
+    assert damage_of(image) == ""
 
 
-def test_damage_stands_in_the_verdict_once_a_file(tmp_path, frames, write_video):
+def test_damage_is_reported_once_per_file(tmp_path, frames, write_video):
     whole = write_video(tmp_path / "a.mp4", frames, options={"g": "12"})
     cut(whole)
     rows = ["a.mp4,x,,", "a_half.mp4,y,,", "a_half.mp4,y,,0.4", "a_half.mp4,y,0.2,0.4"]
@@ -124,6 +120,6 @@ def test_damage_stands_in_the_verdict_once_a_file(tmp_path, frames, write_video)
     (finding,) = report.damaged
     assert finding.id == "a_half.mp4" and "but its index states 2.4 s" in finding.what
     assert report.verdict().splitlines() == [
-        "All 4 examples can be read. To look at:",
+        "All 4 examples can be read. Possible problems:",
         "- 1 are in damaged files",
     ]

@@ -11,13 +11,13 @@ import pytest
 from scenic_video.data.decoding.deadline import NoAnswer, with_deadline
 
 
-def test_value_and_error_pass_through():
+def test_values_and_errors_are_passed_on():
     assert with_deadline(lambda: 3, 5.0) == 3
     with pytest.raises(ZeroDivisionError):
         with_deadline(lambda: 1 // 0, 5.0)
 
 
-def test_timeout_error_of_the_call_is_not_taken_for_the_deadline():
+def test_timeout_error_of_the_call_is_not_the_deadline():
     def fail():
         raise TimeoutError("the disk did not answer")
 
@@ -25,7 +25,7 @@ def test_timeout_error_of_the_call_is_not_taken_for_the_deadline():
         with_deadline(fail, 5.0)
 
 
-def test_hanging_read_is_given_up(tmp_path):
+def test_hanging_read_is_abandoned(tmp_path):
     path = tmp_path / "silent"
     os.mkfifo(path)
     with pytest.raises(NoAnswer, match=r"no answer within 0\.2 s"):
@@ -51,7 +51,7 @@ def test_hanging_thread_does_not_keep_the_process_alive(tmp_path):
     assert (result.returncode, result.stdout.strip()) == (0, "given up"), result.stderr
 
 
-def test_time_in_which_the_process_is_stopped_does_not_count():
+def test_time_in_which_the_process_is_suspended_does_not_count():
     """What is waited for is there when the process goes on, but for the last tenth of a second."""
     program = """
         import sys, time

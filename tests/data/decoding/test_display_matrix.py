@@ -1,4 +1,4 @@
-"""Turned, flipped, both, or nonsense: pictures are shown as their display matrix says."""
+"""Frames are rotated and flipped as their display matrix states."""
 
 import itertools
 
@@ -22,16 +22,16 @@ def whole(height, width):
     return Crop(0, 0, height, width, height, width)
 
 
-def shown(pictures, matrix):
+def shown(frames, matrix):
     """x' = a x + c y, y' = b x + d y, read off the definition pixel by pixel."""
     a, b, c, d = matrix
     if a * d == b * c:
-        return pictures
-    rows, columns = np.indices(pictures.shape[1:3])
+        return frames
+    rows, columns = np.indices(frames.shape[1:3])
     x, y = a * columns + c * rows, b * columns + d * rows
     x, y = x - x.min(), y - y.min()
-    out = np.zeros((len(pictures), y.max() + 1, x.max() + 1, 3), np.uint8)
-    out[:, y, x] = pictures[:, rows, columns]
+    out = np.zeros((len(frames), y.max() + 1, x.max() + 1, 3), np.uint8)
+    out[:, y, x] = frames[:, rows, columns]
     return out
 
 
@@ -47,7 +47,7 @@ def stored(moving_frames, write_video, tmp_path):
 
 
 @pytest.mark.parametrize("matrix", TURNS + NONSENSE)
-def test_the_whole_matrix_is_obeyed(matrix, stored, tmp_path, write_video):
+def test_frames_are_shown_as_their_display_matrix_states(matrix, stored, tmp_path, write_video):
     frames, plain = stored
     a, b, c, d = (ONE * x for x in matrix)
     nine = (a, b, 0, c, d, 0, 0, 0, 1 << 30)

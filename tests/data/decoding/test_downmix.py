@@ -63,7 +63,7 @@ def test_audio_of_every_rate_is_equally_loud(rate):
     assert np.abs(samples[2_000:12_000]).max() == pytest.approx(0.9, abs=0.01)
 
 
-def test_channels_weigh_as_their_layout_says():
+def test_channels_are_weighted_by_their_layout():
     frame = audio("5.1", "fltp")
     for plane in list(frame.planes)[:2] + list(frame.planes)[3:]:
         plane.update(bytes(plane.buffer_size))

@@ -1,4 +1,4 @@
-"""What is opened is one file: it names no other, answers, and claims no picture beyond bounds."""
+"""Only a single file is opened: nothing that it names, no pipe, and no huge image."""
 
 import os
 import struct
@@ -57,7 +57,7 @@ REFERENCES = {
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-def test_a_file_that_names_others_is_not_followed(folder, name, monkeypatch):
+def test_files_that_another_file_names_are_not_opened(folder, name, monkeypatch):
     monkeypatch.chdir(folder)
     text = REFERENCES[name].format(folder=folder)
     Path(name).write_text(text)
@@ -78,13 +78,13 @@ def test_a_pattern_is_the_name_of_one_file(folder):
 
 
 @pytest.mark.parametrize("prefix", ["concat:", "subfile,,start,0,end,0,,:", "file:", "data:"])
-def test_a_path_is_no_url(folder, prefix, monkeypatch):
+def test_a_path_is_not_a_url(folder, prefix, monkeypatch):
     monkeypatch.chdir(folder)
     with pytest.raises(UnreadableVideo, match="No such file"):
         frames(f"{prefix}secret.mp4")
 
 
-def test_what_is_no_file_is_refused_at_once(tmp_path):
+def test_anything_but_a_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     for path, kind in ((tmp_path / "pipe.mp4", "named pipe"), (tmp_path, "folder")):
         with pytest.raises(UnreadableVideo, match=f"{path}: this is a {kind}"):
@@ -96,13 +96,13 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
 
 
 def gif(side: int) -> bytes:
-    """A picture of one pixel on a canvas of side x side, which 40 bytes may claim."""
+    """An image of one pixel on a canvas of side x side, which 40 bytes may claim."""
     screen = b"GIF89a" + struct.pack("<HHBBB", side, side, 0x80, 0, 0) + bytes(3) + b"\xff" * 3
     pixel = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
     return screen + pixel + b"\x3b"
 
 
-def test_a_picture_beyond_the_bound_is_refused_before_it_takes_memory():
+def test_too_large_an_image_is_refused_before_it_takes_memory():
     def look(frame):
         return np.zeros((1, 1, 3), np.uint8)
 

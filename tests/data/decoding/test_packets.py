@@ -21,7 +21,7 @@ def needed(stretch, wanted):
     return np.flatnonzero(stretch.needed_for(np.array(wanted))).tolist()
 
 
-def test_a_frame_needs_all_from_its_keyframe_and_nothing_behind():
+def test_a_frame_needs_all_packets_from_its_keyframe_and_none_after_it():
     closed = packets([0, 2, 1, 3, 4, 6, 5, 7], keys=[0, 4])
     assert needed(closed, [3]) == [0, 1, 2, 3]
     assert needed(closed, [1]) == [0, 1, 2]
@@ -29,7 +29,7 @@ def test_a_frame_needs_all_from_its_keyframe_and_nothing_behind():
     assert needed(closed, [6]) == [4, 5]
 
 
-def test_groups_of_pictures_without_a_wanted_frame_are_left_out():
+def test_groups_of_pictures_without_a_wanted_frame_are_not_needed():
     closed = packets(range(12), keys=[0, 4, 8])
     assert needed(closed, [1, 9]) == [0, 1, 8, 9]
 
@@ -42,6 +42,6 @@ def test_frames_shown_before_their_keyframe_need_the_one_before():
     assert needed(opened, [6]) == [3, 4, 5, 6, 7]
 
 
-def test_a_stretch_without_keyframe_is_decoded_from_its_beginning():
+def test_a_section_without_keyframe_is_decoded_from_its_start():
     assert needed(packets(range(5), keys=[]), [3]) == [0, 1, 2, 3]
     assert needed(packets([4, 3, 5, 6], keys=[0]), [3]) == [0, 1]

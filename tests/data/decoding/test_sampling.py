@@ -28,24 +28,24 @@ def clips_at(length, offsets, num_frames, stride):
     return np.concatenate(clips).tolist()
 
 
-def test_the_middle_clip_is_that_of_the_public_loader():
+def test_the_middle_clip_equals_that_of_the_public_loader():
     for length, frames, stride, _, answer in cases("middle_clip"):
         offsets = sampling.spread_offsets(length, num_clips=1, num_frames=frames, stride=stride)
         assert clips_at(length, offsets, frames, stride) == answer
 
 
-def test_spread_clips_are_those_of_the_public_loader():
+def test_spread_clips_equal_those_of_the_public_loader():
     for length, frames, stride, clips, answer in cases("linspace_clips"):
         offsets = sampling.spread_offsets(length, num_clips=clips, num_frames=frames, stride=stride)
         assert clips_at(length, offsets, frames, stride) == answer
 
 
-def test_looping_is_that_of_the_public_loader():
+def test_looping_equals_that_of_the_public_loader():
     for length, frames, stride, offset, answer in cases("indices_from_offset"):
         assert clips_at(length, [offset], frames, stride) == answer
 
 
-def test_training_offsets_span_what_the_public_loader_drew():
+def test_training_offsets_have_the_range_of_the_public_loader():
     kind = "random_offset_observed_min_max_600_draws"
     for length, frames, stride, _, (low, high) in cases(kind):
         rng = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def test_resampling_takes_the_frame_on_screen():
 
 @pytest.mark.parametrize("fps", [24, 25, 30, 30000 / 1001, 60])
 @pytest.mark.parametrize("start", [0.0, 7.3])
-def test_resampling_to_the_own_rate_keeps_every_frame(fps, start):
+def test_resampling_to_the_same_rate_keeps_every_frame(fps, start):
     exact = start + np.arange(200) / fps
     for timestamps in (exact, np.round(exact, 3)):  # Matroska rounds to milliseconds
         end = float(timestamps[-1]) + 1 / fps
@@ -88,14 +88,14 @@ def test_one_frame_makes_a_timeline():
     assert sampling.resample_timeline(np.array([3.0]), frame_rate=1, end=3.04).tolist() == [0]
 
 
-def test_resized_sizes_are_those_of_the_public_loader():
+def test_resized_sizes_equal_those_of_the_public_loader():
     for name, answer in SAMPLING["resize_smallest_256"].items():
         height, width = map(int, name.split("x"))
         size = sampling.resized_size(height, width, resize=256, crop=(224, 224))
         assert list(size) == answer
 
 
-def test_a_picture_is_enlarged_until_the_crop_fits():
+def test_a_frame_is_enlarged_until_the_crop_fits():
     assert sampling.resized_size(100, 200, resize=50, crop=(60, 60)) == (60, 120)
     assert sampling.resized_size(100, 100, resize=50, crop=(40, 80)) == (80, 80)
     assert sampling.resized_size(96, 128, resize=96, crop=(96, 128)) == (96, 128)
@@ -104,7 +104,7 @@ def test_a_picture_is_enlarged_until_the_crop_fits():
 
 
 @pytest.mark.parametrize("kind", ["wide", "tall", "square"])
-def test_three_crops_are_those_of_the_public_loader(kind):
+def test_three_crops_equal_those_of_the_public_loader(kind):
     with np.load(GOLDEN / "three_crops.npz") as arrays:
         clip, answer = arrays[f"{kind}_in"], arrays[f"{kind}_out"]
     corners = sampling.view_corners(*clip.shape[1:3], crop=(6, 6), num_crops=3)
@@ -124,7 +124,7 @@ def test_other_numbers_of_crops_are_refused():
 
 @pytest.mark.parametrize("jitter", [None, (0.9, 1.33), (0.2, 3.0)])
 @pytest.mark.parametrize("size", [(256, 340), (1080, 607), (33, 35), (2000, 40)])
-def test_random_crops_lie_inside_the_picture(size, jitter):
+def test_random_crops_are_inside_the_frame(size, jitter):
     rng = np.random.default_rng(0)
     for _ in range(200):
         crop = sampling.random_crop(rng, *size, resize=64, crop=(56, 48), scale_jitter=jitter)
@@ -142,7 +142,7 @@ def test_random_crops_reach_every_edge_and_keep_the_aspect():
     assert {crop.left for crop in crops} == set(range(0, 321, 2))
 
 
-def test_jitter_scales_height_and_width_apart():
+def test_jitter_scales_height_and_width_independently():
     rng = np.random.default_rng(0)
     crops = [
         sampling.random_crop(rng, 256, 256, resize=256, crop=(128, 128), scale_jitter=(0.8, 1.25))
@@ -163,7 +163,7 @@ def test_a_side_jittered_too_short_is_as_long_as_the_crop():
 
 
 @pytest.mark.parametrize("size", [(256, 340), (1080, 607), (7, 9), (2000, 40), (40, 2000), (1, 1)])
-def test_random_boxes_lie_inside_the_picture(size):
+def test_random_boxes_are_inside_the_frame(size):
     rng = np.random.default_rng(0)
     for _ in range(300):
         crop = sampling.random_area_crop(rng, *size, area=(0.08, 1.0), crop=(56, 48))
@@ -191,7 +191,7 @@ def test_random_boxes_have_uniform_areas_and_any_aspect_of_the_range():
     assert min(crop.top for crop in crops) == 0 and lowest >= 998
 
 
-def test_a_picture_that_no_box_fits_gives_its_centre():
+def test_a_frame_that_no_box_fits_gives_its_centre():
     rng = np.random.default_rng(0)
     crop = sampling.random_area_crop(rng, 40, 2000, area=(1.0, 1.0), crop=(8, 8))
     assert (crop.top, crop.height, crop.left, crop.width) == (0, 40, 972, 53)

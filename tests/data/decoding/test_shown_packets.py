@@ -12,26 +12,26 @@ def rgb(frame):
 
 
 def shown(path):
-    """The times and pictures that decoding everything in order gives."""
+    """The times and frames that decoding everything in order gives."""
     with av.open(str(path), "r") as container:
         frames = [(frame.time, rgb(frame)) for frame in container.decode(video=0)]
-    return [time for time, _ in frames], [picture for _, picture in frames]
+    return [time for time, _ in frames], [image for _, image in frames]
 
 
 def check(path, count):
-    times, pictures = shown(path)
+    times, frames = shown(path)
     with VideoReader(path) as reader:
         assert len(reader.timestamps) == len(times) == count
         np.testing.assert_allclose(reader.timestamps, times, atol=1e-3)
         for indices in ([0, count - 1], [count // 2], range(count)):
             read = reader.read(indices, rgb)
-            np.testing.assert_array_equal(read, [pictures[i] for i in indices])
+            np.testing.assert_array_equal(read, [frames[i] for i in indices])
 
 
 # In all-intra VP9, as in VP8, a cleared bit makes a shown frame one that is only leant on.
 @pytest.mark.parametrize("codec, group, bit", [("libvpx", "12", 4), ("libvpx-vp9", "1", 1)])
 @pytest.mark.parametrize("time_of_hidden", ["its own", "that of the next"])
-def test_hidden_frames_are_no_frames(
+def test_hidden_frames_are_not_shown(
     tmp_path, moving_frames, write_video, codec, group, bit, time_of_hidden
 ):
     options = {"g": group, "deadline": "realtime", "cpu-used": "8"}
@@ -54,7 +54,7 @@ def test_hidden_frames_are_no_frames(
     check(path, 36)
 
 
-def test_a_gif_may_end_without_a_picture(tmp_path, moving_frames, write_video):
+def test_a_gif_may_end_in_a_packet_without_a_frame(tmp_path, moving_frames, write_video):
     path = tmp_path / "a.gif"
     write_video(path, moving_frames(6, 32, 32), fps=5, codec="gif", pixel_format="rgb8")
     data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The stream that players show is read, and why a file has none is said."""
+"""The stream that players show is read; errors state why there is none."""
 
 import struct
 from fractions import Fraction
@@ -14,19 +14,19 @@ from scenic_video.data.decoding.video_info import inspect
 from scenic_video.data.decoding.video_reader import UnreadableVideo, VideoReader
 
 
-def write_streams(path, *pictures, codec="libx264", pixels="yuv420p", options=None, tags=None):
-    """A file with a video stream for each array of pictures [n, h, w, 3]."""
+def write_streams(path, *clips, codec="libx264", pixels="yuv420p", options=None, tags=None):
+    """A file with a video stream for each clip [n, h, w, 3]."""
     with av.open(str(path), "w", options=options or {}) as container:
         streams = []
-        for frames in pictures:
+        for frames in clips:
             stream = container.add_stream(codec, rate=10, options={"threads": "1"})
             assert isinstance(stream, av.VideoStream)
             stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], pixels
             streams.append(stream)
         container.metadata.update(tags or {})
-        for stream, frames in zip(streams, pictures, strict=True):
-            for index, picture in enumerate(frames):
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for stream, frames in zip(streams, clips, strict=True):
+            for index, image in enumerate(frames):
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
                 frame = frame.reformat(format=pixels)
                 frame.pts, frame.time_base = index, Fraction(1, 10)
                 container.mux(stream.encode(frame))
@@ -38,7 +38,7 @@ def grey(level, count, height, width):
     return np.full((count, height, width, 3), level, np.uint8)
 
 
-def first_picture(path):
+def first_frame(path):
     def whole(height, width):
         return Crop(0, 0, height, width, height, width)
 
@@ -48,24 +48,24 @@ def first_picture(path):
 
 def test_of_several_videos_the_largest_is_read(tmp_path):
     path = write_streams(tmp_path / "two.mkv", grey(40, 3, 48, 64), grey(200, 3, 96, 128))
-    picture = first_picture(path)
-    assert picture.shape == (96, 128, 3) and picture.mean() > 150
+    image = first_frame(path)
+    assert image.shape == (96, 128, 3) and image.mean() > 150
 
 
-def test_what_moves_goes_before_a_larger_still(tmp_path):
+def test_a_video_is_preferred_to_a_larger_still(tmp_path):
     path = write_streams(tmp_path / "two.mp4", grey(200, 1, 96, 128), grey(40, 5, 48, 64))
-    assert first_picture(path).shape == (48, 64, 3)
+    assert first_frame(path).shape == (48, 64, 3)
     assert len(inspect(path).timestamps) == 5
 
 
-def test_of_an_animated_avif_the_animation_is_read(tmp_path):
+def test_the_animation_of_an_animated_avif_is_read(tmp_path):
     path = write_streams(tmp_path / "a.avif", grey(90, 5, 64, 64), codec="libsvtav1")
     with av.open(path, "r") as container:
         assert [stream.frames for stream in container.streams.video] == [1, 5]
     assert len(inspect(path).timestamps) == 5
 
 
-def test_of_equals_the_colours_are_read_and_not_the_transparency(tmp_path):
+def test_the_colours_are_read_and_not_the_alpha_channel(tmp_path):
     path = str(tmp_path / "a.mov")
     with av.open(path, "w") as container:
         streams = [container.add_stream("png", rate=10) for _ in range(2)]
@@ -79,7 +79,7 @@ def test_of_equals_the_colours_are_read_and_not_the_transparency(tmp_path):
                 ).reformat(format=pixels)
                 frame.pts, frame.time_base = index, Fraction(1, 10)
                 container.mux(stream.encode(frame))
-    np.testing.assert_array_equal(first_picture(path)[0, 0], (200, 0, 0))
+    np.testing.assert_array_equal(first_frame(path)[0, 0], (200, 0, 0))
 
 
 def box(kind, *parts):
@@ -91,7 +91,7 @@ def full(kind, *parts, version=0, flags=0):
     return box(kind, struct.pack(">I", version << 24 | flags), *parts)
 
 
-def tiled_picture(tmp_path):
+def tiled_image(tmp_path):
     """Two AV1 tiles of 64 x 64, side by side, as a phone stores a photo (ISO/IEC 23008-12)."""
     encoded = write_streams(tmp_path / "tile.mp4", grey(90, 1, 64, 64), codec="libsvtav1")
     with av.open(encoded) as container:
@@ -132,8 +132,8 @@ def tiled_picture(tmp_path):
     return str(path)
 
 
-def test_a_tile_is_not_taken_for_the_picture(tmp_path):
-    path = tiled_picture(tmp_path)
+def test_a_tile_is_not_read_as_the_image(tmp_path):
+    path = tiled_image(tmp_path)
     with av.open(path) as container:  # FFmpeg gives the tiles alone
         assert [s.codec_context.width for s in container.streams.video] == [64, 64]
     with pytest.raises(UnreadableVideo, match="tiled images cannot be read"):
@@ -160,7 +160,7 @@ def test_tags_in_another_encoding_do_not_matter(tmp_path):
         (bytes(range(256)) * 8, "Invalid data"),
     ],
 )
-def test_the_reason_why_a_file_cannot_be_opened(tmp_path, content, words):
+def test_errors_state_why_a_file_cannot_be_opened(tmp_path, content, words):
     path = tmp_path / "a.mp4"
     path.write_bytes(content)
     with pytest.raises(UnreadableVideo, match=words):

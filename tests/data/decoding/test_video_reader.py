@@ -60,14 +60,14 @@ def rgb(frame):
 
 def decode_everything(path: str):
     """All frames that decoding from the first packet to the last gives, in a plain way."""
-    pictures = []
+    frames = []
     with av.open(path, "r") as container:
         for packet in container.demux(video=0):
             try:
-                pictures += [rgb(frame) for frame in packet.decode()]
+                frames += [rgb(frame) for frame in packet.decode()]
             except InvalidDataError:
                 pass
-    return np.stack(pictures)
+    return np.stack(frames)
 
 
 def read(source, indices=None, **window):
@@ -111,7 +111,7 @@ def test_files_too_large_for_memory_are_read_as_exactly(make, name, monkeypatch)
     np.testing.assert_array_equal(read(path, start=1.6), everything[40:])
 
 
-def test_frames_come_in_any_order_and_as_often_as_asked(make):
+def test_frames_are_read_in_any_order_and_repeatedly(make):
     path = make("open_gop.mp4")
     indices = [41, 3, 3, 59, 0, 41]
     np.testing.assert_array_equal(read(path, indices), decode_everything(path)[indices])
@@ -139,9 +139,9 @@ def test_all_frames_come_with_the_times_of_the_file(make):
     with VideoReader(path, start=0.5, end=1.0) as reader:
         ticks, frames = zip(*reader.frames(), strict=True)
         times = [float(tick * reader.time_base) for tick in ticks]
-        pictures = [rgb(frame) for frame in frames]
+        frames = [rgb(frame) for frame in frames]
     np.testing.assert_allclose(times, [0.5, *np.arange(13, 25) / FPS])
-    np.testing.assert_array_equal(pictures, decode_everything(path)[12:25])
+    np.testing.assert_array_equal(frames, decode_everything(path)[12:25])
 
 
 def test_a_window_reads_little_of_a_long_file(tmp_path, moving_frames, write_video, monkeypatch):
@@ -183,7 +183,7 @@ def test_part_of_a_video_is_described(make):
 
 
 @pytest.mark.parametrize("name", CODECS)
-def test_no_constant_frame_rate_is_taken_for_a_variable_one(make, name):
+def test_constant_frame_rates_are_not_variable(make, name):
     info = inspect(make(name))
     assert not info.is_variable_frame_rate
     assert info.fps == pytest.approx(FPS, rel=0.01)
@@ -191,7 +191,7 @@ def test_no_constant_frame_rate_is_taken_for_a_variable_one(make, name):
 
 
 @pytest.mark.parametrize("name", ["mpeg4.mp4", "mpeg2.mp4", "h263.3gp", "h264.mp4", "hevc.mp4"])
-def test_marks_of_keyframes_that_are_none_change_no_picture(
+def test_false_keyframe_marks_change_no_frame(
     tmp_path, moving_frames, write_video, name, monkeypatch
 ):
     monkeypatch.setattr(frame_decoder, "LONGEST_REFRESH", 0.2)
@@ -217,22 +217,22 @@ def test_marks_of_keyframes_that_are_none_change_no_picture(
     np.testing.assert_array_equal(read(path, start=1.2, end=1.4), everything[30:35])
 
 
-def test_the_last_picture_of_a_slide_show_stays_while_its_audio_goes_on(
+def test_the_last_frame_of_a_slide_show_lasts_as_long_as_its_audio(
     tmp_path, moving_frames, write_video
 ):
     slides = moving_frames(2, 64, 64)
     path = write_video(
         tmp_path / "slides.mp4", slides, ticks=[0, 100], audio=np.zeros(16000 * 10, np.float32)
     )
-    pictures = decode_everything(path)
+    frames = decode_everything(path)
     with VideoReader(path, start=7, end=9) as reader:
         assert (reader.timestamps.tolist(), reader.finish) == ([7.0], 9.0)
-        np.testing.assert_array_equal(reader.read([0], rgb), pictures[1:])
+        np.testing.assert_array_equal(reader.read([0], rgb), frames[1:])
     with pytest.raises(UnreadableVideo, match="no frame from 12 s to 13 s"):
         VideoReader(path, start=12, end=13)
 
 
-def test_a_stream_that_begins_without_keyframe_begins_with_its_first_picture(
+def test_a_stream_without_a_first_keyframe_starts_with_its_first_decodable_frame(
     tmp_path, moving_frames, write_video
 ):
     options = {"g": "20", "bf": "2", "x264-params": "repeat-headers=1"}
@@ -244,11 +244,11 @@ def test_a_stream_that_begins_without_keyframe_begins_with_its_first_picture(
         for packet in [packet for packet in source.demux(video=0) if packet.size][5:]:
             packet.stream = stream
             container.mux(packet)
-    pictures = decode_everything(path)
-    assert len(pictures) == 40
+    frames = decode_everything(path)
+    assert len(frames) == 40
     with VideoReader(path) as reader:
         assert len(reader.timestamps) == 40
-        np.testing.assert_array_equal(reader.read(range(40), rgb), pictures)
+        np.testing.assert_array_equal(reader.read(range(40), rgb), frames)
         reader.require_whole()
 
 
@@ -275,12 +275,10 @@ def test_a_clip_of_too_many_damaged_frames_is_refused(make, tmp_path, name):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_a_part_begins_with_the_frame_that_is_on_screen(
-    tmp_path, moving_frames, write_video, suffix
-):
+def test_a_part_starts_with_the_frame_on_screen(tmp_path, moving_frames, write_video, suffix):
     slides = moving_frames(3, 64, 64)
     path = write_video(tmp_path / f"slides.{suffix}", slides, ticks=[0, 500, 1000])
-    pictures = decode_everything(path)
+    frames = decode_everything(path)
     for start, end, times, shown in (
         (5, 15, [5], [0]),
         (15, 25, [15, 20], [0, 1]),
@@ -290,7 +288,7 @@ def test_a_part_begins_with_the_frame_that_is_on_screen(
         with VideoReader(path, start=start, end=end) as reader:
             np.testing.assert_allclose(reader.timestamps, times)
             np.testing.assert_array_equal(
-                reader.read(range(len(times)), rgb), [pictures[number] for number in shown]
+                reader.read(range(len(times)), rgb), [frames[number] for number in shown]
             )
             assert end == 45 or reader.finish == pytest.approx(end)
             assert float(reader.first_time) == pytest.approx(start)

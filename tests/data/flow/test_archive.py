@@ -1,4 +1,4 @@
-"""Archives of flow are bounded by what they claim."""
+"""Archives of flow are read only if their headers are true."""
 
 import io
 import zipfile
@@ -50,7 +50,7 @@ def test_objects_are_never_unpickled(tmp_path):
         open_archive(tmp_path / "f.npz")
 
 
-def test_other_members_are_left_unread(tmp_path):
+def test_other_members_are_not_read(tmp_path):
     arrays = {"flow": np.ones((3, 8, 8, 2), np.float16), "timestamps": np.arange(3)}
     np.savez_compressed(tmp_path / "f.npz", **arrays)
     with zipfile.ZipFile(tmp_path / "f.npz", "a") as archive:

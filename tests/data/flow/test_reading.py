@@ -51,7 +51,7 @@ def preprocessing(**fields: Any) -> Preprocessing:
     return Preprocessing(**defaults | fields)
 
 
-def test_flow_is_the_motion_of_the_pictures(with_flow):
+def test_flow_is_the_motion_of_the_frames(with_flow):
     flow = preprocessing().eval_inputs(with_flow)["flow"]
     assert flow.shape == (1, 4, 64, 64, 2) and flow.dtype == np.uint8
     inner = flow[0, :, 16:-16, 16:-16].astype(float)
@@ -59,7 +59,7 @@ def test_flow_is_the_motion_of_the_pictures(with_flow):
     assert np.abs(inner - LEVELS).mean() < 4
 
 
-def test_flow_has_a_picture_for_every_frame_at_its_time(with_flow):
+def test_flow_has_a_frame_for_every_frame_at_its_time(with_flow):
     with VideoReader(with_flow.video) as video, VideoReader(flow_path(with_flow.video)) as flow:
         np.testing.assert_allclose(flow.timestamps, video.timestamps, atol=1e-6)
 
@@ -130,7 +130,7 @@ def test_flow_that_a_manifest_names_is_never_written(film, tmp_path):
 
 
 def test_flow_covers_the_time_of_frames_that_cannot_be_decoded(tmp_path, write_video):
-    """The beginning or the end of the pictures is overwritten; the index lists all frames."""
+    """The beginning or the end of the frames is overwritten; the index lists all frames."""
     path = tmp_path / "v.mp4"
     write_video(path, drifting_frames(), fps=10, options={"g": "1", "bf": "0"})
     whole = path.read_bytes()
@@ -147,7 +147,7 @@ def test_flow_covers_the_time_of_frames_that_cannot_be_decoded(tmp_path, write_v
         assert inputs["flow"].shape == (1, 12, 64, 64, 2)
 
 
-def test_a_tiny_video_is_left_out_and_a_tiny_size_refused(film, tmp_path, write_video, capsys):
+def test_a_tiny_video_is_reported_and_a_tiny_size_refused(film, tmp_path, write_video, capsys):
     shutil.copy(film, tmp_path / "v.mp4")
     write_video(tmp_path / "tiny.mp4", drifting_frames(4)[:, :8, :8])
     (tmp_path / "train.csv").write_text("path\ntiny.mp4\nv.mp4\n")
@@ -161,7 +161,7 @@ def test_a_tiny_video_is_left_out_and_a_tiny_size_refused(film, tmp_path, write_
     assert "Flow of 1 videos written, 0 kept, 1 left out." in printed
 
 
-def test_flow_is_cut_where_the_pictures_are_and_flipped_flow_turns(with_flow, tmp_path):
+def test_flow_is_cropped_like_the_frames_and_negated_when_flipped(with_flow, tmp_path):
     """A flow whose numbers tell the place: u is the column, v is the row."""
     rows, columns = np.mgrid[0:96, 0:128].astype(np.float32)
     unit = FULL_SCALE * 96 / 127
@@ -183,7 +183,7 @@ def test_flow_is_cut_where_the_pictures_are_and_flipped_flow_turns(with_flow, tm
     assert len(corners) > 8
 
 
-def test_mirroring_turns_motion_to_the_other_side(with_flow):
+def test_flipping_reverses_horizontal_motion(with_flow):
     seen = set()
     for seed in range(8):
         draw = np.random.default_rng(seed)
@@ -194,7 +194,7 @@ def test_mirroring_turns_motion_to_the_other_side(with_flow):
     assert seen == {1, -1}
 
 
-def test_flow_alone_is_cut_like_flow_beside_pictures(with_flow):
+def test_flow_alone_is_cropped_like_flow_with_frames(with_flow):
     alone = preprocessing(modalities=("flow",)).eval_inputs(with_flow, num_clips=2, num_crops=3)
     both = preprocessing().eval_inputs(with_flow, num_clips=2, num_crops=3)
     assert set(alone) == {"flow"} and alone["flow"].shape[0] == 6
@@ -210,7 +210,7 @@ def test_an_archive_is_read_by_its_times(with_flow, tmp_path):
     np.testing.assert_allclose(flow[:, 32, 32, 0], [128, 128, 255, 255, 128], atol=2)
 
 
-def test_displacements_do_not_depend_on_the_size_of_the_picture():
+def test_displacements_do_not_depend_on_the_frame_size():
     small, large = (np.full((s, s, 2), s / 32, np.float32) for s in (64, 256))
     np.testing.assert_array_equal(motion_to_pixels(small)[0, 0], motion_to_pixels(large)[0, 0])
     assert motion_to_pixels(np.full((8, 8, 2), -99.0))[0, 0].tolist() == [1, 1, 128]
@@ -234,7 +234,7 @@ def test_displacements_do_not_depend_on_the_size_of_the_picture():
         (None, "No such file"),
     ],
 )
-def test_flow_that_cannot_be_read_is_named(with_flow, tmp_path, arrays, message):
+def test_unreadable_flow_is_reported(with_flow, tmp_path, arrays, message):
     path = tmp_path / "f.npz"
     if arrays is not None:
         np.savez(path, **arrays)
@@ -268,7 +268,7 @@ def test_flow_that_does_not_cover_the_frames_is_refused(with_flow, tmp_path, sta
                 look()
 
 
-def test_flow_may_lack_that_of_the_last_frame_or_lie_between_frames(with_flow, tmp_path):
+def test_flow_may_lack_the_last_frame_or_be_between_frames(with_flow, tmp_path):
     for number, times in enumerate((np.arange(11) / 10, np.arange(11) / 10 + 0.05, [0, 0.5])):
         path = tmp_path / f"{number}.npz"
         np.savez(path, flow=np.zeros((len(times), 48, 64, 2)), timestamps=times)
@@ -276,12 +276,12 @@ def test_flow_may_lack_that_of_the_last_frame_or_lie_between_frames(with_flow, t
         preprocessing(num_frames=12).eval_inputs(example)
 
 
-def test_a_clip_that_is_looped_loops_its_flow(with_flow):
+def test_a_looped_clip_loops_its_flow(with_flow):
     inputs = preprocessing(num_frames=20, stride=2).eval_inputs(with_flow)
     np.testing.assert_array_equal(inputs["flow"][0, :6], inputs["flow"][0, 6:12])
 
 
-def test_flow_that_is_not_there_says_what_to_do(film, tmp_path, write_video, moving_frames):
+def test_missing_flow_is_an_error_with_a_remedy(film, tmp_path, write_video, moving_frames):
     path = write_video(tmp_path / "v.mp4", moving_frames(6, 32, 32))
     with pytest.raises(UnreadableVideo, match="scenic-video data flow"):
         preprocessing().eval_inputs(Example("v", path, {}))
@@ -318,7 +318,7 @@ def test_a_manifest_may_name_the_flow(tmp_path, with_flow):
     assert example.flow == str(flow_path(with_flow.video)) and example.labels == {"label": (0,)}
 
 
-def test_flow_may_lie_in_another_folder_which_preprocessing_names(tmp_path, film, capsys):
+def test_flow_may_be_in_the_folder_that_preprocessing_names(tmp_path, film, capsys):
     folder, out = tmp_path / "videos" / "train" / "a", tmp_path / "flow"
     folder.mkdir(parents=True)
     shutil.copy(film, folder / "1.mp4")

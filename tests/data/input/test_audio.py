@@ -46,7 +46,7 @@ def test_eight_seconds_give_exactly_800_columns():
     assert Audio(seconds=2.56).num_columns == 256
 
 
-def test_audio_is_that_of_the_time_of_the_frames(film):
+def test_audio_is_read_for_the_time_of_the_frames(film):
     inputs = read_audio(film, num_clips=4)
     assert inputs["waveform"].shape == (4, 16_240) and inputs["waveform"].dtype == np.int16
     assert inputs["has_audio"].tolist() == [1.0] * 4
@@ -73,11 +73,11 @@ def test_audio_of_a_training_clip_is_centred_on_its_frames(film):
     silent_film = Preprocessing(num_frames=2, resize=32, crop=32)
     pitches, clips = [], []
     for seed in range(12):
-        inputs, pictures = (
+        inputs, frames = (
             p.train_inputs(Example("v", film, {}), np.random.default_rng(seed), Geometry(flip=True))
             for p in (preprocessing, silent_film)
         )
-        np.testing.assert_array_equal(inputs["rgb"], pictures["rgb"])
+        np.testing.assert_array_equal(inputs["rgb"], frames["rgb"])
         assert inputs["waveform"].shape == (3440,) and inputs["has_audio"].shape == ()
         pitches.append(pitch(inputs["waveform"]))
         clips.append(np.random.default_rng(seed).integers(99) / FPS + 0.02)
@@ -85,7 +85,7 @@ def test_audio_of_a_training_clip_is_centred_on_its_frames(film):
     np.testing.assert_allclose(pitches, expected, atol=15)
 
 
-def test_audio_of_an_example_never_leaves_its_times(film):
+def test_audio_stays_within_the_times_of_the_example(film):
     inputs = read_audio(film, window=dict(start=1.0, end=2.5), num_clips=2)
     assert all(290 < pitch(waveform) < 460 for waveform in inputs["waveform"])
     both = read_audio(film, window=dict(start=1.0, end=2.5), audio=dict(seconds=1.5), num_clips=2)
@@ -93,7 +93,7 @@ def test_audio_of_an_example_never_leaves_its_times(film):
 
 
 @pytest.mark.parametrize("how", ["loop", "pad"])
-def test_a_short_example_starts_again_or_falls_silent(film, how):
+def test_a_short_example_is_looped_or_padded_with_silence(film, how):
     (waveform,) = read_audio(film, window=dict(start=1.0, end=1.5), short_clips=how)["waveform"]
     assert np.abs(waveform[:7900]).max() > 0.4 * FULL_SCALE
     if how == "loop":
@@ -113,7 +113,7 @@ def test_no_audio_track_and_a_silent_one_are_marked_as_absent(tmp_path, write_vi
     assert inputs["has_audio"].tolist() == [1.0]
 
 
-def test_a_model_may_listen_without_looking(film):
+def test_audio_can_be_the_only_modality(film):
     inputs = read_audio(film, modalities=("audio",))
     assert set(inputs) == {"waveform", "has_audio"}
     np.testing.assert_array_equal(inputs["waveform"], read_audio(film)["waveform"])
@@ -146,12 +146,12 @@ def test_a_window_is_audible_from_80_decibels_below_full_scale():
         (dict(log_offset=0), "log_offset is 0"),
     ],
 )
-def test_fields_that_cannot_be_are_refused(fields, message):
+def test_invalid_fields_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         Audio(**fields)
 
 
-def test_fields_of_audio_are_for_where_it_is_a_modality():
+def test_fields_of_audio_need_audio_as_a_modality():
     assert Preprocessing(2, modalities=("rgb", "audio")).modalities["audio"] == Audio()
     with pytest.raises(ValueError, match="audio is given, but preprocessing.modalities are rgb"):
         Preprocessing(num_frames=2, audio=Audio())

@@ -24,7 +24,7 @@ def test_each_bad_example_is_listed_once(tmp_path):
     assert len(bad_files) == 2
 
 
-def test_too_many_bad_files_stop_the_run_with_names_and_words(tmp_path):
+def test_too_many_bad_files_stop_the_run_with_names_and_messages(tmp_path):
     bad_files = BadFiles(tmp_path / "bad_files.jsonl", num_examples=200)
     bad_files.add(bad_file("a"), step=0)
     bad_files.add(bad_file("b"), step=0)
@@ -35,7 +35,7 @@ def test_too_many_bad_files_stop_the_run_with_names_and_words(tmp_path):
     assert "a (clips/a.mp4): moov atom not found" in message and str(tmp_path) in message
 
 
-def test_resumed_run_goes_on_from_the_list(tmp_path):
+def test_resumed_run_continues_the_list(tmp_path):
     path = tmp_path / "bad_files.jsonl"
     BadFiles(path, num_examples=200).add(bad_file("a"), step=0)
     resumed = BadFiles(path, num_examples=200)
@@ -47,7 +47,7 @@ def test_resumed_run_goes_on_from_the_list(tmp_path):
     assert len(path.read_text().splitlines()) == 3
 
 
-def test_half_written_last_line_is_removed(tmp_path):
+def test_incomplete_last_line_is_removed(tmp_path):
     path = tmp_path / "bad_files.jsonl"
     BadFiles(path, num_examples=200).add(bad_file("a"), step=0)
     with path.open("a") as file:
@@ -57,13 +57,13 @@ def test_half_written_last_line_is_removed(tmp_path):
     assert [json.loads(line)["id"] for line in path.read_text().splitlines()] == ["a", "c"]
 
 
-def test_no_bad_file_is_accepted_when_told_so(tmp_path):
+def test_max_share_zero_accepts_no_bad_file(tmp_path):
     bad_files = BadFiles(tmp_path / "bad_files.jsonl", num_examples=200, max_share=0.0)
     with pytest.raises(TooManyBadFiles):
         bad_files.add(bad_file("a"), step=0)
 
 
-def test_decoders_words_are_kept_without_the_name_they_begin_with():
+def test_the_decoders_message_is_kept_without_the_file_name():
     example = Example("a", "clips/a.mp4", {})
     error = ValueError("clips/a.mp4: moov atom not found")
     assert BadFile.of(example, index=3, error=error) == bad_file("a")
@@ -72,7 +72,7 @@ def test_decoders_words_are_kept_without_the_name_they_begin_with():
 
 
 @pytest.mark.parametrize("damage", [b"\xff", b"{}", b"[1]", b'{"id"'])
-def test_a_damaged_line_is_named_with_what_to_do(tmp_path, damage):
+def test_a_damaged_line_is_an_error_with_a_remedy(tmp_path, damage):
     path = tmp_path / "bad_files.jsonl"
     BadFiles(path, num_examples=200).add(bad_file("a"), step=0)
     path.write_bytes(path.read_bytes() + damage + b"\n")

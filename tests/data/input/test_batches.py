@@ -62,14 +62,14 @@ def test_batch_has_the_documented_arrays(straight):
     assert (batch["mask"].tolist(), batch["mask"].dtype) == ([1.0] * 4, "f4")
 
 
-def test_every_epoch_shows_each_clip_once_in_a_new_order(straight):
+def test_every_epoch_has_each_clip_once_in_a_new_order(straight):
     order = np.concatenate([batch["label"]["label"] for batch in straight])
     epochs = [order[start : start + 7].tolist() for start in (0, 7, 14)]
     assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
 
 
-def test_same_clip_is_cut_differently_in_every_epoch(straight):
+def test_same_clip_is_cropped_differently_in_every_epoch(straight):
     order = np.concatenate([batch["label"]["label"] for batch in straight])
     videos = np.concatenate([batch["inputs"]["rgb"] for batch in straight])
     seen = [videos[order == number] for number in range(7)]
@@ -77,7 +77,7 @@ def test_same_clip_is_cut_differently_in_every_epoch(straight):
     assert sum(different) >= 6
 
 
-def test_next_seed_is_no_shifted_epoch(clips, straight):
+def test_next_seed_does_not_shift_epochs(clips, straight):
     order = np.concatenate([batch["label"]["label"] for batch in straight])
     other = np.concatenate([batch["label"]["label"] for batch in batches_of(clips, 6, seed=1)])
     assert other[:7].tolist() not in (order[:7].tolist(), order[7:14].tolist())
@@ -89,7 +89,7 @@ def test_batches_are_the_same_for_any_number_of_threads(clips, straight, num_thr
 
 
 @pytest.mark.parametrize("hosts", [[range(0, 2), range(2, 4)], [[3, 0], [1], [2]]])
-def test_hosts_together_feed_the_global_batch(clips, straight, hosts):
+def test_hosts_together_load_the_global_batch(clips, straight, hosts):
     fed = [batches_of(clips, 4, rows=rows) for rows in hosts]
     order = np.argsort([row for rows in hosts for row in rows])
     whole = [
@@ -99,7 +99,7 @@ def test_hosts_together_feed_the_global_batch(clips, straight, hosts):
     assert_same(whole, straight[:4])
 
 
-def test_resume_in_mid_epoch_continues_exactly(clips, straight):
+def test_resuming_within_an_epoch_continues_exactly(clips, straight):
     assert_same(batches_of(clips, 3, start_step=3), straight[3:])
     assert_same(
         batches_of(clips, 3, start_step=3, rows=[2]), [rows_of(b, [2]) for b in straight[3:]]
@@ -130,7 +130,7 @@ def test_workers_ignore_signals_and_end_with_their_iterator(clips, straight):
     assert not worker.is_alive()
 
 
-def test_clips_of_a_step_are_named_without_decoding(clips, straight):
+def test_clips_of_a_step_are_listed_without_decoding(clips, straight):
     for step in (0, 1, 5):
         named = batch_examples(clips, seed=0, batch_size=BATCH_SIZE, step=step)
         assert [e.labels["label"][0] for e in named] == straight[step]["label"]["label"].tolist()
@@ -154,7 +154,7 @@ def with_bad_file(clips, tmp_path):
     return [*clips[:2], Example("broken", str(path), {"label": (2,)}), *clips[3:]]
 
 
-def test_neighbour_stands_in_for_a_bad_file_wherever_it_is_read(with_bad_file, tmp_path):
+def test_a_bad_file_is_replaced_by_the_same_clip_for_any_number_of_threads(with_bad_file, tmp_path):
     def run(name: str, **kwargs):
         bad_files = BadFiles(tmp_path / name, num_examples=7, max_share=0.2)
         return batches_of(with_bad_file, 4, bad_files=bad_files, **kwargs), bad_files
@@ -181,7 +181,7 @@ def test_training_stops_when_too_many_files_are_bad(with_bad_file, tmp_path):
         batches_of(with_bad_file, 2, bad_files=bad_files)
 
 
-def test_bad_file_that_nobody_counts_is_an_error(with_bad_file):
+def test_bad_file_is_an_error_unless_bad_files_are_accepted(with_bad_file):
     with pytest.raises(ValueError, match="broken"):
         batches_of(with_bad_file, 2)
 
@@ -195,7 +195,7 @@ class Waiting(Preprocessing):
         return super().train_inputs(example, rng, geometry)
 
 
-def test_file_that_hangs_is_given_up_and_replaced(clips, tmp_path):
+def test_file_that_hangs_is_replaced_after_the_deadline(clips, tmp_path):
     silent = tmp_path / "silent.mp4"
     os.mkfifo(silent)
     examples = [*clips[:6], Example("silent", str(silent), {"label": (6,)})]

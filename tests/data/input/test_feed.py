@@ -45,7 +45,7 @@ def test_batches_arrive_sharded_and_in_order():
 
 
 @pytest.mark.parametrize("depth", [0, 2])
-def test_feed_is_exactly_depth_batches_ahead(depth):
+def test_feed_transfers_exactly_depth_batches_ahead(depth):
     source = Source()
     feed = Feed(source, jax.device_put, depth=depth)
     for step in range(4):

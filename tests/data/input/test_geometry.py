@@ -16,12 +16,12 @@ from scenic_video.data.input.geometry import Geometry
         ((0.9, 1.33), (0.08, 1), "one of crop_area and scale_jitter to be None; got"),
     ],
 )
-def test_a_range_that_cannot_be_is_refused(jitter, area, complaint):
+def test_an_invalid_range_is_refused(jitter, area, complaint):
     with pytest.raises(ValueError, match=complaint):
         Geometry(scale_jitter=jitter, crop_area=area)
 
 
-def test_the_dataset_decides_on_flips_that_are_left_open():
+def test_flip_defaults_to_that_of_the_dataset():
     safe, unsafe = (
         Dataset("d", {}, LabelSpace({"label": ("a",)}), flip_safe=flip_safe)
         for flip_safe in (True, False)

@@ -46,7 +46,7 @@ def preprocessing(**fields: Any) -> Preprocessing:
     return Preprocessing(**defaults | fields)
 
 
-def test_a_training_clip_comes_from_anywhere(video):
+def test_a_training_clip_starts_at_a_random_frame(video):
     starts = set()
     for seed in range(180):
         clip = preprocessing(num_frames=2, stride=14, crop=(96, 160)).train_inputs(
@@ -59,7 +59,7 @@ def test_a_training_clip_comes_from_anywhere(video):
     assert starts == set(range(26))
 
 
-def test_a_training_clip_is_a_crop_of_the_picture(textured):
+def test_a_training_clip_is_a_crop_of_the_frames(textured):
     with VideoReader(textured) as reader:
         whole = reader.read(range(NUM_FRAMES), lambda frame: frame.to_ndarray(format="rgb24"))
     lefts = set()
@@ -90,7 +90,7 @@ def test_the_same_generator_gives_the_same_clip(textured):
     np.testing.assert_array_equal(clips[0], clips[1])
 
 
-def test_every_other_clip_is_flipped_if_asked(video):
+def test_half_of_the_clips_are_flipped_with_flip(video):
     def is_flipped(seed, flip):
         clip = preprocessing().train_inputs(
             example(video), np.random.default_rng(seed), Geometry(flip=flip)
@@ -102,7 +102,7 @@ def test_every_other_clip_is_flipped_if_asked(video):
     assert 20 < sum(is_flipped(seed, flip=True) for seed in range(60)) < 40
 
 
-def test_a_share_of_the_picture_is_cut_out_at_any_size(textured):
+def test_a_crop_area_is_cropped_from_frames_of_any_size(textured):
     def clip(area, seed=5, **fields):
         return preprocessing(crop=(64, 48), **fields).train_inputs(
             example(textured), np.random.default_rng(seed), Geometry(crop_area=area)
@@ -160,7 +160,7 @@ def test_the_centre_of_three_crops_is_the_one_crop(textured):
         np.testing.assert_array_equal(three[2:4], one)
 
 
-def test_a_tall_picture_is_cropped_from_top_to_bottom(tmp_path, write_video):
+def test_a_tall_frame_is_cropped_from_top_to_bottom(tmp_path, write_video):
     rows = np.arange(160) * 255 // 160
     frames = np.broadcast_to(rows[None, :, None, None], (8, 160, 96, 3)).astype(np.uint8)
     path = write_video(tmp_path / "tall.mp4", frames)
@@ -181,7 +181,7 @@ def test_a_short_clip_loops_or_repeats_its_last_frame(video):
         assert frame_numbers(view)[0].tolist() == expected
 
 
-def test_a_clip_stays_inside_its_window(video):
+def test_a_clip_stays_within_the_times_of_the_example(video):
     for seed in range(30):
         clip = preprocessing(crop=(96, 160)).train_inputs(
             example(video, start=0.4, end=1.2), np.random.default_rng(seed), Geometry()
@@ -225,7 +225,7 @@ def test_a_variable_frame_rate_is_shown_as_a_player_would(tmp_path, write_video)
     assert frame_numbers(view)[0].tolist() == on_screen.tolist()
 
 
-def test_a_crop_larger_than_the_picture_enlarges_it(textured):
+def test_frames_smaller_than_the_crop_are_enlarged(textured):
     chosen = preprocessing(resize=48, crop=128, num_frames=2)
     assert chosen.eval_inputs(example(textured), num_crops=3)["rgb"].shape == (3, 2, 128, 128, 3)
     clip = chosen.train_inputs(
@@ -234,7 +234,7 @@ def test_a_crop_larger_than_the_picture_enlarges_it(textured):
     assert clip.shape == (2, 128, 128, 3)
 
 
-def test_bytes_are_a_video_too_and_named_by_their_example(textured):
+def test_bytes_are_read_as_videos_and_named_by_their_example(textured):
     with open(textured, "rb") as file:
         encoded = file.read()
     np.testing.assert_array_equal(
@@ -281,7 +281,7 @@ def test_the_crop_size_is_height_and_width():
         (dict(strid=2), r"no field 'strid'. Did you mean 'stride'"),
     ],
 )
-def test_fields_that_cannot_be_are_refused(fields, message):
+def test_invalid_fields_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         preprocessing(**fields)
 

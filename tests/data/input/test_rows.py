@@ -41,7 +41,7 @@ def test_generators_differ_by_seed_index_and_attempt():
     assert row_rng(1, 2).integers(2**63) == row_rng(1, 2).integers(2**63)
 
 
-def test_stand_in_is_the_same_every_time_and_names_the_bad_file(clips, tmp_path):
+def test_replacement_is_the_same_every_time_and_reports_the_bad_file(clips, tmp_path):
     bad = Example("bad", str(tmp_path / "missing.mp4"), {"label": (0,)})
     load = training_row([bad, *clips[1:]])
     first, second = load(9, 0), load(9, 0)
@@ -53,13 +53,13 @@ def test_stand_in_is_the_same_every_time_and_names_the_bad_file(clips, tmp_path)
     assert len(stand_ins) > 2 and 0 not in stand_ins
 
 
-def test_search_for_a_stand_in_ends():
+def test_search_for_a_replacement_ends():
     bytes_without_video = [Example(f"e{i}", b"nothing", {"label": (0,)}) for i in range(3)]
     with pytest.raises(ValueError, match=f"{MAX_ATTEMPTS} examples in a row"):
         training_row(bytes_without_video)(0, 0)
 
 
-def test_label_arrays_hold_one_class_a_head():
+def test_label_arrays_hold_one_class_per_head():
     labels = LabelSpace({"verb": ("open", "close"), "noun": ("door", "jar", "box")})
     arrays = label_arrays(Example("e", "e.mp4", {"verb": (1,), "noun": (2,)}), labels)
     assert {head: (int(x), x.dtype, x.shape) for head, x in arrays.items()} == {

@@ -43,7 +43,7 @@ def write_frames(path, times, size=(48, 32)):
 
 
 def turn(path):
-    """Tells players to show the picture turned by 90 degrees."""
+    """A display matrix that rotates by 90 degrees."""
     data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") + 4 + 40
     one = 1 << 16
@@ -62,7 +62,7 @@ def told(findings):
     return {finding.id: finding.what for finding in findings}
 
 
-def test_a_good_dataset_has_nothing_to_be_found(videos):
+def test_a_good_dataset_has_no_findings(videos):
     dataset = synthetic.dataset(str(videos), num_clips=12, size=32, seconds=0.5)
     seen = []
     report = check(dataset, num_workers=2, progress=lambda done, total: seen.append((done, total)))
@@ -90,7 +90,7 @@ def test_a_good_dataset_has_nothing_to_be_found(videos):
     assert train.histogram == {"action": dict.fromkeys(ACTIONS, 1)}
 
 
-def test_unreadable_files_are_named_with_the_decoders_words(videos, tmp_path):
+def test_unreadable_files_are_listed_with_the_decoders_message(videos, tmp_path):
     good = (videos / "train/00000.mp4").read_bytes()
     (tmp_path / "good.mp4").write_bytes(good)
     (tmp_path / "empty.mp4").write_bytes(b"")
@@ -116,7 +116,7 @@ def test_unreadable_files_are_named_with_the_decoders_words(videos, tmp_path):
         assert finding.file in finding.what and finding.split == "train"
 
 
-def test_audio_rotation_and_frame_rate_are_noted(tmp_path):
+def test_audio_rotation_and_frame_rate_are_reported(tmp_path):
     write_frames(tmp_path / "even.mp4", range(0, 1000, 100))
     write_frames(tmp_path / "uneven.mp4", [0, 100, 200, 700, 800, 900])
     write_frames(tmp_path / "turned.mp4", range(0, 1000, 100), size=(64, 32))
@@ -133,7 +133,7 @@ def test_audio_rotation_and_frame_rate_are_noted(tmp_path):
     assert spread is not None and spread.maximum == pytest.approx(1.0, abs=0.1)
 
 
-def test_times_outside_of_the_file_are_found(videos, tmp_path):
+def test_times_beyond_the_end_of_the_file_are_found(videos, tmp_path):
     shutil.copy(videos / "train/00000.mp4", tmp_path / "a.mp4")
     report = check_files(
         tmp_path, ["a.mp4,0,0.5,x", "a.mp4,0.2,0.9,x", "a.mp4,0.2,3,x", "a.mp4,2,3,x"]
@@ -163,7 +163,7 @@ def test_examples_in_two_splits_are_found_by_file_content_and_id(videos, tmp_pat
         "three": "has the id of 'three' in the split 'train'",
     }
     assert report.verdict() == (
-        "All 8 examples can be read. To look at:\n- 3 are in more than one split"
+        "All 8 examples can be read. Possible problems:\n- 3 are in more than one split"
     )
 
 
@@ -176,7 +176,7 @@ def test_the_same_clip_under_two_labels_is_found_by_its_content(videos, tmp_path
     assert "- 1 have the clip of another example but other labels" in report.verdict()
 
 
-def test_labels_of_records_that_are_no_classes_are_found(videos, tmp_path):
+def test_labels_of_records_that_are_not_classes_are_found(videos, tmp_path):
     example = Example("a", str(videos / "train/00000.mp4"), {"label": (7,)})
     split = collections.UserList([example])
     report = check(Dataset("late", {"train": split}, LabelSpace({"label": ("run", "jump")})))
@@ -184,7 +184,7 @@ def test_labels_of_records_that_are_no_classes_are_found(videos, tmp_path):
     assert report.splits["train"].histogram == {"label": {"run": 0, "jump": 0}}
 
 
-def test_names_that_are_no_text_are_told_in_text(tmp_path):
+def test_names_that_are_not_text_are_printed_as_text(tmp_path):
     (tmp_path / "train/a").mkdir(parents=True)
     with open(os.path.join(os.fsencode(tmp_path), b"train/a/caf\xe9.mp4"), "wb") as file:
         file.write(b"no video")
@@ -194,7 +194,7 @@ def test_names_that_are_no_text_are_told_in_text(tmp_path):
     json.dumps(report.to_json(), ensure_ascii=False).encode("utf-8")
 
 
-def test_flow_is_looked_at_where_there_is_some(videos, tmp_path):
+def test_flow_is_checked_if_there_is_any(videos, tmp_path):
     names = ("good", "none", "stale", "text", "named", "short", "missing")
     for number, name in enumerate(names):
         shutil.copy(videos / f"train/0000{number}.mp4", tmp_path / f"{name}.mp4")
@@ -216,7 +216,7 @@ def test_flow_is_looked_at_where_there_is_some(videos, tmp_path):
     assert "Invalid data" in words["text.mp4"] and "No such file" in words["missing.mp4"]
     assert "covers 0.000 to 0.200 s" in words["short.mp4"]
     assert report.verdict() == (
-        "All 7 examples can be read. To look at:\n- 5 have no usable optical flow"
+        "All 7 examples can be read. Possible problems:\n- 5 have no usable optical flow"
     )
     assert "Optical flow that cannot be used: 5" in [title for title, _, _ in report.tables()]
 
@@ -229,7 +229,7 @@ def test_classes_without_examples_are_named(videos, tmp_path):
     assert "2 classes of 'label' have no example" in report.verdict()
 
 
-def test_records_are_checked_as_files_are(videos, tmp_path):
+def test_records_are_checked_like_files(videos, tmp_path):
     dataset = synthetic.dataset(str(videos), num_clips=12, size=32, seconds=0.5)
     from_files = check(dataset).to_json()
     records = datasets.tfds(str(build_tfds(dataset, tmp_path / "records")))
@@ -260,7 +260,7 @@ def test_the_report_is_json(videos, tmp_path):
     assert copy["fingerprint"] == report.fingerprint
 
 
-def test_tables_show_what_matters_and_cut_long_lists(tmp_path):
+def test_tables_cut_long_lists(tmp_path):
     rows = [f"{number}.mp4,,,class {number:02}" for number in range(30)]
     for number in range(30):
         (tmp_path / f"{number}.mp4").write_bytes(b"")

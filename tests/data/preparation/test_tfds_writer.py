@@ -56,7 +56,7 @@ def test_a_round_trip_changes_nothing(videos, tmp_path, options):
     assert copy.name == "clips"
 
 
-def test_times_travel_exactly(videos, tmp_path):
+def test_times_are_stored_exactly(videos, tmp_path):
     manifest = tmp_path / "train.csv"
     manifest.write_text("path,start,end\n00000.mp4,0.1,0.30000000000000004\n00001.mp4,0.2,\n")
     original = datasets.manifest({"train": str(manifest)}, root=str(videos / "train"))
@@ -106,7 +106,7 @@ def test_progress_counts_the_examples_of_all_splits(dataset, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("num_shards", [0, 3])
-def test_a_number_of_shards_that_cannot_be_is_refused(dataset, tmp_path, num_shards):
+def test_an_impossible_number_of_shards_is_refused(dataset, tmp_path, num_shards):
     words = message(build_tfds, dataset, tmp_path / "records", num_shards=num_shards)
     assert f"{num_shards} shards are not possible" in words
 
@@ -118,7 +118,7 @@ def test_existing_output_is_refused(dataset, tmp_path):
     assert "records already exists. Delete it or choose another directory." in words
 
 
-def test_a_killed_build_is_named(dataset, tmp_path):
+def test_a_killed_build_is_reported(dataset, tmp_path):
     (tmp_path / "records.incomplete").mkdir()
     words = message(build_tfds, dataset, tmp_path / "records")
     assert "records.incomplete is left over from a build that was interrupted" in words
@@ -180,7 +180,7 @@ def test_building_needs_no_tensorflow(videos, tmp_path):
     assert len(datasets.tfds(str(tmp_path / "records")).splits["train"]) == 10
 
 
-def test_records_whose_features_are_code_of_others_are_refused(dataset, tmp_path, monkeypatch):
+def test_records_with_features_outside_of_tfds_are_refused(dataset, tmp_path, monkeypatch):
     folder = build_tfds(dataset, tmp_path / "records")
     path = folder / "features.json"
     (tmp_path / "of_elsewhere.py").write_text("raise SystemExit('imported by data')\n")
@@ -194,6 +194,6 @@ def test_records_whose_features_are_code_of_others_are_refused(dataset, tmp_path
 
 
 @pytest.mark.parametrize("name", ["huggingface:x", "kaggle:user/x", "https://host/x", "../x"])
-def test_names_outside_of_the_catalogue_are_refused(name):
+def test_names_that_are_not_in_the_catalogue_are_refused(name):
     with pytest.raises(ValueError, match="neither a folder with TFDS records nor"):
         datasets.tfds(name)

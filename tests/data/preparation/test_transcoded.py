@@ -53,7 +53,7 @@ def test_the_copy_can_be_moved(dataset, tmp_path):
     assert inspect(moved.splits["train"][0].video).height == 32
 
 
-def test_heads_of_the_copy_can_be_picked(videos, tmp_path):
+def test_heads_of_the_copy_can_be_selected(videos, tmp_path):
     both = synthetic.read(str(videos), heads=["action", "shape"])
     small_copy(both, tmp_path / "small")
     verbs = datasets.open_dataset(tmp_path / "small", heads={"verb": "action"})
@@ -66,7 +66,7 @@ def test_multilabel_copies_stay_multilabel(videos, tmp_path):
     assert datasets.open_dataset(tmp_path / "small").labels == several.labels
 
 
-def test_a_second_call_keeps_what_is_there(dataset, tmp_path):
+def test_a_second_call_keeps_existing_files(dataset, tmp_path):
     small_copy(dataset, tmp_path / "small")
     (tmp_path / "small/train/train/00002.mp4").unlink()
     again = small_copy(dataset, tmp_path / "small")
@@ -87,7 +87,7 @@ def test_clips_are_cut_out_of_their_files(videos, tmp_path):
     assert len({clip.video for clip in clips}) == 2
 
 
-def test_ids_that_are_no_file_names_stay_apart(videos, tmp_path):
+def test_ids_that_are_not_file_names_get_separate_files(videos, tmp_path):
     odd = ["a:b", "a?b", "../x", "/etc/passwd", "a.webm", "a.mp4", "ä/b.mp4", "..", "x" * 999]
     rows = "".join(f"{videos}/train/00000.mp4,{name}\n" for name in odd)
     (tmp_path / "train.csv").write_text("path,id\n" + rows)
@@ -99,7 +99,7 @@ def test_ids_that_are_no_file_names_stay_apart(videos, tmp_path):
         assert (tmp_path / "small" / "train") in (tmp_path / str(clip.video)).resolve().parents
 
 
-def test_videos_that_cannot_be_read_are_left_out_and_named(videos, tmp_path):
+def test_unreadable_videos_are_left_out_and_reported(videos, tmp_path):
     shutil.copy(videos / "train/00000.mp4", tmp_path / "good.mp4")
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     (tmp_path / "train.csv").write_text("path,label\ngood.mp4,x\nbad.mp4,y\n")
@@ -146,13 +146,13 @@ def test_records_are_refused(dataset, tmp_path):
         ({"path": ("a",)}, "The head 'path' cannot be the name of a column"),
     ],
 )
-def test_what_cannot_stand_in_a_manifest_is_refused(dataset, tmp_path, classes, complaint):
+def test_names_that_a_manifest_cannot_contain_are_refused(dataset, tmp_path, classes, complaint):
     labels = dataclasses.replace(dataset.labels, classes=classes)
     assert complaint in message(write_manifest, tmp_path / "train.csv", [], labels)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_settings_are_noted(dataset, tmp_path):
+def test_the_settings_are_recorded(dataset, tmp_path):
     small_copy(dataset, tmp_path / "small", crf=30)
     noted = json.loads((tmp_path / "small" / "transcoded.json").read_text())
     assert noted == {"source": dataset.fingerprint, "short_side": 32, "crf": 30}

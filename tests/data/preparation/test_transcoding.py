@@ -40,7 +40,7 @@ def destination(tmp_path):
     return str(tmp_path / "out" / "w.mp4")
 
 
-def test_pictures_shrink_and_keyframes_come_often(video, destination: str):
+def test_frames_are_smaller_and_keyframes_frequent(video, destination: str):
     assert transcode(video, destination, short_side=48, gop=10)
     info = inspect(destination)
     assert (info.height, info.width, info.codec) == (48, 80, "h264")
@@ -49,7 +49,7 @@ def test_pictures_shrink_and_keyframes_come_often(video, destination: str):
     assert len(keys) >= 5 and max(np.diff(keys)) <= 10
 
 
-def test_pictures_stay_alike(video, destination):
+def test_frames_remain_similar(video, destination):
     transcode(video, destination, crf=10)
     error = np.abs(read_all(destination).astype(int) - read_all(video))
     assert error.mean() < 4
@@ -68,7 +68,7 @@ def test_every_frame_keeps_its_time(tmp_path, moving_frames, write_video, destin
     assert after.duration == pytest.approx(before.duration, abs=1e-3)
 
 
-def test_a_variable_frame_rate_stays_one(tmp_path, moving_frames, write_video, destination):
+def test_a_variable_frame_rate_is_kept(tmp_path, moving_frames, write_video, destination):
     ticks = [3, 4, 5, 13, 14, 33, 34, 35, 36, 53]
     source = write_video(tmp_path / "vfr.mkv", moving_frames(10), ticks=ticks)
     transcode(source, destination)
@@ -87,14 +87,14 @@ def test_rotation_is_applied(tmp_path, moving_frames, write_video, destination, 
     assert np.abs(read_all(destination) - upright).mean() < 20
 
 
-def test_a_part_is_cut_out(video, destination):
+def test_a_part_is_transcoded(video, destination):
     transcode(video, destination, start=0.4, end=1.2, crf=5)
     np.testing.assert_allclose(inspect(destination).timestamps, np.arange(20) / 25, atol=1e-9)
     error = np.abs(read_all(destination).astype(int) - read_all(video)[10:30])
     assert error.mean() < 4
 
 
-def test_audio_keeps_in_step(tmp_path, moving_frames, write_video, destination):
+def test_audio_stays_in_sync(tmp_path, moving_frames, write_video, destination):
     clicks = np.zeros(2 * RATE, np.float32)
     clicks[[4_000, 20_000]] = 1.0
     source = write_video(tmp_path / "v.mkv", moving_frames(50), audio=clicks)
@@ -114,12 +114,12 @@ def test_audio_can_be_left_out(tmp_path, moving_frames, write_video, destination
     assert not inspect(destination).has_audio
 
 
-def test_a_silent_video_stays_silent(video, destination):
+def test_a_video_without_audio_has_none_afterwards(video, destination):
     transcode(video, destination)
     assert not inspect(destination).has_audio
 
 
-def test_a_file_that_exists_stays(video, destination):
+def test_an_existing_file_is_kept(video, destination):
     assert transcode(video, destination)
     before = os.stat(destination).st_mtime_ns
     assert not transcode(video, destination)

@@ -40,7 +40,7 @@ def test_segments_have_any_number_of_the_classes(put, write, described):
     assert dataset.splits["test"][0].end is None
 
 
-def test_seconds_are_cut_out_of_whole_videos(put, write):
+def test_untrimmed_videos_are_read_for_the_seconds_of_the_segment(put, write):
     dataset = audioset(
         {"test": write("eval_segments.csv", SEGMENTS)},
         labels=write("class_labels_indices.csv", LABELS),

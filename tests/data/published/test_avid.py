@@ -3,7 +3,7 @@ import pytest
 from scenic_video.data.published.avid import avid
 
 
-def test_files_are_named_with_their_class(put, write, described):
+def test_each_file_is_mapped_to_its_class(put, write, described):
     text = '{"yrpxojhg.mp4": "playing harmonica", "ovpgieoc.mp4": "none"}'
     dataset = avid({"train": write("avid.json", text)}, root=put("yrpxojhg.mp4", "ovpgieoc.mkv"))
     assert dataset.labels.classes == {"label": ("none", "playing harmonica")}
@@ -21,6 +21,6 @@ def test_files_are_named_with_their_class(put, write, described):
         ("{", "is not JSON"),
     ],
 )
-def test_what_is_no_annotation_is_an_error(put, write, text, complaint):
+def test_invalid_annotations_are_an_error(put, write, text, complaint):
     with pytest.raises(ValueError, match=complaint):
         avid({"train": write("avid.json", text)}, root=put("a.mp4"))

@@ -14,7 +14,7 @@ def lists(tmp_path):
     return folder
 
 
-def test_the_number_behind_a_video_names_its_split(lists, put, described):
+def test_the_number_after_a_video_is_its_split(lists, put, described):
     root = put("brush_hair/a b.mp4", "brush_hair/c.mkv", "wave/e.mp4", "f.mp4")
     dataset = hmdb51(str(lists), root=root)
     assert dataset.labels.classes == {"label": ("brush_hair", "wave")}
@@ -25,7 +25,7 @@ def test_the_number_behind_a_video_names_its_split(lists, put, described):
     assert [path for _, path, _ in described(dataset, "test")] == ["brush_hair/c.mkv", "wave/e.mp4"]
 
 
-def test_folders_and_lines_of_another_kind_are_refused(lists, put):
+def test_folders_without_lists_and_malformed_lines_are_refused(lists, put):
     root = put("wave/e.mp4")
     assert "no lists of fold 3; they are called <class>_test_split3.txt" in message(
         hmdb51, str(lists), root=root, fold=3

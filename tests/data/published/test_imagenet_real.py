@@ -6,10 +6,10 @@ from scenic_video.data.published.imagenet_real import imagenet_real
 
 
 @pytest.fixture
-def pictures(tmp_path, moving_frames, write_video):
-    """Numbers of the pictures -> their folder; every second lies in a folder of its class."""
+def images(tmp_path, moving_frames, write_video):
+    """Numbers of the images -> their folder; every second lies in a folder of its class."""
 
-    def put_pictures(*numbers: int) -> str:
+    def put_images(*numbers: int) -> str:
         for number in numbers:
             folder = tmp_path / "videos" / ("" if number % 2 else "n01440764")
             folder.mkdir(parents=True, exist_ok=True)
@@ -20,7 +20,7 @@ def pictures(tmp_path, moving_frames, write_video):
             jpeg.rename(path)
         return str(tmp_path / "videos")
 
-    return put_pictures
+    return put_images
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def real(write):
     return write("real.json", json.dumps([[0], [], [2, 1], [1]]))
 
 
-def test_any_of_the_labels_is_right_and_pictures_without_one_are_left_out(
-    pictures, real, write, described
+def test_any_of_the_labels_is_correct_and_images_without_labels_are_left_out(
+    images, real, write, described
 ):
     classes = write("classes.txt", "n01440764\nn01443537\nn01484850\n")
-    dataset = imagenet_real(real, root=pictures(1, 2, 3, 4), classes=classes)
+    dataset = imagenet_real(real, root=images(1, 2, 3, 4), classes=classes)
     assert dataset.labels.multilabel
     assert described(dataset, "validation") == [
         (
@@ -53,15 +53,15 @@ def test_any_of_the_labels_is_right_and_pictures_without_one_are_left_out(
     ]
 
 
-def test_classes_may_be_the_folders_of_the_training_set(pictures, real, tmp_path):
+def test_classes_may_be_the_folders_of_the_training_set(images, real, tmp_path):
     for name in ("n01484850", "n01440764", "n01443537"):
         (tmp_path / "train" / name).mkdir(parents=True)
-    root = pictures(1, 3, 4)
+    root = images(1, 3, 4)
     dataset = imagenet_real(real, root=root, classes=str(tmp_path / "train"))
     assert dataset.labels.classes == {"label": ("n01440764", "n01443537", "n01484850")}
     assert imagenet_real(real, root=root).labels.num_classes == {"label": 1000}
 
 
-def test_missing_pictures_are_an_error(pictures, real):
+def test_missing_images_are_an_error(images, real):
     with pytest.raises(ValueError, match="1 of 3 examples .*/ILSVRC2012_val_00000004.jpg"):
-        imagenet_real(real, root=pictures(1, 3))
+        imagenet_real(real, root=images(1, 3))

@@ -15,7 +15,7 @@ dribbling basketball,--4-0ihtnBU,58,68,validate
 """
 
 
-def test_clips_lie_in_a_folder_a_class_or_side_by_side(put, write, described):
+def test_clips_are_found_in_class_folders_or_in_one_folder(put, write, described):
     root = put(
         "testifying/---QUuC4vJs_000084_000094.mp4",
         "eating_spaghetti/--3ouPhoy2A_000020_000030.mkv",
@@ -50,7 +50,7 @@ def test_clips_lie_in_a_folder_a_class_or_side_by_side(put, write, described):
     assert dataset.splits["train"][0].end is None  # clips are trimmed
 
 
-def test_other_names_of_files_can_be_said(put, write, described):
+def test_other_file_names_can_be_given(put, write, described):
     root = put("58/--4-0ihtnBU.mp4")
     splits = {"test": write("validate.csv", VALIDATE)}
     dataset = kinetics(splits, root=root, files=("{start}/{id}",))
@@ -59,7 +59,7 @@ def test_other_names_of_files_can_be_said(put, write, described):
         kinetics(splits, root=root, files=("{youtube_id}",))
 
 
-def test_a_table_of_other_columns_is_an_error(put, write):
+def test_a_table_without_the_columns_is_an_error(put, write):
     with pytest.raises(ValueError, match="no column 'label', only path, class"):
         kinetics({"train": write("train.csv", "path,class\na.mp4,1\n")}, root=put("a.mp4"))
 

@@ -29,7 +29,7 @@ def test_classes_name_the_ids(put, write, described):
     assert video_lists(splits, root=root, num_classes=400).labels.num_classes == {"label": 400}
 
 
-def test_videos_of_mmaction_may_have_several_labels(put, write, described):
+def test_mmaction_videos_may_have_several_labels(put, write, described):
     root = put("a.mp4", "b.mp4")
     path = write("train.txt", "a.mp4 0 3\nb.mp4 2\n")
     dataset = video_lists({"train": path}, root=root, multilabel=True)
@@ -58,6 +58,6 @@ def test_lists_for_pretraining_have_no_labels(put, write, described):
         ("\n", {}, "has no lines"),
     ],
 )
-def test_what_is_no_list_is_an_error(put, write, text, options, complaint):
+def test_invalid_lists_are_an_error(put, write, text, options, complaint):
     with pytest.raises(ValueError, match=complaint.replace("(", r"\(")):
         video_lists({"train": write("train.txt", text)}, root=put("a.mp4", "b.mp4"), **options)

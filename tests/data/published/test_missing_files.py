@@ -8,7 +8,7 @@ def splits(write):
     return {"train": write("train.txt", "a.mp4 0\nb.mp4 1\nc.mp4 2\n")}
 
 
-def test_missing_files_are_counted_and_named(put, splits):
+def test_missing_files_are_counted_and_listed(put, splits):
     with pytest.raises(ValueError) as caught:
         video_lists(splits, root=put("b.mp4"))
     words = str(caught.value)
@@ -16,7 +16,7 @@ def test_missing_files_are_counted_and_named(put, splits):
     assert "videos/a.mp4" in words and "videos/c.mp4" in words and "missing='skip'" in words
 
 
-def test_skipped_files_show_in_remarks_name_and_fingerprint(put, splits):
+def test_skipped_files_change_remarks_name_and_fingerprint(put, splits):
     root = put("a.mp4", "b.mp4")
     partial = video_lists(splits, root=root, missing="skip", name="mine")
     (remark,) = partial.remarks
@@ -29,17 +29,17 @@ def test_skipped_files_show_in_remarks_name_and_fingerprint(put, splits):
     assert partial.labels == complete.labels
 
 
-def test_a_wrong_root_is_an_error_even_where_files_may_be_missing(put, splits):
+def test_a_wrong_root_is_an_error_even_if_files_may_be_missing(put, splits):
     with pytest.raises(ValueError, match="`root` is wrong"):
         video_lists(splits, root=put("elsewhere/a.mp4"), missing="skip")
 
 
-def test_missing_is_raise_or_skip(put, splits):
+def test_missing_must_be_raise_or_skip(put, splits):
     with pytest.raises(ValueError, match="missing is 'ignore'; wanted 'raise' or 'skip'"):
         video_lists(splits, root=put("a.mp4"), missing="ignore")  # pyright: ignore
 
 
-def test_a_root_a_split_must_name_every_split(put, write):
+def test_a_mapping_of_roots_needs_every_split(put, write):
     from scenic_video.data.published.moments_in_time import moments_in_time
 
     path = write("validationSet.csv", "run/a.mp4,run,3,0\n")

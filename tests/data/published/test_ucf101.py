@@ -22,7 +22,7 @@ def read(put, write):
     return read_lists
 
 
-def test_ids_begin_at_one_in_the_lists_and_tests_have_none(read, described):
+def test_ids_start_at_one_in_training_lists_and_are_absent_in_test_lists(read, described):
     dataset = read()
     assert dataset.labels.classes == {"label": ("ApplyLipstick", "Archery", "Basketball")}
     assert [example.labels["label"] for example in dataset.splits["train"]] == [(1,), (0,)]
@@ -44,5 +44,5 @@ def test_ids_begin_at_one_in_the_lists_and_tests_have_none(read, described):
         ({"classes": "Archery\n"}, "wanted 'id class', got 'Archery'"),
     ],
 )
-def test_lists_that_do_not_fit_the_classes_are_refused(read, lists, words):
+def test_lists_that_do_not_match_the_classes_are_refused(read, lists, words):
     assert words in message(read, **lists)

@@ -1,4 +1,4 @@
-"""A dataset of one's own is held to what it says of itself."""
+"""Datasets of user functions are checked."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def refusal(found: Any) -> str:
         (2, "has the labels 2; wanted class ids by head, such as {'label': (0,)}"),
     ],
 )
-def test_labels_outside_of_their_classes_are_refused_as_the_dataset_opens(labels, words):
+def test_invalid_labels_are_refused_when_the_dataset_is_opened(labels, words):
     found = refusal(dataset(example(labels=labels)))
     assert "Example 'clip 7'" in found and words in found
 
@@ -69,11 +69,11 @@ def test_labels_outside_of_their_classes_are_refused_as_the_dataset_opens(labels
         ({"start": 2.0, "end": 1.0}, "goes from start=2.0 to end=1.0; wanted increasing seconds"),
     ],
 )
-def test_examples_of_wrong_parts_are_refused(fields, words):
+def test_examples_with_invalid_fields_are_refused(fields, words):
     assert words in refusal(dataset(example(**fields)))
 
 
-def test_what_is_no_dataset_is_told_what_one_is():
+def test_anything_but_a_dataset_is_an_error_that_describes_one():
     assert "mine returned a list, not a dataset. Return" in refusal([example()])
     assert "mine returned None, not a dataset" in refusal(None)
     assert "example 1 of the split 'train' is a dict" in refusal(dataset({"path": "a.mp4"}))
@@ -84,7 +84,7 @@ def test_what_is_no_dataset_is_told_what_one_is():
     assert "the split 'test' is an int" in refusal(with_fields(dataset(), splits={"test": 3}))
 
 
-def test_classes_are_names_not_their_number():
+def test_classes_must_be_names_not_a_number():
     counted = with_fields(LabelSpace({}), classes={"label": 3})
     assert "the classes of 'label' are 3; wanted their names" in refusal(
         with_fields(dataset(), labels=counted)
@@ -92,7 +92,7 @@ def test_classes_are_names_not_their_number():
     assert "`labels` is 3" in refusal(with_fields(dataset(), labels=3))
 
 
-def test_ids_of_numpy_are_ids_and_many_labels_may_be_none():
+def test_numpy_ids_are_valid_and_multi_labels_may_be_empty():
     many = LabelSpace({"tags": ("a", "b")}, multilabel=True)
     found = dataset(example(labels={"tags": ()}), example(labels={"tags": [1, 0]}), labels=many)
     assert build_dataset({"target": MINE, "found": [found]}).labels == many
@@ -112,7 +112,7 @@ class Lazy:
         return example(labels={"label": (index,)})
 
 
-def test_labels_that_are_read_late_are_checked_as_they_are_loaded():
+def test_labels_of_lazy_splits_are_checked_on_access():
     lazy = with_fields(dataset(), splits={"train": Lazy()}, fingerprint="known")
     train = build_dataset({"target": MINE, "found": [lazy]}).splits["train"]
     assert label_arrays(train[2], LABELS) == {"label": 2}

@@ -1,4 +1,4 @@
-"""Folders of classes: what is read, and what is left out is told."""
+"""Class folders: what is read, and that skipped files are reported."""
 
 import os
 
@@ -36,7 +36,7 @@ def test_folders_of_splits_of_classes(tmp_path):
     assert not dataset.flip_safe
 
 
-def test_folders_of_classes_are_split_by_a_hash_that_new_videos_do_not_move(tmp_path):
+def test_class_folders_are_split_by_a_hash_of_ids(tmp_path):
     def split_of():
         dataset = datasets.class_folders(str(tmp_path), test_fraction=0.25)
         assert list(dataset.splits) == ["train", "test"]
@@ -50,14 +50,14 @@ def test_folders_of_classes_are_split_by_a_hash_that_new_videos_do_not_move(tmp_
     assert len(after) == 250 and {id: after[id] for id in before} == before
 
 
-def test_pictures_are_examples_like_videos(tmp_path):
+def test_images_are_examples_like_videos(tmp_path):
     names = ("a.jpg", "b.JPEG", "c.png", "d.webp", "e.bmp")
     touch(*(tmp_path / "train/run" / name for name in (*names, "f.txt")))
     dataset = datasets.class_folders(str(tmp_path))
     assert [example.id for example in dataset.splits["train"]] == [f"run/{name}" for name in names]
 
 
-def test_pictures_beside_videos_are_refused_until_it_is_said_which_are_meant(tmp_path):
+def test_images_beside_videos_are_refused_until_suffixes_selects_one_kind(tmp_path):
     touch(tmp_path / "train/run/a.mp4", tmp_path / "train/run/a.jpg", tmp_path / "train/run/b.mp4")
     words = message(datasets.class_folders, str(tmp_path))
     assert "contains 2 videos and 1 images" in words and "suffixes=('.mp4',)" in words
@@ -65,7 +65,7 @@ def test_pictures_beside_videos_are_refused_until_it_is_said_which_are_meant(tmp
     assert [example.id for example in dataset.splits["train"]] == ["run/a.jpg"]
 
 
-def test_nothing_is_held_out_where_nothing_is_asked(tmp_path):
+def test_test_fraction_zero_holds_nothing_out(tmp_path):
     touch(tmp_path / "run/a.mp4")
     dataset = datasets.class_folders(str(tmp_path), test_fraction=0.0, head="action")
     assert list(dataset.splits) == ["train"] and set(dataset.labels.classes) == {"action"}
@@ -91,7 +91,7 @@ def test_nothing_is_held_out_where_nothing_is_asked(tmp_path):
         ),
     ],
 )
-def test_folders_that_are_no_dataset_are_errors(tmp_path, files, options, complaint):
+def test_folders_that_are_not_datasets_are_errors(tmp_path, files, options, complaint):
     touch(*(tmp_path / file for file in files))
     assert complaint in message(datasets.class_folders, str(tmp_path), **options)
 
@@ -100,7 +100,7 @@ def test_a_missing_folder_is_an_error(tmp_path):
     assert "There is no folder" in message(datasets.class_folders, str(tmp_path / "nowhere"))
 
 
-def test_what_is_left_out_of_the_folders_is_counted_and_named(tmp_path):
+def test_skipped_files_are_counted_and_listed(tmp_path):
     (tmp_path / "train/climb").mkdir(parents=True)
     touch(
         *(tmp_path / "train/run/person01" / f"{number}.mp4" for number in range(3)),
@@ -121,7 +121,7 @@ def test_what_is_left_out_of_the_folders_is_counted_and_named(tmp_path):
     )
 
 
-def test_videos_of_cameras_and_phones_are_videos(tmp_path):
+def test_suffixes_of_cameras_and_phones_are_videos(tmp_path):
     names = ("a.MTS", "b.3gp", "c.flv", "d.gif", "e.m2ts", "f.mxf", "g.ogv", "h.vob")
     touch(*(tmp_path / "train/run" / name for name in names))
     dataset = datasets.class_folders(str(tmp_path))
@@ -129,7 +129,7 @@ def test_videos_of_cameras_and_phones_are_videos(tmp_path):
     assert dataset.remarks == ()
 
 
-def test_folders_of_splits_may_be_spelled_otherwise(tmp_path):
+def test_folders_of_splits_may_have_other_spellings(tmp_path):
     touch(tmp_path / "Training/run/a.mp4", tmp_path / "TEST/run/b.mp4", tmp_path / "val/run/c.mp4")
     dataset = datasets.class_folders(str(tmp_path))
     assert list(dataset.splits) == ["train", "val", "test"]
@@ -146,7 +146,7 @@ def test_a_class_may_be_called_train(tmp_path):
     assert dataset.remarks == ("the folder 'train' contains videos, so it is a class",)
 
 
-def test_at_least_one_video_is_held_out_and_one_is_left_to_train_on(tmp_path):
+def test_at_least_one_video_is_in_each_split(tmp_path):
     touch(tmp_path / "a/1.mp4", tmp_path / "b/2.mp4", tmp_path / "b/3.mp4")
     few = datasets.class_folders(str(tmp_path), test_fraction=1e-9)
     (held_out,) = few.splits["test"]
@@ -157,7 +157,7 @@ def test_at_least_one_video_is_held_out_and_one_is_left_to_train_on(tmp_path):
     assert [len(split) for split in many.splits.values()] == [1, 2]
 
 
-def test_names_that_are_no_text_are_written_out_and_their_files_found(tmp_path):
+def test_names_that_are_not_text_are_escaped_and_their_files_found(tmp_path):
     folder = os.fsencode(tmp_path)
     for name in (b"train/caf\xe9", b"train/b"):
         os.makedirs(os.path.join(folder, name))

@@ -71,7 +71,7 @@ def test_multilabel_manifests_give_any_number_of_ids(videos):
     assert dataset.labels.multilabel
 
 
-def test_a_manifest_whose_files_are_all_elsewhere_is_an_error(videos, tmp_path):
+def test_a_manifest_without_any_existing_file_is_an_error(videos, tmp_path):
     moved = tmp_path / "train.csv"
     moved.write_text((videos / "train.csv").read_text())
     words = message(datasets.manifest, {"train": str(moved)}, heads="action")
@@ -80,13 +80,13 @@ def test_a_manifest_whose_files_are_all_elsewhere_is_an_error(videos, tmp_path):
     assert len(dataset.splits["train"]) == 10
 
 
-def test_paths_of_windows_are_told_how_to_be_written(tmp_path):
+def test_windows_paths_are_an_error_with_a_remedy(tmp_path):
     (tmp_path / "train.csv").write_text("path\nclips\\a.mp4\n")
     words = message(datasets.open_dataset, str(tmp_path / "train.csv"))
     assert "Separate folders in paths by /, not by \\" in words
 
 
-def test_a_manifest_may_have_its_suffix_in_capitals(tmp_path):
+def test_the_suffix_of_a_manifest_may_be_upper_case(tmp_path):
     touch(tmp_path / "a.mp4")
     (tmp_path / "train.CSV").write_text("path,label\na.mp4,run\n")
     (tmp_path / "test.Tsv").write_text("path\tlabel\na.mp4\trun\n")
@@ -104,7 +104,7 @@ def test_two_manifests_of_one_split_are_refused(tmp_path):
     assert "train.csv and train.jsonl both define the split 'train'" in words
 
 
-def test_lists_beside_manifests_that_are_not_read_are_named(tmp_path):
+def test_lists_beside_manifests_that_are_not_read_are_reported(tmp_path):
     touch(tmp_path / "a.mp4")
     for name in ("train.json", "val_list.txt", "README.txt", "statistics.json"):
         (tmp_path / name).write_text("{}")
@@ -130,7 +130,7 @@ def test_a_json_file_may_hold_the_node_of_any_reader(tmp_path, videos):
     assert len(dataset.splits["test"]) == 2 and set(dataset.labels.classes) == {"action"}
 
 
-def test_a_reader_that_finds_the_number_of_labels_needs_no_multilabel(tmp_path):
+def test_readers_without_the_field_multilabel_ignore_it(tmp_path):
     node = {"target": "scenic_video.data.published.avid:avid", "root": str(tmp_path)}
     touch(tmp_path / "a.mp4")
     (tmp_path / "avid_val.json").write_text('{"a.mp4": "singing"}')
@@ -182,7 +182,7 @@ def test_splits_of_records_are_sequences_that_can_be_pickled(records):
         split[10]
 
 
-def test_splits_of_records_can_be_cut_and_renamed(records):
+def test_splits_of_records_can_be_sliced_and_renamed(records):
     whole = datasets.tfds(str(records))
     cut = datasets.tfds(str(records), splits={"train": "train[:80%]", "validation": "train[80%:]"})
     assert [len(split) for split in cut.splits.values()] == [8, 2]
@@ -194,7 +194,7 @@ def test_splits_of_records_can_be_cut_and_renamed(records):
     assert examples_fingerprint(whole.splits["test"]) != examples_fingerprint(slices[0])
 
 
-def test_heads_of_records_can_be_picked(videos, tmp_path):
+def test_heads_of_records_can_be_selected(videos, tmp_path):
     heads = {"verb": "action", "noun": "shape"}
     settings = {"num_clips": 12, "size": 32, "seconds": 0.5}
     two = synthetic.dataset(str(videos), heads=heads, **settings)
@@ -223,18 +223,18 @@ def test_a_name_that_is_neither_folder_nor_catalogue_is_an_error(tmp_path):
     assert "neither a folder with TFDS records nor a dataset in the TFDS catalogue" in words
 
 
-def test_a_catalogue_dataset_that_is_not_prepared_says_how_to(tmp_path):
+def test_an_unprepared_catalogue_dataset_is_an_error_with_a_remedy(tmp_path):
     words = message(datasets.tfds, "mnist", data_dir=str(tmp_path))
     assert "tfds build mnist --file_format=array_record" in words
 
 
-def encode_png(picture):
+def encode_png(image):
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="image2pipe") as container:
         stream = container.add_stream("png", rate=1)
-        stream.height, stream.width = picture.shape[:2]
+        stream.height, stream.width = image.shape[:2]
         stream.pix_fmt = "rgb24"
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     return buffer.getvalue()
 
@@ -269,7 +269,7 @@ def store(directory, features, records):
 def test_image_datasets_are_videos_of_one_frame(tmp_path):
     kinds = tensorflow_datasets.features
     rng = np.random.default_rng(0)
-    pictures = [encode_png(rng.integers(0, 256, (8, 8, 3), np.uint8)) for _ in range(3)]
+    images = [encode_png(rng.integers(0, 256, (8, 8, 3), np.uint8)) for _ in range(3)]
     store(
         tmp_path,
         {
@@ -279,15 +279,15 @@ def test_image_datasets_are_videos_of_one_frame(tmp_path):
             "size": kinds.Scalar(np.int64),
         },
         [
-            {"image": io.BytesIO(picture), "label": i % 2, "file_name": f"{i}.png", "size": i}
-            for i, picture in enumerate(pictures)
+            {"image": io.BytesIO(image), "label": i % 2, "file_name": f"{i}.png", "size": i}
+            for i, image in enumerate(images)
         ],
     )
     for dataset in (
         datasets.tfds("things", data_dir=str(tmp_path)),
         datasets.open_dataset(str(tmp_path)),
     ):
-        assert [example.video for example in dataset.splits["train"]] == pictures
+        assert [example.video for example in dataset.splits["train"]] == images
         assert [example.labels["label"] for example in dataset.splits["train"]] == [
             (0,),
             (1,),
@@ -301,12 +301,12 @@ def test_image_datasets_are_videos_of_one_frame(tmp_path):
 @pytest.mark.parametrize(
     "codec, pixels, kind", [("mjpeg", "yuvj444p", "jpeg"), ("png", "rgb24", "png")]
 )
-def test_pictures_in_records_are_clips_of_one_frame(tmp_path, write_video, codec, pixels, kind):
+def test_images_in_records_are_clips_of_one_frame(tmp_path, write_video, codec, pixels, kind):
     """As `imagenet2012` has them: what is stored is the file."""
     kinds = tensorflow_datasets.features
     color = np.array([200, 100, 30], np.uint8)
-    picture = np.broadcast_to(color, (24, 32, 3)).copy()
-    path = write_video(tmp_path / f"a.{kind}", picture[None], codec=codec, pixel_format=pixels)
+    image = np.broadcast_to(color, (24, 32, 3)).copy()
+    path = write_video(tmp_path / f"a.{kind}", image[None], codec=codec, pixel_format=pixels)
     store(
         tmp_path / "records",
         {
@@ -329,7 +329,7 @@ def test_pictures_in_records_are_clips_of_one_frame(tmp_path, write_video, codec
         assert np.abs(clip.astype(int) - color).max() < 8
 
 
-def test_examples_without_ids_are_named_by_place(tmp_path):
+def test_examples_without_ids_are_named_by_position(tmp_path):
     kinds = tensorflow_datasets.features
     store(tmp_path, {"clip": kinds.Tensor(shape=(), dtype=np.bytes_)}, [{"clip": b"x"}] * 2)
     dataset = datasets.tfds(str(tmp_path))
@@ -362,7 +362,7 @@ def test_unknown_layouts_are_errors(tmp_path, features, record, complaint):
     assert complaint in message(datasets.tfds, str(tmp_path))
 
 
-def test_records_that_only_tensorflow_reads_are_refused(records, tmp_path):
+def test_tfrecord_files_are_refused(records, tmp_path):
     for file in records.iterdir():
         text = file.read_bytes()
         if file.name == "dataset_info.json":
@@ -371,7 +371,7 @@ def test_records_that_only_tensorflow_reads_are_refused(records, tmp_path):
     assert "has tfrecord files" in message(datasets.tfds, str(tmp_path))
 
 
-def test_a_folder_of_several_tfds_datasets_must_be_told_which(records, tmp_path):
+def test_a_folder_of_several_tfds_datasets_is_ambiguous(records, tmp_path):
     for name in "ab":
         touch(tmp_path / name / "1.0.0" / "dataset_info.json")
     words = message(datasets.open_dataset, str(tmp_path))

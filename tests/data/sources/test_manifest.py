@@ -50,7 +50,7 @@ def test_all_formats_hold_the_same_rows(write, name, text):
     ]
 
 
-def test_byte_order_marks_spaces_quotes_and_empty_lines_do_no_harm(write):
+def test_byte_order_marks_spaces_quotes_and_empty_lines_are_ignored(write):
     text = 'path , label\r\n\r\n  a.mp4 ,  jump \r\n"b, c.mp4", "run fast"\r\n , \r\n'
     rows = read_manifest(write(text, encoding="utf-8-sig"))
     assert [(row.id, row.labels["label"]) for row in rows] == [
@@ -60,7 +60,7 @@ def test_byte_order_marks_spaces_quotes_and_empty_lines_do_no_harm(write):
     assert rows[1].place.endswith("train.csv, line 4")
 
 
-def test_relative_paths_start_at_the_root_and_absolute_ones_stay(write, tmp_path):
+def test_relative_paths_start_at_the_root_and_absolute_ones_are_kept(write, tmp_path):
     path = write("path,label\na.mp4,x\n/far/b.mp4,x\n")
     rows = read_manifest(path, root=tmp_path / "videos")
     assert [row.path for row in rows] == [str(tmp_path / "videos/a.mp4"), "/far/b.mp4"]
@@ -87,7 +87,7 @@ def test_clips_of_one_file_get_ids_from_their_times(write):
     assert [row.id for row in rows] == ["a.mp4#0.0-1.0", "a.mp4#1.0-2.0"]
 
 
-def test_heads_pick_columns(write):
+def test_heads_select_columns(write):
     path = write("path,verb,noun,comment\na.mp4,cut,onion,\n")
     assert read_manifest(path, heads=["noun", "verb"])[0].labels == {
         "noun": ("onion",),
@@ -180,7 +180,7 @@ def test_errors_name_file_line_and_column(write, name, text, complaint):
     assert complaint in words and str(path) in words
 
 
-def test_a_duplicate_names_both_lines(write):
+def test_the_error_for_a_duplicate_names_both_lines(write):
     words = message(read_manifest, write("path,label\na.mp4,x\nb.mp4,x\na.mp4,y\n"))
     assert "line 4" in words and "line 2" in words
 
@@ -189,12 +189,12 @@ def test_a_missing_manifest_is_an_error(tmp_path):
     assert "There is no file" in message(read_manifest, tmp_path / "train.csv")
 
 
-def test_a_file_that_is_no_text_is_an_error(write):
+def test_a_file_that_is_not_text_is_an_error(write):
     words = message(read_manifest, write("path,label\nä.mp4,x\n", encoding="latin-1"))
     assert "is not UTF-8 text" in words
 
 
-def test_an_unknown_head_is_an_error_that_offers_the_nearest(write):
+def test_an_unknown_head_is_an_error_that_suggests_the_nearest(write):
     words = message(read_manifest, write("path,verb\na.mp4,x\n"), heads=["verbs"])
     assert "no label column 'verbs'; it has 'verb'. Did you mean 'verb'?" in words
     words = message(read_manifest, write("path,verb\na.mp4,x\n"), heads=["path"])
@@ -243,14 +243,14 @@ def test_given_classes_keep_their_order(write, tmp_path):
         ]
 
 
-def test_numbers_are_ids_where_classes_are_given(write):
+def test_numbers_are_ids_if_classes_are_given(write):
     rows = rows_of(write, train="a,2\nb,0\n")
     space = label_space(rows, classes=["run", "walk", "jump"])
     examples = to_examples(rows, space)["train"]
     assert [example.labels["label"] for example in examples] == [(2,), (0,)]
 
 
-def test_numbers_are_names_where_the_given_names_are_numbers(write):
+def test_numbers_are_names_if_the_given_names_are_numbers(write):
     rows = rows_of(write, train="a,20\nb,10\n")
     space = label_space(rows, classes=["10", "20"])
     examples = to_examples(rows, space)["train"]
@@ -287,14 +287,14 @@ def test_impossible_classes_are_errors(write, classes, complaint):
     assert complaint in message(label_space, rows, classes=classes)
 
 
-def test_classes_of_several_heads_must_say_which(write):
+def test_classes_of_several_heads_must_be_given_by_head(write):
     rows = {"train": read_manifest(write("path,verb,noun\na,cut,onion\n"))}
     assert "must name the classes by head" in message(label_space, rows, classes=["cut"])
     space = label_space(rows, classes={"verb": ["put", "cut"]})
     assert space.classes == {"verb": ("put", "cut"), "noun": ("onion",)}
 
 
-def test_splits_must_label_the_same_heads(write):
+def test_splits_must_have_the_same_heads(write):
     rows = {
         "train": read_manifest(write("path,verb\na,x\n", "train.csv")),
         "test": read_manifest(write("path,noun\na,x\n", "test.csv")),

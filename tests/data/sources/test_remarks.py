@@ -1,4 +1,4 @@
-"""What names of classes and files tell of a dataset before anything is decoded."""
+"""Remarks on a dataset from the names of classes and files, before anything is decoded."""
 
 import collections
 import dataclasses
@@ -7,7 +7,7 @@ import pytest
 
 from scenic_video.data.examples import Dataset, Example, LabelSpace
 from scenic_video.data.sources import datasets
-from scenic_video.data.sources.remarks import learned_split, remarks
+from scenic_video.data.sources.remarks import remarks, training_split
 
 
 def said(folder, *, header="path,label", **splits):
@@ -62,11 +62,11 @@ def said(folder, *, header="path,label", **splits):
         (["1-2", "12", "1-2", "12"], ["12"], []),
     ],
 )
-def test_labels_that_are_not_as_they_were_meant_are_named(tmp_path, train, test, expected):
+def test_likely_mistakes_in_labels_are_reported(tmp_path, train, test, expected):
     assert said(tmp_path, train=train, test=test) == expected
 
 
-def test_columns_that_became_heads_are_named_with_the_flag_that_leaves_them_out(tmp_path):
+def test_columns_that_look_unlike_labels_are_reported_with_the_flag_that_leaves_them_out(tmp_path):
     rows = [f"run,{fps},note {number},cold" for number, fps in enumerate((25, 29.97, 25, 29.97))]
     assert said(tmp_path, header="path,label,rate,notes,index", train=rows) == [
         "heads that do not look like labels: 'rate' (numbers with fractions), "
@@ -82,7 +82,7 @@ def test_long_lists_of_classes_are_cut(tmp_path):
     )
 
 
-def test_one_clip_under_two_labels_is_named_by_its_id(tmp_path):
+def test_a_clip_with_two_labels_is_reported_by_its_id(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"")
     rows = ["a.mp4,one,0,run", "a.mp4,two,0,jump", "a.mp4,three,2,jump", "a.mp4,four,0,run"]
     (tmp_path / "train.csv").write_text("\n".join(["path,id,start,label", *rows]))
@@ -90,7 +90,7 @@ def test_one_clip_under_two_labels_is_named_by_its_id(tmp_path):
     assert remarks(dataset, train="train") == ["clips with two different labels: 'two'"]
 
 
-def test_what_the_reader_left_out_comes_first_and_records_are_not_read_for_labels():
+def test_remarks_of_the_reader_come_first_and_labels_of_records_are_not_read():
     examples = (Example("a", "a.mp4", {"label": (0,)}),)
     labels = LabelSpace({"label": ("nan",)})
     dataset = Dataset("d", {"train": examples}, labels, remarks=("left out: 1 file hidden",))
@@ -100,7 +100,7 @@ def test_what_the_reader_left_out_comes_first_and_records_are_not_read_for_label
     assert remarks(read_late, train="train") == ["left out: 1 file hidden"]
 
 
-def test_classes_of_a_dataset_with_no_split_to_learn_from_are_not_compared(tmp_path):
+def test_classes_are_not_compared_without_a_training_split(tmp_path):
     (tmp_path / "a").mkdir()
     assert said(tmp_path / "a", test=["x", "y", "x", "y"]) == []
-    assert learned_split(["val", "train"]) == "train" and learned_split(["fold1", "x"]) == "fold1"
+    assert training_split(["val", "train"]) == "train" and training_split(["fold1", "x"]) == "fold1"

@@ -14,16 +14,16 @@ import pytest
 
 from scenic_video.data.sources import datasets
 from scenic_video.data.synthetic import generation as synthetic
-from scenic_video.data.synthetic.audio import SAMPLE_RATE, draw_audio
-from scenic_video.data.synthetic.frames import draw_frames
+from scenic_video.data.synthetic.audio import SAMPLE_RATE, render_audio
+from scenic_video.data.synthetic.frames import render_frames
 from scenic_video.data.synthetic.scenes import (
     ACTIONS,
+    AUDIO_CLASSES,
     DURATION,
     MOTIONS,
     SHAPES,
-    SOUNDS,
-    draw_scene,
     poses,
+    sample_scene,
 )
 from scenic_video.data.synthetic_settings import Settings
 
@@ -46,7 +46,7 @@ def contents(directory):
 
 def scene_of(action, seed=0, *, num_frames=21):
     rng = np.random.default_rng([seed, action])
-    return draw_scene(rng, action=action, num_frames=num_frames, max_distractors=2)
+    return sample_scene(rng, action=action, num_frames=num_frames, max_distractors=2)
 
 
 def reversed_in_time(scene):
@@ -70,8 +70,8 @@ def table(path):
 def test_a_clip_played_backwards_is_a_clip_of_the_partner_action(action):
     rng = np.random.default_rng(0)
     scene = scene_of(action)
-    forwards = draw_frames(scene, size=48, noise=0.0, rng=rng)
-    partner = draw_frames(reversed_in_time(scene), size=48, noise=0.0, rng=rng)
+    forwards = render_frames(scene, size=48, noise=0.0, rng=rng)
+    partner = render_frames(reversed_in_time(scene), size=48, noise=0.0, rng=rng)
     difference = np.abs(forwards[::-1].astype(int) - partner.astype(int))
     assert difference.max() <= 1
     assert np.abs(forwards.astype(int) - partner.astype(int)).max() > 50
@@ -90,9 +90,9 @@ def test_the_reversed_window_is_as_likely_as_the_window():
     assert abs(np.corrcoef(onset - mirrored, duration)[0, 1]) < 0.06
 
 
-def test_everything_but_the_action_is_drawn_without_knowing_it():
+def test_everything_else_is_independent_of_the_action():
     first, second = (
-        draw_scene(np.random.default_rng(7), action=action, num_frames=9, max_distractors=2)
+        sample_scene(np.random.default_rng(7), action=action, num_frames=9, max_distractors=2)
         for action in (0, 1)
     )
     for field in dataclasses.fields(first):
@@ -121,7 +121,7 @@ def test_single_frames_of_all_actions_look_alike(motion):
 
 
 @pytest.mark.parametrize("motion", range(len(MOTIONS)), ids=MOTIONS)
-def test_the_middle_frame_does_not_tell_partners_apart(motion):
+def test_the_middle_frame_is_equally_likely_for_both_partners(motion):
     np.testing.assert_allclose(moments(2 * motion, 10), moments(2 * motion + 1, 10), atol=0.05)
 
 
@@ -138,14 +138,14 @@ def test_the_middle_frame_does_not_tell_partners_apart(motion):
         ("spin_counterclockwise", "angle", -1),
     ],
 )
-def test_actions_do_what_their_names_say(action, quantity, sign):
+def test_actions_match_their_names(action, quantity, sign):
     for seed in range(20):
         values = getattr(poses(scene_of(ACTIONS.index(action), seed)), quantity)
         assert sign * (values[-1] - values[0]) > 0.05
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_events_come_in_the_order_of_the_name(seed):
+def test_events_happen_in_the_order_of_the_name(seed):
     for action, flash_is_first in (("flash_then_hop", True), ("hop_then_flash", False)):
         scene = dataclasses.replace(scene_of(ACTIONS.index(action), seed), shake=np.zeros((21, 2)))
         pose = poses(scene)
@@ -155,7 +155,7 @@ def test_events_come_in_the_order_of_the_name(seed):
 
 
 def actor_alone(shape, angle, *, size=64):
-    """A picture of the actor at rest in the middle, and the pixels that it covers."""
+    """An image of the actor at rest in the middle, and the pixels that it covers."""
     scene = scene_of(0)
     actor = dataclasses.replace(
         scene.actor, shape=SHAPES.index(shape), x=0.0, y=0.0, radius=0.3, angle=angle
@@ -170,8 +170,8 @@ def actor_alone(shape, angle, *, size=64):
         rest=(0.0,) * len(MOTIONS),
         shake=np.zeros((2, 2)),
     )
-    picture = draw_frames(scene, size=size, noise=0.0, rng=np.random.default_rng(0))[0]
-    return picture, np.abs(picture - actor.colour).sum(-1) < 10
+    image = render_frames(scene, size=size, noise=0.0, rng=np.random.default_rng(0))[0]
+    return image, np.abs(image - actor.colour).sum(-1) < 10
 
 
 def test_growing_angles_turn_clockwise_on_the_screen():
@@ -185,11 +185,11 @@ def test_growing_angles_turn_clockwise_on_the_screen():
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_rotation_of_every_shape_shows(shape):
-    pictures = [actor_alone(shape, angle)[0].astype(int) for angle in np.arange(8) * np.pi / 4]
-    for one, other in zip(pictures, pictures[1:] + pictures[:1], strict=True):
+def test_rotation_of_every_shape_is_visible(shape):
+    frames = [actor_alone(shape, angle)[0].astype(int) for angle in np.arange(8) * np.pi / 4]
+    for one, other in zip(frames, frames[1:] + frames[:1], strict=True):
         assert (np.abs(one - other).max(-1) > 20).mean() > 0.01
-    opposite = np.abs(pictures[0] - pictures[4]).max(-1)
+    opposite = np.abs(frames[0] - frames[4]).max(-1)
     assert (opposite > 20).mean() > 0.01
 
 
@@ -198,15 +198,15 @@ def test_rotation_of_every_shape_shows(shape):
 
 def pitch(audio, seed):
     """Where the spectrum peaks in every twentieth of a second in which there is a tone."""
-    wave = draw_audio(audio, seconds=1.75, rng=np.random.default_rng(seed))
+    wave = render_audio(audio, seconds=1.75, rng=np.random.default_rng(seed))
     pieces = wave[: len(wave) // 800 * 800].reshape(-1, 800)
     loud = pieces[pieces.std(1) > 0.1]
     return np.argmax(np.abs(np.fft.rfft(loud * np.hanning(800), 4096)), 1) * SAMPLE_RATE / 4096
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_audios_are_what_their_names_say(seed):
-    pitches = {name: pitch(index, seed) for index, name in enumerate(SOUNDS)}
+def test_audio_matches_its_name(seed):
+    pitches = {name: pitch(index, seed) for index, name in enumerate(AUDIO_CLASSES)}
     for name, rising in (("rise", 1), ("fall", -1), ("low_then_high", 1), ("high_then_low", -1)):
         assert rising * np.log2(pitches[name][-1] / pitches[name][0]) > 0.8
     for name in ("rise", "fall"):
@@ -218,7 +218,7 @@ def test_audios_are_what_their_names_say(seed):
 # Files
 
 
-def test_clips_are_h264_and_aac_of_the_size_asked(directory):
+def test_clips_are_h264_and_aac_of_the_given_size(directory):
     for path in sorted(directory.glob("*/*.mp4")):
         with av.open(str(path)) as container:
             video, audio_stream = container.streams.video[0], container.streams.audio[0]
@@ -229,17 +229,17 @@ def test_clips_are_h264_and_aac_of_the_size_asked(directory):
             assert kinds.count(av.VideoFrame) == 12
 
 
-def test_encoding_keeps_what_was_drawn(directory):
+def test_encoding_preserves_frames_and_audio(directory):
     chosen = Settings(**SMALL)
-    scene, rng = synthetic.draw_clip(chosen, "train", 4)
-    draw_audio(scene.audio, seconds=chosen.seconds, rng=rng)
-    drawn = draw_frames(scene, size=chosen.size, noise=chosen.noise, rng=rng)
+    scene, rng = synthetic.sample_scene_of(chosen, "train", 4)
+    render_audio(scene.audio, seconds=chosen.seconds, rng=rng)
+    rendered = render_frames(scene, size=chosen.size, noise=chosen.noise, rng=rng)
     with av.open(str(directory / "train" / "00004.mp4")) as container:
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    assert np.abs(np.stack(decoded).astype(int) - drawn).mean() < 12
+    assert np.abs(np.stack(decoded).astype(int) - rendered).mean() < 12
 
 
-def test_manifests_name_every_clip_with_all_its_labels(directory):
+def test_manifests_list_every_clip_with_all_its_labels(directory):
     train, test = table(directory / "train.csv"), table(directory / "test.csv")
     assert (len(train), len(test)) == (12, 3)
     assert [row["action"] for row in train] == [ACTIONS[index % 10] for index in range(12)]
@@ -252,14 +252,14 @@ def test_manifests_name_every_clip_with_all_its_labels(directory):
         assert audio == row["audio"]
 
 
-def test_the_same_settings_give_the_same_bytes_also_from_several_processes(directory, tmp_path):
+def test_the_same_settings_give_the_same_bytes_from_several_processes(directory, tmp_path):
     wanted = contents(directory)
     assert contents(synthetic.synthesize(tmp_path / "again", **SMALL)) == wanted
     spawned = synthetic.synthesize(tmp_path / "spawned", num_workers=2, **SMALL)
     assert contents(spawned) == wanted
 
 
-def test_clips_of_one_seed_differ_between_splits_and_seeds(directory, tmp_path):
+def test_clips_differ_between_splits_and_seeds(directory, tmp_path):
     other = synthetic.synthesize(tmp_path / "other", **settings(seed=4))
     videos = [data for name, data in contents(directory).items() if name.endswith("mp4")]
     videos += [data for name, data in contents(other).items() if name.endswith("mp4")]
@@ -331,7 +331,7 @@ def test_impossible_settings_are_errors(tmp_path, wrong, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_number_of_clips_must_be_said(tmp_path):
+def test_the_number_of_clips_is_required(tmp_path):
     with pytest.raises(ValueError, match="need num_clips"):
         synthetic.synthesize(tmp_path, seed=1)
 
@@ -348,7 +348,7 @@ def test_one_head(directory):
     assert not dataset.flip_safe and not dataset.labels.multilabel
 
 
-def test_two_heads_under_names_of_choice(directory):
+def test_heads_can_be_renamed(directory):
     heads = {"verb": "action", "noun": "shape"}
     dataset = synthetic.dataset(str(directory), heads=heads, **SMALL)
     assert dataset.labels.num_classes == {"verb": 10, "noun": 4}
@@ -358,7 +358,7 @@ def test_two_heads_under_names_of_choice(directory):
     ]
 
 
-def test_several_labels_a_clip(directory):
+def test_a_clip_may_have_several_labels(directory):
     dataset = synthetic.dataset(str(directory), heads="shapes", **SMALL)
     assert dataset.labels.multilabel
     counts = {len(example.labels["shapes"]) for example in dataset.splits["train"]}
@@ -370,7 +370,7 @@ def test_several_labels_a_clip(directory):
             assert os.path.samefile(one.video, several.video)
 
 
-def test_single_labels_and_several_do_not_mix(directory):
+def test_single_labels_and_multi_labels_cannot_be_combined(directory):
     with pytest.raises(ValueError, match="cannot be combined with others"):
         synthetic.dataset(str(directory), heads=["shapes", "action"], **SMALL)
 
@@ -380,15 +380,15 @@ def test_the_audiovisual_label_needs_frames_and_audio(directory):
     assert dataset.labels.num_classes == {"event": 20}
     for example, row in zip(dataset.splits["test"], table(directory / "test.csv"), strict=True):
         motion, audio = divmod(example.labels["event"][0], 4)
-        assert SOUNDS[audio] == row["audio"]
+        assert AUDIO_CLASSES[audio] == row["audio"]
         assert motion == ACTIONS.index(row["action"]) // 2
 
 
-def test_audios_are_independent_of_actions():
+def test_audio_is_independent_of_the_action():
     chosen = Settings(num_clips=2)
     counts = np.zeros((10, 4))
     for index in range(1000):
-        scene, _ = synthetic.draw_clip(chosen, "train", index)
+        scene, _ = synthetic.sample_scene_of(chosen, "train", index)
         counts[scene.action, scene.audio] += 1
     assert counts.min() > 8 and counts.max() < 45
 
@@ -398,7 +398,7 @@ def test_an_unknown_head_is_an_error(directory):
         synthetic.dataset(str(directory), heads=("actions",), **SMALL)
 
 
-def test_the_folder_by_its_plain_name_is_the_same_dataset(directory):
+def test_the_path_of_the_folder_is_the_same_dataset(directory):
     dataset = synthetic.dataset(str(directory), **SMALL)
     assert datasets.open_dataset(directory) == dataset
     both = datasets.open_dataset(str(directory), heads=["action", "audio"])

@@ -1,4 +1,4 @@
-"""Pictures in files of their own are read as clips of one frame."""
+"""Image files are read as clips of one frame."""
 
 import struct
 
@@ -19,9 +19,9 @@ def quarters() -> np.ndarray:
     return colors.repeat(32, axis=0).repeat(48, axis=1)[None]
 
 
-def corners(picture):
+def corners(image):
     """The colours in the four corners, each channel 0 or 1."""
-    return [tuple((picture[y, x] > 128).astype(int)) for y in (8, -8) for x in (8, -8)]
+    return [tuple((image[y, x] > 128).astype(int)) for y in (8, -8) for x in (8, -8)]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def corners(picture):
         (".webp", "libwebp", "yuv420p"),
     ],
 )
-def test_pictures_of_every_kind_are_clips_of_one_frame(
+def test_images_of_every_format_are_clips_of_one_frame(
     tmp_path, write_video, quarters, suffix, codec, pixels
 ):
     path = write_video(tmp_path / f"a{suffix}", quarters, codec=codec, pixel_format=pixels)
@@ -66,20 +66,20 @@ def with_orientation(jpeg: bytes, orientation: int) -> bytes:
 
 
 UPRIGHT = {
-    1: lambda picture: picture,
-    2: lambda picture: picture[:, ::-1],
-    3: lambda picture: picture[::-1, ::-1],
-    4: lambda picture: picture[::-1],
-    5: lambda picture: picture.swapaxes(0, 1),
-    6: lambda picture: np.rot90(picture, -1),
-    7: lambda picture: picture[::-1, ::-1].swapaxes(0, 1),
-    8: lambda picture: np.rot90(picture),
+    1: lambda image: image,
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
+    8: lambda image: np.rot90(image),
 }
 """By the number that EXIF gives it."""
 
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_a_jpeg_is_turned_and_flipped_as_its_exif_says(
+def test_a_jpeg_is_rotated_and_flipped_by_its_exif_orientation(
     tmp_path, write_video, quarters, orientation
 ):
     path = write_video(tmp_path / "a.jpg", quarters, codec="mjpeg", pixel_format="yuvj444p")
