@@ -93,9 +93,9 @@ def made_clips(folder: Path, *, num_clips: int = 8, seconds: int = 5) -> Dataset
             stream = container.add_stream("libx264", rate=30)
             stream.width, stream.height, stream.pix_fmt = 340, 256, "yuv420p"
             for moment in range(30 * seconds):
-                picture = np.roll(coarse, 3 * moment, axis=1)[:256]
-                picture = (picture + rng.integers(0, 16, picture.shape)).astype(np.uint8)
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                image = np.roll(coarse, 3 * moment, axis=1)[:256]
+                image = (image + rng.integers(0, 16, image.shape)).astype(np.uint8)
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
         examples.append(Example(str(number), str(path), {"label": (0,)}))

@@ -1,6 +1,6 @@
 """Where recipes look for published data sets: the dataset node of each.
 
-All lie in data/<name>: the annotation files as they were published, and the videos or pictures in
+All lie in data/<name>: the annotation files as they were published, and the videos or images in
 data/<name>/videos. Another place is an override, --config.dataset.root=/disk/kinetics400; so is a
 manifest of one's own, --config.dataset=FOLDER. Videos that are gone from the web are left out
 with --config.dataset.missing=skip.

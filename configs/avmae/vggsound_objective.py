@@ -1,7 +1,7 @@
 """What AV-MAE predicts: ablation on VGGSound.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023, the table of objectives. A row is
-pretrained, and then fine-tuned on audio, on pictures, or on both:
+pretrained, and then fine-tuned on audio, on frames, or on both:
 
     scenic-video train --config=configs/avmae/vggsound_objective.py:inpaint_both \
         --workdir=runs/avmae/vggsound_objective_inpaint_both

@@ -1,7 +1,7 @@
 """Pretraining on one modality or on both: ablation on VGGSound.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023, the table of unimodal and multimodal
-pretraining. A row is pretrained, and then fine-tuned on audio, on pictures, or on both:
+pretraining. A row is pretrained, and then fine-tuned on audio, on frames, or on both:
 
     scenic-video train --config=configs/avmae/vggsound_unimodal.py:video_mae \
         --workdir=runs/avmae/vggsound_unimodal_video_mae

@@ -52,7 +52,7 @@ class View:
     @property
     def space(self) -> str:
         """What its rows and columns are of."""
-        return "mel bins" if self.is_audio else "picture"
+        return "mel bins" if self.is_audio else "frame"
 
     def grid(self, shape: Sequence[int]) -> tuple[int, int, int]:
         """The number of tubelets in an input of this shape, [b, t, h, w, c] or [b, s, f, 1], over

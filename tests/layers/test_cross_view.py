@@ -21,7 +21,7 @@ class Size:
     mlp_dim: int
     num_layers: int
     num_heads: int
-    space: str = "picture"
+    space: str = "frame"
 
 
 SIZES = (Size(8, 12, 1, 2), Size(12, 16, 1, 3), Size(16, 20, 1, 4))

@@ -1,4 +1,4 @@
-"""Masked autoencoders of images, fed with clips of one frame as pictures come."""
+"""Masked autoencoders of images, which are clips of one frame."""
 
 from typing import Any
 

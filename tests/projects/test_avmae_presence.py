@@ -28,7 +28,7 @@ INPUTS = {
     "audio": jax.random.normal(jax.random.key(1), (4, 24, 8, 1)),
 }
 PRESENCE = {"rgb": jnp.array([1.0, 1, 0, 0]), "audio": jnp.array([1.0, 0, 1, 0])}
-"""Both, pictures alone, audio alone, and neither."""
+"""Both, frames alone, audio alone, and neither."""
 
 CLASSIFIERS: dict[str, Any] = {
     "bottlenecks": MBT(**HEAD),
@@ -135,7 +135,7 @@ def test_what_is_absent_is_not_scored_and_inpainting_takes_both(name, expected):
     assert {m: x.mask.sum(axis=1).tolist() for m, x in output.items()} == expected
 
 
-def test_without_audio_attention_over_all_tokens_is_that_of_pictures_alone():
+def test_without_audio_attention_over_all_tokens_is_that_of_frames_alone():
     model = CLASSIFIERS["all_tokens"]
     alone = model.clone(modalities=("rgb",))
     params = start(model)

@@ -292,7 +292,7 @@ def test_what_is_no_autoencoder_is_said_so():
 
 
 IMAGE: dict[str, Any] = SIZE | {"num_classes": 7, "patch_size": (8, 8)}
-PICTURES = jnp.zeros((1, 24, 24, 3))
+IMAGES = jnp.zeros((1, 24, 24, 3))
 IMAGE_SIZE = {"rgb": (1, 24, 24)}
 INPUT_SIZES = {"rgb": (4, 16, 16), "audio": (24, 16)}
 
@@ -300,7 +300,7 @@ INPUT_SIZES = {"rgb": (4, 16, 16), "audio": (24, 16)}
 @pytest.mark.parametrize("bottlenecks", ["random", "positions"])
 @pytest.mark.parametrize("classifier", ["gap", "token"])
 def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
-    source = parameters(ViT(**IMAGE, classifier=classifier), seed=1, rgb=PICTURES)
+    source = parameters(ViT(**IMAGE, classifier=classifier), seed=1, rgb=IMAGES)
     target = parameters(MBT(**FINE | {"classifier": classifier}), **INPUTS)
     params, report = from_image_model(
         target=ModelWeights(target, INPUT_SIZES),
@@ -344,7 +344,7 @@ def test_an_image_model_starts_both_streams_of_mbt(classifier, bottlenecks):
     ],
 )
 def test_an_image_model_that_does_not_fit_is_an_error(sizes, fields, message):
-    source = parameters(ViT(**IMAGE, classifier="gap"), rgb=PICTURES)
+    source = parameters(ViT(**IMAGE, classifier="gap"), rgb=IMAGES)
     target = parameters(MBT(**FINE), **INPUTS)
     with pytest.raises(ValueError, match=message):
         from_image_model(
@@ -360,7 +360,7 @@ def test_mbt_takes_no_model_of_videos_for_one_of_images_and_guesses_no_grid():
     source = parameters(video, rgb=INPUTS["rgb"])
     with pytest.raises(ValueError, match=r"kernel is \[2, 8, 8, 3, 24\].*with from_autoencoder"):
         from_image_model(target=target, source=ModelWeights(source))
-    source = parameters(ViT(**IMAGE), rgb=PICTURES)
+    source = parameters(ViT(**IMAGE), rgb=IMAGES)
     with pytest.raises(ValueError, match="9 positions and this model 2 x 2.*rows and columns"):
         from_image_model(target=target, source=ModelWeights(source))
     _, report = from_image_model(target=target, source=ModelWeights(source, IMAGE_SIZE))

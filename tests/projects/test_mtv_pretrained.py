@@ -172,7 +172,7 @@ def test_a_view_starts_from_no_model_of_videos():
 
 
 def test_audio_and_flow_start_from_image_models_as_if_grey():
-    """What a model of images says of a picture whose channels are equal."""
+    """The logits of an image model for an image with equal channels."""
     flow = View(16, 24, num_layers=1, num_heads=2, tubelet_size=(1, 8, 8), modality="flow")
     audio = View(24, 32, num_layers=2, num_heads=3, tubelet_size=(8, 8), modality="audio")
     sources = [image_model(view)[1] for view in (flow, audio)]

@@ -20,7 +20,7 @@ VIDEO: dict[str, Any] = SIZE | {"num_classes": 10, "tubelet_size": (2, 8, 8)}
 LEARN: dict[str, Any] = {"token_learner_at": 2, "num_tokens": 4, "bottleneck_dim": 8}
 GRID, IMAGE_GRID = (2, 3, 3), (1, 3, 3)
 CLIP = jax.random.uniform(jax.random.key(0), (2, 4, 24, 24, 3), minval=-1, maxval=1)
-PICTURE = CLIP[:, 1]
+FRAME = CLIP[:, 1]
 
 
 def layers_of(model, params, rgb):
@@ -51,12 +51,12 @@ def assert_same(a, b):
 def test_an_image_is_seen_as_before_until_tokens_are_learned():
     image = ViT(**IMAGE, classifier="gap")
     model = TokenLearnerViT(**IMAGE, **LEARN)
-    source = parameters(image, rgb=PICTURE, seed=1)
+    source = parameters(image, rgb=FRAME, seed=1)
     params, report = from_image_model(
-        target=ModelWeights(parameters(model, rgb=PICTURE), grid=IMAGE_GRID),
+        target=ModelWeights(parameters(model, rgb=FRAME), grid=IMAGE_GRID),
         source=ModelWeights(source),
     )
-    found, expected = layers_of(model, params, PICTURE), layers_of(image, source, PICTURE)
+    found, expected = layers_of(model, params, FRAME), layers_of(image, source, FRAME)
     np.testing.assert_allclose(found["encoderblock_1"], expected["encoderblock_1"], atol=2e-5)
     assert found["encoderblock_2"].shape == (2, 4, 24)
     random = {row.path for row in report.rows if row.source is None}
@@ -69,22 +69,22 @@ def test_a_clip_that_stands_still_is_seen_as_its_image():
     """Every copy of a token attends to the same copies of the others, frame by frame."""
     image = ViT(**IMAGE, classifier="gap")
     model = TokenLearnerViViT(**VIDEO, **LEARN)
-    source = parameters(image, rgb=PICTURE, seed=1)
+    source = parameters(image, rgb=FRAME, seed=1)
     params, _ = from_image_model(
         target=ModelWeights(parameters(model, rgb=CLIP), grid=GRID), source=ModelWeights(source)
     )
-    still = jnp.repeat(PICTURE[:, None], 4, axis=1)
+    still = jnp.repeat(FRAME[:, None], 4, axis=1)
     found = layers_of(model, params, still)["encoderblock_1"].reshape(2, 2, 9, 24)
-    expected = layers_of(image, source, PICTURE)["encoderblock_1"]
+    expected = layers_of(image, source, FRAME)["encoderblock_1"]
     for time in range(2):
         np.testing.assert_allclose(found[:, time], expected, atol=2e-5)
 
 
 def test_the_class_token_of_an_image_model_and_its_position_are_dropped():
-    source = parameters(ViT(**IMAGE, representation_size=8), rgb=PICTURE, seed=1)
+    source = parameters(ViT(**IMAGE, representation_size=8), rgb=FRAME, seed=1)
     model = TokenLearnerViT(**IMAGE, **LEARN)
     params, report = from_image_model(
-        target=ModelWeights(parameters(model, rgb=PICTURE), grid=IMAGE_GRID),
+        target=ModelWeights(parameters(model, rgb=FRAME), grid=IMAGE_GRID),
         source=ModelWeights(source),
     )
     table = source["Transformer"]["posembed_input"]["pos_embedding"]
@@ -93,7 +93,7 @@ def test_the_class_token_of_an_image_model_and_its_position_are_dropped():
 
 
 def test_positions_of_a_smaller_image_are_resampled():
-    source = parameters(ViT(**IMAGE, classifier="gap"), rgb=PICTURE, seed=1)
+    source = parameters(ViT(**IMAGE, classifier="gap"), rgb=FRAME, seed=1)
     target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=jnp.zeros((1, 4, 40, 40, 3)))
     params, _ = from_image_model(
         target=ModelWeights(target, grid=(2, 5, 5)), source=ModelWeights(source, grid=(3, 3))
@@ -108,14 +108,14 @@ def test_extra_blocks_start_as_nothing():
     """3+2 blocks give the features of 3, though all that is not zero in them is drawn."""
     shallow = TokenLearnerViT(**IMAGE, **LEARN)
     deep = shallow.clone(num_extra_layers=2)
-    source, target = parameters(shallow, rgb=PICTURE, seed=1), parameters(deep, rgb=PICTURE)
+    source, target = parameters(shallow, rgb=FRAME, seed=1), parameters(deep, rgb=FRAME)
     params, _ = from_image_model(
         target=ModelWeights(target, grid=IMAGE_GRID),
         source=ModelWeights(source),
         num_extra_layers=2,
     )
     np.testing.assert_allclose(
-        features_of(deep, params, PICTURE), features_of(shallow, source, PICTURE), atol=2e-5
+        features_of(deep, params, FRAME), features_of(shallow, source, FRAME), atol=2e-5
     )
     block = blocks(params, 4)
     assert (block["MlpBlock_0"]["Dense_1"]["kernel"] == 0).all()
@@ -123,8 +123,8 @@ def test_extra_blocks_start_as_nothing():
 
 
 def test_extra_blocks_may_be_drawn_or_copied():
-    source = parameters(ViT(**IMAGE), rgb=PICTURE, seed=1)
-    target = parameters(TokenLearnerViT(**IMAGE, **LEARN, num_extra_layers=2), rgb=PICTURE)
+    source = parameters(ViT(**IMAGE), rgb=FRAME, seed=1)
+    target = parameters(TokenLearnerViT(**IMAGE, **LEARN, num_extra_layers=2), rgb=FRAME)
     begin = functools.partial(
         from_image_model,
         target=ModelWeights(target, grid=IMAGE_GRID),
@@ -188,7 +188,7 @@ def test_another_tokenlearner_is_taken_with_what_it_learned_tokens_by():
 )
 def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, message):
     fields: dict[str, Any] = IMAGE | image_fields
-    source = parameters(ViT(**fields), rgb=PICTURE)
+    source = parameters(ViT(**fields), rgb=FRAME)
     target = parameters(TokenLearnerViViT(**VIDEO, **LEARN), rgb=CLIP)
     arguments = dict(arguments)
     weights = ModelWeights(target, grid=arguments.pop("target_grid", GRID))

@@ -150,7 +150,7 @@ def audio_of(inputs):
     }
 
 
-def test_one_model_is_evaluated_with_audio_alone_pictures_alone_and_both():
+def test_one_model_is_evaluated_with_audio_alone_frames_alone_and_both():
     batch = make_batch(views=1)
     variables = variables_of(make_task(), make_batch())
     first = jax.tree.map(lambda x: x[:, 0], batch["inputs"])
@@ -228,7 +228,7 @@ def test_one_array_of_logits_is_held_to_the_mean_label_of_what_is_there():
     share = jax.random.beta(mixup_rng, 0.5, 0.5)
     output = task(variables, batch, rng=RNG, train=True)
     target = jax.nn.one_hot(batch["label"]["action"], 4)
-    # Rows 1 and 4 have no audio and are each other's partners: pictures alone tell their labels.
+    # Rows 1 and 4 have no audio and are each other's partners: frames alone tell their labels.
     mixed = share * target + (1 - share) * target[::-1]
     loss = optax.softmax_cross_entropy(output.predictions["action"], mixed).mean()
     assert float(output.loss) == pytest.approx(float(loss), rel=1e-5)
@@ -315,17 +315,17 @@ def test_fine_tuning_reads_nothing_of_absent_audio(model_class):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model_class", [MBT, PretrainedMBT])
-def test_a_real_model_gives_pictures_audio_and_both(model_class):
+def test_a_real_model_gives_frames_audio_and_both(model_class):
     task, state, _ = fine_tuned(model_class)
     variables, batch = {"params": state.params}, make_batch(views=1, audio=jnp.ones(SIZE))
     found = {}
     for names in (("rgb",), ("audio",), ("rgb", "audio")):
         shown = make_task(task.model, modalities=names)
         found[names] = logits_of(shown, variables, batch)
-    pictures, audio, both = found.values()
-    assert not np.allclose(pictures, audio) and not np.allclose(pictures, both)
+    frames, audio, both = found.values()
+    assert not np.allclose(frames, audio) and not np.allclose(frames, both)
     silent = make_batch(views=1, audio=jnp.zeros(SIZE))
     without_audio = logits_of(make_task(task.model), variables, silent)
-    np.testing.assert_allclose(without_audio, pictures, atol=1e-6)
+    np.testing.assert_allclose(without_audio, frames, atol=1e-6)
     features = jax.jit(make_task(task.model).features)(variables, batch)
     assert features.shape == (SIZE, 8)

@@ -25,7 +25,7 @@ def tokens(pixels, kernel):
 
 
 @pytest.mark.parametrize(("old", "new"), [(3, 1), (1, 3), (3, 3), (3, 2)])
-def test_a_grey_picture_gives_the_same_tokens_whatever_the_channels(old, new):
+def test_a_grey_image_gives_the_same_tokens_whatever_the_channels(old, new):
     grey = NUMBERS.normal(size=(2, 8, 8, 1)).astype(np.float32)
     kernel = KERNEL[:, :, :old]
     changed = change_channels(kernel, new)
@@ -34,12 +34,12 @@ def test_a_grey_picture_gives_the_same_tokens_whatever_the_channels(old, new):
     np.testing.assert_allclose(before, after, atol=1e-5)
 
 
-def test_a_clip_that_stands_still_gives_the_tokens_of_its_picture():
+def test_a_static_clip_gives_the_tokens_of_its_frame():
     take = take_kernel("embedding/kernel", (2, 4, 4, 3, 6), inflation="filter_inflation")
     assert (take.path, take.name) == ("embedding/kernel", "filter_inflation of 2")
-    picture = NUMBERS.normal(size=(2, 8, 8, 3)).astype(np.float32)
-    clip = np.stack([picture, picture], axis=1)
-    np.testing.assert_allclose(tokens(clip, take(KERNEL)), tokens(picture, KERNEL), atol=1e-5)
+    image = NUMBERS.normal(size=(2, 8, 8, 3)).astype(np.float32)
+    clip = np.stack([image, image], axis=1)
+    np.testing.assert_allclose(tokens(clip, take(KERNEL)), tokens(image, KERNEL), atol=1e-5)
 
 
 TABLE = NUMBERS.normal(size=(1, 10, 6)).astype(np.float32)

@@ -157,8 +157,8 @@ def _read_archive(
     motion, timestamps = open_archive(path)
     shown = motion[_frames_at(times, path, timestamps)]
     _check_finite(path, shown)
-    convert, pictures = RgbConverter(crop), motion_to_pixels(shown)
-    frames = (av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures)
+    convert, images = RgbConverter(crop), motion_to_pixels(shown)
+    frames = (av.VideoFrame.from_ndarray(image, format="rgb24") for image in images)
     return np.stack([convert(frame).copy() for frame in frames])
 
 

@@ -55,8 +55,8 @@ class CheckReport:
     `without_usable` is empty for a modality, such as "optical flow", of which no example has files.
     `shared` examples are also in an earlier split, by id, file or content; `contradictory` ones
     have the clip of another example but other labels; `wrong_labels` are not class ids.
-    `unused_classes` are the names, by head, without examples in any split. `remarks` are sentences on
-    skipped files and names of classes.
+    `unused_classes` are the names, by head, without examples in any split. `remarks` are sentences
+    on skipped files and names of classes.
     """
 
     name: str

@@ -84,7 +84,7 @@ def test_scrambled_frames_are_counted(tmp_path, frames, write_video):
 
 
 def test_not_everything_is_decoded_by_default(tmp_path, frames, write_video, monkeypatch):
-    monkeypatch.setattr(damage, "STRETCH", 6)
+    monkeypatch.setattr(damage, "SECTION_PACKETS", 6)
     path = write_video(tmp_path / "a.mp4", frames, options={"g": "12", "bf": "0"})
     late = scramble(path, packets=slice(8, 12))
     assert damage_of(late) == ""

@@ -70,15 +70,15 @@ def alone(audiovisual, some_silent):
     return evaluate(load(audiovisual), data=str(some_silent), views="2x1")
 
 
-def test_audio_pictures_and_both_are_rows(files):
+def test_audio_frames_and_both_are_rows(files):
     summary, logits = files
     assert [row["name"] for row in summary["rows"]] == ["A", "V", "AV"]
     modalities = [row["modalities"] for row in summary["rows"]]
     assert modalities == ["audio", "rgb", "audio+rgb"]
     assert [row["num_examples"] for row in summary["rows"]] == [2, 3, 3]
     assert summary["notes"][-1] == RULE
-    audio, pictures = logits["logits/A/action"], logits["logits/V/action"]
-    assert not np.allclose(audio[:2], pictures[:2], atol=1e-3)
+    audio, frames = logits["logits/A/action"], logits["logits/V/action"]
+    assert not np.allclose(audio[:2], frames[:2], atol=1e-3)
 
 
 def test_both_is_what_an_evaluation_of_the_model_gives(files, alone):
@@ -93,11 +93,11 @@ def test_videos_without_audio_are_told_from_those_that_cannot_be_read(alone):
     np.testing.assert_array_equal(alone.present["audio"], [True, True, False, False])
 
 
-def test_without_audio_both_is_pictures_alone_and_audio_does_not_count(files):
+def test_without_audio_both_is_frames_alone_and_audio_does_not_count(files):
     summary, logits = files
-    audio, pictures, both = (logits[f"logits/{row}/action"] for row in ("A", "V", "AV"))
-    np.testing.assert_allclose(both[2], pictures[2], atol=1e-5)
-    assert not np.allclose(both[0], pictures[0], atol=1e-3)
+    audio, frames, both = (logits[f"logits/{row}/action"] for row in ("A", "V", "AV"))
+    np.testing.assert_allclose(both[2], frames[2], atol=1e-5)
+    assert not np.allclose(both[0], frames[0], atol=1e-3)
     labels = [ACTIONS.index(name) for name in ("move_left", "move_right")]
     likely = probabilities(audio[:2], multilabel=False)
     wanted = -np.log(likely[range(2), labels]).mean()
