@@ -46,13 +46,13 @@ def inspect(
     """Reads the properties of a video and decodes its first frame. Errors: UnreadableVideo."""
     shown = []
 
-    def look(frame: av.VideoFrame) -> UInt8[np.ndarray, "1 1 3"]:
+    def note_size(frame: av.VideoFrame) -> UInt8[np.ndarray, "1 1 3"]:
         shown_as = orientation(frame)
         shown.append((shown_as.upright_size(frame), shown_as))
         return np.zeros((1, 1, 3), np.uint8)
 
     with VideoReader(source, name=name, start=start, end=end) as reader:
-        reader.read([0], look)
+        reader.read([0], note_size)
         (height, width), shown_as = shown[0]
         duration = reader.finish - float(reader.timestamps[0])
         return VideoInfo(
