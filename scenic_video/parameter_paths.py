@@ -37,14 +37,17 @@ def chosen_by(patterns: Sequence[str], params: Any, field: str) -> Any:
 def check_patterns(patterns: Sequence[str], paths: Sequence[str], field: str) -> None:
     """Errors: UserError for a pattern that is not a regular expression, or matches no path."""
     for pattern in patterns:
-        try:
-            matches = any(re.search(pattern, path) for path in paths)
-        except re.error as error:
-            raise UserError(
-                f"{field}: {pattern!r} is not a regular expression: {error}."
-            ) from error
-        if not matches:
+        check_pattern(pattern, field)
+        if not any(re.search(pattern, path) for path in paths):
             raise UserError(
                 f"{field}: {pattern!r} matches none of the {len(paths)} parameters, such as "
                 f"{', '.join(paths[:3])}{near(pattern, paths, most=3)}"
             )
+
+
+def check_pattern(pattern: str, field: str) -> None:
+    """Errors: UserError naming `field` if the pattern is not a regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise UserError(f"{field}: {pattern!r} is not a regular expression: {error}.") from error

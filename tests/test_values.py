@@ -76,6 +76,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "scenic_video.optimizers:adamw": {},
     "scenic_video.optimizers:chain": {"direction": {"target": "optax:lion"}},
     "scenic_video.optimizers:sgd": {},
+    "scenic_video.optimizers:LayerDecay": {"factor": 0.5},
     "scenic_video.optimizers:WeightDecay": {"coefficient": 0.1},
     "scenic_video.optimizers:constant": {"peak": 0.1},
     "scenic_video.optimizers:warmup_cosine": {"peak": 0.1},

@@ -11,6 +11,9 @@ MODALITIES = ("rgb", "audio")
 IN_PARAMETERS = {"rgb": "rgb", "audio": "spectrogram"}
 """What the public checkpoints call a modality in the names of its parameters."""
 
+MODALITY_TOKENS = "^Encoder_modality_token_"
+"""The vectors that are added to all tokens of a modality, before the encoder."""
+
 
 def given(
     modalities: Sequence[str], **inputs: Float[Array, "..."] | None

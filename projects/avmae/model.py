@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from einops import rearrange
 from jaxtyping import Array, Float
 
-from projects.avmae.modalities import IN_PARAMETERS, MODALITIES, given
+from projects.avmae.modalities import IN_PARAMETERS, MODALITIES, MODALITY_TOKENS, given
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Names, Triple
 from scenic_video.layers.bottleneck_fusion import FusionEncoder, join, joint_mask
@@ -195,6 +195,7 @@ class PretrainedMBT(MBT, kw_only=True):
     use_modality_tokens: bool = False
 
     known_positions = POSITIONS
+    before_layers = rf"{MODALITY_TOKENS}|{MBT.before_layers}"
 
     def _suffix(self, modality: str) -> str:
         if modality == self.modalities[0] or self.share_encoder:

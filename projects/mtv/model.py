@@ -30,7 +30,7 @@ from scenic_video.field_types import Number, PositiveInt, ShareBelowOne
 from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
 from scenic_video.layers.fields import check_shared_fields, refuse_unused, require_one_of
-from scenic_video.layers.layer_order import TOKENS, EncoderLayers, layers_after
+from scenic_video.layers.layer_order import EncoderLayers, layers_after
 from scenic_video.layers.multiview import MultiviewEncoder
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
 from scenic_video.layers.presence import read_presence, where_present
@@ -38,6 +38,7 @@ from scenic_video.layers.sharding_rules import TRANSFORMER_RULES
 from scenic_video.layers.transformer import Encoder, EncoderBlock
 from scenic_video.layers.view_fusion import Bottleneck, Fusion, check_fusion
 
+BEFORE_VIEWS = r"^((embedding|cls)_view\d+(/|$)|MultiviewEncoder/posembed_input_view\d+/)"
 AFTER_LAYERS = (
     r"^(bottleneck$|MultiviewEncoder/bottleneck_linear_|global_encoder_linear_)"
     r"|^(global_encoder/encoder_norm|output_projection)/"
@@ -100,7 +101,7 @@ class MTV(nn.Module, kw_only=True):
         views = EncoderLayers(
             max(view.num_layers for view in read_views(self.views)),
             r"^MultiviewEncoder/(?:cross_view_)?encoderblock_(\d+)",
-            TOKENS,
+            BEFORE_VIEWS,
         )
         clip = EncoderLayers(
             self.global_num_layers,

@@ -17,7 +17,7 @@ from scenic_video.errors import UserError
 from scenic_video.field_types import Pair, PositiveInt, Triple
 from scenic_video.layers.factorised import FactorisedSelfAttentionBlock, factorised_attention
 from scenic_video.layers.fields import require_one_of
-from scenic_video.layers.layer_order import TOKENS, EncoderLayers
+from scenic_video.layers.layer_order import EncoderLayers
 from scenic_video.layers.pooling import CLASSIFIERS, MAPHead, pool
 from scenic_video.layers.vision_transformer import VisionTransformer
 
@@ -98,7 +98,7 @@ class _FrameTransformer(_VideoTransformer, kw_only=True):
 
     def _encoder_layers(self) -> list[EncoderLayers]:
         block = r"^SpatialTransformer/encoderblock_(\d+)"
-        return [EncoderLayers(self.num_layers, block, TOKENS)]
+        return [EncoderLayers(self.num_layers, block, self.before_layers)]
 
     def _encode_frames(
         self, rgb: Float[Array, "b t h w 3"], *, train: bool

@@ -35,7 +35,7 @@ from scenic_video.layers.masking import (
 )
 from scenic_video.layers.presence import Present, all_if_none, where_present
 from scenic_video.layers.sharding_rules import TRANSFORMER_RULES
-from scenic_video.layers.transformer import Encoder, EncoderBlock
+from scenic_video.layers.transformer import POSITION_TABLES, Encoder, EncoderBlock
 
 Tokens = dict[str, Array]
 
@@ -111,6 +111,7 @@ class Autoencoder(nn.Module, kw_only=True):
         require_one_of(self, "standardize", STANDARDIZATIONS)
 
     sharding_rules = TRANSFORMER_RULES
+    before_layers = rf"^embedding[^/]*/|{POSITION_TABLES}"
     after_layers = (
         r"^(Decoder|decoder_projection|mask_token|output_projection|posembed_decoder)"
         r"|(^|/)encoder_norm/"

@@ -4,9 +4,6 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-TOKENS = r"^(embedding|cls|Encoder_\w+_token)[^/]*(/|$)|(^|/)posembed_input[^/]*/"
-"""Embeddings, class and modality tokens and positions, as layers here are named."""
-
 
 @dataclasses.dataclass(frozen=True)
 class EncoderLayers:

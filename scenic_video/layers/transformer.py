@@ -147,6 +147,13 @@ class EncoderBlock(nn.Module):
         return drop(branch, train=train)
 
 
+ENCODER_BLOCK = r"encoderblock_(\d+)"
+"""The name of a block in an `Encoder`; the group is its number."""
+
+POSITION_TABLES = r"(^|/)posembed_input[^/]*/"
+"""The learned positions before an encoder."""
+
+
 class Encoder(nn.Module):
     """Positions, dropout, `num_layers` blocks and a LayerNorm, over tokens [b, ..., n, d].
 

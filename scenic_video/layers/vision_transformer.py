@@ -23,10 +23,10 @@ from scenic_video.layers.embeddings import (
     uniform_frame_indices,
 )
 from scenic_video.layers.fields import check_shared_fields, require_one_of
-from scenic_video.layers.layer_order import TOKENS, EncoderLayers, layers_after
+from scenic_video.layers.layer_order import EncoderLayers, layers_after
 from scenic_video.layers.pooling import CLASSIFIERS, classify, prepend_class_token
 from scenic_video.layers.sharding_rules import TRANSFORMER_RULES
-from scenic_video.layers.transformer import Encoder, EncoderBlock
+from scenic_video.layers.transformer import ENCODER_BLOCK, POSITION_TABLES, Encoder, EncoderBlock
 
 
 class VisionTransformer(nn.Module, kw_only=True):
@@ -71,6 +71,7 @@ class VisionTransformer(nn.Module, kw_only=True):
     distillation_token = False
     known_classifiers = CLASSIFIERS[:-1]
     known_positions = ("learned", "sinusoidal", "sinusoidal_1d", "none")
+    before_layers = rf"^(embedding|cls)[^/]*(/|$)|{POSITION_TABLES}"
     after_layers = r"(^|/)(encoder_norm|pre_logits|output_projection)/"
 
     def __post_init__(self):
@@ -128,7 +129,9 @@ class VisionTransformer(nn.Module, kw_only=True):
 
     def _encoder_layers(self) -> list[EncoderLayers]:
         """The layers of each encoder; each encoder takes the output of the one before it."""
-        return [EncoderLayers(self.num_layers, r"^Transformer/encoderblock_(\d+)", TOKENS)]
+        return [
+            EncoderLayers(self.num_layers, rf"^Transformer/{ENCODER_BLOCK}", self.before_layers)
+        ]
 
     def _block(self, block: type[nn.Module] = EncoderBlock, **fields: Any) -> Callable[..., Any]:
         defaults = {

@@ -16,7 +16,7 @@ from annotated_types import Len
 from scenic_video.config import check_arguments
 from scenic_video.errors import UserError
 from scenic_video.field_types import NonNegative, Positive, PositiveShare, ShareBelowOne
-from scenic_video.optimizers.layer_decay import LayersAfter, scale_by_layer
+from scenic_video.optimizers.layer_decay import LayerDecay, LayersAfter
 from scenic_video.optimizers.schedules import Rate
 from scenic_video.optimizers.weight_decay import WeightDecay
 
@@ -33,7 +33,7 @@ def chain(
     learning_rate: Rate,
     weight_decay: NonNegative | WeightDecay = 0.0,
     max_gradient_norm: Positive | None = None,
-    layer_decay: PositiveShare = 1.0,
+    layer_decay: PositiveShare | LayerDecay = 1.0,
     layers_after: LayersAfter | None = None,
 ) -> optax.GradientTransformation:
     """An optimizer with any direction of optax.
@@ -41,18 +41,18 @@ def chain(
     `direction` is a function that returns a gradient transformation, such as
     `optax.scale_by_adam`, or a whole optimizer, such as `optax.lion` or `optax.contrib.muon`, whose
     update at rate 1 without weight decay is used. A number for `weight_decay` is the coefficient of
-    `WeightDecay`. With `layer_decay` below 1 the rate decreases from the last layer to the first,
-    in the order of `layers_after`: see `layer_decay.py`.
+    `WeightDecay`, and one for `layer_decay` the factor of `LayerDecay`: below 1, the rate decreases
+    from the last layer to the first, in the order of `layers_after`.
     """
     decay = weight_decay if isinstance(weight_decay, WeightDecay) else WeightDecay(weight_decay)
     clip = [] if max_gradient_norm is None else [optax.clip_by_global_norm(max_gradient_norm)]
     steps = [_direction(direction), decay.transformation()]
-    by_layer = [] if layer_decay == 1 else [scale_by_layer(layer_decay, layers_after)]
+    by_layer = layer_decay if isinstance(layer_decay, LayerDecay) else LayerDecay(layer_decay)
     return optax.chain(
         *clip,
         *(steps if decay.decoupled else steps[::-1]),
         optax.scale_by_learning_rate(learning_rate),
-        *by_layer,
+        by_layer.transformation(layers_after),
     )
 
 
@@ -64,7 +64,7 @@ def sgd(
     nesterov: bool = False,
     weight_decay: NonNegative | WeightDecay = 0.0,
     max_gradient_norm: Positive | None = None,
-    layer_decay: PositiveShare = 1.0,
+    layer_decay: PositiveShare | LayerDecay = 1.0,
     layers_after: LayersAfter | None = None,
 ) -> optax.GradientTransformation:
     """Gradient descent with momentum: v = momentum * v + g; w -= rate * v. Other fields are those
@@ -88,7 +88,7 @@ def adamw(
     eps: NonNegative = 1e-8,
     weight_decay: NonNegative | WeightDecay = 0.0,
     max_gradient_norm: Positive | None = None,
-    layer_decay: PositiveShare = 1.0,
+    layer_decay: PositiveShare | LayerDecay = 1.0,
     layers_after: LayersAfter | None = None,
 ) -> optax.GradientTransformation:
     """Adam with decoupled weight decay; `betas` are the decay rates of its two moments. Other

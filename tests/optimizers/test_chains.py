@@ -162,12 +162,19 @@ def test_what_is_no_direction_is_an_error(direction, words):
         chain(direction)
 
 
+LAYER_DECAY = "scenic_video.optimizers:LayerDecay"
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
         ({"layer_decay": 0.0}, "layer_decay is 0.0; wanted a number above 0 and at most 1"),
         ({"layer_decay": 1.1}, "layer_decay is 1.1"),
         ({"layer_decay": 0.5}, "layer_decay=0.5 needs a model with a method layers_after"),
+        (
+            {"layer_decay": {"target": LAYER_DECAY, "factor": 0.5, "layers": ["("]}},
+            r"layer_decay.layers: '\(' is not a regular expression",
+        ),
         ({"weight_decay": WeightDecay(0.1, ("kernels",))}, "'kernels' matches none of the 4"),
         ({"weight_decay": WeightDecay(0.1, ("(",))}, r"'\(' is not a regular expression"),
         ({"weight_decay": -0.1}, "weight_decay is -0.1; wanted a number from 0 up"),

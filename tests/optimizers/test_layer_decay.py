@@ -8,7 +8,8 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from scenic_video import optimizers
-from scenic_video.layers.layer_order import TOKENS, EncoderLayers, layers_after
+from scenic_video.config import build
+from scenic_video.layers.layer_order import EncoderLayers, layers_after
 from scenic_video.optimizers.layer_decay import layer_scales
 
 PUBLIC = json.loads((Path(__file__).parents[1] / "golden/layer_decay.json").read_text())
@@ -19,7 +20,8 @@ def tree(paths):
 
 
 def of_mbt(path):
-    encoder = EncoderLayers(PUBLIC["num_layers"], r"encoderblock_(\d+)", TOKENS)
+    before = "^(embedding|cls|Encoder_modality_token)|posembed_input"
+    encoder = EncoderLayers(PUBLIC["num_layers"], r"encoderblock_(\d+)", before)
     return layers_after(path, [encoder], "encoder_norm|bottleneck|output_projection")
 
 
@@ -55,10 +57,23 @@ def test_encoders_that_follow_one_another_count_their_layers_on():
 def test_a_parameter_in_no_layer_is_an_error_that_names_it():
     params = tree(["Transformer/encoderblock_0/x", "adapter/kernel"])
     optimizer = optimizers.sgd(learning_rate=1.0, layer_decay=0.5, layers_after=of_mbt)
-    with pytest.raises(ValueError, match="returns None for 1 of 2 parameters: adapter/kernel"):
+    with pytest.raises(ValueError, match="1 of 2 parameters are in no layer .*: adapter/kernel"):
         optimizer.init(params)
 
 
-def test_without_rates_by_layer_nobody_is_asked():
+def test_a_config_lists_the_layers_of_a_model_that_does_not():
+    params = tree(["stem/kernel", "body_0/kernel", "body_1/kernel", "head/kernel"])
+    decay = {"target": "scenic_video.optimizers:LayerDecay", "factor": 0.5}
+    decay |= {"layers": ["^stem/", "^body_0/", "^body_1/", "^head/"]}
+    node = {"target": "scenic_video.optimizers:sgd", "layer_decay": decay}
+    optimizer = build(node, learning_rate=1.0)
+    updates, _ = optimizer.update(params, optimizer.init(params), params)
+    found = {path.split("/")[0]: -float(x[0]) for path, x in flatten_dict(updates, sep="/").items()}
+    assert found == {"stem": 0.125, "body_0": 0.25, "body_1": 0.5, "head": 1.0}
+    with pytest.raises(ValueError, match="1 of 1 parameters are in no layer .*: adapter/kernel"):
+        optimizer.init(tree(["adapter/kernel"]))
+
+
+def test_without_rates_by_layer_parameters_may_be_in_no_layer():
     params = tree(["adapter/kernel"])
     assert jax.tree.leaves(optimizers.sgd(learning_rate=1.0).init(params))

@@ -3,7 +3,7 @@
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from projects.avmae.modalities import IN_PARAMETERS, MODALITIES, given
+from projects.avmae.modalities import IN_PARAMETERS, MODALITIES, MODALITY_TOKENS, given
 from projects.avmae.model import Logits
 from scenic_video.errors import UserError
 from scenic_video.field_types import PairOrTriple
@@ -38,6 +38,7 @@ class PretrainedViT(VisionTransformer, kw_only=True):
     use_modality_tokens: bool = False
 
     known_positions = POSITIONS
+    before_layers = rf"{MODALITY_TOKENS}|{VisionTransformer.before_layers}"
 
     def __post_init__(self):
         super().__post_init__()

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from projects.avmae.modalities import IN_PARAMETERS, given
+from projects.avmae.modalities import IN_PARAMETERS, MODALITY_TOKENS, given
 from projects.avmae.pretraining.strategies import STRATEGIES, other, run
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Names, PairOrTriple, ShareBelowOne, Triple
@@ -19,11 +19,12 @@ from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
 from scenic_video.layers.embeddings import single_images
 from scenic_video.layers.fields import require_one_of
-from scenic_video.layers.layer_order import TOKENS, EncoderLayers
+from scenic_video.layers.layer_order import EncoderLayers
 from scenic_video.layers.masking import STRATEGIES as MASKING_STRATEGIES
 from scenic_video.layers.masking import Mask, Reconstruction, place_tokens, take_tokens
 from scenic_video.layers.pooling import prepend_class_token
 from scenic_video.layers.presence import Present, read_presence, where_present
+from scenic_video.layers.transformer import ENCODER_BLOCK
 
 
 class MaskedAutoencoder(Autoencoder, kw_only=True):
@@ -39,6 +40,8 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
     masking_rate: ShareBelowOne = 0.9
     masking: str = "random"
     class_token: bool = False
+
+    before_layers = rf"^cls$|{MODALITY_TOKENS}|{Autoencoder.before_layers}"
 
     def __post_init__(self):
         super().__post_init__()
@@ -57,7 +60,9 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
         return self._autoencode({"rgb": pixels}, masks, train=train, encode_only=encode_only)
 
     def _encoder_layers(self) -> list[EncoderLayers]:
-        return [EncoderLayers(self.num_layers, r"^Transformer/encoderblock_(\d+)", TOKENS)]
+        return [
+            EncoderLayers(self.num_layers, rf"^Transformer/{ENCODER_BLOCK}", self.before_layers)
+        ]
 
     def _patch_size(self, modality: str) -> tuple[int, ...]:
         return tuple(self.patch_size)
@@ -130,6 +135,8 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
     fusion_layers: Count = 2
     objective: str = "reconstruction"
 
+    before_layers = rf"{MODALITY_TOKENS}|{Autoencoder.before_layers}"
+
     def __post_init__(self):
         super().__post_init__()
         require_one_of(self, "masking", MASKING_STRATEGIES)
@@ -185,14 +192,14 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
         return self._autoencode(inputs, masks, present, train=train, encode_only=encode_only)
 
     def _encoder_layers(self) -> list[EncoderLayers]:
-        block = r"^Transformer(?:_(?:rgb|spectrogram))?/encoderblock_(\d+)"
+        block = rf"^Transformer(?:_(?:rgb|spectrogram))?/{ENCODER_BLOCK}"
         if self.encoder != "mid":
-            return [EncoderLayers(self.num_layers, block, TOKENS)]
+            return [EncoderLayers(self.num_layers, block, self.before_layers)]
         joint = "^Transformer_concat/"
         return [
-            EncoderLayers(self.num_layers - self.fusion_layers, block, TOKENS),
+            EncoderLayers(self.num_layers - self.fusion_layers, block, self.before_layers),
             EncoderLayers(
-                self.fusion_layers, rf"{joint}encoderblock_(\d+)", rf"{joint}posembed_input/"
+                self.fusion_layers, rf"{joint}{ENCODER_BLOCK}", rf"{joint}posembed_input/"
             ),
         ]
 
