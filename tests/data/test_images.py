@@ -58,7 +58,7 @@ def test_images_of_every_format_are_clips_of_one_frame(
 
 
 def with_orientation(jpeg: bytes, orientation: int) -> bytes:
-    """The JPEG with an EXIF block that says how a viewer is to turn it."""
+    """The JPEG with an EXIF block that states its orientation."""
     entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
     tiff = b"MM\0*" + struct.pack(">IH", 8, 1) + entry + struct.pack(">I", 0)
     exif = b"Exif\0\0" + tiff
@@ -75,7 +75,7 @@ UPRIGHT = {
     7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
     8: lambda image: np.rot90(image),
 }
-"""By the number that EXIF gives it."""
+"""By EXIF orientation."""
 
 
 @pytest.mark.parametrize("orientation", UPRIGHT)

@@ -14,7 +14,7 @@ NUM_CLIPS = 7
 
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory) -> list[Example]:
-    """Seven mp4 files of 14 frames, 40x32, none like another; clip i has the class i."""
+    """Seven different mp4 files of 14 frames, 40x32; clip i has the class i."""
     folder = tmp_path_factory.mktemp("clips")
     examples = []
     for number in range(NUM_CLIPS):
@@ -67,11 +67,11 @@ def _write_video(
     audio: np.ndarray | None = None,
     faststart: bool = True,
 ) -> str:
-    """Writes `frames` to `path`, whose suffix names the container, and gives it back as a string.
+    """Writes `frames` to `path`, whose suffix names the container, and returns it as a string.
 
-    Frame i is shown at ticks[i] / fps seconds (default: i / fps). `rotation` is by how many
-    degrees a player turns the image clockwise, `matrix` the nine numbers of that. `audio` is
-    mono at 16 kHz.
+    Frame i is shown at ticks[i] / fps seconds (default: i / fps). `rotation` is the
+    clockwise rotation by players in degrees, `matrix` the nine numbers of a display matrix. `audio`
+    is mono at 16 kHz.
     """
     mp4 = {"movflags": "+faststart"} if faststart and str(path).endswith(".mp4") else {}
     with av.open(str(path), "w", options=mp4) as container:

@@ -1,4 +1,4 @@
-"""What an error says."""
+"""The messages of errors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 
 def message(call: Callable[..., Any], *arguments: Any, **keywords: Any) -> str:
-    """The text of the ValueError that a call ends in."""
+    """The message of the ValueError that a call raises."""
     with pytest.raises(ValueError) as caught:
         call(*arguments, **keywords)
     return str(caught.value)

@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 class Case(NamedTuple):
-    """A small model, fed with numbers that the names and shapes of its arrays tell.
+    """A small model, with numbers that depend only on the names and shapes of its arrays.
 
     `tree` maps the paths of its parameters to shapes, `inputs` those of its inputs to arrays;
     `outputs` are those of the public code.
@@ -68,13 +68,13 @@ def _abstract(x: Any) -> Any:
 
 
 def assert_close(output: Any, expected: np.ndarray) -> None:
-    """Equal to 1e-4 of the largest number."""
+    """Equal up to 1e-4 of the largest number."""
     assert output.shape == expected.shape
     assert np.abs(output - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
 
 
 def sized(model: Any, name: str, num_classes: int, **fields: Any) -> Any:
-    """A model of the size that papers write as `name`."""
+    """A model of the size `name` in papers."""
     return model(**size(name), num_classes=num_classes, **fields)
 
 

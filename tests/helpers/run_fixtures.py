@@ -14,7 +14,7 @@ from tests.helpers.runs import CONFIG
 
 @pytest.fixture(scope="session")
 def config(tmp_path_factory):
-    """The config file of `run`; its videos lie beside it, in clips/."""
+    """The config file of `run`; its videos are in clips/ beside it."""
     folder = tmp_path_factory.mktemp("trained")
     path = folder / "config.py"
     path.write_text(CONFIG.format(data=str(folder / "clips")))
@@ -32,7 +32,7 @@ def run(config):
 
 @pytest.fixture(scope="session")
 def save_run(config):
-    """Makes a run of a config text, or of `run`'s, that holds random weights: those of `seed`."""
+    """Makes a run with random weights of `seed` from a config text, by default that of `run`."""
     from scenic_video.checkpoints import Checkpoints
     from scenic_video.commands.configs import load_config
     from scenic_video.runs.experiment import build_experiment

@@ -8,7 +8,7 @@ from scenic_video.trainer import TrainState
 
 
 class Terminates:
-    """Sends SIGTERM at its call number `call`, then goes on to the next batch."""
+    """Sends SIGTERM at its call number `call`, then continues with the next batch."""
 
     every = None
 

@@ -20,7 +20,7 @@ AUDIO = Audio(seconds=0.5)
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory, write_video, moving_frames):
-    """Five films of a second: three with noise of their own loudness, a silent and a mute one."""
+    """Five clips of 1 s: three with noise of different loudness, one silent, one without audio."""
     folder = tmp_path_factory.mktemp("films")
     rng = np.random.default_rng(0)
     tracks = [rng.normal(0, loudness, RATE) for loudness in (0.02, 0.1, 0.2)]

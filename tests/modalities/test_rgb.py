@@ -88,7 +88,7 @@ def test_every_frame_of_a_clip_is_changed_in_the_same_way():
     still = np.repeat(some_clips(16, 1, 16, 16, 3), 2, axis=1)
     jittered = apply(COLOR, still)
     np.testing.assert_allclose(jittered[:, 1], jittered[:, 0], atol=1e-5)
-    # RandAugment's Sharpness sees the frames as one stack: it differs at their upper, lower edges.
+    # Sharpness smooths the stack of frames, so it differs at their upper and lower edges.
     inner = apply(RANDAUGMENT, still)[:, :, 2:-2]
     np.testing.assert_array_equal(inner[:, 1], inner[:, 0])
 

@@ -101,7 +101,7 @@ INVERTED = "augmentation.depth=[{'target': 'my_depth:inverted'}]"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Clips with depth beside them, but for one of the test split, and a config."""
+    """Clips, all but one of the test split with depth beside them, and a config."""
     folder = tmp_path_factory.mktemp("depth")
     (folder / "my_depth.py").write_text(DEPTH)
     clips = folder / "clips"

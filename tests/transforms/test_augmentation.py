@@ -30,7 +30,7 @@ def test_augmentations_are_applied_in_the_order_of_the_list():
 
 
 def test_the_key_of_an_augmentation_depends_on_example_and_position():
-    """Pins the scheme: any change of it would break the resumption of older runs."""
+    """Fixes the scheme, since any change would make older runs resume differently."""
     key = jax.random.fold_in(RNG, 2)
     first = augment(EXAMPLES, [with_noise], RNG)[2]
     np.testing.assert_array_equal(first, with_noise(EXAMPLES[2], key))

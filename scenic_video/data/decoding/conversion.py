@@ -39,7 +39,7 @@ class SharedCrop:
 class RgbConverter:
     """Converts decoded frames to uint8 [height, width, 3], with the same crop for all of them.
 
-    Frames are rotated and flipped as their metadata says; pixels that are not square are kept.
+    Frames are rotated and flipped as their metadata states; pixels that are not square are kept.
     `choose_crop` is called once, with the size of the first frame; a later frame of another size is
     cropped at the same place relative to its size.
     """

@@ -34,7 +34,7 @@ def _to_mono(rate: int) -> av.AudioResampler:
 
 
 def _has_matrix(frame: av.AudioFrame) -> bool:
-    """Whether FFmpeg knows how to mix the frame's channels."""
+    """Whether FFmpeg can mix the frame's channels."""
     try:
         _to_mono(frame.sample_rate).resample(frame)
     except FFmpegError:

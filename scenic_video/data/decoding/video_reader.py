@@ -18,7 +18,7 @@ from scenic_video.data.decoding.selected_frames import Convert, SelectedFrames
 __all__ = ["UnreadableVideo", "VideoReader"]
 
 DAMAGED_SHARE = 0.1
-"""The share of damaged frames above which a clip no longer shows what its label says."""
+"""The share of damaged frames above which a clip may no longer match its label."""
 
 TICK_ROUNDING = 1e-6
 """Ticks by which a time in seconds may deviate from its tick."""

@@ -143,7 +143,7 @@ def _rows(directory: Path, head: str, left_out: LeftOut) -> list[Row]:
 
 
 def _class_rows(folder: Path, head: str, left_out: LeftOut) -> list[Row]:
-    with os.scandir(folder) as entries:  # also says which are folders, without a call for each
+    with os.scandir(folder) as entries:  # also states which are folders, without a call for each
         found = sorted((entry.name, entry.is_dir()) for entry in entries)
     rows = []
     for name, is_folder in found:

@@ -51,7 +51,7 @@ def test_a_window_is_a_slice_of_the_whole(tmp_path, noise):
         first = int(begin * RATE)
         window = read(path, begin=begin, duration=1.25)
         assert len(window) == 1.25 * RATE
-        # Matroska keeps milliseconds: 16 samples.
+        # Matroska stores milliseconds: 16 samples.
         errors = [
             np.abs(window - noise[first + slip : first + slip + len(window)]).max()
             for slip in range(-16, 17)
@@ -160,7 +160,7 @@ def test_audio_and_frames_are_read_after_a_failed_seek(
         ):
             packet.stream = stream
             out.mux(packet)
-    # An index that calls none of its packets a beginning.
+    # An index without any sync sample.
     data = bytearray(Path(path).read_bytes())
     at = data.rindex(b"idx1") + 8
     for entry in range(at, at + int.from_bytes(data[at - 4 : at], "little"), 16):

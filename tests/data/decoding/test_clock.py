@@ -16,7 +16,7 @@ def rgb(frame):
 
 
 def times_after(seconds):
-    """What becomes of packets with these times."""
+    """The times of packets with these times after `running`."""
     packets = [av.Packet(b"x") for _ in seconds]
     for packet, time in zip(packets, seconds, strict=True):
         packet.dts = packet.pts = time
@@ -37,7 +37,7 @@ def test_a_wraparound_of_the_clock_in_ffmpeg_is_a_restart():
 
 @pytest.fixture
 def joined(tmp_path, moving_frames, write_video):
-    """A stream whose parts begin at the times `ticks`, as if each were the first."""
+    """A concatenated stream whose parts start at the times `ticks`."""
 
     def join(*ticks, **settings):
         parts = []

@@ -52,7 +52,7 @@ def test_hanging_thread_does_not_keep_the_process_alive(tmp_path):
 
 
 def test_time_in_which_the_process_is_suspended_does_not_count():
-    """What is waited for is there when the process goes on, but for the last tenth of a second."""
+    """The input arrives while the process is stopped; the call returns 0.1 s after it continues."""
     program = """
         import sys, time
         from scenic_video.data.decoding.deadline import with_deadline

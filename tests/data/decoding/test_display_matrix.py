@@ -23,7 +23,7 @@ def whole(height, width):
 
 
 def shown(frames, matrix):
-    """x' = a x + c y, y' = b x + d y, read off the definition pixel by pixel."""
+    """x' = a x + c y, y' = b x + d y, applied pixel by pixel."""
     a, b, c, d = matrix
     if a * d == b * c:
         return frames

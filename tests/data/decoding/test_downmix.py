@@ -12,7 +12,7 @@ INTEGERS = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "s64": np.int64}
 
 
 def audio(layout, form="flt", rate=RATE):
-    """An audio frame all of whose channels are the tone."""
+    """An audio frame with the tone in all channels."""
     samples = 0.9 * np.sin(880 * np.pi * np.arange(rate) / rate)
     name = form.removesuffix("p")
     if name in INTEGERS:
@@ -67,5 +67,5 @@ def test_channels_are_weighted_by_their_layout():
     frame = audio("5.1", "fltp")
     for plane in list(frame.planes)[:2] + list(frame.planes)[3:]:
         plane.update(bytes(plane.buffer_size))
-    # The centre, of 1 for itself, 0.707 for either front and 0.5 for either back.
+    # Only the centre has a signal. Weights: 1 for it, 0.707 per front and 0.5 per back channel.
     assert np.abs(mixed(frame)).max() == pytest.approx(0.9 / (1 + 2**0.5 + 1), abs=1e-3)

@@ -16,7 +16,7 @@ from scenic_video.data.decoding.video_reader import VideoReader
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, clips):
-    """A folder with secret.mp4 and secret.ts, which others name."""
+    """A folder with secret.mp4 and secret.ts, which other files refer to."""
     folder = tmp_path_factory.mktemp("named")
     (folder / "secret.mp4").write_bytes(Path(clips[0].video).read_bytes())
     with av.open(str(folder / "secret.ts"), "w", format="mpegts") as copy:
@@ -96,7 +96,7 @@ def test_anything_but_a_file_is_refused_at_once(tmp_path):
 
 
 def gif(side: int) -> bytes:
-    """An image of one pixel on a canvas of side x side, which 40 bytes may claim."""
+    """A GIF of one pixel whose header claims a canvas of side x side, in 40 bytes."""
     screen = b"GIF89a" + struct.pack("<HHBBB", side, side, 0x80, 0, 0) + bytes(3) + b"\xff" * 3
     pixel = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
     return screen + pixel + b"\x3b"

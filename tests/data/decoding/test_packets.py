@@ -35,7 +35,7 @@ def test_groups_of_pictures_without_a_wanted_frame_are_not_needed():
 
 
 def test_frames_shown_before_their_keyframe_need_the_one_before():
-    # The frames 3 and 4 follow the keyframe 5 in the stream, but lean on what comes before too.
+    # Frames 3 and 4 follow keyframe 5 in the stream, but also refer to earlier frames.
     opened = packets([0, 2, 1, 5, 3, 4, 7, 6], keys=[0, 3])
     assert needed(opened, [4]) == [0, 1, 2, 3, 4, 5]
     assert needed(opened, [5]) == [3]

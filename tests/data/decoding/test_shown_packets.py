@@ -12,7 +12,7 @@ def rgb(frame):
 
 
 def shown(path):
-    """The times and frames that decoding everything in order gives."""
+    """The times and frames of a full decode in order."""
     with av.open(str(path), "r") as container:
         frames = [(frame.time, rgb(frame)) for frame in container.decode(video=0)]
     return [time for time, _ in frames], [image for _, image in frames]
@@ -28,7 +28,7 @@ def check(path, count):
             np.testing.assert_array_equal(read, [frames[i] for i in indices])
 
 
-# In all-intra VP9, as in VP8, a cleared bit makes a shown frame one that is only leant on.
+# In all-intra VP9, as in VP8, clearing one bit hides a frame.
 @pytest.mark.parametrize("codec, group, bit", [("libvpx", "12", 4), ("libvpx-vp9", "1", 1)])
 @pytest.mark.parametrize("time_of_hidden", ["its own", "that of the next"])
 def test_hidden_frames_are_not_shown(

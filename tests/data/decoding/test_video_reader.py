@@ -41,7 +41,7 @@ FPS = 25
 
 @pytest.fixture(scope="session")
 def make(tmp_path_factory, moving_frames, write_video):
-    """Writes a file of CODECS once and gives its path."""
+    """Writes a file of CODECS once and returns its path."""
     folder = tmp_path_factory.mktemp("codecs")
 
     def make_once(name):
@@ -59,7 +59,7 @@ def rgb(frame):
 
 
 def decode_everything(path: str):
-    """All frames that decoding from the first packet to the last gives, in a plain way."""
+    """All frames, decoded from the first packet to the last."""
     frames = []
     with av.open(path, "r") as container:
         for packet in container.demux(video=0):
@@ -93,7 +93,7 @@ def test_windows_equal_a_full_decode_bit_for_bit(make, name, start, end):
     inside = (times + 1 / FPS > start + 1e-6) & (times < (end or 99) - 1e-6)
     path = make(name)
     with VideoReader(path, start=start, end=end) as reader:
-        # AVI counts in frames, so that the first one's time is its own there.
+        # AVI stores frame numbers: times are multiples of its time base.
         atol = float(reader.time_base) if name.endswith(".avi") else 1e-3
         on_screen = np.maximum(times[inside], start)
         np.testing.assert_allclose(reader.timestamps, on_screen, atol=atol)
@@ -254,7 +254,7 @@ def test_a_stream_without_a_first_keyframe_starts_with_its_first_decodable_frame
 
 @pytest.mark.parametrize("name", ["closed_gop.mp4", "mpeg4.mp4", "vp9.webm"])
 def test_a_clip_of_too_many_damaged_frames_is_refused(make, tmp_path, name):
-    """Behind their first bytes, packets hold noise, as those of a scrambled video do."""
+    """Replaces packets by noise after their first bytes, as in a scrambled video."""
     rng, path = np.random.default_rng(0), str(tmp_path / name)
     source = av.open(str(make(name)), "r")
     with source, av.open(path, "w") as container:

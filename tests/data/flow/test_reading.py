@@ -19,7 +19,7 @@ from scenic_video.data.sources.datasets import open_dataset
 from scenic_video.modalities.flow import Flow
 
 SHIFT = np.array([3, -2])
-"""Pixels a frame to the right and downwards."""
+"""Pixels per frame to the right and downwards."""
 LEVELS = np.round(128 + 127 * SHIFT / (FULL_SCALE * 96))
 
 
@@ -130,7 +130,7 @@ def test_flow_that_a_manifest_names_is_never_written(film, tmp_path):
 
 
 def test_flow_covers_the_time_of_frames_that_cannot_be_decoded(tmp_path, write_video):
-    """The beginning or the end of the frames is overwritten; the index lists all frames."""
+    """The first or last frames are overwritten; the index lists all of them."""
     path = tmp_path / "v.mp4"
     write_video(path, drifting_frames(), fps=10, options={"g": "1", "bf": "0"})
     whole = path.read_bytes()
@@ -162,7 +162,7 @@ def test_a_tiny_video_is_reported_and_a_tiny_size_refused(film, tmp_path, write_
 
 
 def test_flow_is_cropped_like_the_frames_and_negated_when_flipped(with_flow, tmp_path):
-    """A flow whose numbers tell the place: u is the column, v is the row."""
+    """Flow that encodes positions: u is the column, v the row."""
     rows, columns = np.mgrid[0:96, 0:128].astype(np.float32)
     unit = FULL_SCALE * 96 / 127
     motion = np.stack([columns - 64, rows - 48], axis=-1)[None].repeat(12, 0) * unit
@@ -176,7 +176,7 @@ def test_flow_is_cropped_like_the_frames_and_negated_when_flipped(with_flow, tmp
             u, v = flow[0, ..., 0].astype(int) - 128, flow[0, ..., 1].astype(int) - 128
             falls = u[0, 0] > u[0, -1]
             assert not (falls and not flip)
-            # Of a flipped crop columns fall to the right, and their sign is turned: they rise.
+            # In a flipped crop columns decrease to the right and are negated, so they increase.
             np.testing.assert_allclose(np.abs(np.diff(u, axis=1)), 1, atol=1)
             np.testing.assert_allclose(np.diff(v, axis=0), 1, atol=1)
             corners.add((u[0, 0], v[0, 0]))

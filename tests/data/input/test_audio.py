@@ -15,7 +15,7 @@ FPS, RATE = 25, 16_000
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory, write_video, moving_frames):
-    """Four seconds; the pitch of its audio is 200 Hz and rises by 100 Hz a second."""
+    """Four seconds; the pitch of its audio rises from 200 Hz by 100 Hz per second."""
     time = np.arange(4 * RATE) / RATE
     audio = 0.5 * np.sin(2 * np.pi * (200 * time + 50 * time**2))
     path = tmp_path_factory.mktemp("films") / "film.mp4"
@@ -33,7 +33,7 @@ def read_audio(path, *, num_clips: int = 1, num_crops: int = 1, window=None, **f
 
 
 def pitch(waveform):
-    """The mean frequency of a tone in Hz, by its crossings of zero."""
+    """The mean frequency of a tone in Hz, from its zero crossings."""
     samples = waveform.astype(np.float64)
     crossings = np.flatnonzero((samples[:-1] < 0) & (samples[1:] >= 0))
     return (len(crossings) - 1) / (crossings[-1] - crossings[0]) * RATE
@@ -50,7 +50,7 @@ def test_audio_is_read_for_the_time_of_the_frames(film):
     inputs = read_audio(film, num_clips=4)
     assert inputs["waveform"].shape == (4, 16_240) and inputs["waveform"].dtype == np.int16
     assert inputs["has_audio"].tolist() == [1.0] * 4
-    # Clips begin at 0, 1, 2 and 3 s and show 0.8 s; the middle of the audio window is theirs.
+    # Clips of 0.8 s start at 0, 1, 2 and 3 s; audio windows have the same centres.
     middles = [200 + 100 * (begin + 0.4) for begin in (0.1, 1, 2, 3)]
     np.testing.assert_allclose([pitch(w) for w in inputs["waveform"]], middles, atol=8)
 

@@ -31,7 +31,7 @@ ROW_FIELDS = {"preprocessing", "seed", "decode_timeout"}
 
 
 def batches_of(clips, num_steps: int, **kwargs) -> list[dict]:
-    """The first training batches of seed 0, with every kind of draw."""
+    """The first training batches of seed 0, with all random choices."""
     with training(clips, **kwargs) as batches:
         return list(itertools.islice(batches, num_steps))
 
@@ -125,7 +125,7 @@ def test_workers_ignore_signals_and_end_with_their_iterator(clips, straight):
             os.kill(worker.pid, number)
         rest = [next(feed) for _ in range(5)]
         assert worker.is_alive()
-        # Compared late: the arrays must have left the memory that workers share by now.
+        # Compared at the end: the arrays must not be views of memory shared with workers.
         assert_same([first, *rest], straight)
     assert not worker.is_alive()
 
@@ -148,7 +148,7 @@ def test_multilabel_batches_are_multi_hot(clips):
 
 @pytest.fixture
 def with_bad_file(clips, tmp_path):
-    """The clips, and at position 2 one that holds no video."""
+    """The clips, with an unreadable one at position 2."""
     path = tmp_path / "broken.mp4"
     path.write_bytes(b"no video at all" * 20)
     return [*clips[:2], Example("broken", str(path), {"label": (2,)}), *clips[3:]]
@@ -187,7 +187,7 @@ def test_bad_file_is_an_error_unless_bad_files_are_accepted(with_bad_file):
 
 
 class Waiting(Preprocessing):
-    """Reads an example that is a pipe as a file of a disk that does not answer."""
+    """Hangs on an example that is a pipe, like a disk that does not respond."""
 
     def train_inputs(self, example, rng, geometry):
         if stat.S_ISFIFO(os.stat(example.video).st_mode):

@@ -10,7 +10,7 @@ from scenic_video.data.input.feed import Feed
 
 
 class Source:
-    """Batches 0, 1, 2, ... that knows how many were taken and whether it was closed."""
+    """Batches 0, 1, 2, ...; records how many were taken and whether it was closed."""
 
     def __init__(self, num_batches: int | None = None, seconds: float = 0.0):
         self.taken = 0

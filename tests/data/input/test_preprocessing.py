@@ -17,7 +17,7 @@ GEOMETRY = Geometry(scale_jitter=(0.9, 1.33), flip=True)
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory, write_video):
-    """40 frames of 96x160; frame i is grey of about 6 i, darker towards the left."""
+    """40 frames of 96x160; frame i has a grey value of about 6 i, darker towards the left."""
     frames = np.arange(NUM_FRAMES)[:, None, None, None] * 6
     ramp = (np.arange(160) // 16)[None, None, :, None]
     frames = (frames + ramp + np.zeros((1, 96, 160, 3))).astype(np.uint8)
@@ -36,7 +36,7 @@ def example(path, **window):
 
 
 def frame_numbers(clip):
-    """Which frames of `video` a clip [..., t, h, w, 3] holds."""
+    """The indices of the frames of `video` in a clip [..., t, h, w, 3]."""
     right = clip[..., clip.shape[-3] // 2, -1, :].mean(-1)
     return np.round((right - 9) / 6).astype(int)
 
@@ -207,7 +207,7 @@ def test_stride_counts_frames_of_the_wanted_rate(video):
 
     assert numbers(frame_rate=FPS).tolist() == numbers().tolist()
     assert numbers(frame_rate=12.5, stride=1).tolist() == numbers(stride=2).tolist()
-    # 1.6 s at 50 frames a second are 80 ticks; the middle clip begins at tick 32.
+    # 1.6 s at 50 frames per second are 80 ticks; the middle clip starts at tick 32.
     assert numbers(frame_rate=50).tolist() == list(range(16, 24))
 
 
@@ -220,7 +220,7 @@ def test_a_variable_frame_rate_is_shown_as_a_player_would(tmp_path, write_video)
     path = write_video(tmp_path / "vfr.mkv", frames, ticks=ticks, options={"crf": "5"})
     chosen = preprocessing(num_frames=10, stride=1, frame_rate=5, crop=(96, 160))
     view = chosen.eval_inputs(example(path))["rgb"]
-    # Ticks at 0, 0.2, ..., 1.8 s are frames 0, 5, 10, ..., 45 of 25 a second.
+    # Ticks at 0, 0.2, ..., 1.8 s are frames 0, 5, 10, ..., 45 at 25 per second.
     on_screen = np.searchsorted(ticks, np.arange(10) * 5, side="right") - 1
     assert frame_numbers(view)[0].tolist() == on_screen.tolist()
 

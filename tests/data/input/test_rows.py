@@ -20,7 +20,7 @@ def training_row(examples, *, seed: int = 0) -> TrainingRow:
 
 
 def test_a_row_is_the_clip_that_its_generator_draws(clips):
-    """Pins the scheme: any change of it would break the resumption of older runs."""
+    """Fixes the scheme, since any change would make older runs resume differently."""
     rng = np.random.Generator(np.random.Philox(key=[5, 1234]))
     expected = Preprocessing(num_frames=4, resize=32, crop=24).train_inputs(
         clips[3], rng, Geometry(scale_jitter=(0.9, 1.33), flip=True)

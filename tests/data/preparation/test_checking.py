@@ -27,7 +27,7 @@ def videos(tmp_path_factory):
 
 
 def write_frames(path, times, size=(48, 32)):
-    """A silent video whose frames are shown at `times`, in thousandths of a second."""
+    """A video without audio whose frames are shown at `times`, in milliseconds."""
     rng = np.random.default_rng(0)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30, options={"bf": "0"})

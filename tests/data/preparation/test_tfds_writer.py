@@ -26,7 +26,7 @@ def dataset(videos):
 
 
 def encoded(example):
-    """The example as records hold it."""
+    """The example as stored in records."""
     with open(example.video, "rb") as file:
         return dataclasses.replace(example, video=file.read())
 
@@ -83,7 +83,7 @@ def test_the_videos_are_stored_as_they_are(dataset, tmp_path):
     directory = build_tfds(dataset, tmp_path / "records")
     stored = sum(file.stat().st_size for file in directory.glob("*array_record*"))
     videos = sum(len(encoded(ex).video) for split in dataset.splits.values() for ex in split)
-    # ArrayRecord fills blocks of 64 KiB, two in each of the two files at least.
+    # ArrayRecord writes blocks of 64 KiB: at least two in each of the two files.
     assert videos < stored <= 1.02 * videos + 4 * 2**16
 
 
@@ -102,7 +102,7 @@ def test_progress_counts_the_examples_of_all_splits(dataset, tmp_path, capsys):
     assert captured.out == "" and captured.err == ""
 
 
-# What goes wrong
+# Errors
 
 
 @pytest.mark.parametrize("num_shards", [0, 3])

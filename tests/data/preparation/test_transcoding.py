@@ -22,7 +22,7 @@ def read_all(path):
 
 
 def audio_of(path: str):
-    """The samples of a file from time 0 on, and the time of the first of them."""
+    """The audio samples of a file from time 0, and the time of the first one."""
     with av.open(path, "r") as container:
         frames = list(container.decode(audio=0))
     assert {frame.sample_rate for frame in frames} == {RATE}

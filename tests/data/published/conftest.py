@@ -10,7 +10,7 @@ from scenic_video.data.input.preprocessing import Preprocessing
 
 @pytest.fixture(scope="session")
 def encoded(tmp_path_factory, moving_frames, write_video) -> dict[str, str]:
-    """Suffix -> a real video of that container: 20 frames of 32x48, 2 seconds."""
+    """Suffix -> a real video in that container: 20 frames of 32x48, 2 seconds."""
     folder = tmp_path_factory.mktemp("encoded")
     codecs = {".mp4": "libx264", ".webm": "libvpx", ".mkv": "libx264"}
     frames = moving_frames(20, 32, 48)
@@ -22,7 +22,7 @@ def encoded(tmp_path_factory, moving_frames, write_video) -> dict[str, str]:
 
 @pytest.fixture
 def put(tmp_path, encoded) -> Callable[..., str]:
-    """Puts real videos at paths below a folder of the test, whose name it gives back."""
+    """Writes real videos at paths below a folder of the test, and returns the folder."""
 
     def put_videos(*paths: str) -> str:
         root = tmp_path / "videos"
@@ -36,7 +36,7 @@ def put(tmp_path, encoded) -> Callable[..., str]:
 
 @pytest.fixture
 def write(tmp_path) -> Callable[[str, str], str]:
-    """Writes an annotation file and gives back its path."""
+    """Writes an annotation file and returns its path."""
 
     def write_text(name: str, text: str) -> str:
         (tmp_path / name).write_text(text)

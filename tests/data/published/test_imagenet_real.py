@@ -7,7 +7,7 @@ from scenic_video.data.published.imagenet_real import imagenet_real
 
 @pytest.fixture
 def images(tmp_path, moving_frames, write_video):
-    """Numbers of the images -> their folder; every second lies in a folder of its class."""
+    """Writes images with these numbers, every second one in a class folder; returns the root."""
 
     def put_images(*numbers: int) -> str:
         for number in numbers:

@@ -15,12 +15,12 @@ LABELS = LabelSpace({"label": ("run", "jump", "swim")})
 
 
 def mine(found: Any) -> Any:
-    """What a user's function returns."""
+    """The return value of a user's function."""
     return found[0]
 
 
 def with_fields(thing: Any, **fields: Any) -> Any:
-    """`thing` with fields of types that the tests' type checker would not let it be made with."""
+    """`thing` with fields of wrong types, which the type checker of the tests would refuse."""
     for name, value in fields.items():
         object.__setattr__(thing, name, value)
     return thing
@@ -103,7 +103,7 @@ def test_numpy_ids_are_valid_and_multi_labels_may_be_empty():
 
 
 class Lazy:
-    """Examples that are made when asked for, as records are."""
+    """Examples that are created on access, like records."""
 
     def __len__(self) -> int:
         return 10**9

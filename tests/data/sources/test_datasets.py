@@ -240,7 +240,7 @@ def encode_png(image):
 
 
 class Things(tensorflow_datasets.core.GeneratorBasedBuilder, skip_registration=True):
-    """A dataset as any user of TFDS may have it."""
+    """A typical TFDS dataset."""
 
     VERSION = tensorflow_datasets.core.Version("1.0.0")
     url_infos = {}  # nothing to download
@@ -302,7 +302,7 @@ def test_image_datasets_are_videos_of_one_frame(tmp_path):
     "codec, pixels, kind", [("mjpeg", "yuvj444p", "jpeg"), ("png", "rgb24", "png")]
 )
 def test_images_in_records_are_clips_of_one_frame(tmp_path, write_video, codec, pixels, kind):
-    """As `imagenet2012` has them: what is stored is the file."""
+    """As in `imagenet2012`, records store the image file."""
     kinds = tensorflow_datasets.features
     color = np.array([200, 100, 30], np.uint8)
     image = np.broadcast_to(color, (24, 32, 3)).copy()
@@ -378,7 +378,7 @@ def test_a_folder_of_several_tfds_datasets_is_ambiguous(records, tmp_path):
     assert "holds several TFDS datasets; name one of" in words and "b/1.0.0" in words
 
 
-# The shorthand
+# Strings that name a dataset
 
 
 def test_a_plain_string_finds_the_right_reader(videos, records, tmp_path):

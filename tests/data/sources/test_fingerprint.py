@@ -1,4 +1,4 @@
-"""A fingerprint covers what makes a dataset another one, and nothing else."""
+"""A fingerprint changes with the content of a dataset, and with nothing else."""
 
 import json
 

@@ -15,7 +15,7 @@ def write(tmp_path):
     return write
 
 
-# What is read
+# Reading
 
 
 def test_a_row_becomes_path_times_id_and_labels(write, tmp_path):
@@ -110,7 +110,7 @@ def test_multilabel_cells_hold_any_number_of_labels(write, name, text):
     assert [row.labels["tags"] for row in rows] == [("cat", "dog"), ()]
 
 
-# What is refused
+# Errors
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from scenic_video.data.sources.remarks import remarks, training_split
 
 
 def said(folder, *, header="path,label", **splits):
-    """The remarks on manifests of these labels, a list a split."""
+    """The remarks on manifests with these labels, one list per split."""
     for split, names in splits.items():
         rows = [f"{split}{number}.mp4,{name}" for number, name in enumerate(names)]
         (folder / f"{split}.csv").write_text("\n".join([header, *rows]))

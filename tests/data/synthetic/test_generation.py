@@ -63,7 +63,7 @@ def table(path):
         return list(csv.DictReader(file))
 
 
-# What time tells
+# The order of frames
 
 
 @pytest.mark.parametrize("action", range(len(ACTIONS)), ids=ACTIONS)
@@ -104,7 +104,7 @@ def test_everything_else_is_independent_of_the_action():
 
 @functools.cache
 def moments(action, frame, num_scenes=500):
-    """Mean and deviation of what a still shows: place, size, brightness of the actor."""
+    """Mean and deviation of the position, size and brightness of the actor in one frame."""
     shown = []
     for seed in range(num_scenes):
         pose = poses(scene_of(action, seed))
@@ -155,7 +155,7 @@ def test_events_happen_in_the_order_of_the_name(seed):
 
 
 def actor_alone(shape, angle, *, size=64):
-    """An image of the actor at rest in the middle, and the pixels that it covers."""
+    """A frame with only the actor, in the middle, and the pixels that it covers."""
     scene = scene_of(0)
     actor = dataclasses.replace(
         scene.actor, shape=SHAPES.index(shape), x=0.0, y=0.0, radius=0.3, angle=angle
@@ -197,7 +197,7 @@ def test_rotation_of_every_shape_is_visible(shape):
 
 
 def pitch(audio, seed):
-    """Where the spectrum peaks in every twentieth of a second in which there is a tone."""
+    """The peak of the spectrum in each 50 ms that contain a tone."""
     wave = render_audio(audio, seconds=1.75, rng=np.random.default_rng(seed))
     pieces = wave[: len(wave) // 800 * 800].reshape(-1, 800)
     loud = pieces[pieces.std(1) > 0.1]

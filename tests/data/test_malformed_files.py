@@ -1,7 +1,4 @@
-"""Files from the wild: each is read as far as possible, or refused with its name and a reason.
-
-They test decoding.py and containers.py.
-"""
+"""Files from the wild: each is read as far as possible, or refused with its name and a reason."""
 
 import os
 import shutil
@@ -31,13 +28,13 @@ def read_all(source):
 
 @pytest.fixture
 def good(tmp_path, moving_frames, write_video):
-    """40 frames, a keyframe every tenth, the index before the frames."""
+    """40 frames, every tenth a keyframe, with the index at the start of the file."""
     options = {"g": "10", "bf": "2", "x264-params": "scenecut=0"}
     return write_video(tmp_path / "good.mp4", moving_frames(40), options=options)
 
 
 def damaged(path, change):
-    """A copy of the file whose bytes went through `change`."""
+    """A copy of the file with its bytes changed by `change`."""
     with open(path, "rb") as file:
         data = bytearray(file.read())
     copy = path.replace(".mp4", "_damaged.mp4")
@@ -161,7 +158,7 @@ def test_time_counts_from_the_first_frame(tmp_path, moving_frames, write_video, 
 
 
 def test_frames_hidden_by_an_edit_list_are_not_shown(good: str, tmp_path):
-    """A cut without re-encoding keeps the frames before the cut, for those after it need them."""
+    """A cut without re-encoding keeps earlier frames to which later ones refer."""
     path = str(tmp_path / "cut.mp4")
     with av.open(good, "r") as source, av.open(path, "w") as container:
         stream = container.add_stream_from_template(source.streams.video[0])
@@ -214,7 +211,7 @@ def test_a_lost_frame_is_replaced_by_the_one_before(tmp_path, moving_frames, wri
         assert len(reader.timestamps) == 12
         frames = reader.read([0, 4, 5, 6, 7], rgb)
         np.testing.assert_array_equal(frames, whole[[1, 4, 4, 4, 7]])
-        # Even if the frame before was not asked for.
+        # Even if the frame before was not requested.
         np.testing.assert_array_equal(reader.read([6], rgb), whole[[4]])
 
 
