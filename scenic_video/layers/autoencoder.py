@@ -1,19 +1,14 @@
 """The base of masked autoencoders: positions, masks, projections, and the forward pass."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
-from flax.core import FrozenDict
-from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from scenic_video.errors import UserError
-from scenic_video.field_types import PositiveInt, ShareBelowOne
-from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import (
     POSITIONS,
     FixedPositions,
@@ -22,7 +17,8 @@ from scenic_video.layers.embeddings import (
     add_positions,
     check_clip,
 )
-from scenic_video.layers.fields import check_shared_fields, require_one_of
+from scenic_video.layers.encoder_decoder import EncoderDecoder
+from scenic_video.layers.fields import require_one_of
 from scenic_video.layers.layer_order import EncoderLayers, layers_after
 from scenic_video.layers.masking import (
     STANDARDIZATIONS,
@@ -34,8 +30,7 @@ from scenic_video.layers.masking import (
     take_tokens,
 )
 from scenic_video.layers.presence import Present, all_if_none, where_present
-from scenic_video.layers.sharding_rules import TRANSFORMER_RULES
-from scenic_video.layers.transformer import POSITION_TABLES, Encoder, EncoderBlock
+from scenic_video.layers.transformer import POSITION_TABLES
 
 Tokens = dict[str, Array]
 
@@ -58,7 +53,7 @@ class TokenGrid:
         return place_tokens(zeros, ones, hidden)[..., 0]
 
 
-class Autoencoder(nn.Module, kw_only=True):
+class Autoencoder(EncoderDecoder, kw_only=True):
     """The base of a model that predicts hidden patches from visible ones.
 
     All tokens get positions. The visible ones are encoded, projected to the width of the decoder
@@ -70,47 +65,23 @@ class Autoencoder(nn.Module, kw_only=True):
     `positions` and `decoder_positions` are "sinusoidal" (over the axes of the grid),
     "sinusoidal_1d" (over the sequence), "learned", "learned_space_time" (the sum of one vector for
     each time and one for each place) or "none". `standardize`, `central_frame` and `grayscale`
-    define the target, as in `reconstruction_target`; the latter two apply to video only.
-    `normalize` adds a LayerNorm at the end of each encoder and decoder. Dropout and stochastic
-    depth apply to the encoder. Other fields are those of `VisionTransformer`.
+    define the target, as in `reconstruction_target`; the latter two apply to video only. Other
+    fields are those of `EncoderDecoder`.
     """
 
-    hidden_size: PositiveInt
-    mlp_dim: PositiveInt
-    num_layers: PositiveInt
-    num_heads: PositiveInt
-    decoder_hidden_size: PositiveInt
-    decoder_mlp_dim: PositiveInt
-    decoder_num_layers: PositiveInt
-    decoder_num_heads: PositiveInt
     positions: str = "sinusoidal_1d"
     decoder_positions: str = "sinusoidal_1d"
     use_modality_tokens: bool = False
     standardize: str = "none"
     central_frame: bool = False
     grayscale: bool = False
-    normalize: bool = True
-    dropout_rate: ShareBelowOne = 0.0
-    attention_dropout_rate: ShareBelowOne = 0.0
-    stochastic_depth_rate: ShareBelowOne = 0.0
-    rescale_kept_branches: bool = True
-    attention_implementation: str = "auto"
-    dtype: DTypeLike = "float32"
-    remat: bool = False
 
     def __post_init__(self):
-        for name, value in list(vars(self).items()):
-            if isinstance(value, list):  # as JSON gives it; a module must be hashable
-                object.__setattr__(self, name, tuple(value))
-            elif isinstance(value, dict):
-                object.__setattr__(self, name, FrozenDict(value))
         super().__post_init__()
-        check_shared_fields(self)
         for field in ("positions", "decoder_positions"):
             require_one_of(self, field, POSITIONS)
         require_one_of(self, "standardize", STANDARDIZATIONS)
 
-    sharding_rules = TRANSFORMER_RULES
     before_layers = rf"^embedding[^/]*/|{POSITION_TABLES}"
     after_layers = (
         r"^(Decoder|decoder_projection|mask_token|output_projection|posembed_decoder)"
@@ -260,38 +231,3 @@ class Autoencoder(nn.Module, kw_only=True):
         name, init = self._name("output_projection", modality), nn.initializers.zeros
         prediction = nn.Dense(target.shape[-1], kernel_init=init, name=name)(decoded)
         return Reconstruction(prediction, target, scored)
-
-    def _encoder(self, name: str, num_layers: int | None = None) -> Encoder:
-        block = self._block(
-            self.mlp_dim,
-            self.num_heads,
-            dropout_rate=self.dropout_rate,
-            attention_dropout_rate=self.attention_dropout_rate,
-            rescale_kept_branches=self.rescale_kept_branches,
-        )
-        return Encoder(
-            num_layers=self.num_layers if num_layers is None else num_layers,
-            block=block,
-            positions="none",
-            dropout_rate=self.dropout_rate,
-            stochastic_depth_rate=self.stochastic_depth_rate,
-            remat=self.remat,
-            normalize=self.normalize,
-            name=name,
-        )
-
-    def _decoder(self, name: str) -> Encoder:
-        block = self._block(self.decoder_mlp_dim, self.decoder_num_heads)
-        return Encoder(
-            self.decoder_num_layers,
-            block,
-            positions="none",
-            remat=self.remat,
-            normalize=self.normalize,
-            name=name,
-        )
-
-    def _block(self, mlp_dim: int, num_heads: int, **fields: Any) -> Any:
-        attend = functools.partial(attention, implementation=self.attention_implementation)
-        fields |= {"attention": attend, "dtype": self.dtype}
-        return functools.partial(EncoderBlock, mlp_dim=mlp_dim, num_heads=num_heads, **fields)

@@ -5,6 +5,7 @@ Axes: b examples, t time, h rows, w columns, f mel bins, n tokens, d width, p va
 Parameters carry the names of the public checkpoints.
 """
 
+import functools
 from collections.abc import Mapping
 
 import flax.linen as nn
@@ -12,7 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from projects.avmae.modalities import IN_PARAMETERS, MODALITY_TOKENS, given
-from projects.avmae.pretraining.strategies import STRATEGIES, other, run
+from projects.avmae.pretraining.inpainting import inpainting, public_inpainting
+from projects.avmae.pretraining.strategies import STRATEGIES, check_objective, run
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Names, PairOrTriple, ShareBelowOne, Triple
 from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
@@ -21,7 +23,7 @@ from scenic_video.layers.embeddings import single_images
 from scenic_video.layers.fields import require_one_of
 from scenic_video.layers.layer_order import EncoderLayers
 from scenic_video.layers.masking import STRATEGIES as MASKING_STRATEGIES
-from scenic_video.layers.masking import Mask, Reconstruction, place_tokens, take_tokens
+from scenic_video.layers.masking import Mask, Reconstruction
 from scenic_video.layers.pooling import prepend_class_token
 from scenic_video.layers.presence import Present, read_presence, where_present
 from scenic_video.layers.transformer import ENCODER_BLOCK
@@ -158,23 +160,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
                 f"Mid fusion needs fusion_layers between 1 and num_layers - 1; got "
                 f"{self.fusion_layers} of {self.num_layers}."
             )
-        if self.objective != "reconstruction" and len(names) < 2:
-            raise UserError("Inpainting needs both modalities: each is predicted from the other.")
-        if self.objective == "inpainting" and self.decoder == "early":
-            raise UserError(
-                "An early decoder attends to the visible tokens of both modalities, but inpainting "
-                "must predict a modality from the other one. Set decoder='shared' or 'separate', "
-                "or objective='reconstruction'."
-            )
-        apart = (self.encoder, self.decoder, self.objective) == (
-            "separate", "separate", "reconstruction",
-        )  # fmt: skip
-        if apart and len(names) > 1:
-            raise UserError(
-                "Separate encoders with separate decoders are two independent models. Share the "
-                "encoder or the decoder, fuse early or mid, use inpainting, or train one model for "
-                "each modality."
-            )
+        check_objective(names, self.encoder, self.decoder, self.objective)
 
     @nn.compact
     def __call__(
@@ -238,51 +224,16 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
     ) -> tuple[Tokens, Tokens]:
         projected = {name: self._project(name, x) for name, x in encoded.items()}
         if self.objective == "reconstruction":
-            tokens = self._fill_in_all(projected, grids)
+            tokens = {name: self._fill_in(name, x, grids[name]) for name, x in projected.items()}
             hidden = {name: grids[name].is_hidden() for name in tokens}
             decoded = run(self.decoder, self._decoder, "Decoder", tokens, present, train=train)
             return decoded, hidden
-        by_position = self.objective == "public_inpainting"
-        inpaint = self._inpaint_by_position if by_position else self._inpaint
-        decoded, scored = inpaint(projected, grids, train=train)
+        inpaint = inpainting if self.objective == "inpainting" else public_inpainting
+        decode = functools.partial(run, self.decoder, self._decoder, "Decoder", train=train)
+        decoded, scored = inpaint(
+            projected, grids, fill_in=self._fill_in, decode=lambda tokens: decode(tokens, None)
+        )
         if present is not None:
             both = jnp.stack(list(present.values())).all(axis=0)
             scored = {name: where_present(both, x) for name, x in scored.items()}
         return decoded, scored
-
-    def _fill_in_all(self, projected: Tokens, grids: Mapping[str, TokenGrid]) -> Tokens:
-        return {name: self._fill_in(name, x, grids[name]) for name, x in projected.items()}
-
-    def _inpaint(
-        self, projected: Tokens, grids: Mapping[str, TokenGrid], *, train: bool
-    ) -> tuple[Tokens, Tokens]:
-        tokens = self._fill_in_all(projected, grids)
-        asked = {name: take_tokens(x, grids[name].mask.hidden) for name, x in tokens.items()}
-        known = {name: take_tokens(x, grids[name].mask.visible) for name, x in tokens.items()}
-        sequences = {
-            name: jnp.concatenate([x, known[other(name)]], axis=1) for name, x in asked.items()
-        }
-        decoded = run(self.decoder, self._decoder, "Decoder", sequences, None, train=train)
-        answers = {name: decoded[name][:, : x.shape[1]] for name, x in asked.items()}
-        placed = {
-            name: place_tokens(jnp.zeros_like(tokens[name]), x, grids[name].mask.hidden)
-            for name, x in answers.items()
-        }
-        return placed, {name: grids[name].is_hidden() for name in placed}
-
-    def _inpaint_by_position(
-        self, projected: Tokens, grids: Mapping[str, TokenGrid], *, train: bool
-    ) -> tuple[Tokens, Tokens]:
-        tokens, scored = {}, {}
-        for name in projected:
-            known, number = projected[other(name)], grids[name].number
-            if known.shape[1] >= number:
-                raise UserError(
-                    f"{known.shape[1]} visible tokens of {other(name)} fill all {number} "
-                    f"positions of {name}. Raise the masking rate of {other(name)}."
-                )
-            at = jnp.broadcast_to(jnp.arange(known.shape[1]), known.shape[:2])
-            tokens[name] = self._fill_in(name, known, grids[name], at=at)
-            row = jnp.arange(number) >= known.shape[1]
-            scored[name] = jnp.broadcast_to(row.astype(jnp.float32), (len(known), number))
-        return run(self.decoder, self._decoder, "Decoder", tokens, None, train=train), scored
