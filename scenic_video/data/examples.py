@@ -17,7 +17,7 @@ class Example:
 
     `video` is a path, or the encoded bytes of a container (mp4, webm, ... or a JPEG or PNG, which
     is a video of one frame). `start` and `end` are in seconds; `end=None` is the end of the file.
-    `labels` holds class ids by head: exactly one, or any number if the label space is multi-label.
+    `labels` are class ids by head: exactly one, or any number if the label space is multi-label.
     `flow` is the file of its optical flow, if not where `scenic-video data flow` writes it.
     """
 
@@ -47,7 +47,7 @@ class Dataset:
     """Named splits of examples with one label space.
 
     `flip_safe` states that a flipped clip keeps its label. `fingerprint` is a short hash of ids,
-    labels and splits: two datasets with the same fingerprint hold the same examples in the same
+    labels and splits: two datasets with the same fingerprint have the same examples in the same
     order. `statistics` are the results of `scenic-video data stats` in `folder`, by modality, for
     this dataset and others there. `remarks` are sentences on what its reader left out or assumed.
     """

@@ -20,7 +20,7 @@ from scenic_video.field_types import (
 SPLITS = ("train", "test")
 SETTINGS_FILE = "synthetic.json"
 GENERATOR = 1
-"""Increases when the same settings give other clips."""
+"""Increased when the same settings give different clips."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Samples the frames and the crop of a clip. Pure functions.
 
-A timeline is the sorted times of the frames of a video; its indices stand for frames. A `Crop` is
+A timeline is the sorted times of the frames of a video; its indices identify frames. A `Crop` is
 cut out before it is scaled, so that only kept pixels are processed.
 """
 
@@ -149,7 +149,7 @@ def random_area_crop(
     crop: tuple[int, int],
     flipped: bool = False,
 ) -> Crop:
-    """A random box of a frame, scaled to `crop` whatever its shape.
+    """A random box of a frame, scaled to `crop` regardless of its shape.
 
     Its share of the area is uniform over `area`, and its width / height log-uniform over
     `BOX_ASPECTS`, as in Szegedy et al., Going Deeper with Convolutions (2015), section 6. A box

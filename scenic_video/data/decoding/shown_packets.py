@@ -38,8 +38,8 @@ def _shows_gif(data: memoryview) -> bool:
 SHOWS_FRAME: Mapping[str, Callable[[memoryview], bool]] = MappingProxyType(
     {"vp8": _shows_vp8, "vp9": _shows_vp9, "gif": _shows_gif}
 )
-"""Codec name in FFmpeg -> whether the bytes of a packet hold a shown frame; other codecs' always
-do.
+"""Codec name in FFmpeg -> whether the bytes of a packet contain a shown frame; those of other
+codecs always do.
 
 Alternate reference frames, to which other frames refer, are separate packets in VP8 and early VP9
 files; a GIF may end in a packet without a frame.

@@ -9,7 +9,7 @@ from scenic_video.data.provenance.content import content_of
 from scenic_video.data.provenance.notes import Note
 
 TAG = "comment"
-"""The tag of an mp4 file that holds the note."""
+"""The tag of an mp4 file with the note."""
 
 
 def metadata(note: Note) -> dict[str, str]:

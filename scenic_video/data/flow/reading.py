@@ -30,7 +30,7 @@ FULL_SCALE = 20 / 256
 STILL = 128
 SUFFIX = ".flow.mp4"
 LONE_INTERVAL = 0.5
-"""Seconds that a flow frame stands for if it is the only one."""
+"""The duration of a flow frame in seconds if it is the only one."""
 
 
 def flow_path(video: str | Path, folder: str | Path | None = None) -> Path:
@@ -128,7 +128,7 @@ def _frames_at(
 ) -> Int[np.ndarray, "n"]:
     """The indices of the flow frames at these times.
 
-    An interval may be missing at both ends, since the last frame has no next one, and times may lie
+    An interval may be missing at both ends, since the last frame has no next one, and times may be
     between two frames. A video with a wrong start time has frames before time 0.
     """
     interval = float(np.median(np.diff(timestamps))) if len(timestamps) > 1 else LONE_INTERVAL

@@ -130,7 +130,7 @@ def eval_batches(
 ) -> EvaluationBatches:
     """Every example once, in order; inputs are [L, V, ...] with V = num_crops * num_clips.
 
-    Batches also hold "index", int32 [L]: the position in the split, -1 for padding of the last
+    Batches also have "index", int32 [L]: the position in the split, -1 for padding of the last
     batch. Padding, and videos that cannot be read, are zeros with mask 0. `rows` is as in
     `train_batches`; every host gets len() batches.
     """

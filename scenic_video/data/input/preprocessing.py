@@ -77,7 +77,7 @@ class Preprocessing:
     def _check_arrays(self) -> None:
         arrays = [array for x in self.modalities.values() for array in x.blank(self.clip_shape)]
         twice = {array for array in arrays if arrays.count(array) > 1}
-        require({f"modalities that give {', '.join(twice)} once": not twice}, of=self)
+        require({f"modalities of which only one has {', '.join(twice)}": not twice}, of=self)
 
     @property
     def crop_size(self) -> tuple[int, int]:

@@ -27,8 +27,8 @@ class CheckedExample:
     """A checked example; `info` is None if its video cannot be read.
 
     `example` has no video if it was given as bytes, and no labels if those are wrong, as described
-    by `wrong_labels`. `modalities` gives by name the reason why the files of one cannot be used, ""
-    if they can, None if there are none.
+    by `wrong_labels`. `modalities` states by name why the files of a modality cannot be used: "" if
+    they can, None if there are none.
     """
 
     split: str

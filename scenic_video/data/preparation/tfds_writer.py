@@ -183,7 +183,7 @@ def _check_sources(dataset: Dataset) -> None:
     """Errors: UserError if files are missing, or if each is cut into many clips on average."""
     for split, examples in dataset.splits.items():
         if not isinstance(examples, tuple | list):
-            continue  # already records, which hold the bytes
+            continue  # already records, which contain the bytes
         paths = [example.video for example in examples if isinstance(example.video, str)]
         files = list(dict.fromkeys(paths))
         missing = [path for path in files if not os.path.isfile(path)]
@@ -195,5 +195,5 @@ def _check_sources(dataset: Dataset) -> None:
         if len(paths) > 2 * len(files):
             raise UserError(
                 f"The split {split!r} cuts {len(paths)} clips from {len(files)} files, and every "
-                "record would hold a whole file. Cut them first: `scenic-video data transcode`."
+                "record would contain a whole file. Cut them first: `scenic-video data transcode`."
             )

@@ -119,11 +119,11 @@ def _content(file: str) -> str:
         return ""
 
 
-def _each(look: Callable[[str], Any], files: Sequence[str]) -> list[Any]:
-    def look_at(some: Sequence[str]) -> list[Any]:
-        return [look(file) for file in some]
+def _each(function: Callable[[str], Any], files: Sequence[str]) -> list[Any]:
+    def apply(part: Sequence[str]) -> list[Any]:
+        return [function(file) for file in part]
 
     share = -(-len(files) // (4 * NUM_THREADS)) or 1
     parts = [files[start : start + share] for start in range(0, len(files), share)]
     with ThreadPoolExecutor(NUM_THREADS) as pool:
-        return [found for part in pool.map(look_at, parts) for found in part]
+        return [found for part in pool.map(apply, parts) for found in part]

@@ -98,7 +98,7 @@ def _by_split(top: Path, left_out: LeftOut) -> dict[str, Path]:
 
 
 def _is_split(folder: Path, left_out: LeftOut) -> bool:
-    """Whether it has the name of a split and is not a class with that name, which holds videos."""
+    """Whether it has the name of a split and is not a class of that name, which contains videos."""
     if _split_name(folder) not in SPLIT_NAMES:
         return False
     return bool(_folders(folder)) or not any(map(left_out.is_wanted, folder.iterdir()))

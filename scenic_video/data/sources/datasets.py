@@ -84,7 +84,7 @@ def _sets_multilabel(node: Mapping[str, Any]) -> bool:
 
 
 def _node(name: str, heads: Heads | None) -> dict[str, Any]:
-    """The config node that a string stands for."""
+    """The config node of a string."""
     here = f"{__name__}:"
     if name.startswith("tfds:"):
         return {"target": here + "tfds", "name": name.removeprefix("tfds:")}

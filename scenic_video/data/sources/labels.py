@@ -20,7 +20,7 @@ def label_space(
 ) -> LabelSpace:
     """The classes of each head: those given, else the sorted distinct labels of all splits.
 
-    Labels that are all integers sort by value. `classes` maps heads to names, or holds the
+    Labels that are all integers sort by value. `classes` maps heads to names, or is the
     names if there is only one head.
     """
     heads = _heads(splits)

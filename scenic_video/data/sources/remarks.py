@@ -1,4 +1,4 @@
-"""Finds likely mistakes in a dataset from its labels and file names alone.
+"""Finds likely mistakes in a dataset from only its labels and file names.
 
 They are shown by `scenic-video data check` and at the start of a run, since nothing is decoded.
 """

@@ -1,4 +1,4 @@
-"""Reads and writes statistics that were measured over a dataset, in the folder of the data.
+"""Reads and writes statistics of a dataset, in the folder of the data.
 
 A folder may hold several datasets, so each measurement states the fingerprint of its examples.
 """
@@ -21,7 +21,7 @@ def read_statistics(folder: Path) -> dict[str, list[Measurement]]:
     """The measurements of the datasets in `folder`, by modality."""
     path = folder / STATISTICS_FILE
     found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    # The folder is the user's, whose file of that name may hold something else.
+    # A file of that name in the user's folder may contain something else.
     return {name: kept for name, kept in found.items() if isinstance(kept, list)}
 
 

@@ -69,7 +69,7 @@ def _read_delimited(path: Path, columns: list[str]) -> Iterator[Line]:
 
 def _named_cells(place: str, header: list[str], cells: list[str]) -> dict[str, str]:
     if len(cells) != len(header):
-        hint = "Quote a cell that holds the delimiter."
+        hint = "Quote cells that contain the delimiter."
         if len(header) == 1 and (other := other_delimiter(header[0])):
             hint = f"Separate cells by commas (tabs in .tsv), not by {other}."
         raise UserError(

@@ -1,4 +1,4 @@
-"""Finds the features of a TFDS dataset that hold the video, the id, the times and the labels."""
+"""Finds the features of a TFDS dataset with the video, the id, the times and the labels."""
 
 import dataclasses
 import json

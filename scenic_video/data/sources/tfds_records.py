@@ -1,7 +1,7 @@
 """Reads TFDS datasets as splits of encoded videos (or images), without TensorFlow.
 
 These are either written by `scenic_video.data.preparation.tfds_writer` or image datasets of the
-TFDS catalogue: one feature holds the encoded bytes, and class labels are heads. Examples are read
+TFDS catalogue: one feature has the encoded bytes, and class labels are heads. Examples are read
 on access, and a split can be pickled.
 """
 
@@ -58,12 +58,12 @@ def tfds(
 
 
 def find_records(path: Path) -> Path | None:
-    """`path` or the one folder below it (<name>/<config>/<version>) that holds a TFDS dataset."""
+    """`path` or the one folder below it (<name>/<config>/<version>) with a TFDS dataset."""
     for pattern in (INFO_FILE, f"*/{INFO_FILE}", f"*/*/{INFO_FILE}", f"*/*/*/{INFO_FILE}"):
         found = sorted(path.glob(pattern))
         if len(found) > 1:
             raise UserError(
-                f"{path} holds several TFDS datasets; name one of "
+                f"{path} contains several TFDS datasets; name one of "
                 f"{', '.join(str(file.parent) for file in found)}."
             )
         if found:

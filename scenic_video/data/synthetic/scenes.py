@@ -2,7 +2,7 @@
 
 An action is one of five paths through pose space, forwards or backwards. A clip played backwards
 is an equally likely clip of the other action of the pair. So neither the set of its frames, without
-their order, nor the middle frame gives any information on which of the two it is. The other four
+their order, nor the middle frame shows which of the two it is. The other four
 paths stay at a random point, so that single frames of all ten actions look alike. (The first frame,
 known to be the first, does give hints: an object that will move left is on the right.)
 """
@@ -64,7 +64,7 @@ class Scene:
     """All random choices for a clip, except the pixel noise.
 
     `onset` and `duration` are the time in which the object moves along its path. `rest[m]` in
-    [-1/2, 1/2] is its position on path m if the action is another one. `shake` holds a small (x, y)
+    [-1/2, 1/2] is its position on path m if the action is another one. `shake` is a small (x, y)
     for each frame.
     """
 

@@ -276,7 +276,7 @@ def test_the_crop_size_is_height_and_width():
         (dict(modalities=("rgb", "flwo")), r"names 'flwo'; .* Did you mean 'flow'.*target"),
         (
             dict(modalities=dict(rgb=Rgb(), again=Rgb())),
-            r"needs modalities that give rgb once; got",
+            r"needs modalities of which only one has rgb; got",
         ),
         (dict(strid=2), r"no field 'strid'. Did you mean 'stride'"),
     ],

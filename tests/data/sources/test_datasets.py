@@ -375,7 +375,7 @@ def test_a_folder_of_several_tfds_datasets_is_ambiguous(records, tmp_path):
     for name in "ab":
         touch(tmp_path / name / "1.0.0" / "dataset_info.json")
     words = message(datasets.open_dataset, str(tmp_path))
-    assert "holds several TFDS datasets; name one of" in words and "b/1.0.0" in words
+    assert "contains several TFDS datasets; name one of" in words and "b/1.0.0" in words
 
 
 # Strings that name a dataset
