@@ -51,10 +51,10 @@ def test_images_of_every_format_are_clips_of_one_frame(
             assert corners(clip[0, 0]) == corners(expected)
         else:
             np.testing.assert_array_equal(clip[..., 0], clip[..., 2])
-        drawn = ONE_FRAME.train_inputs(
+        inputs = ONE_FRAME.train_inputs(
             example, np.random.default_rng(0), Geometry(crop_area=(0.5, 1.0), flip=True)
         )
-        assert drawn["rgb"].shape == (1, 64, 96, 3)
+        assert inputs["rgb"].shape == (1, 64, 96, 3)
 
 
 def with_orientation(jpeg: bytes, orientation: int) -> bytes:

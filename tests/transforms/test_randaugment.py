@@ -73,9 +73,9 @@ def test_a_layer_is_one_of_the_twelve_operations():
     augment = jax.jit(functools.partial(ra.apply_operations, num_layers=1, magnitude=15))
     possible = {np.asarray(op(clip, 15, RNG)).tobytes() for op in NAMES.values()}
     possible |= {np.asarray(clip).tobytes(), np.zeros_like(clip).tobytes()}
-    drawn = {np.asarray(augment(clip, jax.random.key(seed))).tobytes() for seed in range(150)}
+    found = {np.asarray(augment(clip, jax.random.key(seed))).tobytes() for seed in range(150)}
     # Cutout's square is wider than this clip, so it may leave any border, or nothing at all.
-    assert drawn >= possible - {np.zeros_like(clip).tobytes()}
+    assert found >= possible - {np.zeros_like(clip).tobytes()}
 
 
 def test_layers_are_sampled_independently():

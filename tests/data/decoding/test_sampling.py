@@ -49,11 +49,11 @@ def test_training_offsets_have_the_range_of_the_public_loader():
     kind = "random_offset_observed_min_max_600_draws"
     for length, frames, stride, _, (low, high) in cases(kind):
         rng = np.random.default_rng(0)
-        drawn = [
+        offsets = [
             sampling.random_offset(rng, length, num_frames=frames, stride=stride)
             for _ in range(3000)
         ]
-        assert (min(drawn), max(drawn)) == (low, high)
+        assert (min(offsets), max(offsets)) == (low, high)
 
 
 def test_padding_repeats_the_last_frame():

@@ -171,8 +171,8 @@ def test_flow_is_cropped_like_the_frames_and_negated_when_flipped(with_flow, tmp
     corners = set()
     for seed in range(8):
         for flip in (False, True):
-            draw = np.random.default_rng(seed)
-            flow = preprocessing().train_inputs(example, draw, Geometry(flip=flip))["flow"]
+            rng = np.random.default_rng(seed)
+            flow = preprocessing().train_inputs(example, rng, Geometry(flip=flip))["flow"]
             u, v = flow[0, ..., 0].astype(int) - 128, flow[0, ..., 1].astype(int) - 128
             falls = u[0, 0] > u[0, -1]
             assert not (falls and not flip)
@@ -186,8 +186,8 @@ def test_flow_is_cropped_like_the_frames_and_negated_when_flipped(with_flow, tmp
 def test_flipping_reverses_horizontal_motion(with_flow):
     seen = set()
     for seed in range(8):
-        draw = np.random.default_rng(seed)
-        flow = preprocessing().train_inputs(with_flow, draw, Geometry(flip=True))["flow"]
+        rng = np.random.default_rng(seed)
+        flow = preprocessing().train_inputs(with_flow, rng, Geometry(flip=True))["flow"]
         u, v = np.median(flow[:, 16:-16, 16:-16].astype(float), axis=(0, 1, 2))
         assert v == pytest.approx(LEVELS[1], abs=3)
         seen.add(round((u - 128) / (LEVELS[0] - 128)))

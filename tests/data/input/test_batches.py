@@ -37,11 +37,11 @@ def batches_of(clips, num_steps: int, **kwargs) -> list[dict]:
 
 
 def training(clips, **kwargs) -> TrainingBatches:
-    draws: dict[str, Any] = dict(
+    fields: dict[str, Any] = dict(
         labels=LABELS, preprocessing=PREPROCESSING, seed=0, geometry=GEOMETRY
     )
-    draws |= {name: kwargs.pop(name) for name in ROW_FIELDS & kwargs.keys()}
-    return train_batches(TrainingRow(clips, **draws), batch_size=BATCH_SIZE, **kwargs)
+    fields |= {name: kwargs.pop(name) for name in ROW_FIELDS & kwargs.keys()}
+    return train_batches(TrainingRow(clips, **fields), batch_size=BATCH_SIZE, **kwargs)
 
 
 @pytest.fixture(scope="module")

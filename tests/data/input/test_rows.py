@@ -31,13 +31,13 @@ def test_a_row_is_the_clip_that_its_generator_draws(clips):
 
 
 def test_generators_differ_by_seed_index_and_attempt():
-    draws = {
+    values = {
         row_rng(seed, index, attempt=attempt).integers(2**63)
         for seed in range(3)
         for index in range(3)
         for attempt in range(3)
     }
-    assert len(draws) == 27
+    assert len(values) == 27
     assert row_rng(1, 2).integers(2**63) == row_rng(1, 2).integers(2**63)
 
 
