@@ -14,7 +14,7 @@ def resample(
 ) -> Float[np.ndarray, "*new_axes d"]:
     """Linear interpolation of [*axes, d] to [*sizes, d]; end points stay where they are.
 
-    `jax.image.resize` places the end points elsewhere.
+    Unlike `jax.image.resize`, which aligns the edges of pixels.
     """
     axes = grid.shape[:-1]
     if len(sizes) != len(axes):

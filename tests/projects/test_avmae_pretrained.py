@@ -283,7 +283,7 @@ def test_an_autoencoder_that_does_not_fit_is_an_error(source, target, message):
         )
 
 
-def test_what_is_no_autoencoder_is_said_so():
+def test_a_source_that_is_not_an_autoencoder_is_an_error():
     target = parameters(PretrainedMBT(**FINE), **INPUTS)
     with pytest.raises(ValueError, match="not a masked autoencoder.*but head/kernel"):
         from_autoencoder(

@@ -34,7 +34,7 @@ FUSIONS = {
 CLIP = jax.random.uniform(jax.random.key(0), (2, 4, 24, 24, 3), minval=-1, maxval=1)
 
 
-def draw(model, seed=0, **inputs):
+def random_parameters(model, seed=0, **inputs):
     return parameters(model, seed=seed, **inputs or {"rgb": CLIP})
 
 
@@ -72,7 +72,8 @@ def test_every_view_starts_as_the_image_model_of_its_frames(name):
     images = [image_model(view) for view in views]
     model = MTV(**FIELDS, views=views, fusion=FUSIONS[name])
     params, _ = from_image_models(
-        target=ModelWeights(draw(model)), source=[ModelWeights(params) for _, params in images]
+        target=ModelWeights(random_parameters(model)),
+        source=[ModelWeights(params) for _, params in images],
     )
     for tokens, (image, source) in zip(views_of(model, params), images, strict=True):
         expected = last_block_of(image, source, CLIP[:, 2])
@@ -82,7 +83,9 @@ def test_every_view_starts_as_the_image_model_of_its_frames(name):
 def test_a_single_view_is_the_image_model_of_every_middle_frame():
     image, source = image_model(FINE)
     model = MTV(**FIELDS, views=(FINE,))
-    params, _ = from_image_models(target=ModelWeights(draw(model)), source=ModelWeights(source))
+    params, _ = from_image_models(
+        target=ModelWeights(random_parameters(model)), source=ModelWeights(source)
+    )
     (slices,) = views_of(model, params)
     for index in range(2):
         expected = last_block_of(image, source, CLIP[:, 2 * index + 1])
@@ -91,7 +94,7 @@ def test_a_single_view_is_the_image_model_of_every_middle_frame():
 
 def test_what_no_image_model_has_stays_random():
     model = MTV(**FIELDS, views=(COARSE, FINE), fusion=Bottleneck(layers=(0,)))
-    target = draw(model)
+    target = random_parameters(model)
     _, report = from_image_models(
         target=ModelWeights(target),
         source=[ModelWeights(image_model(view)[1]) for view in (COARSE, FINE)],
@@ -104,7 +107,7 @@ def test_what_no_image_model_has_stays_random():
 
 def test_sources_may_name_the_views_they_are_for():
     model = MTV(**FIELDS, views=(COARSE, FINE))
-    target, source = draw(model), ModelWeights(image_model(FINE)[1])
+    target, source = random_parameters(model), ModelWeights(image_model(FINE)[1])
     begin = functools.partial(from_image_models, target=ModelWeights(target))
     fields = {"hidden_size": 24, "mlp_dim": 32, "num_layers": 2, "num_heads": 3}
     params, report = begin(
@@ -125,7 +128,9 @@ def test_sources_may_name_the_views_they_are_for():
 def test_a_source_of_another_depth_is_refused():
     model = MTV(**FIELDS, views=(COARSE,))
     deeper = ModelWeights(image_model(View(16, 24, 2, 2, (4, 8, 8)))[1])
-    begin = functools.partial(from_image_models, target=ModelWeights(draw(model)), source=deeper)
+    begin = functools.partial(
+        from_image_models, target=ModelWeights(random_parameters(model)), source=deeper
+    )
     with pytest.raises(ValueError, match="view0/Transformer/encoderblock_1/.* is not used"):
         begin()
     begin(allow_unused=[".*/encoderblock_1/.*"])
@@ -134,7 +139,7 @@ def test_a_source_of_another_depth_is_refused():
 def test_a_patch_of_another_size_and_place_is_resampled():
     view = View(16, 24, num_layers=1, num_heads=2, tubelet_size=(2, 12, 8))
     source = image_model(COARSE)[1]
-    target = draw(MTV(**FIELDS, views=(view,)))
+    target = random_parameters(MTV(**FIELDS, views=(view,)))
 
     def begin(grids=None, source_grid=None, inputs=None, source_inputs=None):
         return from_image_models(
@@ -167,7 +172,8 @@ def test_a_view_starts_from_no_model_of_videos():
     source = parameters(video, rgb=CLIP)
     with pytest.raises(ValueError, match=r"kernel is \[4, 8, 8, 3, 16\].*Start view 0 from a ViT"):
         from_image_models(
-            target=ModelWeights(draw(MTV(**FIELDS, views=(COARSE,)))), source=ModelWeights(source)
+            target=ModelWeights(random_parameters(MTV(**FIELDS, views=(COARSE,)))),
+            source=ModelWeights(source),
         )
 
 
@@ -181,7 +187,9 @@ def test_audio_and_flow_start_from_image_models_as_if_grey():
         "audio": jnp.concatenate([CLIP[:, 0, :16, :, :1]] * 2, axis=1),
     }
     model = MTV(**FIELDS, views=(flow, audio), classifier="gap")
-    begin = functools.partial(from_image_models, target=ModelWeights(draw(model, **inputs)))
+    begin = functools.partial(
+        from_image_models, target=ModelWeights(random_parameters(model, **inputs))
+    )
     with pytest.raises(ValueError, match="9 positions and this model 1 x 3"):
         begin(source=[ModelWeights(source) for source in sources])
     params, report = begin(source=[ModelWeights(source, grid=(3, 3)) for source in sources])
@@ -201,9 +209,9 @@ def test_another_multiview_transformer_starts_a_longer_and_larger_one(merge):
     fields = FIELDS | {"merge": merge, "fusion": Bottleneck(layers=(0,))}
     fields |= {"global_hidden_size": 12} if merge == "time" else {}
     model = MTV(**fields, views=(COARSE, FINE))
-    source = draw(model, seed=1)
+    source = random_parameters(model, seed=1)
     longer = jax.ShapeDtypeStruct((2, 12, 32, 40, 3), np.float32)
-    target = draw(model, rgb=longer)
+    target = random_parameters(model, rgb=longer)
     params, report = from_multiview_model(
         target=ModelWeights(target, {"rgb": (12, 32, 40)}),
         source=ModelWeights(source, {"rgb": (4, 24, 24)}),
@@ -223,9 +231,9 @@ def test_another_multiview_transformer_starts_a_longer_and_larger_one(merge):
 
 def test_a_multiview_transformer_that_is_the_same_is_taken_as_it_is():
     model = MTV(**FIELDS, views=(COARSE, FINE), fusion=CrossViewAttention(layers=(0,)))
-    source = draw(model, seed=1)
+    source = random_parameters(model, seed=1)
     params, report = from_multiview_model(
-        target=ModelWeights(draw(model)), source=ModelWeights(source)
+        target=ModelWeights(random_parameters(model)), source=ModelWeights(source)
     )
     assert not any(row.transform for row in report.rows)
     kept = params | {"output_projection": source["output_projection"]}
@@ -235,8 +243,8 @@ def test_a_multiview_transformer_that_is_the_same_is_taken_as_it_is():
 def test_rows_and_columns_of_views_are_stated_or_follow_from_the_size_of_inputs():
     """4 x 4 patches here, 2 x 8 there: as many, in other places."""
     model = MTV(**FIELDS, views=(FINE,))
-    source = draw(model, seed=1, rgb=jnp.zeros((1, 4, 16, 64, 3)))
-    target = draw(model, rgb=jnp.zeros((1, 4, 32, 32, 3)))
+    source = random_parameters(model, seed=1, rgb=jnp.zeros((1, 4, 16, 64, 3)))
+    target = random_parameters(model, rgb=jnp.zeros((1, 4, 32, 32, 3)))
     here, there = {"rgb": (4, 32, 32)}, {"rgb": (4, 16, 64)}
     params, report = from_multiview_model(
         target=ModelWeights(target, here), source=ModelWeights(source, there)
@@ -246,7 +254,7 @@ def test_rows_and_columns_of_views_are_stated_or_follow_from_the_size_of_inputs(
         target=ModelWeights(target, here), source=ModelWeights(source, grid=[(2, 8)])
     )
     jax.tree.map(np.testing.assert_array_equal, params, stated)
-    smaller = draw(model, rgb=jnp.zeros((1, 4, 24, 24, 3)))
+    smaller = random_parameters(model, rgb=jnp.zeros((1, 4, 24, 24, 3)))
     with pytest.raises(ValueError, match="16 positions per frame in the source and 9 here"):
         from_multiview_model(target=ModelWeights(smaller), source=ModelWeights(source))
     for grid in ((2, 8), []):
@@ -258,8 +266,8 @@ def test_rows_and_columns_of_views_are_stated_or_follow_from_the_size_of_inputs(
 
 def test_kernels_of_another_tubelet_are_resampled():
     finer = View(24, 32, num_layers=2, num_heads=3, tubelet_size=(2, 6, 12))
-    source = draw(MTV(**FIELDS, views=(FINE,)), seed=1)
-    target = draw(MTV(**FIELDS, views=(finer,)))
+    source = random_parameters(MTV(**FIELDS, views=(FINE,)), seed=1)
+    target = random_parameters(MTV(**FIELDS, views=(finer,)))
     params, _ = from_multiview_model(
         target=ModelWeights(target, grid=[(4, 2)]), source=ModelWeights(source, grid=[(3, 3)])
     )

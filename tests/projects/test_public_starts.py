@@ -45,7 +45,7 @@ SOURCES: dict[str, dict[str, Any]] = {
     "joint_to_fsa_gap": {"grid": GRID},
     "vit_to_mbt_token": {"grid": (4, 4)},
 }
-"""What is known of the models beside their parameters."""
+"""The facts about the models beside their parameters."""
 
 BLOCK = "Transformer/encoderblock_{layer}/{norm}/{leaf}"
 SLIPS: dict[str, dict[str, str]] = {
@@ -67,16 +67,16 @@ SLIPS: dict[str, dict[str, str]] = {
 
 def read(name, kind):
     """The trees of `kind` "target" or "from" (from0, from1, ... of several): stored values, else
-    such as the names tell."""
+    those that the names determine."""
     case = STARTS[name]
     shapes = (
         case["sources"] if kind == "from" else {f"{kind}/{k}": v for k, v in case[kind].items()}
     )
-    drawn = "target_init" if kind == "target" else ""
+    initial = "target_init" if kind == "target" else ""
     trees: dict[str, dict[str, np.ndarray]] = {}
     for key, shape in shapes.items():
         tree, _, path = key.partition("/")
-        stored = ARRAYS.get(f"{name}/{drawn or tree}/{path}")
+        stored = ARRAYS.get(f"{name}/{initial or tree}/{path}")
         trees.setdefault(tree, {})[path] = parameter(key, shape) if stored is None else stored
     return trees
 

@@ -48,7 +48,7 @@ def assert_same(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
-def test_an_image_is_seen_as_before_until_tokens_are_learned():
+def test_layers_before_learned_tokens_compute_the_same():
     image = ViT(**IMAGE, classifier="gap")
     model = TokenLearnerViT(**IMAGE, **LEARN)
     source = parameters(image, rgb=FRAME, seed=1)
@@ -65,7 +65,7 @@ def test_an_image_is_seen_as_before_until_tokens_are_learned():
     }
 
 
-def test_a_clip_that_stands_still_is_seen_as_its_image():
+def test_a_static_clip_is_encoded_as_its_image():
     """Every copy of a token attends to the same copies of the others, frame by frame."""
     image = ViT(**IMAGE, classifier="gap")
     model = TokenLearnerViViT(**VIDEO, **LEARN)
@@ -104,8 +104,8 @@ def test_positions_of_a_smaller_image_are_resampled():
         np.testing.assert_allclose(new[time, ::2, ::2], old, atol=1e-6)
 
 
-def test_extra_blocks_start_as_nothing():
-    """3+2 blocks give the features of 3, though all that is not zero in them is drawn."""
+def test_extra_blocks_start_as_the_identity():
+    """3+2 blocks give the features of 3, though all of their other parameters are random."""
     shallow = TokenLearnerViT(**IMAGE, **LEARN)
     deep = shallow.clone(num_extra_layers=2)
     source, target = parameters(shallow, rgb=FRAME, seed=1), parameters(deep, rgb=FRAME)
@@ -122,7 +122,7 @@ def test_extra_blocks_start_as_nothing():
     assert_same(block["MlpBlock_0"]["Dense_0"], blocks(target, 4)["MlpBlock_0"]["Dense_0"])
 
 
-def test_extra_blocks_may_be_drawn_or_copied():
+def test_extra_blocks_may_be_random_or_copied():
     source = parameters(ViT(**IMAGE), rgb=FRAME, seed=1)
     target = parameters(TokenLearnerViT(**IMAGE, **LEARN, num_extra_layers=2), rgb=FRAME)
     begin = functools.partial(
@@ -157,7 +157,7 @@ def test_a_vivit_is_taken_whole_but_for_its_head_and_class_token(classifier):
         np.testing.assert_allclose(found["encoderblock_1"], expected["encoderblock_1"], atol=2e-5)
 
 
-def test_another_tokenlearner_is_taken_with_what_it_learned_tokens_by():
+def test_another_tokenlearner_is_loaded_with_its_token_modules():
     model = TokenLearnerViViT(**VIDEO, **LEARN)
     source = parameters(model, rgb=CLIP, seed=3)
     target = parameters(model, rgb=jnp.zeros((1, 8, 24, 24, 3)))
