@@ -55,24 +55,15 @@ def _timm(table: NameTable = TIMM) -> Tower:
     )
 
 
-LINEN, PRE_LINEN = (0, 0, 1, 0), (0, 1, 2, 3)
-
-
-def _flax(
-    name: str, numbers: tuple[int, int, int, int], head: str = "head", *, headless: bool = True
-) -> Tower:
-    attention, mlp = numbers[1], numbers[3]
+def _flax(name: str, head: str, *, absent: tuple[str, ...] = (), headless: bool = True) -> Tower:
     block = f"{ENCODER}/encoderblock_0"
+    signs = (f"{block}/MultiHeadDotProductAttention_0/query/kernel", f"{block}/LayerNorm_1/scale")
     return Tower(
         name=name,
-        table=flax_tower(numbers, head),
+        table=flax_tower(head),
         target=IMAGES,
-        signs=(
-            f"{block}/MultiHeadDotProductAttention_{attention}/query/kernel",
-            f"{block}/MlpBlock_{mlp}/Dense_0/kernel",
-            *(() if headless else (f"{head}/kernel",)),
-        ),
-        absent=("output_projection/kernel",) if headless else (),
+        signs=(*signs, *(() if headless else (f"{head}/kernel",))),
+        absent=absent,
         patch_kernel="embedding/kernel",
         prepare=prepare,
         has_axis_of_heads=True,
@@ -87,8 +78,6 @@ FAMILIES: tuple[Family, ...] = (
     *_hugging_face("ViViT of Hugging Face", "vivit.", clips=True),
     _siglip(""),
     _siglip("vision_model."),
-    _flax("ViT of vision_transformer (2020 and AugReg)", PRE_LINEN),
-    _flax("ViT of big_vision", LINEN),
-    _flax("ViT of Scenic", LINEN, "output_projection", headless=False),
-    _flax("ViT of Scenic before Linen", PRE_LINEN, "output_projection", headless=False),
+    _flax("ViT of vision_transformer or big_vision", "head", absent=("output_projection/kernel",)),
+    _flax("ViT of Scenic", "output_projection", headless=False),
 )

@@ -69,7 +69,7 @@ def check(tmp_path: Path) -> Callable[..., Weights]:
     ) -> Weights:
         theirs.save_pretrained(tmp_path)
         family, weights, leaves = read_saved(tmp_path)
-        assert not weights.unread
+        assert not weights.rest
         assert weights.model is not None
         ours = run(weights, inputs, **fields)
         np.testing.assert_allclose(ours, expected, atol=1e-4, rtol=1e-4)

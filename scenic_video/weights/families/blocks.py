@@ -98,22 +98,13 @@ def _three(
     )
 
 
-def flax_block(foreign: str, ours: str, numbers: tuple[int, int, int, int]) -> tuple[Rule, ...]:
-    """A block of a Flax model. `numbers` are those that its modules have in their names: norm,
-    attention, norm and MLP; (0, 1, 2, 3) in files older than Linen, else (0, 0, 1, 0)."""
-    first, attention, second, mlp = numbers
-    heads = f"{foreign}/MultiHeadDotProductAttention_{attention}"
-    leaves = [(f"LayerNorm_{first}/{x}", f"LayerNorm_0/{x}") for x in ("scale", "bias")]
-    leaves += [(f"LayerNorm_{second}/{x}", f"LayerNorm_1/{x}") for x in ("scale", "bias")]
-    rules = [Rule(f"{foreign}/{old}", f"{ours}/{new}") for old, new in leaves]
-    for leaf in ("kernel", "bias"):
-        for x in (*QKV, "out"):
-            rules.append(Rule(f"{heads}/{x}/{leaf}", f"{ours}/{SELF_ATTENTION}/{x}/{leaf}"))
-        for x in ("Dense_0", "Dense_1"):
-            rules.append(
-                Rule(f"{foreign}/MlpBlock_{mlp}/{x}/{leaf}", f"{ours}/MlpBlock_0/{x}/{leaf}")
-            )
-    return tuple(rules)
+def flax_block(path: str) -> tuple[Rule, ...]:
+    """A block of a Flax model, whose names and layouts are those here."""
+    attention = tuple(f"{SELF_ATTENTION}/{x}" for x in (*QKV, "out"))
+    norms = [f"{path}/{x}" for x in ("LayerNorm_0", "LayerNorm_1")]
+    layers = [f"{path}/{x}" for x in (*attention, "MlpBlock_0/Dense_0", "MlpBlock_0/Dense_1")]
+    rules = [rule for layer in layers for rule in flax_layer(layer, layer)]
+    return (*rules, *(rule for x in norms for rule in flax_layer(x, x, ("scale", "bias"))))
 
 
 def flax_layer(

@@ -10,6 +10,7 @@ import numpy as np
 
 from scenic_video.errors import UserError
 from scenic_video.weights.families.names import Leaves
+from scenic_video.weights.model_weights import Inputs
 
 GROUP = "scenic_video.families"
 """The group of entry points by which a package adds families: each a sequence of `Family`."""
@@ -21,9 +22,9 @@ class Weights:
 
     `model` is the config node of the model that they fit ({"target": ..., fields}), `preprocessing`
     the fields of a `Preprocessing`, `labels` the class names of each head; each is None if the file
-    does not say. `unread` are arrays that no rule covers, which a strict load refuses; `dropped`
-    are those known to carry nothing, such as counters and fixed tables. `notes` state what was
-    filled in, one sentence each.
+    does not say. `inputs` are the sizes of the model's inputs, as far as they are known. `rest` are
+    arrays that no rule covers, which a strict load refuses; `dropped` names those known to carry
+    nothing, such as counters. `notes` state what was filled in, one sentence each.
     """
 
     family: str
@@ -31,7 +32,8 @@ class Weights:
     model: Mapping[str, Any] | None = None
     preprocessing: Mapping[str, Any] | None = None
     labels: Mapping[str, Sequence[str]] | None = None
-    unread: tuple[str, ...] = ()
+    inputs: Inputs = dataclasses.field(default_factory=dict)
+    rest: Leaves = dataclasses.field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

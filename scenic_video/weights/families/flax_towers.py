@@ -1,8 +1,5 @@
 """Brings the layouts of Flax vision transformers to one: positions in the encoder, layers apart."""
 
-import re
-from collections.abc import Mapping
-
 import numpy as np
 
 from scenic_video.weights.families.blocks import ENCODER, POSITIONS
@@ -36,8 +33,3 @@ def prepare(leaves: Leaves) -> tuple[Leaves, tuple[str, ...]]:
             notes.append("the position of the class token is zero")
         found[POSITIONS] = table
     return found, tuple(notes)
-
-
-def is_pre_linen(leaves: Mapping[str, object]) -> bool:
-    """Whether modules are numbered over all of a block's, as before Flax's Linen."""
-    return any(re.search(r"encoderblock_\d+/MlpBlock_3/", path) for path in leaves)

@@ -23,7 +23,7 @@ def labels_of(config: Fields) -> dict[str, tuple[str, ...]] | None:
 
 def preprocessing_of(metadata: Fields, image_size: int | None) -> dict[str, Any]:
     """Fields of a `Preprocessing`, from config.json and preprocessor_config.json."""
-    config, processor = metadata.get("config") or {}, metadata.get("preprocessor") or {}
+    config, processor = metadata.get("config") or {}, metadata.get("preprocessor_config") or {}
     fields: dict[str, Any] = {"num_frames": config.get("num_frames", 1)}
     crop = _side(processor.get("crop_size")) or _side(config.get("image_size")) or image_size
     if crop:
@@ -34,6 +34,12 @@ def preprocessing_of(metadata: Fields, image_size: int | None) -> dict[str, Any]
     if mean and std:
         fields[DEFAULT[0]] = {"mean": tuple(mean), "std": tuple(std)}
     return fields
+
+
+def input_sizes(preprocessing: Fields) -> dict[str, tuple[int, ...]]:
+    """(frames, rows, columns) of the clips that these fields describe, if they do."""
+    frames, crop = preprocessing.get("num_frames"), preprocessing.get("crop")
+    return {DEFAULT[0]: (frames, crop, crop)} if frames and crop else {}
 
 
 def _side(size: Any) -> int | None:

@@ -11,7 +11,7 @@ import numpy as np
 from scenic_video.errors import UserError
 from scenic_video.weights.families.blocks import BLOCK, ENCODER, HEAD, POSITIONS, SELF_ATTENTION
 from scenic_video.weights.families.family import Family, Weights, number_of_heads
-from scenic_video.weights.families.hugging_face import labels_of, preprocessing_of
+from scenic_video.weights.families.hugging_face import input_sizes, labels_of, preprocessing_of
 from scenic_video.weights.families.names import Leaves, NameTable, with_zero_biases
 
 KERNELS_WITH_BIAS = (rf"{ENCODER}/encoderblock_\d+/.*",)
@@ -43,10 +43,9 @@ class Tower(Family):
     has_axis_of_heads: bool = False
 
     def matches(self, leaves: Mapping[str, Any]) -> bool:
-        prepared, _ = self.prepare(leaves)
-        kernel = prepared.get(self.patch_kernel)
-        has_signs = all(sign in prepared for sign in self.signs)
-        has_signs = has_signs and not any(name in prepared for name in self.absent)
+        kernel = leaves.get(self.patch_kernel)
+        names = {first_layer(name) for name in leaves}
+        has_signs = names.issuperset(self.signs) and names.isdisjoint(self.absent)
         return kernel is not None and has_signs and len(kernel.shape) == self.patch_axes + 2
 
     def read(self, leaves: Leaves, metadata: Mapping[str, Any]) -> Weights:
@@ -59,13 +58,15 @@ class Tower(Family):
         params, added = with_zero_biases(params, KERNELS_WITH_BIAS)
         if added:
             notes = (*notes, f"{added} biases that the checkpoint lacks are zeros")
+        preprocessing = preprocessing_of(metadata, image_size(params))
         return Weights(
             family=self.name,
             params=params,
             model=self._model(params, config),
-            preprocessing=preprocessing_of(metadata, image_size(params)),
+            preprocessing=preprocessing,
             labels=labels_of(config),
-            unread=unread,
+            inputs=input_sizes(preprocessing),
+            rest={name: kept[name] for name in unread},
             dropped=dropped,
             notes=notes,
         )
@@ -119,6 +120,11 @@ def classifier_of(params: Leaves) -> str:
     if "MAPHead_0/probe" in params:
         return "map"
     return "token" if "cls" in params else "gap"
+
+
+def first_layer(path: str) -> str:
+    """The path in the first layer, of one in all layers of a scanned model; others unchanged."""
+    return path.replace(f"{ENCODER}/encoderblock/", f"{ENCODER}/encoderblock_0/")
 
 
 def image_size(params: Leaves) -> int | None:

@@ -66,25 +66,18 @@ def siglip(prefix: str) -> NameTable:
     )
 
 
-def flax_tower(numbers: tuple[int, int, int, int], head: str = "head") -> NameTable:
-    """The names of vision_transformer, big_vision and Scenic, whose layouts are those here."""
-    probe = "MAPHead_0"
+def flax_tower(head: str) -> NameTable:
+    """The names of vision_transformer, big_vision and Scenic, which differ in that of the head."""
+    pooling = "MAPHead_0"
+    attention = tuple(f"{SELF_ATTENTION}/{x}" for x in (*QKV, "out"))
+    layers = [f"{pooling}/{x}" for x in (*attention, "MlpBlock_0/Dense_0", "MlpBlock_0/Dense_1")]
+    norms = (f"{ENCODER}/encoder_norm", f"{pooling}/LayerNorm_0")
     return NameTable(
         (
-            Rule("cls", "cls"),
-            Rule(POSITIONS, POSITIONS),
-            *flax_layer("embedding", "embedding"),
-            *flax_block(BLOCK, BLOCK, numbers),
-            *flax_layer(f"{ENCODER}/encoder_norm", f"{ENCODER}/encoder_norm", ("scale", "bias")),
-            Rule(f"{probe}/probe", f"{probe}/probe"),
-            *flax_layer(f"{probe}/LayerNorm_0", f"{probe}/LayerNorm_0", ("scale", "bias")),
-            *(
-                rule
-                for layer in (*(f"{SELF_ATTENTION}/{x}" for x in (*QKV, "out")),)
-                + ("MlpBlock_0/Dense_0", "MlpBlock_0/Dense_1")
-                for rule in flax_layer(f"{probe}/{layer}", f"{probe}/{layer}")
-            ),
-            *flax_layer("pre_logits", "pre_logits"),
+            *(Rule(path, path) for path in ("cls", POSITIONS, f"{pooling}/probe")),
+            *(rule for x in norms for rule in flax_layer(x, x, ("scale", "bias"))),
+            *(r for x in (*layers, "embedding", "pre_logits") for r in flax_layer(x, x)),
+            *flax_block(BLOCK),
             *flax_layer(head, HEAD),
         )
     )

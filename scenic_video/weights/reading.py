@@ -1,0 +1,32 @@
+"""Reads the weights of a public checkpoint by the parameter names here."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from flax.traverse_util import unflatten_dict
+
+from scenic_video.weights.containers import read
+from scenic_video.weights.families.family import Weights, installed_families, recognise
+from scenic_video.weights.model_weights import ModelWeights
+
+
+def read_weights(location: str | Path) -> Weights:
+    """The weights at `location`: a file or folder, or an address that `containers.read` takes.
+
+    The family follows from the names and shapes of the arrays. Errors: UserError if the file
+    cannot be read, or is of no known family.
+    """
+    file = read(location)
+    weights = recognise(file.shapes, installed_families()).read(file.leaves, file.metadata)
+    return dataclasses.replace(weights, notes=(*file.notes, *weights.notes))
+
+
+def to_model_weights(weights: Weights, *, name: str) -> ModelWeights:
+    """The weights as a source to initialise a model from.
+
+    Arrays that no rule of the family covers keep their foreign names, so that `initialize` refuses
+    them unless they are declared.
+    """
+    params: dict[str, Any] = {**weights.params, **weights.rest}
+    return ModelWeights(unflatten_dict(params, sep="/"), weights.inputs, name=name)
