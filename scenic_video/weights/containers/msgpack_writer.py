@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from scenic_video.weights.containers.msgpack import ARRAY, CHUNKED
+from scenic_video.weights.containers.selection import nest
 
 LARGEST_CHUNK = 1 << 30
 """Bytes of an array from which on Flax stores it in chunks."""
@@ -15,15 +16,8 @@ LARGEST_CHUNK = 1 << 30
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """`arrays` by "a/b/kernel", stored under "params" as `flax.serialization` does."""
-    tree: dict[str, Any] = {}
-    for name, array in arrays.items():
-        *folders, leaf = name.split("/")
-        node = tree
-        for folder in folders:
-            node = node.setdefault(folder, {})
-        node[leaf] = array
     with path.open("wb") as file:
-        _write_value(file, {"params": tree})
+        _write_value(file, {"params": nest(arrays)})
 
 
 def _write_value(file: BinaryIO, value: Any) -> None:

@@ -11,12 +11,13 @@ from scenic_video.weights.containers.dtypes import STORAGES, dtype_named
 TYPES = {dtype_named(name): storage for storage, name in STORAGES.items()}
 
 
-def pickled_state_dict(arrays: Mapping[str, np.ndarray]) -> bytes:
+def pickled_state_dict(arrays: Mapping[str, np.ndarray], wrapper: str | None = None) -> bytes:
     """A dict of tensors, each with a storage of its own, named by its number."""
-    parts = [b"\x80\x02}("]
+    start, end = (b"", b"") if wrapper is None else (b"}" + _text(wrapper), b"s")
+    parts = [b"\x80\x02" + start + b"}("]
     for number, (name, array) in enumerate(arrays.items()):
         parts += [_text(name), _tensor(number, name, array)]
-    return b"".join([*parts, b"u."])
+    return b"".join([*parts, b"u", end, b"."])
 
 
 def _tensor(number: int, name: str, array: np.ndarray) -> bytes:

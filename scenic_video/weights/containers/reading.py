@@ -2,29 +2,58 @@
 
 import dataclasses
 from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
-from scenic_video.weights.containers.recognition import read_file
+from scenic_video.weights.containers.cache import Progress
+from scenic_video.weights.containers.folders import read_local
 from scenic_video.weights.containers.selection import part
 from scenic_video.weights.containers.weight_file import WeightFile, explained
 
 
-def read(location: str | Path) -> WeightFile:
-    """The weights at `location`, a file whose format is recognised by its content.
+def read(location: str | Path, *, progress: Progress | None = None) -> WeightFile:
+    """The weights at `location`, whose format is recognised by its content.
 
-    "FILE:img" is a part of a file, such as one tower. Values are read when they are used. Errors:
-    UserError, in one sentence.
+    It is a file or folder, an address (gs://, s3://, https:// and others that fsspec knows), or
+    hf:org/name[@revision][:file] on the Hugging Face Hub. "FILE:img" is a part of a file, such as
+    one tower. What is remote is copied to a cache first, where `progress` is called with the bytes
+    that have arrived and all bytes. Values are read when they are used. Errors: UserError.
     """
-    path, name = _split(str(location))
-    file = read_file(Path(path), path)
+    address, name = split(str(location))
+    file = read_local(fetch(address, progress), address)
     if not name:
         return file
-    with explained(path, file.container):
+    with explained(address, file.container):
         return dataclasses.replace(file, shapes=part(file.shapes, name))
 
 
-def _split(location: str) -> tuple[str, str]:
-    """The path of a file, and the part of it that is meant."""
-    path, colon, name = location.rpartition(":")
-    if not colon or "/" in name or not path or Path(location).exists():
-        return location, ""
-    return path, name
+def fetch(location: str, progress: Progress | None = None) -> Path:
+    """The local path of a file or folder, which is copied if it is remote. Errors: UserError."""
+    if location.startswith("hf:"):
+        from scenic_video.weights.containers import hub
+
+        return hub.fetch(location, progress)
+    if location.startswith(("http://", "https://")):
+        from scenic_video.weights.containers import web
+
+        return web.download(location, progress)
+    if location.startswith("file://"):
+        return Path(url2pathname(urlparse(location).path))
+    if "://" in location:
+        from scenic_video.weights.containers import buckets
+
+        return buckets.copy(location, progress)
+    return Path(location).expanduser()
+
+
+def split(location: str) -> tuple[str, str]:
+    """The address of a file, and the part of it that is meant, if any."""
+    address, colon, name = location.rpartition(":")
+    is_part = bool(colon) and bool(address) and "/" not in name
+    if location.startswith("hf:"):
+        is_part = is_part and ":" in address.removeprefix("hf:")
+    elif "://" in location:
+        is_part = is_part and "/" in address.split("://", 1)[-1]
+    else:
+        is_part = is_part and not Path(location).exists()
+    return (address, name) if is_part else (location, "")

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scenic_video.errors import UserError
 from scenic_video.weights.containers.bounds import DEEPEST, MOST_NODES, add_new
 from scenic_video.weights.containers.linen_numbering import linen_names
 from scenic_video.weights.containers.torch_tensors import Opaque
@@ -168,7 +169,7 @@ def below(arrays: Arrays, prefix: str) -> dict[str, StoredArray]:
 def flatten(tree: Any, separator: str) -> dict[str, Any]:
     """Leaves by joined names. Errors: Malformed if two names are equal, or nested too deeply."""
     found: dict[str, Any] = {}
-    stack = [((), tree)]
+    stack: list[tuple[tuple[str, ...], Any]] = [((), tree)]
     while stack:
         names, node = stack.pop()
         if isinstance(node, dict) and (node or not names):
@@ -180,8 +181,24 @@ def flatten(tree: Any, separator: str) -> dict[str, Any]:
             continue
         if len(names) > DEEPEST or len(stack) + len(found) > MOST_NODES:
             raise Malformed("it is nested deeper or wider than any checkpoint")
-        stack += reversed([((*names, str(key)), child) for key, child in children])
+        stack += [((*names, str(key)), child) for key, child in children][::-1]
     return found
+
+
+def nest(leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested dicts of "a/b" -> leaf. Errors: UserError if a name is also that of a folder."""
+    tree: dict[str, Any] = {}
+    for name, leaf in leaves.items():
+        *folders, last = name.split("/")
+        node = tree
+        for folder in folders:
+            node = node.setdefault(folder, {})
+            if not isinstance(node, dict):
+                raise UserError(f"{name!r} cannot be written: {folder!r} is an array already.")
+        if last in node:
+            raise UserError(f"{name!r} cannot be written: there are arrays below it.")
+        node[last] = leaf
+    return tree
 
 
 def _leaves(tree: Any) -> Iterable[Any]:

@@ -57,11 +57,14 @@ def _require_little_endian(members: ZipMembers, name: str) -> None:
         raise Malformed("it was written on a big-endian machine")
 
 
-def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """A state dict that torch.load(path, weights_only=True) opens; equal arrays, equal bytes."""
+def write(path: Path, arrays: Mapping[str, np.ndarray], *, wrapper: str | None = None) -> None:
+    """A state dict that torch.load(path, weights_only=True) opens; equal arrays, equal bytes.
+
+    With a `wrapper` it is the only entry of another dict, as in {"model": state dict}.
+    """
     folder = path.stem
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        _add(archive, f"{folder}/data.pkl", pickled_state_dict(arrays))
+        _add(archive, f"{folder}/data.pkl", pickled_state_dict(arrays, wrapper))
         _add(archive, f"{folder}/byteorder", b"little")
         for number, array in enumerate(arrays.values()):
             _add(archive, f"{folder}/data/{number}", np.ascontiguousarray(array).tobytes())
