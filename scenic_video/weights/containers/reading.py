@@ -5,10 +5,10 @@ from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from scenic_video.weights.containers.cache import Progress
 from scenic_video.weights.containers.folders import read_local
-from scenic_video.weights.containers.selection import part
+from scenic_video.weights.containers.selection import image_tower, part
 from scenic_video.weights.containers.weight_file import WeightFile, explained
+from scenic_video.weights.locations.cache import Progress
 
 
 def read(location: str | Path, *, progress: Progress | None = None) -> WeightFile:
@@ -22,7 +22,8 @@ def read(location: str | Path, *, progress: Progress | None = None) -> WeightFil
     address, name = split(str(location))
     file = read_local(fetch(address, progress), address)
     if not name:
-        return file
+        arrays, notes = image_tower(file.shapes)
+        return dataclasses.replace(file, shapes=arrays, notes=(*file.notes, *notes))
     with explained(address, file.container):
         return dataclasses.replace(file, shapes=part(file.shapes, name))
 
@@ -30,17 +31,17 @@ def read(location: str | Path, *, progress: Progress | None = None) -> WeightFil
 def fetch(location: str, progress: Progress | None = None) -> Path:
     """The local path of a file or folder, which is copied if it is remote. Errors: UserError."""
     if location.startswith("hf:"):
-        from scenic_video.weights.containers import hub
+        from scenic_video.weights.locations import hub
 
         return hub.fetch(location, progress)
     if location.startswith(("http://", "https://")):
-        from scenic_video.weights.containers import web
+        from scenic_video.weights.locations import web
 
         return web.download(location, progress)
     if location.startswith("file://"):
         return Path(url2pathname(urlparse(location).path))
     if "://" in location:
-        from scenic_video.weights.containers import buckets
+        from scenic_video.weights.locations import buckets
 
         return buckets.copy(location, progress)
     return Path(location).expanduser()

@@ -8,10 +8,9 @@ from scenic_video.weights.containers import (
     msgpack,
     npz,
     safetensors,
-    torch_legacy,
-    torch_zip,
 )
 from scenic_video.weights.containers.bounds import check_total
+from scenic_video.weights.containers.pytorch import legacy, zipped
 from scenic_video.weights.containers.selection import Selection, flax_weights, torch_weights
 from scenic_video.weights.containers.weight_file import Malformed, WeightFile, explained
 from scenic_video.weights.containers.zip_members import ZipMembers
@@ -64,8 +63,8 @@ def read_file(path: Path, location: str) -> WeightFile:
 def _format(path: Path, head: bytes, location: str) -> tuple[str, Read]:
     if head.startswith(b"PK\x03\x04"):
         return _zip_format(path, location)
-    if torch_legacy.is_torch_legacy(head):
-        return torch_legacy.NAME, lambda: (torch_weights(torch_legacy.read(path)), {})
+    if legacy.is_torch_legacy(head):
+        return legacy.NAME, lambda: (torch_weights(legacy.read(path)), {})
     if safetensors.is_safetensors(head):
         return safetensors.NAME, lambda: _safetensors(path)
     if head and msgpack.is_msgpack(head):
@@ -76,8 +75,8 @@ def _format(path: Path, head: bytes, location: str) -> tuple[str, Read]:
 def _zip_format(path: Path, location: str) -> tuple[str, Read]:
     with explained(location, "a zip file"):
         members = ZipMembers(path)
-    if torch_zip.is_torch(members):
-        return torch_zip.NAME, lambda: (torch_weights(torch_zip.read(members)), {})
+    if zipped.is_torch(members):
+        return zipped.NAME, lambda: (torch_weights(zipped.read(members)), {})
     if npz.is_npz(members):
         return npz.NAME, lambda: (flax_weights(npz.read(members)), {})
     shown = ", ".join(list(members.entries)[:3]) or "nothing"
@@ -108,7 +107,7 @@ def is_weights(path: Path) -> bool:
         head = file.read(HEAD)
     return bool(head) and (
         head.startswith(b"PK\x03\x04")
-        or torch_legacy.is_torch_legacy(head)
+        or legacy.is_torch_legacy(head)
         or safetensors.is_safetensors(head)
         or msgpack.is_msgpack(head)
     )

@@ -11,7 +11,7 @@ from typing import Any
 from scenic_video.errors import UserError
 from scenic_video.weights.containers.bounds import DEEPEST, MOST_NODES, add_new
 from scenic_video.weights.containers.linen_numbering import linen_names
-from scenic_video.weights.containers.torch_tensors import Opaque
+from scenic_video.weights.containers.pytorch.tensors import Opaque
 from scenic_video.weights.containers.weight_file import Arrays, Malformed, StoredArray
 
 FLAX_WRAPPERS = ("params/", "optimizer/target/", "opt/target/")
@@ -75,9 +75,6 @@ def _unwrapped(arrays: dict[str, StoredArray]) -> tuple[dict[str, StoredArray], 
         arrays = below(arrays, prefix)
     while arrays and all(name.startswith("params/") for name in arrays):
         arrays = below(arrays, "params/")
-    if {name.split("/")[0] for name in arrays} <= TOWERS and below(arrays, "img/"):
-        notes += _left_out(arrays, "img/")
-        arrays = below(arrays, "img/")
     arrays, renumbered = linen_names(arrays)
     if renumbered:
         notes += (
@@ -151,6 +148,14 @@ def _without_prefixes(arrays: dict[str, StoredArray]) -> tuple[dict[str, StoredA
     ):
         arrays, stripped = below(arrays, prefix), stripped + prefix
     return arrays, stripped
+
+
+def image_tower(arrays: Arrays) -> tuple[Arrays, tuple[str, ...]]:
+    """Of a big_vision model of images and texts, the tower of images, and what was left out;
+    other arrays as they are."""
+    if {name.split("/")[0] for name in arrays} <= TOWERS and below(arrays, "img/"):
+        return below(arrays, "img/"), _left_out(arrays, "img/")
+    return arrays, ()
 
 
 def part(arrays: Arrays, name: str) -> dict[str, StoredArray]:

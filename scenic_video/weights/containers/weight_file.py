@@ -51,13 +51,15 @@ class WeightFile:
     notes: tuple[str, ...] = ()
 
     @property
-    def leaves(self) -> Mapping[str, np.ndarray]:
+    def leaves(self) -> "Leaves":
         """The arrays by name; each access reads the array, which may be mapped from the file and
         cannot be written to. Errors: UserError for one that cannot be read."""
-        return _Leaves(self)
+        return Leaves(self)
 
 
-class _Leaves(Mapping[str, np.ndarray]):
+class Leaves(Mapping[str, np.ndarray]):
+    """The arrays of a file by name, each read when it is accessed."""
+
     def __init__(self, file: WeightFile):
         self._file = file
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from scenic_video.weights.containers.bounds import LARGEST_TEXT
-from scenic_video.weights.containers.pickle_machine import follow
-from scenic_video.weights.containers.pickle_writer import pickled_state_dict
-from scenic_video.weights.containers.torch_tensors import TensorReader
+from scenic_video.weights.containers.pytorch.pickle_machine import follow
+from scenic_video.weights.containers.pytorch.pickle_writer import pickled_state_dict
+from scenic_video.weights.containers.pytorch.tensors import TensorReader
 from scenic_video.weights.containers.weight_file import Malformed
 from scenic_video.weights.containers.zip_members import ZipMembers
 

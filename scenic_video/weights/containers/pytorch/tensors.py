@@ -15,7 +15,7 @@ from scenic_video.weights.containers.bounds import (
 )
 from scenic_video.weights.containers.dtypes import STORAGES, TORCH_ALIASES, dtype_named
 from scenic_video.weights.containers.mapped_file import typed
-from scenic_video.weights.containers.pickle_machine import Call, Name, OddKey, Reference
+from scenic_video.weights.containers.pytorch.pickle_machine import Call, Name, OddKey, Reference
 from scenic_video.weights.containers.weight_file import Malformed, StoredArray
 
 Storages = Callable[[Any], tuple[int, Callable[[], np.ndarray]]]

@@ -8,7 +8,7 @@ import fsspec
 from fsspec.callbacks import Callback
 
 from scenic_video.errors import UserError
-from scenic_video.weights.containers.cache import Progress, appearing, place
+from scenic_video.weights.locations.cache import Progress, appearing, place
 
 EXTRAS = {"gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3"}
 """Scheme of an address -> the extra of this package that installs its library."""

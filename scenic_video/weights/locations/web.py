@@ -5,7 +5,7 @@ from pathlib import Path
 import requests
 
 from scenic_video.errors import UserError
-from scenic_video.weights.containers.cache import Progress, appearing, place
+from scenic_video.weights.locations.cache import Progress, appearing, place
 
 PIECE = 1 << 20
 """Bytes that are read at once."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from scenic_video.weights.containers.bounds import LARGEST_TEXT
 from scenic_video.weights.containers.mapped_file import MappedFile
-from scenic_video.weights.containers.pickle_machine import Reference, follow
-from scenic_video.weights.containers.torch_tensors import StorageId, TensorReader
+from scenic_video.weights.containers.pytorch.pickle_machine import Reference, follow
+from scenic_video.weights.containers.pytorch.tensors import StorageId, TensorReader
 from scenic_video.weights.containers.weight_file import Malformed
 
 NAME = "a PyTorch file of the layout before 1.6"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from scenic_video.errors import UserError
-from scenic_video.weights.containers.cache import Progress
 from scenic_video.weights.containers.folders import CONFIGS, INDEX, PREFERRED
+from scenic_video.weights.locations.cache import Progress
 
 ADDRESS = re.compile(
     r"hf:(?P<repository>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[^:@]+))?(:(?P<file>[^:]+))?"
