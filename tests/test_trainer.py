@@ -229,5 +229,7 @@ def test_the_average_of_parameters_is_what_is_evaluated():
     [{}, {"num_steps": 1, "num_epochs": 1.0}, {"num_steps": 1, "log_every": 0}, {"num_steps": 0}],
 )
 def test_options_that_make_no_sense_are_errors(fields):
-    with pytest.raises(ValueError, match="trainer.|TrainerOptions.(log_every|num_steps) is 0"):
+    with pytest.raises(
+        ValueError, match="needs either num_steps or num_epochs|(log_every|num_steps) is 0"
+    ):
         build({"target": "scenic_video.trainer:TrainerOptions", **fields})

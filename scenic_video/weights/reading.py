@@ -6,13 +6,13 @@ from typing import Any
 
 from flax.traverse_util import unflatten_dict
 
-from scenic_video.weights.containers import read
 from scenic_video.weights.families.family import Weights, installed_families, recognise
+from scenic_video.weights.locations.reading import read
 from scenic_video.weights.model_weights import ModelWeights
 
 
 def read_weights(location: str | Path) -> Weights:
-    """The weights at `location`: a file or folder, or an address that `containers.read` takes.
+    """The weights at `location`, a file, folder or address as `locations.reading.read` takes it.
 
     The family follows from the names and shapes of the arrays. Errors: UserError if the file
     cannot be read, or is of no known family.

@@ -230,7 +230,7 @@ def test_any_other_error_of_a_model_that_is_called_keeps_its_traceback(said):
 @pytest.mark.parametrize(
     "gives, words",
     [
-        ("init", "Task.init returns a Net; wanted the variables of a model"),
+        ("init", "Task.init returned a Net; wanted the variables of a model"),
         ("lacks", "missing 1 required positional argument: 'predictions'. A task returns"),
         ("other", "unexpected keyword argument 'metric'. A task returns"),
         ("dict", "Task returns a dict. A task returns"),

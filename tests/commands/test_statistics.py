@@ -54,7 +54,7 @@ def test_each_dataset_of_a_folder_has_statistics_of_its_own(two):
         chosen(a, "a")
     measure(error)
     before = chosen(a, "a")
-    with pytest.raises(ValueError, match="measured on other examples.* those of two, a ") as error:
+    with pytest.raises(ValueError, match="computed on other examples.* on two, a ") as error:
         chosen(b, "b")
     measure(error)
     assert before == chosen(a, "a") != chosen(b, "b")  # so that a run on a.csv resumes

@@ -1,7 +1,6 @@
 """Compares models of other libraries with the models here that read their checkpoints."""
 
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,12 @@ from flax.traverse_util import unflatten_dict
 
 from scenic_video.config import build
 from scenic_video.weights.families.family import Family, Weights, installed_families, recognise
+from scenic_video.weights.locations.reading import read
 
 
 def randomize(model: Any, seed: int = 0) -> Any:
     """Values large enough that each parameter matters to the output."""
-    import torch
-
+    torch = pytest.importorskip("torch")
     torch.manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -31,12 +30,9 @@ def randomize(model: Any, seed: int = 0) -> Any:
 
 def read_saved(folder: Path) -> tuple[Family, Weights, dict[str, np.ndarray]]:
     """What is read of a folder that `save_pretrained` wrote."""
-    from safetensors.numpy import load_file
-
-    leaves = load_file(folder / "model.safetensors")
-    family = recognise(leaves, installed_families())
-    config = json.loads((folder / "config.json").read_text())
-    return family, family.read(leaves, {"config": config}), leaves
+    file = read(folder)
+    family = recognise(file.shapes, installed_families())
+    return family, family.read(file.leaves, file.metadata), dict(file.leaves)
 
 
 def run(

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +69,8 @@ def test_a_config_lists_the_layers_of_a_model_that_does_not():
     node = {"target": "scenic_video.optimizers:sgd", "layer_decay": decay}
     optimizer = build(node, learning_rate=1.0)
     updates, _ = optimizer.update(params, optimizer.init(params), params)
-    found = {path.split("/")[0]: -float(x[0]) for path, x in flatten_dict(updates, sep="/").items()}
+    flat: Any = flatten_dict(updates, sep="/")
+    found = {path.split("/")[0]: -float(x[0]) for path, x in flat.items()}
     assert found == {"stem": 0.125, "body_0": 0.25, "body_1": 0.5, "head": 1.0}
     with pytest.raises(ValueError, match="1 of 1 parameters are in no layer .*: adapter/kernel"):
         optimizer.init(tree(["adapter/kernel"]))

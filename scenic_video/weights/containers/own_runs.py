@@ -15,7 +15,7 @@ from scenic_video.weights.containers.selection import flatten, flax_weights
 from scenic_video.weights.containers.weight_file import StoredArray, WeightFile, explained
 
 NAME = "a run of scenic_video"
-RECORD = "record"
+HEADER = "header"
 """The part of a step that only these checkpoints have."""
 
 
@@ -25,10 +25,10 @@ def is_run(folder: Path) -> bool:
 
 def _steps(folder: Path) -> tuple[Path, int | None] | None:
     """The folder of steps, and the step if that is what was named."""
-    if (folder / RECORD).is_dir() and (folder / "state").is_dir() and folder.name.isdigit():
+    if (folder / HEADER).is_dir() and (folder / "state").is_dir() and folder.name.isdigit():
         return folder.parent, int(folder.name)
     for steps in (folder, folder / "checkpoints"):
-        if steps.is_dir() and any((step / RECORD).is_dir() for step in steps.iterdir()):
+        if steps.is_dir() and any((step / HEADER).is_dir() for step in steps.iterdir()):
             return steps, None
     return None
 
@@ -36,7 +36,7 @@ def _steps(folder: Path) -> tuple[Path, int | None] | None:
 def read(folder: Path, location: str) -> WeightFile:
     """The best step if the run kept it, else the newest: averaged parameters if there are any."""
     from scenic_video.checkpoints import restore_params  # imports JAX, as does the next
-    from scenic_video.checkpoints.storage import CorruptedCheckpoint, read_record, steps_in
+    from scenic_video.checkpoints.storage import CorruptedCheckpoint, read_header, steps_in
 
     found = _steps(folder)
     assert found is not None
@@ -44,7 +44,7 @@ def read(folder: Path, location: str) -> WeightFile:
     with explained(location, NAME):
         for number in steps_in(epath.Path(steps)) if step is None else [step]:
             with contextlib.suppress(CorruptedCheckpoint):  # restored from another step
-                leaves = read_record(epath.Path(steps), number)["leaves"]
+                leaves = read_header(epath.Path(steps), number)["leaves"]
                 _check_total(leaves, steps / str(number))
         variables, meta = restore_params(steps, step=step)
         arrays = {name: _stored(array) for name, array in flatten(variables, "/").items()}
@@ -53,7 +53,7 @@ def read(folder: Path, location: str) -> WeightFile:
 
 
 def _check_total(leaves: Mapping[str, Any], folder: Path) -> None:
-    """A step's record must not claim more than its files can hold: all of it is restored."""
+    """A step's header must not claim more than its files can hold: all of it is restored."""
     stored = {
         path: StoredArray(checked_shape(path, shape), dtype_named(dtype), _unread)
         for path, (shape, dtype, _) in leaves.items()

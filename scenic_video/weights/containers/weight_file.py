@@ -98,7 +98,7 @@ class explained:
         if isinstance(error, Malformed):
             raise UserError(f"{self._start}{error}.") from error
         if isinstance(error, OSError):
-            raise UserError(f"{self._start}{disk_errors.words(error)}") from error
+            raise UserError(f"{self._start}{disk_errors.describe(error)}") from error
         reason = " ".join(str(error).split())[:200]
         said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
         raise UserError(f"{self._start}it is damaged ({said}).") from error

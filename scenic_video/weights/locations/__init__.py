@@ -1,0 +1,1 @@
+"""Where weights are: local files, the web, buckets, the Hugging Face Hub."""

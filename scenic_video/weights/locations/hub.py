@@ -27,7 +27,7 @@ def fetch(location: str, progress: Progress | None) -> Path:
     if found is None:
         raise UserError(f"{location} is not of the form hf:org/name[@revision][:file].")
     try:
-        import huggingface_hub
+        import huggingface_hub  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise UserError(f"{location} needs: pip install 'scenic_video[hub]'.") from error
     endpoint = os.environ.get("HF_ENDPOINT")
@@ -96,7 +96,7 @@ def _reason(error: Exception) -> str:
 
 def _bar(progress: Progress | None) -> Any:
     """A progress bar as the library wants it, which shows nothing and calls `progress`."""
-    from huggingface_hub.utils import tqdm
+    from huggingface_hub.utils import tqdm  # pyright: ignore[reportMissingImports]
 
     class Bar(tqdm):
         def __init__(self, *arguments: Any, **fields: Any):

@@ -16,8 +16,8 @@ from flax.traverse_util import unflatten_dict
 HERE = Path(__file__).parent
 ARRAYS = {
     "embedding/kernel": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
-    "embedding/bias": np.float16([1, 2.5, -3]),
-    "steps": np.int64([7]),
+    "embedding/bias": np.asarray([1, 2.5, -3], np.float16),
+    "steps": np.asarray([7], np.int64),
 }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scenic_video.errors import UserError
-from scenic_video.weights.containers import read
+from scenic_video.weights.locations.reading import read
 from tests.weights.containers.conftest import WRITERS
 
 TIMES = 100

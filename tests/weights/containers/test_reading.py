@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from scenic_video.errors import UserError
-from scenic_video.weights.containers import msgpack_writer, npz, orbax, read, safetensors
+from scenic_video.weights.containers import msgpack_writer, npz, orbax, safetensors
 from scenic_video.weights.containers.pytorch import zipped
+from scenic_video.weights.locations.reading import read
 from tests.weights.containers.conftest import ARRAYS, hostile_legacy, hostile_zip
 
 
