@@ -4,7 +4,7 @@ from typing import Any
 
 TRANSFORMS = "scenic_video.transforms"
 SCALE_JITTER = {"scale_jitter": (0.9, 1.33)}
-"""The geometry of ViViT, and of all that is fine-tuned by its recipe."""
+"""The geometry in the recipe of ViViT, which other models use too."""
 COLOR_JITTER = {
     "target": f"{TRANSFORMS}.color_jitter:color_jitter",
     "probability": 0.8,

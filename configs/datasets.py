@@ -1,9 +1,9 @@
-"""Where recipes look for published data sets: the dataset node of each.
+"""The dataset nodes of published data sets, with the paths where recipes expect them.
 
-All lie in data/<name>: the annotation files as they were published, and the videos or images in
-data/<name>/videos. Another place is an override, --config.dataset.root=/disk/kinetics400; so is a
-manifest of one's own, --config.dataset=FOLDER. Videos that are gone from the web are left out
-with --config.dataset.missing=skip.
+Each is in data/<name>: the annotation files as published, and the videos or images in
+data/<name>/videos. Override the place with --config.dataset.root=/disk/kinetics400, or use your own
+manifest with --config.dataset=FOLDER. Skip videos that are no longer on the web with
+--config.dataset.missing=skip.
 """
 
 from typing import Any
@@ -49,8 +49,8 @@ def dataset(name: str) -> dict[str, Any]:
 
 
 def _audioset(name: str) -> dict[str, Any]:
-    """AudioSet, with one of its training sets: "balanced", "unbalanced", or the list "500k" of
-    MBT (Nagrani et al.), segments in the same form."""
+    """AudioSet, with one of its training sets: "balanced", "unbalanced", or "500k", the list of
+    MBT (Nagrani et al.) in the same format."""
     train = name.removeprefix("audioset_")
     files = {"train": f"{train}_train_segments.csv", "test": "eval_segments.csv"}
     splits = {split: f"data/audioset/{file}" for split, file in files.items()}

@@ -1,4 +1,4 @@
-"""The recipe that ViViT, MTV, TokenLearner, MBT and audiovisual MAE share for labelled videos."""
+"""The recipe for labelled videos that ViViT, MTV, TokenLearner, MBT and audiovisual MAE share."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ def fine_tuning(
     num_epochs: int,
     **nodes: dict[str, Any],
 ) -> ConfigDict:
-    """Training on data set `data` (see `configs.datasets`) by momentum and half a cosine.
+    """Training on the data set `data` (see `configs.datasets`) with momentum and a cosine schedule.
 
-    `start` is the workdir of the run whose weights this one starts from, and how they are taken.
-    `nodes` are further fields of the config's nodes. Those of `audio`, and augmentations of
-    modalities that are not read, are left out. Frames have 8/7 of `preprocessing.crop` pixels
-    before they are cropped, unless `resize` says how many.
+    `start` is the node `init`: the initial weights. `nodes` are further fields of the nodes of the
+    config. Fields of `audio`, and augmentations of modalities that are not inputs, are left out.
+    Frames are resized to 8/7 of `preprocessing.crop` pixels before cropping, unless `resize` is
+    set.
     """
     recipe = merged(
         {

@@ -4,8 +4,9 @@
 
 Writes its own mp4 files under data/synthetic, trains a small ViViT with a factorised encoder (0.4 M
 parameters) on them and evaluates it with 4x3 views. Expected: 95 % top-1 or more on held-out clips
-after less than five minutes on two CPU cores. Chance is 10 %, also from single frames.
-Unordered frames distinguish the five motions but not their directions, which gives at most 50 %.
+after less than five minutes on two CPU cores. Chance is 10 %, and so is the best accuracy from
+single frames. Unordered frames distinguish the five motions but not their directions, which allows
+at most 50 %.
 
     GFLOPs  M params  EFLOP  ours top1
     0.02    0.37      -      100

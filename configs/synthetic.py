@@ -1,4 +1,4 @@
-"""The recipe that the runs on synthetic audiovisual actions share: clips, optimizer, evaluation."""
+"""The recipe shared by runs on synthetic audiovisual actions: clips, optimizer, evaluation."""
 
 from typing import Any
 
@@ -32,8 +32,8 @@ def training(
 ) -> ConfigDict:
     """Trains `model` on 1,000 clips for one label.
 
-    The rate rises for a tenth of the steps. Frames have 9/8 of `crop` pixels before they are
-    cropped. `nodes` are further fields of the config's nodes.
+    The warm-up is a tenth of the steps. Frames are resized to 9/8 of `crop` pixels before cropping.
+    `nodes` are further fields of the nodes of the config.
     """
     seen = {"num_frames": 16, "resize": crop * 9 // 8, "crop": crop, "modalities": modalities}
     recipe = merged(

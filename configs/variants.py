@@ -1,4 +1,4 @@
-"""Configs that are one row of a table each, `file.py:row`."""
+"""Config files with one variant per row of a table, `file.py:row`."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -7,7 +7,7 @@ Value = TypeVar("Value")
 
 
 def choose(variants: Mapping[str, Value], name: str) -> Value:
-    """What a variant stands for; a ValueError that lists them for a name that is none."""
+    """The value of a variant. Errors: ValueError that lists the variants, for an unknown name."""
     if name not in variants:
         raise ValueError(f"There is no variant {name!r}; there are {', '.join(variants)}.")
     return variants[name]

@@ -2,12 +2,12 @@
 
     scenic-video train --config=configs/your_videos.py --config.dataset=FOLDER --workdir=runs/mine
 
-FOLDER holds manifests (train.csv, and test.csv or val.csv) or folders of classes. Heads, classes
-and counts come from there. Clips are 16 frames at 12.5 frames a second, 112 x 112 pixels, colours
-jittered.
-Cost: 2.4 GFLOPs a view, 7.4 M parameters. From random weights it wants thousands of clips; with
-fewer, start from a related run of the same model, --config.init.workdir=runs/other
---config.init.head=new (or by_name, which keeps the classes of the same name).
+FOLDER contains manifests (train.csv, and test.csv or val.csv) or one folder per class, which
+determine heads, classes and the number of examples. Clips are 16 frames at 12.5 frames per second,
+112 x 112 pixels, with colour jitter. Cost: 2.4 GFLOPs per view, 7.4 M parameters. Random
+initialisation needs thousands of clips; with fewer, start from a related run of the same model,
+--config.init.workdir=runs/other --config.init.head=new (or by_name, which keeps classes with the
+same name).
 """
 
 from ml_collections import ConfigDict

@@ -1,10 +1,9 @@
 """AV-MAE-L, fine-tuned on AudioSet-500k, multi-label.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023; the recipe is that of the public
-config. A variant is what is fine-tuned, and what it starts from if that is not
-runs/avmae/pretraining_audioset_120: pretraining on VGGSound, or on the audio of AudioSet alone. The
-talk and the paper print the first mAP; `released` is that of the public weights, by a corrected
-evaluation.
+config. A variant is what is fine-tuned, and the pretraining that it starts from if that is not
+runs/avmae/pretraining_audioset_120: on VGGSound, or on the audio of AudioSet alone. The first mAP
+is from the talk and the paper; `released` is that of the public weights, by a corrected evaluation.
 
     scenic-video train --config=configs/avmae/audioset.py:audiovisual \
         --workdir=runs/avmae/audioset_audiovisual

@@ -49,10 +49,10 @@ def pretraining(
     stage: str = "audiovisual",
     **nodes: dict[str, Any],
 ) -> ConfigDict:
-    """Masked reconstruction by AdamW, of 16 frames and `seconds` of audio. Batches are of 512.
+    """Masked reconstruction of 16 frames and `seconds` of audio, with AdamW and batches of 512.
 
-    Of `masking_rates` count those of the modalities that the stage has. `nodes` are further fields
-    of the config's nodes.
+    Only the `masking_rates` of the stage's modalities are used. `nodes` are further fields of the
+    nodes of the config.
     """
     modalities = MODALITIES[stage]
     rates = {name: masking_rates[name] for name in modalities}
@@ -98,7 +98,7 @@ def transfer(
     peak: float = 0.8,
     **nodes: dict[str, Any],
 ) -> ConfigDict:
-    """The fine-tuning of the public AV-MAE configs, by rates that fall towards the first layer.
+    """The fine-tuning of the public AV-MAE configs, with layer-wise learning rates.
 
     `nodes` are further fields of the config's nodes.
     """
@@ -126,7 +126,7 @@ def transfer(
 
 
 def ablation_variants(rows: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Variant -> (row, stage): a row is pretrained, without a stage, and fine-tuned on each."""
+    """Variant -> (row, stage): each row is pretrained (no stage) and fine-tuned on each stage."""
     pairs = [(row, stage) for row in rows for stage in ("", *MODALITIES)]
     return {"_".join(filter(None, pair)): pair for pair in pairs}
 
@@ -134,7 +134,7 @@ def ablation_variants(rows: Iterable[str]) -> dict[str, tuple[str, str]]:
 def ablation_pretraining(
     *, stage: str = "audiovisual", task: dict[str, Any] | None = None, **fields: Any
 ) -> ConfigDict:
-    """Pretraining of B for the ablations on VGGSound; `fields` are further ones of the model."""
+    """Pretraining of B for the ablations on VGGSound; `fields` are further fields of the model."""
     return pretraining(
         data="vggsound",
         model=autoencoder("B", **fields),
@@ -156,7 +156,7 @@ def ablation_transfer(stage: str, workdir: str, **how: Any) -> ConfigDict:
 def mbt(
     stage: str, *, data: str, mixup_alpha: float = 0.5, mixmod: bool = True, stride: int = 2
 ) -> ConfigDict:
-    """MBT-B from a ViT trained on ImageNet-21k, by the public config for AudioSet."""
+    """MBT-B from a ViT trained on ImageNet-21k, as in the public config for AudioSet."""
     model = {"target": "projects.avmae.model:MBT", "modalities": MODALITIES[stage]}
     fusion = {"fusion_layer": 8, "num_bottlenecks": 4, "classifier": "token"}
     regular = {"stochastic_depth_rate": 0.3, "dtype": "bfloat16"}

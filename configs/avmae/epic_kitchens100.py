@@ -1,8 +1,8 @@
 """AV-MAE-L, fine-tuned on Epic-Kitchens-100, noun and verb.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023; its recipe for this data set was not
-published: this is that of VGGSound, with every frame as in MBT. What is fine-tuned is the
-variant; it starts from runs/avmae/pretraining_vggsound_1200.
+published; this one is that of VGGSound, with a stride of one frame as in MBT. The variant is what
+is fine-tuned, starting from runs/avmae/pretraining_vggsound_1200.
 
     scenic-video train --config=configs/avmae/epic_kitchens100.py:audiovisual \
         --workdir=runs/avmae/epic_kitchens100_audiovisual

@@ -1,7 +1,7 @@
-"""From what AV-MAE-L is fine-tuned on Epic-Kitchens-100: pretraining data and epochs.
+"""Pretraining data and epochs of AV-MAE-L, fine-tuned on Epic-Kitchens-100.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023; the recipe is that of
-epic_kitchens100, whose `audiovisual` is the row of 1200 epochs on VGGSound. A variant is the data
+epic_kitchens100, whose `audiovisual` is the row with 1200 epochs on VGGSound. A variant is the data
 and the epochs of pretraining, in runs/avmae/pretraining_<variant>.
 
     scenic-video train --config=configs/avmae/epic_kitchens100_pretraining.py:vggsound_800 \

@@ -2,16 +2,16 @@
 
 Nagrani et al., Attention Bottlenecks for Multimodal Fusion, NeurIPS 2021; the recipe is that of the
 public config for the balanced set: 32 frames and 8 s of audio. The variant is the data and the
-modalities; `balanced_mixup` mixes both modalities alike, which is the ablation of
+modalities; `balanced_mixup` mixes both modalities in the same proportions, which is the ablation of
 modality mixup:
 
     scenic-video train --config=configs/avmae/mbt_audioset.py:balanced_audiovisual \
         --workdir=runs/avmae/mbt_audioset_balanced_audiovisual
 
-Starts from ViT-B/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16. Class tokens take the
-place of mean pooling, as modality mixup needs logits of each modality. The paper's own runs use
-8 frames, mask 192 columns of audio at once and mix at 0.3. `corrected` is the mAP of the public
-weights by a corrected evaluation, and of the ablation.
+Starts from ViT-B/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16. Class tokens are used
+instead of mean pooling, since modality mixup needs logits for each modality. The runs in the paper
+use 8 frames, audio masks 192 columns wide, and a mixup of 0.3. `corrected` is the mAP of the public
+weights, and of the ablation, by a corrected evaluation.
 
     variant               GFLOPs  M params  EFLOP  mAP   corrected mAP
     balanced_audio        37.3    86.0      0.25   -     30.9

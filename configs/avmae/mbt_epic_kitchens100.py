@@ -1,8 +1,8 @@
 """MBT-B on Epic-Kitchens-100, noun and verb.
 
 Nagrani et al., Attention Bottlenecks for Multimodal Fusion, NeurIPS 2021; its config for this data
-set is not public: this is that for AudioSet, with a mixup of 0.3 as the paper says, and every
-frame. The variant is the modalities:
+set is not public; this one is that for AudioSet, with a mixup of 0.3 as in the paper, and a stride
+of one frame. The variant is the modalities:
 
     scenic-video train --config=configs/avmae/mbt_epic_kitchens100.py:audiovisual \
         --workdir=runs/avmae/mbt_epic_kitchens100_audiovisual

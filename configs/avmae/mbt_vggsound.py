@@ -1,8 +1,8 @@
 """MBT-B on VGGSound.
 
 Nagrani et al., Attention Bottlenecks for Multimodal Fusion, NeurIPS 2021; its config for this data
-set is not public: this is that for AudioSet, with a mixup of 0.3 as the paper says. The paper's own
-runs use 8 frames and mask 192 columns of audio at once. The variant is the modalities:
+set is not public; this one is that for AudioSet, with a mixup of 0.3 as in the paper. The runs in
+the paper use 8 frames and audio masks 192 columns wide. The variant is the modalities:
 
     scenic-video train --config=configs/avmae/mbt_vggsound.py:audiovisual \
         --workdir=runs/avmae/mbt_vggsound_audiovisual

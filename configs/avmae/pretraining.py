@@ -1,17 +1,17 @@
 """AV-MAE-L, pretrained on VGGSound or AudioSet, for fine-tuning the largest models.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023; the recipe is that of the public
-configs. The data, and for how many epochs, is the variant:
+configs. The variant is the data and the number of epochs:
 
     scenic-video train --config=configs/avmae/pretraining.py:vggsound_800 \
         --workdir=runs/avmae/pretraining_vggsound_800
 
 On VGGSound the encoders are separate, on AudioSet the last two layers are joint; decoders are
-shared. The public VGGSound config says 400 epochs, and the public weights fit the row of 800.
-Unlike there, spectrograms are normalised, as in fine-tuning, so that their error weighs less.
-`audioset_audio` uses only audio. 16 frames, 8 s of audio (VGGSound) or 9.92 s (AudioSet: 62 x 8
-patches, as many as the public model makes of 10 s). Results are those of fine-tuning; see
-vggsound, audioset and epic_kitchens100.
+shared. The public VGGSound config has 400 epochs, but the public weights match the row of 800.
+Unlike there, spectrograms are normalised, as in fine-tuning, so that their error has a smaller
+weight. `audioset_audio` uses only audio. Inputs are 16 frames and 8 s of audio (VGGSound) or 9.92 s
+(AudioSet: 62 x 8 patches, as in the public model for 10 s). For results see fine-tuning: vggsound,
+audioset and epic_kitchens100.
 
     variant         GFLOPs  M params  EFLOP
     vggsound_200    151.1   621.0     33

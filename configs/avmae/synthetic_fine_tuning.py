@@ -3,10 +3,10 @@
     scenic-video train --config=configs/avmae/synthetic_fine_tuning.py:audiovisual \
         --workdir=runs/avmae/synthetic_fine_tuning_audiovisual
 
-starts from runs/avmae/synthetic_pretraining, audiovisual_from_scratch from random weights. The
-label is the event, motion x audio: 4 of 20 have the same motion and 5 the same audio, so that the
-expected accuracy of `video` and `audio` is at most 25 and 20 %. A minute or two each on two idle
-CPU cores.
+starts from runs/avmae/synthetic_pretraining, and audiovisual_from_scratch from random weights. The
+label is the event, motion x audio: 4 of the 20 events have the same motion and 5 the same audio, so
+that the expected accuracy of `video` and `audio` is at most 25 and 20 %. Each run takes a minute or
+two on two idle CPU cores.
 
     variant                   GFLOPs  M params  EFLOP  ours top1
     audiovisual               0.0204  0.509     -      38.5
@@ -16,7 +16,7 @@ CPU cores.
     video_from_scratch        0.0102  0.302     -      11.0
     audio_from_scratch        0.0092  0.208     -      15.0
 
-Of 200 test clips, one run each: standard errors are 3.4 at 38.5 and 2.4 at 13.
+On 200 test clips, one run each; the standard error is 3.4 at 38.5, and 2.4 at 13.
 """
 
 from ml_collections import ConfigDict

@@ -1,16 +1,17 @@
-"""MBT against late fusion of the same size, on a label that needs video and audio.
+"""MBT compared with late fusion of the same size, on a label that needs video and audio.
 
     scenic-video train --config=configs/avmae/synthetic_mbt.py:bottlenecks \
         --workdir=runs/avmae/synthetic_mbt_bottlenecks
 
-The label is the event, motion x audio, 20 classes. `bottlenecks` exchange in the last two of four
-blocks, `late` averages the logits of both streams. About three minutes each on two idle CPU cores.
+The label is the event, motion x audio, 20 classes. In `bottlenecks` the streams exchange
+information in the last two of four blocks; `late` averages the logits of both. Each run takes about
+three minutes on two idle CPU cores.
 
     variant      GFLOPs  M params  EFLOP  ours top1
     bottlenecks  0.0212  0.509     -      34.0
     late         0.0199  0.509     -      44.5
 
-Of 200 test clips, one run each: a standard error is 3.4. Late fusion is better here: motion and
+On 200 test clips, one run each; the standard error is 3.4. Late fusion is better here: motion and
 audio are sampled independently, so that the log probability of an event is a sum over the two.
 """
 

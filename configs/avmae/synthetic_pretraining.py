@@ -4,9 +4,9 @@
         --workdir=runs/avmae/synthetic_pretraining
 
 Half of the tubelets (8 frames of 8 x 8 pixels) and half of the spectrogram's 8 x 8 patches are
-hidden. Expected at the end: test/rgb_loss 0.088, test/audio_loss 0.27. For the first 500
-steps little more than the background is predicted (rgb_loss 0.13, audio_loss 0.66).
-About five minutes on two idle CPU cores. Fine-tune it by synthetic_fine_tuning.py.
+hidden. Expected at the end: test/rgb_loss 0.088, test/audio_loss 0.27. In the first 500 steps the
+model learns little more than the background (rgb_loss 0.13, audio_loss 0.66). The run takes about
+five minutes on two idle CPU cores. Fine-tune it with synthetic_fine_tuning.py.
 
     GFLOPs  M params  EFLOP
     0.0282  0.632     -

@@ -1,8 +1,8 @@
 """AV-MAE-L, fine-tuned on VGGSound: state of the art, pretraining data and epochs.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023; the recipe is that of the public
-config. A variant is what is fine-tuned, and what it starts from if that is not
-runs/avmae/pretraining_vggsound_800: pretraining on AudioSet, or for other epochs.
+config. A variant is what is fine-tuned, and the pretraining that it starts from if that is not
+runs/avmae/pretraining_vggsound_800: on AudioSet, or with another number of epochs.
 
     scenic-video train --config=configs/avmae/vggsound.py:audiovisual \
         --workdir=runs/avmae/vggsound_audiovisual

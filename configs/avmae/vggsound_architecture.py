@@ -8,10 +8,10 @@ pretrained, and then fine-tuned on audio, on video, or on both:
     scenic-video train --config=configs/avmae/vggsound_architecture.py:mid_shared_audiovisual \
         --workdir=runs/avmae/vggsound_architecture_mid_shared_audiovisual
 
-The variant is encoder_decoder: one for both modalities from the start (early), at the end of the
-encoder (mid), one for each (separate), or one applied to each separately (shared). The ablations
-are of B; their epochs are not in the paper's main text, and these 400 those of the public VGGSound
-config, as is the rest of the recipe.
+The variant is encoder_decoder: one transformer for both modalities (early), for both only in the
+last layers (mid), one for each (separate), or the same one applied to each (shared). The ablations
+use B. The paper's main text does not give their number of epochs; the 400 here are those of the
+public VGGSound config, as is the rest of the recipe.
 
     variant                      GFLOPs  M params  EFLOP  top1
     early_shared                 58.0    94.8      26     -

@@ -1,7 +1,7 @@
 """What AV-MAE predicts: ablation on VGGSound.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023, the table of objectives. A row is
-pretrained, and then fine-tuned on audio, on frames, or on both:
+pretrained, and then fine-tuned on audio, on video, or on both:
 
     scenic-video train --config=configs/avmae/vggsound_objective.py:inpaint_both \
         --workdir=runs/avmae/vggsound_objective_inpaint_both
@@ -9,8 +9,9 @@ pretrained, and then fine-tuned on audio, on frames, or on both:
         --workdir=runs/avmae/vggsound_objective_inpaint_both_audiovisual
 
 The encoder is early, the decoder shared. To inpaint is to predict the hidden tokens of one modality
-from the visible ones of the other. The ablations are of B; their epochs are not in the paper's main
-text, and these 400 those of the public VGGSound config, as is the rest of the recipe.
+from the visible ones of the other. The ablations use B. The paper's main text does not give their
+number of epochs; the 400 here are those of the public VGGSound config, as is the rest of the
+recipe.
 
     variant                     GFLOPs  M params  EFLOP  top1
     reconstruction              58.0    94.8      26     -

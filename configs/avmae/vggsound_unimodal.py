@@ -1,7 +1,7 @@
 """Pretraining on one modality or on both: ablation on VGGSound.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023, the table of unimodal and multimodal
-pretraining. A row is pretrained, and then fine-tuned on audio, on frames, or on both:
+pretraining. A row is pretrained, and then fine-tuned on audio, on video, or on both:
 
     scenic-video train --config=configs/avmae/vggsound_unimodal.py:video_mae \
         --workdir=runs/avmae/vggsound_unimodal_video_mae
@@ -9,9 +9,9 @@ pretraining. A row is pretrained, and then fine-tuned on audio, on frames, or on
         --workdir=runs/avmae/vggsound_unimodal_video_mae_audiovisual
 
 The third row of the table, AV-MAE, is `mid_shared` of vggsound_architecture (55.8, 48.5, 63.5).
-What a modality that was not pretrained needs of its own starts at random. The ablations are of B;
-their epochs are not in the paper's main text, and these 400 those of the public VGGSound config, as
-is the rest of the recipe.
+Parameters of a modality that was not pretrained are randomly initialised. The ablations use B. The
+paper's main text does not give their number of epochs; the 400 here are those of the public
+VGGSound config, as is the rest of the recipe.
 
     variant                GFLOPs  M params  EFLOP  top1
     audio_mae              21.3    92.7      9.4    -

@@ -1,4 +1,4 @@
-"""What the MTV runs share: the models, where they start, and the recipe for Kinetics."""
+"""What the MTV runs share: the models, their initial weights, and the recipe for Kinetics."""
 
 import re
 from typing import Any
@@ -11,12 +11,12 @@ FUSIONS = "scenic_video.layers.view_fusion"
 B, L, H = "B/2+S/4+Ti/8", "L/2+B/4+S/8+Ti/16", "H/2+B/4+S/8+Ti/16"
 """The views of MTV-B, MTV-L and MTV-H."""
 LAYERS = {B: (5, 11), L: (11, 23), H: (15, 31)}
-"""In which layers these exchange information."""
+"""The layers in which their views exchange information."""
 
 
 def mtv(views: str, layers: tuple[int, ...] | None = None, **fields: Any) -> dict[str, Any]:
-    """The model node: `views` with cross-view attention in `layers`, those of B, L or H by default;
-    without any where `layers` are none."""
+    """The model node: `views` with cross-view attention in `layers`, by default those of
+    `LAYERS`; without fusion if `layers` is empty."""
     node: dict[str, Any] = {"target": "projects.mtv.model:MTV", "views": views}
     node |= {"dtype": "bfloat16", "stochastic_depth_rate": 0.1}
     if layers := LAYERS[views] if layers is None else layers:
@@ -39,7 +39,7 @@ def from_images(*names: str, **how: Any) -> dict[str, Any]:
 
 
 def from_views(views: str) -> dict[str, Any]:
-    """As `from_images`, for all `views` that are written from the finest to the coarsest."""
+    """As `from_images`, for all `views`, given from the finest to the coarsest."""
     letters = [view.split("/")[0] for view in reversed(views.split("+"))]
     return from_images(*(letter.lower() + ("14" if letter == "H" else "16") for letter in letters))
 

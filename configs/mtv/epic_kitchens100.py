@@ -7,9 +7,9 @@ the public config.
         --workdir=runs/mtv/epic_kitchens100_base
 
 Starts from MTV-B on Kinetics 400, in runs/mtv/kinetics400_base (base_320: kinetics400_base_320), or
-on Kinetics 700, in runs/mtv/kinetics700_base.
-NOT REPRODUCIBLE IN PUBLIC: `base_280`, which is printed for a start from WTS (60 M captioned web
-videos), which was never released. Kinetics 700 is its substitute here; expect less.
+on Kinetics 700, in runs/mtv/kinetics700_base. NOT REPRODUCIBLE IN PUBLIC: `base_280`: the printed
+result starts from WTS (60 M captioned web videos), which was never released. Kinetics 700 replaces
+it here; expect lower results.
 
     variant           GFLOPs  M params  EFLOP  action, verb, noun  WTS action, verb, noun  released
     base              753.0   304.3     24     46.7, 67.8, 60.5    -                       46.7

@@ -1,18 +1,19 @@
 """M&M Mix: views of audio and optical flow in MTV-B, on Epic-Kitchens-100.
 
 Xiong et al., M&M Mix: A Multimodal Multiview Transformer Ensemble, 2022; the recipe is that of MTV
-on this data set, which the paper does not repeat. The variant is the modalities of the views, from
-the finest:
+on this data set, since the paper gives none. The variant is the modalities of the views, from the
+finest:
 
     scenic-video train --config=configs/mtv/epic_kitchens100_modalities.py:rgb_audio_flow \
         --workdir=runs/mtv/epic_kitchens100_modalities_rgb_audio_flow
 
-Flow comes from `scenic-video data flow`. Audio is 5.12 s around the 64 frames, a time of 16 x 16
-patches for every 2 frames, as views must divide one another. Every view starts from a ViT of its
-size trained on ImageNet-21k, in runs/imagenet21k_vit_*. NOT REPRODUCIBLE IN PUBLIC: the paper
-starts from models trained on WTS (60 M captioned web videos), which was never released.
-ImageNet-21k is its substitute here: expect less, but the same differences. The ensemble that won
-the challenge, 52.8 % of actions on the test set, averages such runs:
+Flow comes from `scenic-video data flow`. Audio is 5.12 s around the 64 frames, which gives one time
+step of 16 x 16 patches for every 2 frames: the numbers of time steps of views must divide one
+another. Every view starts from a ViT of its size trained on ImageNet-21k, in
+runs/imagenet21k_vit_*. NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on WTS (60
+M captioned web videos), which was never released. ImageNet-21k replaces it here; expect lower
+results, but similar differences. The ensemble that won the challenge, 52.8 % of actions on the test
+set, averages such runs:
 
     scenic-video eval --ensemble=runs/mtv/epic_kitchens100_modalities_rgb_audio_flow,...
 

@@ -1,15 +1,15 @@
 """More views or more layers: table 1e of MTV, on Kinetics 400.
 
-Yan et al., Multiview Transformers for Video Recognition, CVPR 2022. The row is the variant; the
+Yan et al., Multiview Transformers for Video Recognition, CVPR 2022. The variant is the row; the
 other two of the table are `b4` of kinetics400_fusion and `b4_s8_ti16` of kinetics400_views.
 
     scenic-video train --config=configs/mtv/kinetics400_depth.py:b4_ti16 \
         --workdir=runs/mtv/kinetics400_depth_b4_ti16
 
-Every view starts from a ViT of its size trained on ImageNet-21k, in runs/imagenet21k_vit_*.
-The layers that B/4 has beyond 12 start at random. The recipe is that of the public MTV-B.
-Rows with cross-view attention cost what the public code costs; what the paper prints for them, in
-brackets, was never published as code (see projects/mtv/README.md).
+Every view starts from a ViT of its size trained on ImageNet-21k, in runs/imagenet21k_vit_*. Layers
+of B/4 beyond 12 are randomly initialised. The recipe is that of the public MTV-B. The costs of rows
+with cross-view attention are those of the public code. The architecture with the costs that the
+paper prints, in brackets, was never published as code (see projects/mtv/README.md).
 
     variant       GFLOPs       M params     EFLOP  top1
     b4_ti16       166.3 (168)  211.2 (224)  7.2    80.8

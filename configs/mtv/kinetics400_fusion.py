@@ -1,19 +1,19 @@
 """How views exchange information: tables 1c and 1f of MTV, B/4+S/8+Ti/16 on Kinetics 400.
 
-Yan et al., Multiview Transformers for Video Recognition, CVPR 2022. The row is the variant;
+Yan et al., Multiview Transformers for Video Recognition, CVPR 2022. The variant is the row;
 `cross_view_5_11` has cross-view attention in layers 5 and 11:
 
     scenic-video train --config=configs/mtv/kinetics400_fusion.py:cross_view_5_11 \
         --workdir=runs/mtv/kinetics400_fusion_cross_view_5_11
 
-Every view starts from a ViT of its size trained on ImageNet-21k, in runs/imagenet21k_vit_*.
-The recipe is that of the public MTV-B. Table 1c prints `cross_view_5` as 81.1, and the ensemble of
-the three single views as 77.7 (168 GFLOPs, 246 M params):
+Every view starts from a ViT of its size trained on ImageNet-21k, in runs/imagenet21k_vit_*. The
+recipe is that of the public MTV-B. Table 1c prints 81.1 for `cross_view_5`, and 77.7 for the
+ensemble of the three single views (168 GFLOPs, 246 M params):
 
     scenic-video eval --ensemble=runs/mtv/kinetics400_fusion_b4,...
 
-Rows with cross-view attention cost what the public code costs; what the paper prints for them, in
-brackets, was never published as code (see projects/mtv/README.md).
+The costs of rows with cross-view attention are those of the public code. The architecture with the
+costs that the paper prints, in brackets, was never published as code (see projects/mtv/README.md).
 
     variant            GFLOPs       M params     EFLOP  top1
     b4                 144.6        172.9        6.2    78.3

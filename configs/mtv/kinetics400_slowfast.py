@@ -1,4 +1,4 @@
-"""What MTV is compared with: the pathways of a SlowFast transformer, each alone, on Kinetics 400.
+"""Baselines of MTV: each pathway of a SlowFast transformer alone, on Kinetics 400.
 
 Yan et al., Multiview Transformers for Video Recognition, CVPR 2022, table 1d. Joint attention over
 4 frames by a ViT-B (`slow`), or over 16 by a ViT-Ti (`fast`); frames are cut into patches one by
@@ -7,9 +7,9 @@ one.
     scenic-video train --config=configs/mtv/kinetics400_slowfast.py:slow \
         --workdir=runs/mtv/kinetics400_slowfast_slow
 
-Starts from ViT-B/16 or ViT-Ti/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16 or _ti16.
-The paper counts no element-wise work here. Both pathways together (202 GFLOPs, 105 M params,
-79.7 % top-1) have no model in this repository, and B/4+Ti/16 is in kinetics400_depth.
+Starts from ViT-B/16 or ViT-Ti/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16 or _ti16. The
+paper does not count element-wise operations here. The model of both pathways (202 GFLOPs, 105 M
+params, 79.7 % top-1) is not in this repository; B/4+Ti/16 is in kinetics400_depth.
 
     variant  GFLOPs  M params  EFLOP  top1
     slow     78.9    86.6      3.4    78.0

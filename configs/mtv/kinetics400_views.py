@@ -1,6 +1,6 @@
 """The views of a multiview transformer: tables 1a and 1b of MTV, on Kinetics 400.
 
-Yan et al., Multiview Transformers for Video Recognition, CVPR 2022. The views are the variant, from
+Yan et al., Multiview Transformers for Video Recognition, CVPR 2022. The variant is the views, from
 the finest to the coarsest:
 
     scenic-video train --config=configs/mtv/kinetics400_views.py:b2_s4_ti8 \
@@ -8,9 +8,9 @@ the finest to the coarsest:
 
 Every view starts from a ViT of its size trained on ImageNet-21k, in runs/imagenet21k_vit_*. They
 exchange information in layer 5, by cross-view attention. The recipe is that of the public MTV-B.
-Rows of B alone are those of "the same encoder for all views". Rows with cross-view attention cost
-what the public code costs; what the paper prints for them, in brackets, was never published as code
-(see projects/mtv/README.md).
+Rows in which all views are B are those of "the same encoder for all views". The costs of rows with
+cross-view attention are those of the public code. The architecture with the costs that the paper
+prints, in brackets, was never published as code (see projects/mtv/README.md).
 
     variant     GFLOPs       M params     EFLOP  top1
     b8_ti2      108.0 (81)   212.6 (161)  4.7    77.3

@@ -7,11 +7,10 @@ the public MTV-L.
         --workdir=runs/mtv/moments_large
 
 Starts from the same model on Kinetics 600, in runs/mtv/kinetics600_<variant>. Blocks are recomputed
-in the backward pass.
-NOT REPRODUCIBLE IN PUBLIC: results with JFT-300M and WTS (60 M captioned web videos), which were
-never released. ImageNet-21k is their substitute here; expect less.
-Rows with cross-view attention cost what the public code costs; what the paper prints for them, in
-brackets, was never published as code (see projects/mtv/README.md).
+in the backward pass. NOT REPRODUCIBLE IN PUBLIC: results with JFT-300M and WTS (60 M captioned web
+videos), which were never released. ImageNet-21k replaces them here; expect lower results. The costs
+of rows with cross-view attention are those of the public code. The architecture with the costs that
+the paper prints, in brackets, was never published as code (see projects/mtv/README.md).
 
     variant   GFLOPs  M params  EFLOP  top1, top5  JFT top1, top5  WTS top1, top5  released top1
     large     1426    875.8     135    41.7, 69.7  -               -               42.5

@@ -1,7 +1,7 @@
 """MTV-B on Something-Something v2.
 
 Yan et al., Multiview Transformers for Video Recognition, CVPR 2022, table 2c; the recipe is that of
-the public config. The side of the crop is the variant:
+the public config. The variant is the side of the crop:
 
     scenic-video train --config=configs/mtv/ssv2.py:base \
         --workdir=runs/mtv/ssv2_base

@@ -1,12 +1,12 @@
-"""MTV with two views against single views, on ten synthetic actions.
+"""MTV with two views compared with single views, on ten synthetic actions.
 
     scenic-video train --config=configs/mtv/synthetic.py:two_views \
         --workdir=runs/mtv/synthetic_two_views
 
-Views are those of a clip of 16 frames of 32 x 32 pixels: `fine` has tubelets of 2 frames in a
-transformer of width 64, `coarse` of 8 frames in one of width 32; in `two_views` the coarse one
-reads the fine one by cross-view attention in block 1. `coarse_wide` is the coarse view in width 64.
-A minute or two each on two idle CPU cores. The clips are those of configs/quickstart.py.
+Clips have 16 frames of 32 x 32 pixels. `fine` has tubelets of 2 frames and a transformer of width
+64, `coarse` has tubelets of 8 frames and width 32; in `two_views` the coarse one reads the fine one
+by cross-view attention in block 1. `coarse_wide` is the coarse view with width 64. A minute or two
+each on two idle CPU cores. The clips are those of configs/quickstart.py.
 
     variant      GFLOPs  M params  EFLOP  ours top1
     two_views    0.0254  0.336     -      95.5
@@ -14,9 +14,9 @@ A minute or two each on two idle CPU cores. The clips are those of configs/quick
     coarse       0.0027  0.101     -      87.5
     coarse_wide  0.0071  0.268     -      96.0
 
-Of 200 test clips: a standard error is 1.5 at 95, 3.2 at 28.5. With seed 1 `two_views` reaches 96.0
-and `coarse_wide` 93.5. Most of what the second view adds is that tubelets of 8 frames contain
-motion.
+On 200 test clips; the standard error is 1.5 at 95, and 3.2 at 28.5. With seed 1 `two_views` reaches
+96.0 and `coarse_wide` 93.5. Most of the gain from the second view is because tubelets of 8 frames
+contain motion.
 """
 
 from typing import Any

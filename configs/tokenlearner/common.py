@@ -1,7 +1,8 @@
-"""What the TokenLearner runs share: the models, where they start, and the recipes.
+"""What the TokenLearner runs share: the models, their initial weights, and the recipes.
 
-A model is written as in the paper: "l16_30_8_at_18" is L/16 with 30 layers, 24 of L and 6 that
-start at random, and 8 tokens learned before layer 18, from 0. "vit_l16" learns none.
+Models are named as in the paper: "l16_30_8_at_18" is L/16 with 30 layers (the 24 of L and 6 that
+are randomly initialised) and 8 tokens learned before layer 18, counted from 0. "vit_l16" learns
+none.
 """
 
 import re
@@ -19,7 +20,7 @@ PRETRAINED = {"S": (16, 32), "B": (16, 32), "L": (16,), "H": (14,)}
 
 
 def parse(name: str) -> tuple[str, int, int, int, int]:
-    """(size, patch, layers, tokens, where they are learned); 0 tokens for a plain transformer."""
+    """(size, patch, layers, tokens, layer that learns them); no tokens for a plain transformer."""
     match = re.fullmatch(r"(?:vit_)?([a-z])(\d+)(?:_(\d+))?(?:_(\d+)_at_(\d+))?", name)
     assert match is not None, name
     letter, patch, layers, tokens, at = match.groups()
@@ -48,7 +49,7 @@ def video_model(name: str, **fields: Any) -> dict[str, Any]:
 
 
 def _learner(name: str) -> dict[str, Any]:
-    """The module of the paper's tables, in whose cost a fuser has one layer."""
+    """The modules of the paper's tables; by their costs, the fuser has one layer."""
     letter, _, layers, tokens, at = parse(name)
     extra = layers - size(letter)["num_layers"]
     node = {"token_learner": "v1", "num_tokens": tokens, "token_learner_at": at}
@@ -56,8 +57,8 @@ def _learner(name: str) -> dict[str, Any]:
 
 
 def from_image(name: str) -> dict[str, Any]:
-    """Starts from a ViT trained on ImageNet-21k, the substitute for JFT-300M. The embedding
-    of patches of another size is random."""
+    """Starts from a ViT trained on ImageNet-21k, which replaces JFT-300M. The embedding of
+    patches of another size is randomly initialised."""
     letter, patch, layers, tokens, _ = parse(name)
     known = PRETRAINED[letter]
     trained = patch if patch in known else known[0]
@@ -78,7 +79,7 @@ def from_video(workdir: str) -> dict[str, Any]:
 
 
 def video_fine_tuning(name: str, *, data: str, **fields: Any) -> ConfigDict:
-    """The recipe of ViViT on a Kinetics data set; `fields` are further ones of the model."""
+    """The recipe of ViViT on a Kinetics data set; `fields` are further fields of the model."""
     return fine_tuning(
         data=data,
         model=video_model(name, **fields),
@@ -89,8 +90,8 @@ def video_fine_tuning(name: str, *, data: str, **fields: Any) -> ConfigDict:
 
 
 def image_fine_tuning(name: str, *, crop: int, **fields: Any) -> ConfigDict:
-    """The fine-tuning of ViT on ImageNet (Dosovitskiy et al., ICLR 2021, appendix B.1.1), of whose
-    four rates this is one; `fields` are further ones of the model."""
+    """The fine-tuning of ViT on ImageNet (Dosovitskiy et al., ICLR 2021, appendix B.1.1), with
+    one of its four learning rates; `fields` are further fields of the model."""
     return ConfigDict(
         {
             "dataset": datasets.dataset("imagenet"),

@@ -1,16 +1,17 @@
 """TokenLearner S and B on ImageNet, fine-tuned at 384 pixels.
 
 Ryoo et al., TokenLearner, NeurIPS 2021 (arXiv 2106.11297v2), table 1; the recipe is that of ViT's
-fine-tuning. A variant is a size, a patch, a number of layers if it is not the size's, and tokens at
-a layer:
+fine-tuning. A variant names the model size, the patch, the number of layers if it is not that of
+the size, and the number of tokens and the layer where they are learned:
 
     scenic-video train --config=configs/tokenlearner/imagenet_base.py:b16_16_at_6 \
         --workdir=runs/tokenlearner/imagenet_base_b16_16_at_6
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
-released. These start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*: expect
-less. Patches of a size that no such ViT has, and layers beyond its own, start at random. 19.8
-GFLOPs of ViT-B/32 do not fit 384 pixels, where its neighbours do.
+released. These configs start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*;
+expect lower results. Patch embeddings of other sizes than these ViTs have, and additional layers,
+are randomly initialised. The printed 19.8 GFLOPs of ViT-B/32 do not fit 384 pixels; those of the
+other rows do.
 
     variant          GFLOPs       M params  EFLOP  JFT top1
     vit_s32          3.44         22.9      0.21   77.87

@@ -1,16 +1,16 @@
-"""TokenFuser, which spreads what tokens have found over all patches: table 4, on ImageNet.
+"""TokenFuser, which maps learned tokens back to all patches: table 4, on ImageNet.
 
 Ryoo et al., TokenLearner, NeurIPS 2021 (arXiv 2106.11297v2), table 4; the recipe is that of ViT's
-fine-tuning. A variant is a size, a patch, a number of layers if it is not the size's, tokens at a
-layer, and whether a fuser follows:
+fine-tuning. A variant names the model size, the patch, the number of layers if it is not that of
+the size, the number of tokens and the layer where they are learned, and the fuser if there is one:
 
     scenic-video train --config=configs/tokenlearner/imagenet_fuser.py:b16_16_at_6_fuser \
         --workdir=runs/tokenlearner/imagenet_fuser_b16_16_at_6_fuser
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
-released. These start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*: expect
-less. Patches of a size that no such ViT has, and layers beyond its own, start at random. For ReaL
-see imagenet_state_of_the_art.
+released. These configs start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*;
+expect lower results. Patch embeddings of other sizes than these ViTs have, and additional layers,
+are randomly initialised. To evaluate on ReaL, see imagenet_state_of_the_art.
 
     variant                GFLOPs         M params  EFLOP  JFT top1, ReaL
     b16_8_at_6             28.4           86.9      1.7    83.2, 88.1

@@ -1,16 +1,17 @@
 """TokenLearner L on ImageNet, fine-tuned at 512 pixels.
 
 Ryoo et al., TokenLearner, NeurIPS 2021 (arXiv 2106.11297v2), tables 2 and 5; the recipe is that of
-ViT's fine-tuning. A variant is a size, a patch, a number of layers if it is not the size's, and
-tokens at a layer:
+ViT's fine-tuning. A variant names the model size, the patch, the number of layers if it is not that
+of the size, and the number of tokens and the layer where they are learned:
 
     scenic-video train --config=configs/tokenlearner/imagenet_large.py:l16_16_at_12 \
         --workdir=runs/tokenlearner/imagenet_large_l16_16_at_12
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
-released. These start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*: expect
-less. Patches of a size that no such ViT has, and layers beyond its own, start at random. Table 2
-and the talk print 178.1 GFLOPs for l16_16_at_12; tables 4 and 5 print 184.6.
+released. These configs start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*;
+expect lower results. Patch embeddings of other sizes than these ViTs have, and additional layers,
+are randomly initialised. Table 2 and the talk print 178.1 GFLOPs for l16_16_at_12; tables 4 and 5
+print 184.6.
 
     variant          GFLOPs         M params  EFLOP  JFT top1
     vit_l16          363.1          305.2     22     87.35

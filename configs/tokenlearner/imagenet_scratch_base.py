@@ -1,14 +1,14 @@
 """TokenLearner-B/16 on ImageNet from random weights: the public config.
 
-Ryoo et al., TokenLearner, NeurIPS 2021; google-research/scenic ships this run, without a printed
-result: 16 tokens at layer 9 by the MLP of version 1.1.
+Ryoo et al., TokenLearner, NeurIPS 2021; google-research/scenic has this config, but the paper does
+not report its result: 16 tokens at layer 9, learned by the MLP of version 1.1.
 
     scenic-video train --config=configs/tokenlearner/imagenet_scratch_base.py \
         --workdir=runs/tokenlearner/imagenet_scratch_base
 
-Adam with a decoupled weight decay of 0.3, 10,000 steps of warm-up, then down in a line; a sigmoid
-for each class, which starts at a bias of -10. One thing is not as there: stochastic depth is
-applied, which its encoder ignores.
+Adam with a decoupled weight decay of 0.3, 10,000 steps of warm-up, then linear decay; a sigmoid for
+each class, with an initial bias of -10. One difference: stochastic depth is applied here, but
+ignored by the public encoder.
 
     GFLOPs  M params  EFLOP
     13.5    86.6      9.3

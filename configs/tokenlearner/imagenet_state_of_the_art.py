@@ -1,17 +1,17 @@
 """The largest TokenLearners on ImageNet and ReaL.
 
 Ryoo et al., TokenLearner, NeurIPS 2021 (arXiv 2106.11297v2), table 3; the recipe is that of ViT's
-fine-tuning. A variant is a size, a patch, a number of layers if it is not the size's, and tokens at
-a layer:
+fine-tuning. A variant names the model size, the patch, the number of layers if it is not that of
+the size, and the number of tokens and the layer where they are learned:
 
     scenic-video train --config=configs/tokenlearner/imagenet_state_of_the_art.py:l8_35_16_at_18 \
         --workdir=runs/tokenlearner/imagenet_state_of_the_art_l8_35_16_at_18
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
-released. These start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*: expect
-less. Patches of a size that no such ViT has, and layers beyond its own, start at random. The
-printed parameters are those of pretraining, at 224 pixels with 18,291 classes. ReaL is ImageNet's
-validation set with reassessed labels; evaluate on it with
+released. These configs start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*;
+expect lower results. Patch embeddings of other sizes than these ViTs have, and additional layers,
+are randomly initialised. The printed parameters are those of pretraining, at 224 pixels with 18,291
+classes. ReaL is ImageNet's validation set with reassessed labels; evaluate on it with
 
     scenic-video eval --workdir=runs/tokenlearner/imagenet_state_of_the_art_l8_35_16_at_18 \
         --data=data/imagenet_real.json --split=validation

@@ -1,15 +1,16 @@
 """ViViT-L with TokenLearner on Kinetics 600.
 
 Ryoo et al., TokenLearner, NeurIPS 2021 (arXiv 2106.11297v2), table 8; the recipe is that of ViViT.
-A variant is a size, a patch, a number of layers if it is not the size's, and tokens at a layer:
+A variant names the model size, the patch, the number of layers if it is not that of the size, and
+the number of tokens and the layer where they are learned:
 
     scenic-video train --config=configs/tokenlearner/kinetics600.py:l16_30_8_at_18 \
         --workdir=runs/tokenlearner/kinetics600_l16_30_8_at_18
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
-released. These start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*: expect
-less. Patches of a size that no such ViT has, and layers beyond its own, start at random. Blocks are
-recomputed in the backward pass. `vit_l16` is ViViT itself.
+released. These configs start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*;
+expect lower results. Patch embeddings of other sizes than these ViTs have, and additional layers,
+are randomly initialised. Blocks are recomputed in the backward pass. `vit_l16` is ViViT itself.
 
     variant                GFLOPs       M params  EFLOP  JFT top1, top5
     vit_l16                1446         307.7     102    84.3, 96.2

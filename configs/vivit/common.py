@@ -1,4 +1,4 @@
-"""What the ViViT runs share: the model nodes, where they start, and the recipe of L and H."""
+"""What the ViViT runs share: the model nodes, their initial weights, and the recipe of L and H."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from configs.fine_tuning import fine_tuning
 from scenic_video.layers.sizes import size
 
 RANDOM_PATCHES = {"allow_random": ("embedding/.*",), "allow_unused": ("embedding/.*",)}
-"""For a patch embedding that is randomly initialised."""
+"""Fields of `init` for a randomly initialised patch embedding."""
 
 
 def vivit(architecture: str, size_name: str, **fields: Any) -> dict[str, Any]:
-    """The model node of a class of projects.vivit.model, in tubelets of 16 x 16 x 2."""
+    """The model node of a class of projects.vivit.model, with tubelets of 16 x 16 x 2."""
     fields = {"tubelet_size": (2, 16, 16), "dtype": "bfloat16"} | fields
     return {"target": f"projects.vivit.model:{architecture}"} | size(size_name) | fields
 
@@ -26,7 +26,7 @@ def from_image(workdir: str, **how: Any) -> dict[str, Any]:
 
 
 def from_same(workdir: str) -> dict[str, Any]:
-    """Starts from a run of the same model on other classes: all but the head."""
+    """Starts from a run of the same model on other classes; all but the head is loaded."""
     head = ("output_projection/.*",)
     return {"workdir": workdir, "allow_random": head, "allow_unused": head}
 

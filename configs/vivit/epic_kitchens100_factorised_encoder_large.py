@@ -5,8 +5,8 @@ Arnab et al., ICCV 2021, table 6d, and table 7 for the recipe.
     scenic-video train --config=configs/vivit/epic_kitchens100_factorised_encoder_large.py \
         --workdir=runs/vivit/epic_kitchens100_factorised_encoder_large
 
-Starts from a Kinetics 400 run with 4 temporal layers, as the text of the paper and the public
-weights for this dataset have, in runs/vivit/kinetics400_factorised_encoder_large_4_layers.
+Starts from a Kinetics 400 run with 4 temporal layers, as in the text of the paper and the public
+weights for this dataset, in runs/vivit/kinetics400_factorised_encoder_large_4_layers.
 
     GFLOPs  M params  EFLOP  action top1  verb top1  noun top1  released action top1
     990.9   354.9     20     44.0         66.4       56.8       43.6

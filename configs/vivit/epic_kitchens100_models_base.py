@@ -1,6 +1,6 @@
 """The five models of ViViT-B/16x2 on Epic-Kitchens-100, noun and verb.
 
-Arnab et al., ICCV 2021, table 2, and table 7 for the recipe. The model is the variant:
+Arnab et al., ICCV 2021, table 2, and table 7 for the recipe. The variant is the model:
 
     scenic-video train --config=configs/vivit/epic_kitchens100_models_base.py:factorised_encoder \
         --workdir=runs/vivit/epic_kitchens100_models_base_factorised_encoder

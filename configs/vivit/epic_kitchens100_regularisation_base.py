@@ -1,6 +1,7 @@
-"""The ladder of regularisation of a ViViT-B/16x2 factorised encoder on Epic-Kitchens-100.
+"""Regularisation of a ViViT-B/16x2 factorised encoder on Epic-Kitchens-100, added step by step.
 
-Arnab et al., ICCV 2021, table 4, and table 7 for the recipe. Each row adds to those above it:
+Arnab et al., ICCV 2021, table 4, and table 7 for the recipe. Each row adds one method to the row
+above it:
 
     scenic-video train --config=configs/vivit/epic_kitchens100_regularisation_base.py:mixup \
         --workdir=runs/vivit/epic_kitchens100_regularisation_base_mixup

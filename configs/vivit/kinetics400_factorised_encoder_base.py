@@ -1,7 +1,7 @@
 """ViViT-B/16x2 factorised encoder (model 2) on Kinetics 400.
 
-Arnab et al., ICCV 2021, table 2, and table 7 for the recipe; `released` is that of the public
-weights, with half the rate.
+Arnab et al., ICCV 2021, table 2, and table 7 for the recipe; `released` is the recipe of the public
+weights, with half the learning rate.
 
     scenic-video train --config=configs/vivit/kinetics400_factorised_encoder_base.py:printed \
         --workdir=runs/vivit/kinetics400_factorised_encoder_base_printed

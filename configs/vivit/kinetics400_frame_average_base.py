@@ -1,4 +1,4 @@
-"""ViViT-B/16x2 without a temporal model, frames averaged, on Kinetics 400.
+"""ViViT-B/16x2 without a temporal model (frames are averaged), on Kinetics 400.
 
 Arnab et al., ICCV 2021, table 2 ("average pool baseline"), and table 7 for the recipe.
 

@@ -1,12 +1,12 @@
-"""How a ViViT-B (model 1) reads its 32 frames, on Kinetics 400: the four rows of table 1.
+"""Input encodings of 32 frames for ViViT-B (model 1), on Kinetics 400: the four rows of table 1.
 
-Arnab et al., ICCV 2021, section 4.2, and table 7 for the recipe. The row is the variant:
+Arnab et al., ICCV 2021, section 4.2, and table 7 for the recipe. The variant is the row:
 
     scenic-video train --config=configs/vivit/kinetics400_input_encoding_base.py:central_frame \
         --workdir=runs/vivit/kinetics400_input_encoding_base_central_frame
 
-Starts from ViT-B/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16.
-Clips have 8 x 14 x 14 tokens; `random` initialises the tubelet kernel randomly.
+Starts from ViT-B/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16. Clips have 8 x 14 x 14
+tokens; `random` initialises the tubelet kernel randomly.
 
     variant           GFLOPs  M params  EFLOP  top1
     central_frame     183.5   88.9      7.9    79.2

@@ -1,7 +1,7 @@
-"""How deep the temporal transformer of a ViViT-B/16x2 factorised encoder is: table 3.
+"""The depth of the temporal transformer of a ViViT-B/16x2 factorised encoder: table 3.
 
-Arnab et al., ICCV 2021, table 3, and table 7 for the recipe. Its number of layers is the variant;
-without any, frames are averaged. Kinetics 400.
+Arnab et al., ICCV 2021, table 3, and table 7 for the recipe. On Kinetics 400. The variant is the
+number of its layers; with 0, frames are averaged.
 
     scenic-video train --config=configs/vivit/kinetics400_temporal_layers_base.py:4 \
         --workdir=runs/vivit/kinetics400_temporal_layers_base_4

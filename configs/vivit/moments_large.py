@@ -6,9 +6,8 @@ published paper; `joint` attention (model 1) in its first version (arXiv 2103.15
     scenic-video train --config=configs/vivit/moments_large.py:factorised_encoder \
         --workdir=runs/vivit/moments_large_factorised_encoder
 
-Starts from ViT-L/16 trained on ImageNet-21k, in runs/imagenet21k_vit_l16.
-The temporal transformer has 24 layers, as those of the public Kinetics weights; for this dataset
-none are public.
+Starts from ViT-L/16 trained on ImageNet-21k, in runs/imagenet21k_vit_l16. The temporal transformer
+has 24 layers, as in the public weights for Kinetics; there are no public weights for this dataset.
 
     variant             GFLOPs  M params  EFLOP  top1  top5
     factorised_encoder  995.2   606.8     47     38.5  64.1

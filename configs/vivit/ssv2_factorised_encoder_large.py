@@ -1,7 +1,7 @@
 """ViViT-L/16x2 factorised encoder (model 2) on Something-Something v2.
 
-Arnab et al., ICCV 2021, table 6e, and table 7 for the recipe; `released` is the public one, with
-crops of 256 out of 288 and a peak rate of 0.4.
+Arnab et al., ICCV 2021, table 6e, and table 7 for the recipe; `released` is the recipe of the
+public weights, with crops of 256 from 288 pixels and a peak rate of 0.4.
 
     scenic-video train --config=configs/vivit/ssv2_factorised_encoder_large.py:printed \
         --workdir=runs/vivit/ssv2_factorised_encoder_large_printed
