@@ -7,6 +7,7 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 
+from scenic_video.atomic_files import replacing
 from scenic_video.checkpoints import Checkpoints
 from scenic_video.config import ConfigError
 from scenic_video.data.input.preprocessing import Preprocessing
@@ -17,6 +18,9 @@ from scenic_video.runs.initial_weights import initial_weights
 from scenic_video.runs.metadata import changed_fields
 from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.trainer import Steps, TrainState
+
+ORIGINS = "initial_weights.txt"
+"""The file in a working directory that states where each parameter came from."""
 
 
 def start_state(
@@ -43,18 +47,23 @@ def start_state(
                 "to start from its weights."
             )
         return state, f"RESUME {workdir} at step {step} of {experiment.cadence.num_steps}"
-    if experiment.config["init"]["workdir"]:
-        return _initialized(experiment, steps, reporter)
+    if experiment.config["init"]["workdir"] or experiment.config["init"]["path"]:
+        return _initialized(experiment, steps, workdir, reporter)
     return steps.init(), f"START from random weights, seed {experiment.config['seed']}"
 
 
 def _initialized(
-    experiment: Experiment, steps: Steps, reporter: Reporter
+    experiment: Experiment, steps: Steps, workdir: Path, reporter: Reporter
 ) -> tuple[TrainState, str]:
-    """A state at step 0 with the weights of `init.workdir`; reports the table of their origins."""
+    """A state at step 0 with the weights of `init`; the table of their origins is reported, and
+    kept in the working directory."""
     state = steps.init()
     params, table, names = initial_weights(experiment, _on_host(state.params))
     reporter.line(table)
+    if jax.process_index() == 0:
+        workdir.mkdir(parents=True, exist_ok=True)
+        with replacing(workdir / ORIGINS) as scratch:
+            scratch.write_text(f"{table}\n")
     params = jax.device_put(params, steps.state_shardings.params)
     average = None
     if state.ema_params is not None:

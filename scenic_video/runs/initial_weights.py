@@ -1,23 +1,19 @@
-"""The weights of other runs that a run starts from, and what becomes of its head."""
+"""The weights that a run starts from, of other runs or of files, and what becomes of its head."""
 
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
-from scenic_video.checkpoints import restore_params
 from scenic_video.config import ConfigError, build
 from scenic_video.data.examples import LabelSpace
-from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import Experiment
-from scenic_video.runs.metadata import labels_from_json
 from scenic_video.runs.options import InitOptions
-from scenic_video.runs.parts import build_model, build_task
-from scenic_video.trust import check_run
+from scenic_video.runs.parts import build_task
+from scenic_video.runs.sources import Source, absent_sources, read_sources
 from scenic_video.weights.heads import head_paths, keep_classes
 from scenic_video.weights.initialize import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
@@ -30,29 +26,20 @@ OWN_FIELDS = frozenset(field.name for field in dataclasses.fields(InitOptions))
 """The fields of `init` that are not those of its target."""
 
 
-class _Source(NamedTuple):
-    """A run to start from: its weights, model and labels; the last two are None if the checkpoint
-    has no config."""
-
-    weights: ModelWeights
-    model: Any
-    labels: LabelSpace | None
-
-
 def initial_weights(experiment: Experiment, random: Any) -> tuple[Any, str, str]:
     """The parameters that a run starts from, the table of their origins, and the names of the
     sources.
 
-    `random` are randomly initialised parameters. `init.workdir` names a run, or several, whose
-    weights `init.target` transfers: see `transferred`. A source with other fixed positions is
-    refused unless `init.allow_other_positions` is set, and a head of other classes unless
-    `init.head` says what becomes of it, see `InitOptions`.
+    `random` are randomly initialised parameters. `init.workdir` or `init.path` names the source, or
+    several, whose weights `init.target` transfers: see `transferred`. A source with other fixed
+    positions is refused unless `init.allow_other_positions` is set, and a head of other classes
+    unless `init.head` says what becomes of it, see `InitOptions`.
     """
     init = experiment.config["init"]
     options = _options(init)
     if missing := absent_sources(init):
         raise ConfigError("\n".join(missing))
-    sources = [_read(Path(workdir), trust=options.trust) for workdir in _workdirs(options)]
+    sources = read_sources(options)
     if not options.allow_other_positions:
         for source in sources:
             model = getattr(experiment.task, "model", None)
@@ -67,7 +54,9 @@ def initial_weights(experiment: Experiment, random: Any) -> tuple[Any, str, str]
         if options.head == "by_name":
             params, words = _with_classes(experiment, sources, params, paths)
             report = f"{report}\n{words}"
-    return params, str(report), ", ".join(source.weights.name for source in sources)
+    remarks = [words for source in sources for words in source.remarks(experiment.preprocessing)]
+    table = "\n".join([str(report), *remarks])
+    return params, table, ", ".join(source.weights.name for source in sources)
 
 
 def transferred(
@@ -76,10 +65,10 @@ def transferred(
     """The parameters that `init.target` makes of `target` and `sources`, and their origins.
 
     It is called with the keywords `target`, `source` and the other fields of `init`; `source` is
-    a list if `init.workdir` names several runs.
+    a list if `init.workdir` or `init.path` names several.
     """
     options = _options(init)
-    several = not isinstance(options.workdir, str)
+    several = not isinstance(options.sources, str)
     sources = _with_grids(sources, options)
     node = {name: value for name, value in init.items() if name not in OWN_FIELDS}
     return build(node, source=list(sources) if several else sources[0], target=target)
@@ -89,21 +78,17 @@ def _options(init: Mapping[str, Any]) -> InitOptions:
     return InitOptions(**{name: value for name, value in init.items() if name in OWN_FIELDS})
 
 
-def _workdirs(options: InitOptions) -> list[str]:
-    return [options.workdir] if isinstance(options.workdir, str) else list(options.workdir)
-
-
 def _with_grids(sources: Sequence[ModelWeights], options: InitOptions) -> list[ModelWeights]:
     """The sources with the grids that `init.source_grid` states: one for all, or one each."""
     grid: Any = options.source_grid
     if grid is None:
         return list(sources)
-    one = isinstance(options.workdir, str) or isinstance(grid[0], int)
+    one = isinstance(options.sources, str) or isinstance(grid[0], int)
     grids = [grid] * len(sources) if one else grid
     if len(grids) != len(sources):
         raise ConfigError(
-            f"init.source_grid has {len(grids)} entries, but init.workdir names {len(sources)} "
-            "runs. Give (rows, columns) for all of them, or one pair each."
+            f"init.source_grid has {len(grids)} entries, but there are {len(sources)} sources. "
+            "Give (rows, columns) for all of them, or one pair each."
         )
     pairs = zip(sources, grids, strict=True)
     return [dataclasses.replace(source, grid=grid) for source, grid in pairs]
@@ -126,36 +111,10 @@ def check_positions(name: str, trained: Any, model: Any) -> None:
     )
 
 
-def absent_sources(init: Mapping[str, Any]) -> list[str]:
-    """A sentence for each run that `init.workdir` names and that does not exist."""
-    workdirs = init.get("workdir") or ()
-    return [
-        f"There is no trained run {workdir!r}, which init.workdir names. Train it first, name "
-        "another by --config.init.workdir=RUN, or start at random by --config.init.workdir=''."
-        for workdir in ([workdirs] if isinstance(workdirs, str) else workdirs)
-        if "://" not in workdir and not (Path(workdir) / "checkpoints").is_dir()
-    ]
-
-
-def _read(workdir: Path, *, trust: bool) -> _Source:
-    variables, meta = restore_params(workdir / "checkpoints")
-    has_config = "config" in meta  # not so if the weights are not of a run of this package
-    if has_config:
-        for node in (meta["config"]["model"], meta.get("preprocessing") or {}):
-            check_run(node, run=workdir, trust=trust, flag="--config.init.trust=True")
-    labels = labels_from_json(meta["labels"]) if has_config else None
-    model = build_model(meta["config"], labels) if labels is not None else None
-    inputs = {}
-    if meta.get("preprocessing"):
-        inputs = Preprocessing.from_dict(meta["preprocessing"]).input_sizes
-    name = f"{workdir} (step {meta['step']})"
-    return _Source(ModelWeights(variables["params"], inputs, name=name), model, labels)
-
-
 def _with_old_head(
-    experiment: Experiment, sources: Sequence[_Source], target: ModelWeights
+    experiment: Experiment, sources: Sequence[Source], target: ModelWeights
 ) -> tuple[Any, Any]:
-    """Without `init.head`: a head may be loaded only if its classes are the same."""
+    """Without `init.head`: a head may be loaded only if its classes are known to be the same."""
     differing = [words for source in sources if (words := _differing(experiment, source))]
     try:
         params, report = _from_all(experiment.config["init"], sources, target)
@@ -163,15 +122,22 @@ def _with_old_head(
         if differing:
             error.add_note(f"The classes differ: {differing[0]}. {ADVICE}")
         raise
-    if differing and isinstance(report, LoadReport):
-        loaded = {row.path for row in report.rows if row.source is not None}
-        if loaded & set(_paths_of_head(experiment, target.params)):
+    unnamed = [source.weights.name for source in sources if source.labels is None]
+    if not (differing or unnamed) or not isinstance(report, LoadReport):
+        return params, report
+    loaded = {row.path for row in report.rows if row.source is not None}
+    if loaded & set(_paths_of_head(experiment, target.params)):
+        if differing:
             raise ConfigError(f"The head is one of other classes: {differing[0]}. {ADVICE}")
+        raise ConfigError(
+            f"{unnamed[0]} does not name its classes, so its head may be one of others. Set "
+            "--config.init.head=new to initialise the head randomly."
+        )
     return params, report
 
 
 def _with_new_head(
-    init: Mapping[str, Any], paths: Sequence[str], sources: Sequence[_Source], target: ModelWeights
+    init: Mapping[str, Any], paths: Sequence[str], sources: Sequence[Source], target: ModelWeights
 ) -> tuple[Any, Any]:
     """The head, the parameters `paths`, is randomly initialised."""
     patterns = [re.escape(path) for path in paths]
@@ -185,13 +151,13 @@ def _with_new_head(
 
 
 def _from_all(
-    init: Mapping[str, Any], sources: Sequence[_Source], target: ModelWeights
+    init: Mapping[str, Any], sources: Sequence[Source], target: ModelWeights
 ) -> tuple[Any, Any]:
     return transferred(init, target=target, sources=[source.weights for source in sources])
 
 
 def _with_classes(
-    experiment: Experiment, sources: Sequence[_Source], params: Any, paths: Sequence[str]
+    experiment: Experiment, sources: Sequence[Source], params: Any, paths: Sequence[str]
 ) -> tuple[Any, str]:
     """`params` with the classes of the head `paths` that the one source has by the same name."""
     if len(sources) > 1 or sources[0].labels is None:
@@ -223,7 +189,7 @@ def _paths_of_head(experiment: Experiment, params: Any) -> tuple[str, ...]:
     return head_paths(params, jax.eval_shape(task.init, jax.random.key(0), batch)["params"])
 
 
-def _differing(experiment: Experiment, source: _Source) -> str:
+def _differing(experiment: Experiment, source: Source) -> str:
     """How the classes of a source differ from this run's; "" if they do not."""
     labels = experiment.dataset.labels
     if source.labels is None or dict(source.labels.classes) == dict(labels.classes):

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
-from scenic_video.config import check_fields
+from scenic_video.config import ConfigError, check_fields
 from scenic_video.data.input.views import Views
 from scenic_video.field_types import Count, Extents, PositiveInt, Seconds, Share
 
@@ -50,17 +50,20 @@ class EvaluationOptions:
 
 @dataclasses.dataclass(frozen=True)
 class InitOptions:
-    """The run, or runs, whose weights a run starts from; without a workdir, they are random.
+    """The run or file, or several, whose weights a run starts from; without one, they are random.
 
-    `head` says what happens to the head if the classes differ: "new" initialises it randomly,
-    "by_name" keeps the classes with the same names; None allows only the same classes.
-    `source_grid` is the number of patches (rows, columns) that the source's learned positions are
-    for, or one such pair per source; by default, it follows from the source's config. `trust` lets
-    the source's config name code outside this package, see `scenic_video.trust`. The fields of the
-    function `target`, which transfers the weights, are given beside these.
+    `workdir` is the folder of a run of this package, and `path` a public checkpoint: a file or
+    folder, an address such as gs://, s3:// or https://, or hf:org/name, whose format and family are
+    recognised by its content. `head` says what happens to the head if the classes differ: "new"
+    initialises it randomly, "by_name" keeps the classes with the same names; None allows only the
+    same classes. `source_grid` is the number of patches (rows, columns) that the source's learned
+    positions are for, or one such pair per source; by default, it follows from the source's config.
+    `trust` lets the source's config name code outside this package, see `scenic_video.trust`. The
+    fields of the function `target`, which transfers the weights, are given beside these.
     """
 
     workdir: str | Sequence[str] = ""
+    path: str | Sequence[str] = ""
     allow_other_positions: bool = False
     head: Literal["new", "by_name"] | None = None
     source_grid: Extents | Sequence[Extents] | None = None
@@ -68,3 +71,13 @@ class InitOptions:
 
     def __post_init__(self):
         check_fields(self)
+        if self.workdir and self.path:
+            raise ConfigError(
+                f"A run starts from init.workdir ({self.workdir}) or init.path ({self.path}), not "
+                "from both. Leave one out, as by --config.init.workdir=''."
+            )
+
+    @property
+    def sources(self) -> str | Sequence[str]:
+        """What the weights come from; "" if they are random."""
+        return self.path or self.workdir

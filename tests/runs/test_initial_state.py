@@ -169,7 +169,7 @@ def test_a_grid_is_stated_for_all_sources_or_for_each(workdir, stated, grids):
 
 def test_as_many_grids_are_stated_as_there_are_sources():
     init = {"target": f"{__name__}:grids_of", "workdir": ("a", "b"), "source_grid": ((2, 4),)}
-    with pytest.raises(ConfigError, match="has 1 entries, but init.workdir names 2 runs"):
+    with pytest.raises(ConfigError, match="has 1 entries, but there are 2 sources"):
         transferred(init, target=ModelWeights({}), sources=[ModelWeights({})] * 2)
 
 

@@ -1,0 +1,107 @@
+"""What a run starts from: another run, or a public checkpoint, with what is known about either."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from scenic_video.checkpoints import restore_params
+from scenic_video.config import build
+from scenic_video.data.examples import LabelSpace
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.runs.metadata import labels_from_json
+from scenic_video.runs.options import InitOptions
+from scenic_video.runs.parts import build_model
+from scenic_video.trust import check_run
+from scenic_video.weights.model_weights import ModelWeights
+from scenic_video.weights.reading import read_weights, to_model_weights
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Weights to start from; model, labels and the fields of the preprocessing are None if the
+    checkpoint does not state them. `notes` say how a file was read."""
+
+    weights: ModelWeights
+    model: Any = None
+    labels: LabelSpace | None = None
+    preprocessing: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+    def remarks(self, preprocessing: Preprocessing) -> list[str]:
+        """How the weights were read, and each field in which `preprocessing` is not theirs."""
+        name = self.weights.name
+        differing = differences(self.preprocessing or {}, preprocessing.to_dict())
+        return [f"{name}: {note}" for note in self.notes] + [
+            f"{name} was trained with preprocessing.{field} = {old!r}; here it is {new!r}"
+            for field, old, new in differing
+        ]
+
+
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """(field, old value, new value) of all fields that both have with different values."""
+    for name in old.keys() & new.keys():
+        if isinstance(old[name], Mapping) and isinstance(new[name], Mapping):
+            yield from differences(old[name], new[name], f"{prefix}{name}.")
+        elif _plain(old[name]) != _plain(new[name]):
+            yield f"{prefix}{name}", old[name], new[name]
+
+
+def read_sources(options: InitOptions) -> list[Source]:
+    """The sources that `init.path` or `init.workdir` names. Errors: UserError."""
+    named = [options.sources] if isinstance(options.sources, str) else list(options.sources)
+    if options.path:
+        return [_read_checkpoint(location) for location in named]
+    return [_read_run(Path(workdir), trust=options.trust) for workdir in named]
+
+
+def absent_sources(init: Mapping[str, Any]) -> list[str]:
+    """A sentence for each local run or file that `init` names and that does not exist."""
+    workdirs, paths = _listed(init.get("workdir")), _listed(init.get("path"))
+    runs = [
+        f"There is no trained run {workdir!r}, which init.workdir names. Train it first, name "
+        "another by --config.init.workdir=RUN or a checkpoint by --config.init.path=FILE, or start "
+        "at random by --config.init.workdir=''."
+        for workdir in workdirs
+        if "://" not in workdir and not (Path(workdir) / "checkpoints").is_dir()
+    ]
+    return runs + [
+        f"There is no file {path!r}, which init.path names. Download it, name another by "
+        "--config.init.path=FILE, or start at random by --config.init.path=''."
+        for path in paths
+        if ":" not in path and not Path(path).exists()
+    ]
+
+
+def _listed(names: Any) -> list[str]:
+    return [] if not names else [names] if isinstance(names, str) else list(names)
+
+
+def _read_run(workdir: Path, *, trust: bool) -> Source:
+    variables, meta = restore_params(workdir / "checkpoints")
+    name = f"{workdir} (step {meta['step']})"
+    if "config" not in meta:  # the weights are not of a run of this package
+        return Source(ModelWeights(variables["params"], name=name))
+    preprocessing = meta.get("preprocessing") or {}
+    for node in (meta["config"]["model"], preprocessing):
+        check_run(node, run=workdir, trust=trust, flag="--config.init.trust=True")
+    labels = labels_from_json(meta["labels"])
+    inputs = Preprocessing.from_dict(preprocessing).input_sizes if preprocessing else {}
+    weights = ModelWeights(variables["params"], inputs, name=name)
+    return Source(weights, build_model(meta["config"], labels), labels, preprocessing)
+
+
+def _read_checkpoint(location: str) -> Source:
+    found = read_weights(location)
+    labels = None
+    if found.labels is not None:
+        labels = LabelSpace({head: tuple(names) for head, names in found.labels.items()})
+    model = None if found.model is None else build(found.model, num_classes=1)
+    weights = to_model_weights(found, name=f"{location} ({found.family})")
+    return Source(weights, model, labels, found.preprocessing, found.notes)
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) else value
