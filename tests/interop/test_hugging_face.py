@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.interop.conftest import randomize
+from scenic_video.errors import UserError
+from tests.interop.conftest import randomize, read_saved
 
 transformers = pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")
@@ -60,3 +61,26 @@ def test_siglip(check):
     config = transformers.SiglipVisionConfig(**TINY)
     theirs = randomize(transformers.SiglipVisionModel(config))
     check(theirs, {"rgb": images()}, outputs(theirs, images(), "pooler_output"))
+
+
+def test_families_with_parts_that_no_model_here_has_are_refused(tmp_path):
+    sizes = {name: x for name, x in TINY.items() if name != "intermediate_size"}
+    dinov2 = transformers.Dinov2Model(transformers.Dinov2Config(**sizes))
+    registers = transformers.Dinov2WithRegistersConfig(**sizes)
+    dinov3 = transformers.DINOv3ViTModel(transformers.DINOv3ViTConfig(**TINY))
+    jepa = transformers.VJEPA2Config(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, crop_size=32, patch_size=16,
+        frames_per_clip=4, pred_hidden_size=16, pred_num_attention_heads=2,
+        pred_num_hidden_layers=1,
+    )  # fmt: skip
+    for index, (model, words) in enumerate(
+        (
+            (dinov2, "DINOv2, with LayerScale"),
+            (transformers.Dinov2WithRegistersModel(registers), "DINOv2, with LayerScale"),
+            (dinov3, "DINOv3, with rotary positions, registers"),
+            (transformers.VJEPA2Model(jepa), "V-JEPA 2, with rotary positions"),
+        )
+    ):
+        model.save_pretrained(tmp_path / str(index))
+        with pytest.raises(UserError, match=f"weights of {words}"):
+            read_saved(tmp_path / str(index))

@@ -82,11 +82,13 @@ def installed_families() -> tuple[Family, ...]:
 
 
 def recognise(leaves: Mapping[str, Any], families: Iterable[Family]) -> Family:
-    """The one family that these names and shapes belong to.
+    """The one family that these names and shapes belong to; an unsupported one comes first, as its
+    signs are parts that similar models lack.
 
     Errors: UserError if there is none, or more than one.
     """
     found = [family for family in families if family.matches(leaves)]
+    found = [x for x in found if isinstance(x, Unsupported)][:1] or found
     if len(found) == 1:
         return found[0]
     shown = ", ".join(sorted(leaves)[:6]) + (", ..." if len(leaves) > 6 else "")

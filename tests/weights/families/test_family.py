@@ -1,5 +1,6 @@
 """How the family of a checkpoint is found."""
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,13 +10,25 @@ from scenic_video.errors import UserError
 from scenic_video.weights.families.family import (
     Family,
     Unsupported,
+    Weights,
     installed_families,
     number_of_heads,
     recognise,
 )
+from scenic_video.weights.families.names import Leaves
 
 ROTARY = Unsupported("Rotary ViT", ("rope.periods",), "with rotary positions")
 SCALED = Unsupported("Scaled ViT", ("ls1.gamma", "ls2.gamma"), "with LayerScale")
+
+
+class Anything(Family):
+    name = "Anything"
+
+    def matches(self, leaves: Mapping[str, Any]) -> bool:
+        return True
+
+    def read(self, leaves: Leaves, metadata: Mapping[str, Any]) -> Weights:
+        return Weights(family=self.name, params=leaves)
 
 
 def leaves(*names: str) -> dict[str, Any]:
@@ -32,9 +45,12 @@ def test_the_one_family_that_matches_is_found():
 def test_none_and_several_are_errors_that_show_names():
     with pytest.raises(UserError, match="No known family of models has these 1 arrays: conv.weigh"):
         recognise(leaves("conv.weight"), [ROTARY, SCALED])
-    both = leaves("rope.periods", "0.ls1.gamma", "0.ls2.gamma")
-    with pytest.raises(UserError, match="could be Rotary ViT and Scaled ViT"):
-        recognise(both, [ROTARY, SCALED])
+    with pytest.raises(UserError, match="could be Anything and Anything"):
+        recognise(leaves("kernel"), [Anything(), Anything()])
+
+
+def test_an_unsupported_part_decides():
+    assert recognise(leaves("rope.periods", "kernel"), [Anything(), ROTARY]) is ROTARY
 
 
 def test_families_of_all_projects_are_installed():
