@@ -45,9 +45,9 @@ class MBT(VisionTransformer, kw_only=True):
 
     The first `fusion_layer` layers process one modality each. The others exchange information
     through `num_bottlenecks` tokens, or by attention over all tokens if that is 0 (see
-    `FusionEncoder`). With class tokens there is one more bottleneck, as in the public checkpoints.
-    `fuse_in_evaluation=False` keeps modalities separate outside training. `share_encoder` gives
-    them the same blocks.
+    `FusionEncoder`). With class tokens there is one more bottleneck token, as in the public
+    checkpoints. `fuse_in_evaluation=False` keeps modalities separate outside training.
+    `share_encoder` gives them the same blocks.
 
     The classifiers "token" and "0" give logits for each modality, with one shared head: training
     returns {modality: logits}, evaluation their mean. Other classifiers pool over the tokens of
@@ -182,12 +182,12 @@ class MBT(VisionTransformer, kw_only=True):
 
 
 class PretrainedMBT(MBT, kw_only=True):
-    """MBT as it is fine-tuned from an audiovisual autoencoder (Georgescu et al., ICCV 2023).
+    """MBT for fine-tuning from an audiovisual autoencoder (Georgescu et al., ICCV 2023).
 
     Unlike `MBT` it supports the positions of autoencoders, and `use_modality_tokens`, a learned
     vector added to all tokens of a modality. Each modality is pooled and classified separately,
     whatever the classifier, so that training always returns {modality: logits}. Blocks of the first
-    modality have the names of those in a model of this modality alone.
+    modality are named as in a model of that modality alone.
     """
 
     modalities: Names = ("rgb", "audio")

@@ -1,6 +1,6 @@
 """MTV: Multiview Transformers for Video Recognition (Yan et al., CVPR 2022).
 
-Each view of a clip, cut into tubelets of another size, has a transformer. The transformers exchange
+Each view of a clip, cut into tubelets of its own size, has a transformer. The transformers exchange
 information in some layers, and a global transformer reads all views. Parameters have the names of
 the public checkpoints, which count views from the coarsest. With views of audio and optical flow
 beside RGB it is the model of M&M Mix (Xiong et al., 2022).
@@ -96,8 +96,9 @@ class MTV(nn.Module, kw_only=True):
         check_fusion(self.fusion, [view.num_layers for view in views])
 
     def layers_after(self, path: str) -> int | None:
-        """How many layers follow the parameter of this path (see `scenic_video.optimizers`): the
-        views count theirs together, and the global transformer's follow."""
+        """How many layers follow the parameter at this path (see `scenic_video.optimizers`):
+        layers of all views with the same number count as one, and those of the global
+        transformer follow."""
         views = EncoderLayers(
             max(view.num_layers for view in read_views(self.views)),
             r"^MultiviewEncoder/(?:cross_view_)?encoderblock_(\d+)",
@@ -120,9 +121,9 @@ class MTV(nn.Module, kw_only=True):
         presence: Mapping[str, Float[Array, " b"]] | None = None,
         train: bool = False,
     ) -> Float[Array, "b c"]:
-        """Logits. `presence` is 1 where an example has a modality and 0 where it lacks it, by
-        modality; one that is not in it is always present. Other views and the global transformer
-        read nothing from an absent view."""
+        """Logits. `presence`, by modality, is 1 where an example has it and 0 where it lacks it;
+        modalities that are not in it are always present. Absent views have no influence on other
+        views or the global transformer."""
         views = read_views(self.views)
         inputs = self._inputs(rgb=rgb, audio=audio, flow=flow)
         said = read_presence(presence, list(inputs)) or {}

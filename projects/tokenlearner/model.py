@@ -1,5 +1,6 @@
 """TokenLearner: What Can 8 Learned Tokens Do for Images and Videos? (Ryoo et al., NeurIPS 2021):
-transformers that process all tokens of an image or clip first, and a few learned ones later.
+transformers whose first layers process all tokens of an image or clip, and later ones a few learned
+tokens.
 
 Axes: b examples, t time, h rows, w columns, n tokens, s learned tokens, d width, c classes.
 Parameters carry the names of the public checkpoints.
@@ -35,16 +36,17 @@ TOKEN_LEARNERS = ("v1", "v1.1", "cross_attention")
 
 
 class _TokenLearner(VisionTransformer, kw_only=True):
-    """A vision transformer whose tokens are replaced before block `token_learner_at`, from 0.
+    """A vision transformer that replaces its tokens by learned ones before block
+    `token_learner_at`.
 
-    `num_tokens` is for each frame. `token_learner` is "v1" (convolutions and a sigmoid; the paper's
-    tables), "v1.1" (an MLP and a softmax over positions) or "cross_attention" (learned queries).
-    `token_pooling` of v1 is "sum" or "mean"; `bottleneck_dim` is the width of v1.1's MLP.
-    `token_fuser` keeps the full grid: see `TokenLearnerEncoder`; `fuser_bottleneck_dim` is the
-    width of its MLP, or None for the one layer that the paper's tables count. The paper's "24+11"
-    layers are num_layers=24 and num_extra_layers=11, which come last and process few tokens. There
-    is no class token. Setting a field that is not used, such as `token_pooling` with "v1.1", is an
-    error.
+    Blocks count from 0. `num_tokens` is the number per frame. `token_learner` is "v1" (convolutions
+    and a sigmoid; the paper's tables), "v1.1" (an MLP and a softmax over positions) or
+    "cross_attention" (learned queries). `token_pooling` of v1 is "sum" or "mean"; `bottleneck_dim`
+    is the width of v1.1's MLP. `token_fuser` keeps the full grid: see `TokenLearnerEncoder`;
+    `fuser_bottleneck_dim` is the width of its MLP, or None for the one layer that the paper's
+    tables count. The paper's "24+11" layers are num_layers=24 and num_extra_layers=11, which come
+    last and process few tokens. There is no class token. Setting a field that is not used, such as
+    `token_pooling` with "v1.1", is an error.
 
     `apply(..., mutable=["intermediates"])` also returns the attention map of each token, under
     "Transformer", the module's name (as "TokenLearnerModuleV11_0") and "maps": [b, (t,) h, w, s].

@@ -23,11 +23,11 @@ from scenic_video.layers.vision_transformer import VisionTransformer
 class PretrainedViT(VisionTransformer, kw_only=True):
     """The encoder of a masked autoencoder of one modality, with a head, to be fine-tuned.
 
-    Takes the input that `modality` names, "rgb" or "audio", of as many axes as `patch_size` has
-    entries: images [b, h, w, 3] (or clips of one frame) or spectrograms [b, t, f, channels] for
-    two, videos [b, t, h, w, 3] for three. Positions are those of pretraining: a class token has
-    none. `normalize` is where the last LayerNorm is applied: to "tokens", or after they are
-    "pooled", like the mean of video tokens in the public checkpoints.
+    Takes the input `modality`, "rgb" or "audio". With two entries in `patch_size` it is images [b,
+    h, w, 3] (or clips of one frame) or spectrograms [b, t, f, channels]; with three, videos [b, t,
+    h, w, 3]. Positions are as in pretraining: a class token has none. `normalize` is where the last
+    LayerNorm is applied: to "tokens", or after they are "pooled", like the mean of video tokens in
+    the public checkpoints.
     """
 
     modality: str = "rgb"

@@ -106,8 +106,9 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
     """Masks tokens of video and audio, and predicts them from the visible ones.
 
     Takes `rgb` [b, t, h, w, 3] in tubelets of `tubelet_size`, and `audio` [b, t, f, channels] in
-    patches of its last two entries; `modalities` names its inputs. `masking_rates` is the share of
-    hidden tokens of each, at "random", or with `masking="tube"` in tubes for video.
+    patches of its last two entries; `modalities` names its inputs. `masking_rates` are the shares
+    of hidden tokens, by modality. Tokens are hidden at "random", or with `masking="tube"` in tubes
+    for video.
 
     `encoder` is "early" (one, over the tokens of both), "mid" (one for each, and then one over both
     of `fusion_layers` of the `num_layers`), "separate", or "shared" (the same weights for each).
