@@ -130,6 +130,11 @@ def require(wanted: Mapping[str, bool], *, of: Any) -> None:
             raise ConfigError(f"{type(of).__name__} needs {description}; got {given or of}.")
 
 
+def is_set(made: Any, name: str) -> bool:
+    """Whether a field of a dataclass has another value than its default or None."""
+    return getattr(made, name) not in (None, getattr(type(made), name))
+
+
 def _checked_fields(
     target: str, function: Callable[..., Any], node: Mapping[str, Any], runtime: Mapping[str, Any]
 ) -> dict[str, Any]:

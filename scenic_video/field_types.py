@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval, Len, MinLen
 
@@ -48,6 +48,9 @@ PairOrTriple = Annotated[Sequence[PositiveInt], Len(2, 3)]
 
 AxisSize = Annotated[int, Interval(ge=-1, le=INT32_MAX)]
 """The number of devices along an axis of the mesh; -1 for all remaining devices."""
+
+ComputeDtype = Literal["float32", "bfloat16"]
+"""The type of matrix products; parameters are float32."""
 
 Crf = Annotated[int, Interval(ge=0, le=51)]
 """The quality of H.264, from lossless (0) to worst (51)."""

@@ -3,7 +3,7 @@ import types
 
 import pytest
 
-from scenic_video.config import ConfigError, build, check_arguments, require
+from scenic_video.config import ConfigError, build, check_arguments, is_set, require
 from scenic_video.data.examples import LabelSpace
 from scenic_video.data.input.views import Views
 from scenic_video.field_types import PositiveInt
@@ -70,3 +70,8 @@ def test_a_condition_shows_the_fields_that_it_names():
 def test_a_field_known_at_run_time_cannot_be_configured():
     with pytest.raises(ConfigError, match="'classes' is set at run time"):
         build(LABELS, classes={})
+
+
+def test_a_field_is_set_if_it_is_neither_its_default_nor_none():
+    assert not is_set(Views(), "num_clips")
+    assert is_set(Views(num_clips=2), "num_clips")

@@ -213,7 +213,6 @@ MORE_PARAMETERS = {
     "scenic_video.data.published.epic_kitchens.epic_kitchens": READER,
     "scenic_video.data.published.audioset.audioset": READER,
     "scenic_video.data.published.activitynet.activitynet": READER,
-    "scenic_video.layers.attention.why_not": "facts that decide by themselves, all by keyword",
     "scenic_video.layers.vision_transformer._encode": "what models of one base do differently",
     "scenic_video.commands.train._train": "the parts of a run, which only this function joins",
 }

@@ -15,6 +15,8 @@ CASES = {
     "MTV(num_classes=3, views='Ti/2', fusion={'layers': (5,)})": "In a config write dict(target=",
     "MTV(num_classes=3, views=2)": "Views are written 'B/2+S/4', or a sequence of views; got 2.",
     "MTV(num_classes=3, views=View(**TINY))": "or a sequence of views; got View(",
+    "MTV(num_classes=3, views=[TINY | {'modality': 'sound'}])": "View.modality is 'sound'",
+    "MTV(num_classes=3, views='Ti/2', merge='width')": "MTV.merge is 'width'; wanted 'channel'",
     "MTV(num_classes=3, views=[None])": "a mapping of its fields, hidden_size, mlp_dim,",
     "View(**TINY | {'tubelet_size': 8})": "View.tubelet_size is 8; wanted a sequence",
     "Bottleneck(layers='5,11')": "Bottleneck.layers is '5,11'; wanted a sequence of length 1",

@@ -1,12 +1,14 @@
 """The modalities of audiovisual models, and their names in parameters."""
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 from jaxtyping import Array, Float
 
 from scenic_video.errors import UserError
 
-MODALITIES = ("rgb", "audio")
+Modality = Literal["rgb", "audio"]
+MODALITIES = get_args(Modality)
 
 IN_PARAMETERS = {"rgb": "rgb", "audio": "spectrogram"}
 """What the public checkpoints call a modality in the names of its parameters."""

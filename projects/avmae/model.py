@@ -6,6 +6,7 @@ names of the public checkpoints.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -16,14 +17,9 @@ from projects.avmae.modalities import IN_PARAMETERS, MODALITIES, MODALITY_TOKENS
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Names, Triple
 from scenic_video.layers.bottleneck_fusion import FusionEncoder, join, joint_mask
-from scenic_video.layers.embeddings import (
-    POSITIONS,
-    SEQUENCE_POSITIONS,
-    PatchEmbedding,
-    add_modality_token,
-    add_positions,
-)
+from scenic_video.layers.embeddings import KernelStart, PatchEmbedding, add_modality_token
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
+from scenic_video.layers.positions import SEQUENCE_POSITIONS, Positions, add_positions
 from scenic_video.layers.presence import (
     Present,
     all_if_none,
@@ -65,10 +61,10 @@ class MBT(VisionTransformer, kw_only=True):
     num_bottlenecks: Count = 4
     fuse_in_evaluation: bool = True
     share_encoder: bool = False
+    positions: Literal["learned", "sinusoidal_1d", "sinusoidal"] = "learned"
     tubelet_size: Triple = (2, 16, 16)
-    tubelet_start: str = "random"
+    tubelet_start: KernelStart = "random"
 
-    known_positions = ("learned", "sinusoidal_1d", "sinusoidal")
     after_layers = rf"^bottleneck$|{VisionTransformer.after_layers}"
 
     def __post_init__(self):
@@ -191,10 +187,9 @@ class PretrainedMBT(MBT, kw_only=True):
     """
 
     modalities: Names = ("rgb", "audio")
-    positions: str = "sinusoidal_1d"
+    positions: Positions = "sinusoidal_1d"
     use_modality_tokens: bool = False
 
-    known_positions = POSITIONS
     before_layers = rf"{MODALITY_TOKENS}|{MBT.before_layers}"
 
     def _suffix(self, modality: str) -> str:

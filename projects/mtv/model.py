@@ -8,16 +8,15 @@ beside RGB it is the model of M&M Mix (Xiong et al., 2022).
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
 from einops import rearrange, repeat
-from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from projects.mtv.times import (
-    REPETITIONS,
+    Repetition,
     beside,
     check_input,
     common_steps,
@@ -25,11 +24,11 @@ from projects.mtv.times import (
     unfold,
 )
 from projects.mtv.views import Views, read_views
+from scenic_video.config import check_fields, is_set, require
 from scenic_video.errors import UserError
-from scenic_video.field_types import Number, PositiveInt, ShareBelowOne
-from scenic_video.layers.attention import attention
-from scenic_video.layers.embeddings import PatchEmbedding, kernel_initializer
-from scenic_video.layers.fields import check_shared_fields, refuse_unused, require_one_of
+from scenic_video.field_types import ComputeDtype, Number, PositiveInt, ShareBelowOne
+from scenic_video.layers.attention import AttentionImplementation, attention
+from scenic_video.layers.embeddings import KernelStart, PatchEmbedding, kernel_initializer
 from scenic_video.layers.layer_order import EncoderLayers, layers_after
 from scenic_video.layers.multiview import MultiviewEncoder
 from scenic_video.layers.pooling import classify, pool, prepend_class_token
@@ -65,10 +64,10 @@ class MTV(nn.Module, kw_only=True):
     num_classes: PositiveInt
     views: Views
     fusion: Fusion | None = None
-    classifier: str = "token"
-    tubelet_start: str = "random"
-    merge: str = "channel"
-    repetition: str = "tile"
+    classifier: Literal["token", "gap"] = "token"
+    tubelet_start: KernelStart = "random"
+    merge: Literal["channel", "time"] = "channel"
+    repetition: Repetition = "tile"
     global_hidden_size: PositiveInt = 768
     global_mlp_dim: PositiveInt = 3072
     global_num_layers: PositiveInt = 12
@@ -77,8 +76,8 @@ class MTV(nn.Module, kw_only=True):
     attention_dropout_rate: ShareBelowOne = 0.0
     stochastic_depth_rate: ShareBelowOne = 0.0
     head_bias_init: Number = 0.0
-    attention_implementation: str = "auto"
-    dtype: DTypeLike = "float32"
+    attention_implementation: AttentionImplementation = "auto"
+    dtype: ComputeDtype = "float32"
     remat: bool = False
 
     sharding_rules = TRANSFORMER_RULES
@@ -87,13 +86,12 @@ class MTV(nn.Module, kw_only=True):
         views = read_views(self.views)
         object.__setattr__(self, "views", views)
         super().__post_init__()
-        require_one_of(self, "classifier", ("token", "gap"))
-        require_one_of(self, "merge", ("channel", "time"))
-        require_one_of(self, "repetition", REPETITIONS)
-        refuse_unused(self, "global_hidden_size", merge="time")
-        refuse_unused(self, "repetition", merge="channel")
-        check_shared_fields(self)
         check_fusion(self.fusion, [view.num_layers for view in views])
+        check_fields(self)
+        if is_set(self, "global_hidden_size"):
+            require({"merge='time' if global_hidden_size is set": self.merge == "time"}, of=self)
+        if is_set(self, "repetition"):
+            require({"merge='channel' if repetition is set": self.merge == "channel"}, of=self)
 
     def layers_after(self, path: str) -> int | None:
         """How many layers follow the parameter at this path (see `scenic_video.optimizers`):

@@ -5,6 +5,7 @@ t / s frames within one step form one sequence.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import jax.numpy as jnp
 from einops import rearrange, repeat
@@ -14,7 +15,7 @@ from projects.mtv.views import View
 from scenic_video.errors import UserError
 from scenic_video.layers.embeddings import check_clip
 
-REPETITIONS = ("tile", "repeat")
+Repetition = Literal["tile", "repeat"]
 USUAL_HOP = 0.01
 """Seconds from one time frame of a spectrogram to the next, where no audio.hop_seconds is set."""
 

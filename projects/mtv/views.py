@@ -4,15 +4,15 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal, get_args
 
 from scenic_video.config import check_fields
 from scenic_video.errors import UserError
 from scenic_video.field_types import Extents, PositiveInt
-from scenic_video.layers.fields import require_one_of
 from scenic_video.layers.sizes import size
 
-RANK = ("flow", "audio", "rgb")
+Modality = Literal["flow", "audio", "rgb"]
+RANK: tuple[Modality, ...] = get_args(Modality)
 """The modalities of views, in the order of those that have the same transformer."""
 
 SPECTROGRAM_PATCH = (16, 16)
@@ -32,12 +32,11 @@ class View:
     num_layers: PositiveInt
     num_heads: PositiveInt
     tubelet_size: Extents
-    modality: str = "rgb"
+    modality: Modality = "rgb"
 
     def __post_init__(self):
         check_fields(self)
         object.__setattr__(self, "tubelet_size", tuple(self.tubelet_size))  # hashable, from JSON
-        require_one_of(self, "modality", RANK)
         axes = "time frames, mel bins" if self.is_audio else "frames, rows, columns"
         if len(self.tubelet_size) != len(axes.split(", ")):
             raise UserError(

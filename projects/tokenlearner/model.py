@@ -9,19 +9,19 @@ Parameters carry the names of the public checkpoints.
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 from einops import rearrange
 from jaxtyping import Array, Float
 
-from scenic_video.config import check_fields
+from scenic_video.config import is_set, require
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Pair, PositiveInt, Triple
 from scenic_video.layers.attention import attention
-from scenic_video.layers.fields import refuse_unused, require_one_of
+from scenic_video.layers.embeddings import KernelStart
 from scenic_video.layers.layer_order import EncoderLayers
-from scenic_video.layers.pooling import pool
+from scenic_video.layers.pooling import TokenPooling, pool
 from scenic_video.layers.token_learner import (
     PoolingEncoder,
     TokenFuser,
@@ -31,8 +31,6 @@ from scenic_video.layers.token_learner import (
     TokenLearnerModuleV11,
 )
 from scenic_video.layers.vision_transformer import VisionTransformer
-
-TOKEN_LEARNERS = ("v1", "v1.1", "cross_attention")
 
 
 class _TokenLearner(VisionTransformer, kw_only=True):
@@ -54,31 +52,28 @@ class _TokenLearner(VisionTransformer, kw_only=True):
 
     token_learner_at: Count
     num_tokens: PositiveInt = 8
-    token_learner: str = "v1.1"
-    token_pooling: str = "sum"
+    token_learner: Literal["v1", "v1.1", "cross_attention"] = "v1.1"
+    token_pooling: Literal["sum", "mean"] = "sum"
     token_fuser: bool = False
     bottleneck_dim: PositiveInt = 64
     fuser_bottleneck_dim: PositiveInt | None = 64
     num_extra_layers: Count = 0
-    classifier: str = "gap"
+    classifier: TokenPooling = "gap"
 
-    known_classifiers = ("gap", "gmp", "gsp")
     after_layers = rf"^Transformer/Token(Learner|Fuser)|{VisionTransformer.after_layers}"
 
     def __post_init__(self):
         super().__post_init__()
-        check_fields(self)
-        require_one_of(self, "token_learner", TOKEN_LEARNERS)
-        require_one_of(self, "token_pooling", ("sum", "mean"))
-        refuse_unused(self, "token_pooling", token_learner="v1")
-        refuse_unused(self, "bottleneck_dim", token_learner="v1.1")
-        refuse_unused(self, "fuser_bottleneck_dim", token_fuser=True)
         layers = self.num_layers + self.num_extra_layers
-        if not 0 <= self.token_learner_at < layers:
-            raise UserError(
-                f"token_learner_at is {self.token_learner_at}; wanted the block before "
-                f"which tokens are learned, from 0 to {layers - 1}."
-            )
+        place = f"token_learner_at (before which block tokens are learned) from 0 to {layers - 1}"
+        wanted = {place: self.token_learner_at < layers}
+        if is_set(self, "token_pooling"):
+            wanted["token_learner='v1' if token_pooling is set"] = self.token_learner == "v1"
+        if is_set(self, "bottleneck_dim"):
+            wanted["token_learner='v1.1' if bottleneck_dim is set"] = self.token_learner == "v1.1"
+        if is_set(self, "fuser_bottleneck_dim"):
+            wanted["token_fuser=True if fuser_bottleneck_dim is set"] = self.token_fuser
+        require(wanted, of=self)
 
     def _logits(self, tokens: Array, *, train: bool) -> Array:
         """Logits from embedded patches [b, h, w, d] or tubelets [b, t, h, w, d]."""
@@ -155,7 +150,7 @@ class TokenLearnerViViT(_TokenLearner, kw_only=True):
     """
 
     tubelet_size: Triple = (2, 16, 16)
-    tubelet_start: str = "random"
+    tubelet_start: KernelStart = "random"
     uniform_frames: PositiveInt | None = None
 
     @nn.compact
@@ -176,9 +171,7 @@ class PoolingViT(VisionTransformer, kw_only=True):
     pool_at: Sequence[Count]
     pool_windows: Sequence[PositiveInt]
     patch_size: Pair = (16, 16)
-    classifier: str = "gap"
-
-    known_classifiers = ("gap", "gmp", "gsp")
+    classifier: TokenPooling = "gap"
 
     def __post_init__(self):
         super().__post_init__()

@@ -7,18 +7,18 @@ names of the public checkpoints.
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 from einops import rearrange
 from jaxtyping import Array, Float
 
-from scenic_video.errors import UserError
+from scenic_video.config import require
 from scenic_video.field_types import Pair, PositiveInt, Triple
+from scenic_video.layers.embeddings import KernelStart
 from scenic_video.layers.factorised import FactorisedSelfAttentionBlock, factorised_attention
-from scenic_video.layers.fields import require_one_of
 from scenic_video.layers.layer_order import EncoderLayers
-from scenic_video.layers.pooling import CLASSIFIERS, MAPHead, pool
+from scenic_video.layers.pooling import Classifier, MAPHead, TokenPooling, pool
 from scenic_video.layers.vision_transformer import VisionTransformer
 
 
@@ -31,18 +31,16 @@ class ViT(VisionTransformer, kw_only=True):
     """
 
     patch_size: Pair = (16, 16)
+    classifier: Literal[Classifier, "map"] = "token"
     distillation_token: bool = False
 
-    known_classifiers = CLASSIFIERS
     after_layers = rf"^MAPHead_0/|{VisionTransformer.after_layers}"
 
     def __post_init__(self):
         super().__post_init__()
-        if self.distillation_token and self.classifier != "token":
-            raise UserError(
-                "A distillation_token needs classifier='token'; the classifier is "
-                f"{self.classifier!r}."
-            )
+        if self.distillation_token:
+            wanted = {"classifier='token' if distillation_token is set": self.classifier == "token"}
+            require(wanted, of=self)
 
     @nn.compact
     def __call__(
@@ -67,7 +65,7 @@ class _VideoTransformer(VisionTransformer, kw_only=True):
     """
 
     tubelet_size: Triple = (2, 16, 16)
-    tubelet_start: str = "random"
+    tubelet_start: KernelStart = "random"
     uniform_frames: PositiveInt | None = None
 
     def _tokenize(self, rgb: Float[Array, "b t h w 3"]) -> Float[Array, "b s r q d"]:
@@ -175,16 +173,9 @@ class FactorisedSelfAttention(SpatioTemporalAttention, kw_only=True):
     start out equal to those of an image model; "xavier" is random. There is no class token.
     """
 
-    classifier: str = "gap"
-    attention_order: str = "time_space"
-    time_attention_start: str = "zero"
-
-    known_classifiers = ("gap", "gmp", "gsp")
-
-    def __post_init__(self):
-        super().__post_init__()
-        require_one_of(self, "attention_order", ("time_space", "space_time"))
-        require_one_of(self, "time_attention_start", ("zero", "xavier"))
+    classifier: TokenPooling = "gap"
+    attention_order: Literal["time_space", "space_time"] = "time_space"
+    time_attention_start: Literal["zero", "xavier"] = "zero"
 
     def _block_over(self, num_frames: int) -> Callable[..., Any]:
         zero = self.time_attention_start == "zero"
@@ -205,14 +196,11 @@ class FactorisedDotProduct(SpatioTemporalAttention, kw_only=True):
     class token.
     """
 
-    classifier: str = "gap"
-
-    known_classifiers = ("gap", "gmp", "gsp")
+    classifier: TokenPooling = "gap"
 
     def __post_init__(self):
         super().__post_init__()
-        if self.num_heads % 2:
-            raise UserError(f"FactorisedDotProduct needs an even num_heads; got {self.num_heads}.")
+        require({"an even num_heads": self.num_heads % 2 == 0}, of=self)
 
     def _block_over(self, num_frames: int) -> Callable[..., Any]:
         fields = {"num_frames": num_frames, "implementation": self.attention_implementation}

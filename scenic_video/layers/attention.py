@@ -1,8 +1,9 @@
 """Dot-product attention: one function for all kernels, and the multi-head module around it."""
 
+import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -13,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Key
 
 from scenic_video.errors import UserError
 
-IMPLEMENTATIONS = ("auto", "xla", "cudnn")
+AttentionImplementation = Literal["auto", "xla", "cudnn"]
 
 
 def attention(
@@ -33,13 +34,16 @@ def attention(
     returns None. Errors: UserError for one that cannot run here. `dropout_rate` applies to
     probabilities, and needs `dropout_rng`.
     """
-    facts = {"dtype": query.dtype, "depth": query.shape[-1], "dropout_rate": dropout_rate}
-    facts |= _device_facts()
-    if key_mask is not None:
-        facts["masked"] = (query.shape[-3], key.shape[-3])
+    given = Conditions(
+        dtype=query.dtype,
+        depth=query.shape[-1],
+        dropout_rate=dropout_rate,
+        masked=None if key_mask is None else (query.shape[-3], key.shape[-3]),
+        **_device_conditions(),
+    )
     if implementation == "auto":
-        implementation = "xla" if why_not("cudnn", **facts) else "cudnn"
-    elif reason := why_not(implementation, **facts):
+        implementation = "xla" if why_not("cudnn", given) else "cudnn"
+    elif reason := why_not(implementation, given):
         raise UserError(f"Attention cannot use {implementation!r}: {reason} Use 'auto' or 'xla'.")
     if implementation == "cudnn":
         return _cudnn_attention(query, key, value, key_mask)
@@ -48,42 +52,44 @@ def attention(
     )
 
 
-def why_not(
-    implementation: str,
-    *,
-    platform: str,
-    dtype: DTypeLike,
-    depth: int,
-    dropout_rate: float = 0.0,
-    compute_capability: float = 0.0,
-    token_shards: int = 1,
-    masked: tuple[int, int] | None = None,
-) -> str | None:
-    """Why an implementation cannot run under these conditions, as a sentence; None if it can.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What the choice of a kernel depends on.
 
     `platform` is "cpu", "cuda", "rocm" or "tpu"; `depth` is the width of one head; `token_shards`
     is the number of devices that the tokens of an example are split over; `masked` is the shape of
     the mask, (queries, keys), or None without a mask.
-
-    There is one parameter for each condition that the kernels depend on.
     """
+
+    platform: str
+    dtype: DTypeLike
+    depth: int
+    dropout_rate: float = 0.0
+    compute_capability: float = 0.0
+    token_shards: int = 1
+    masked: tuple[int, int] | None = None
+
+
+def why_not(implementation: str, given: Conditions) -> str | None:
+    """Why an implementation cannot run under these conditions, as a sentence; None if it can."""
     if implementation == "xla":
         return None
     if implementation != "cudnn":
-        return f"there is no such implementation; choose one of {IMPLEMENTATIONS}."
-    if platform != "cuda":
-        return f"cuDNN needs an NVIDIA GPU and this process runs on {platform}."
-    if jnp.dtype(dtype) not in (jnp.bfloat16, jnp.float16):
-        return f"cuDNN needs bfloat16 or float16, not {jnp.dtype(dtype).name}."
-    limit = 256 if compute_capability >= 9 else 128
+        known = get_args(AttentionImplementation)
+        return f"there is no such implementation; choose one of {known}."
+    if given.platform != "cuda":
+        return f"cuDNN needs an NVIDIA GPU and this process runs on {given.platform}."
+    if jnp.dtype(given.dtype) not in (jnp.bfloat16, jnp.float16):
+        return f"cuDNN needs bfloat16 or float16, not {jnp.dtype(given.dtype).name}."
+    depth, limit = given.depth, 256 if given.compute_capability >= 9 else 128
     if depth % 8 or depth > limit:
         return f"cuDNN needs a head width that is a multiple of 8, up to {limit}; it is {depth}."
-    if dropout_rate:
+    if given.dropout_rate:
         return "cuDNN is not used with dropout on the probabilities."
-    if token_shards > 1:
-        return f"cuDNN needs whole sequences, but tokens are split over {token_shards} devices."
-    if masked and any(length % 2 for length in masked):
-        return "cuDNN needs masks of even lengths; this one is {} x {}.".format(*masked)
+    if (shards := given.token_shards) > 1:
+        return f"cuDNN needs whole sequences, but tokens are split over {shards} devices."
+    if given.masked and any(length % 2 for length in given.masked):
+        return "cuDNN needs masks of even lengths; this one is {} x {}.".format(*given.masked)
     return None
 
 
@@ -194,7 +200,7 @@ def _cudnn_attention(query: Array, key: Array, value: Array, key_mask: Array | N
     return mixed.reshape(query.shape)
 
 
-def _device_facts() -> dict[str, Any]:
+def _device_conditions() -> dict[str, Any]:
     device = jax.devices()[0]
     platform = device.platform
     if platform == "gpu":

@@ -9,26 +9,20 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from scenic_video.errors import UserError
-from scenic_video.layers.embeddings import (
-    POSITIONS,
-    FixedPositions,
-    PatchEmbedding,
-    add_modality_token,
-    add_positions,
-    check_clip,
-)
+from scenic_video.layers.embeddings import PatchEmbedding, add_modality_token, check_clip
 from scenic_video.layers.encoder_decoder import EncoderDecoder
-from scenic_video.layers.fields import require_one_of
 from scenic_video.layers.layer_order import EncoderLayers, layers_after
 from scenic_video.layers.masking import (
-    STANDARDIZATIONS,
     Mask,
+    MaskingStrategy,
     Reconstruction,
+    Standardization,
     place_tokens,
     reconstruction_target,
     sample_mask,
     take_tokens,
 )
+from scenic_video.layers.positions import FixedPositions, Positions, add_positions
 from scenic_video.layers.presence import Present, all_if_none, where_present
 from scenic_video.layers.transformer import POSITION_TABLES
 
@@ -69,18 +63,12 @@ class Autoencoder(EncoderDecoder, kw_only=True):
     fields are those of `EncoderDecoder`.
     """
 
-    positions: str = "sinusoidal_1d"
-    decoder_positions: str = "sinusoidal_1d"
+    positions: Positions = "sinusoidal_1d"
+    decoder_positions: Positions = "sinusoidal_1d"
     use_modality_tokens: bool = False
-    standardize: str = "none"
+    standardize: Standardization = "none"
     central_frame: bool = False
     grayscale: bool = False
-
-    def __post_init__(self):
-        super().__post_init__()
-        for field in ("positions", "decoder_positions"):
-            require_one_of(self, field, POSITIONS)
-        require_one_of(self, "standardize", STANDARDIZATIONS)
 
     before_layers = rf"^embedding[^/]*/|{POSITION_TABLES}"
     after_layers = (
@@ -108,8 +96,7 @@ class Autoencoder(EncoderDecoder, kw_only=True):
     def _masking_rate(self, modality: str) -> float:
         raise NotImplementedError
 
-    def _masking_strategy(self, modality: str) -> str:
-        """One of `layers.masking.STRATEGIES`."""
+    def _masking_strategy(self, modality: str) -> MaskingStrategy:
         raise NotImplementedError
 
     def _name(self, stem: str, modality: str) -> str:

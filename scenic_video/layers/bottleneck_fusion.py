@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from scenic_video.layers.embeddings import add_positions
+from scenic_video.layers.positions import add_positions
 from scenic_video.layers.presence import Present, mean_over_modalities
 from scenic_video.layers.transformer import block_runner
 

@@ -1,7 +1,7 @@
-"""Embeds pixels as tokens: patches, tubelets, frame sampling and positions."""
+"""Embeds pixels as tokens: patches, tubelets and frame sampling."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -13,10 +13,8 @@ from jaxtyping import Array, Float
 
 from scenic_video.errors import UserError
 
-KERNEL_STARTS = ("random", "filter_inflation", "central_frame")
-SEQUENCE_POSITIONS = ("learned", "sinusoidal_1d", "none")
-POSITIONS = (*SEQUENCE_POSITIONS, "sinusoidal", "learned_space_time")
-"""All kinds of positions; those in `SEQUENCE_POSITIONS` need no grid."""
+KernelStart = Literal["random", "filter_inflation", "central_frame"]
+"""How a tubelet kernel is initialised; see `kernel_initializer`."""
 
 
 class PatchEmbedding(nn.Module):
@@ -112,7 +110,7 @@ def inflate_kernel(
         return zeros.at[num_frames // 2].set(kernel)
     if method == "filter_inflation":
         return repeat(kernel / num_frames, "h w c d -> t h w c d", t=num_frames)
-    raise UserError(f"Kernels are inflated by one of {KERNEL_STARTS[1:]}; got {method!r}.")
+    raise UserError(f"Kernels are inflated by one of {get_args(KernelStart)[1:]}; got {method!r}.")
 
 
 def kernel_initializer(start: str) -> Callable[..., Array]:
@@ -121,8 +119,10 @@ def kernel_initializer(start: str) -> Callable[..., Array]:
     draw = nn.initializers.lecun_normal()
     if start == "random":
         return draw
-    if start not in KERNEL_STARTS:
-        raise UserError(f"Kernels are initialised by one of {KERNEL_STARTS}; got {start!r}.")
+    if start not in get_args(KernelStart):
+        raise UserError(
+            f"Kernels are initialised by one of {get_args(KernelStart)}; got {start!r}."
+        )
 
     def initialize(key: jax.Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Array:
         if len(shape) != 5:
@@ -147,110 +147,9 @@ def uniform_frame_indices(num_frames: int, num_samples: int) -> np.ndarray:
     return np.round(steps / (num_samples + 1)).astype(np.int32)
 
 
-class LearnedPositions(nn.Module):
-    """Adds a learned vector to every token: `pos_embedding` [1, n, d], from N(0, 0.02), float32."""
-
-    @nn.compact
-    def __call__(self, tokens: Float[Array, "*batch n d"]) -> Float[Array, "*batch n d"]:
-        shape = (1, *tokens.shape[-2:])
-        table = self.param("pos_embedding", nn.initializers.normal(0.02), shape)
-        return tokens + jnp.broadcast_to(table[0], tokens.shape)
-
-
-class LearnedSpaceTimePositions(nn.Module):
-    """Adds a learned vector for the time and one for the place to every token of a flattened `grid`
-    of time and space: `pos_embedding_time` [1, t, 1, d] and `pos_embedding_space`
-    [1, 1, n / t, d], from N(0, 0.02), float32."""
-
-    grid: Sequence[int]
-
-    @nn.compact
-    def __call__(self, tokens: Float[Array, "b n d"]) -> Float[Array, "b n d"]:
-        times, width = self.grid[0], tokens.shape[-1]
-        places = tokens.shape[-2] // times
-        init = nn.initializers.normal(0.02)
-        time = self.param("pos_embedding_time", init, (1, times, 1, width))
-        space = self.param("pos_embedding_space", init, (1, 1, places, width))
-        table = jnp.repeat(time, places, axis=2) + jnp.repeat(space, times, axis=1)
-        return tokens + jnp.broadcast_to(table.reshape(1, -1, width), tokens.shape)
-
-
-def add_positions(
-    tokens: Float[Array, "*batch n d"], kind: str, *, name: str, grid: Sequence[int] | None = None
-) -> Float[Array, "*batch n d"]:
-    """Adds positions, in float32. `kind` is one of `POSITIONS`; learned positions get the name
-    `name`.
-
-    Call it inside a compact module, which then owns the parameters. Tokens without a `grid` are a
-    sequence. Errors: UserError for an unknown kind, or for one that needs a grid without a grid.
-    """
-    tokens = tokens.astype(jnp.float32)
-    match kind:
-        case "learned":
-            return LearnedPositions(name=name)(tokens)
-        case "sinusoidal_1d":
-            return add_sinusoidal_positions(tokens, tokens.shape[-2:-1])
-        case "none":
-            return tokens
-        case "sinusoidal" if grid is not None:
-            return add_sinusoidal_positions(tokens, grid)
-        case "learned_space_time" if grid is not None:
-            return LearnedSpaceTimePositions(grid, name=name)(tokens)
-    known = SEQUENCE_POSITIONS if grid is None else POSITIONS
-    raise UserError(f"positions is {kind!r}, not one of {known}.")
-
-
-class FixedPositions(NamedTuple):
-    """Positions that are not parameters of the model.
-
-    `kind` is None if positions are learned; `first` is the position of the first patch.
-    """
-
-    kind: str | None
-    first: int = 0
-
-    @classmethod
-    def of(cls, kind: str, *, first: int = 0) -> "FixedPositions":
-        return cls(None) if kind.startswith("learned") else cls(kind, first)
-
-
 def add_modality_token(
     owner: nn.Module, tokens: Float[Array, "b n d"], name: str
 ) -> Float[Array, "b n d"]:
     """Adds a learned vector, initially zero, to all tokens: parameter `name` of `owner`."""
     token = owner.param(name, nn.initializers.zeros, (1, 1, tokens.shape[-1]))
     return tokens + jnp.broadcast_to(token, tokens.shape)
-
-
-def add_sinusoidal_positions(
-    tokens: Float[Array, "*batch n d"], grid: Sequence[int]
-) -> Float[Array, "*batch n d"]:
-    """Adds the fixed positions of a flattened grid, in float32."""
-    positions = sinusoidal_positions(grid, tokens.shape[-1])
-    return tokens.astype(jnp.float32) + jnp.broadcast_to(positions, tokens.shape)
-
-
-def sinusoidal_positions(grid: Sequence[int], width: int) -> Float[np.ndarray, "n d"]:
-    """Fixed sine-cosine positions of a grid of tokens, (n,), (h, w) or (t, h, w), flattened.
-
-    One axis: sines and cosines interleaved over channels. More: one block of sines and one of
-    cosines per axis, ordered time, column, row. Wavelengths grow from 2 pi towards 20000 pi.
-    Vaswani et al., section 3.5; for two axes as in MAE.
-    """
-    blocks = 2 * len(grid)
-    if width % blocks:
-        raise UserError(
-            f"Sinusoidal positions over {len(grid)} axes need a hidden_size divisible by {blocks}; "
-            f"got {width}. Use 'sinusoidal_1d' or 'learned'."
-        )
-    frequencies = 10000.0 ** -(np.arange(width // blocks) / (width // blocks))
-    places = [axis.reshape(-1) for axis in np.indices(grid)]
-    if len(places) > 1:
-        places[-2], places[-1] = places[-1], places[-2]  # the column comes before the row
-    waves = []
-    for place in places:
-        angles = place[:, None] * frequencies[None, :]
-        waves += [np.sin(angles), np.cos(angles)]
-    stacked = np.stack(waves)
-    pattern = "wave n k -> n (k wave)" if len(grid) == 1 else "wave n k -> n (wave k)"
-    return rearrange(stacked, pattern).astype(np.float32)

@@ -5,11 +5,10 @@ from typing import Any
 
 import flax.linen as nn
 from flax.core import FrozenDict
-from jax.typing import DTypeLike
 
-from scenic_video.field_types import PositiveInt, ShareBelowOne
-from scenic_video.layers.attention import attention
-from scenic_video.layers.fields import check_shared_fields
+from scenic_video.config import check_fields
+from scenic_video.field_types import ComputeDtype, PositiveInt, ShareBelowOne
+from scenic_video.layers.attention import AttentionImplementation, attention
 from scenic_video.layers.sharding_rules import TRANSFORMER_RULES
 from scenic_video.layers.transformer import Encoder, EncoderBlock
 
@@ -34,8 +33,8 @@ class EncoderDecoder(nn.Module, kw_only=True):
     attention_dropout_rate: ShareBelowOne = 0.0
     stochastic_depth_rate: ShareBelowOne = 0.0
     rescale_kept_branches: bool = True
-    attention_implementation: str = "auto"
-    dtype: DTypeLike = "float32"
+    attention_implementation: AttentionImplementation = "auto"
+    dtype: ComputeDtype = "float32"
     remat: bool = False
 
     sharding_rules = TRANSFORMER_RULES
@@ -47,7 +46,7 @@ class EncoderDecoder(nn.Module, kw_only=True):
             elif isinstance(value, dict):
                 object.__setattr__(self, name, FrozenDict(value))
         super().__post_init__()
-        check_shared_fields(self)
+        check_fields(self)
 
     def _encoder(self, name: str, num_layers: int | None = None) -> Encoder:
         block = self._block(

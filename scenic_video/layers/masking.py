@@ -1,7 +1,7 @@
 """Masked autoencoding: samples masks, places tokens, and computes targets."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +9,13 @@ import numpy as np
 from einops import rearrange, repeat
 from jaxtyping import Array, Float, Int, Key
 
+from scenic_video.config import check_arguments
 from scenic_video.errors import UserError
+from scenic_video.field_types import ShareBelowOne
 from scenic_video.layers.embeddings import flat_patches
 
-STRATEGIES = ("random", "tube")
-STANDARDIZATIONS = ("none", "patch", "patch_channels")
+MaskingStrategy = Literal["random", "tube"]
+Standardization = Literal["none", "patch", "patch_channels"]
 
 
 class Mask(NamedTuple):
@@ -34,25 +36,22 @@ class Reconstruction(NamedTuple):
     mask: Float[Array, "b n"]
 
 
+@check_arguments
 def sample_mask(
     rng: Key[Array, ""],
     *,
     batch_size: int,
     grid: Sequence[int],
-    rate: float,
-    strategy: str = "random",
+    rate: ShareBelowOne,
+    strategy: MaskingStrategy = "random",
 ) -> Mask:
     """Hides int(rate * n) of the n tokens of a flattened grid, independently in each example.
 
     "random" samples from all tokens; "tube" samples int(rate * h w) places of a grid (t, h, w) and
     hides them in every frame (Tong et al., VideoMAE, section 3.3).
     """
-    if strategy not in STRATEGIES:
-        raise UserError(f"The masking strategy must be one of {STRATEGIES}; got {strategy!r}.")
     if strategy == "tube" and len(grid) != 3:
         raise UserError(f"Tube masking needs a grid of time, rows and columns; got {tuple(grid)}.")
-    if not 0 <= rate < 1:
-        raise UserError(f"A masking rate must be in [0, 1); got {rate}.")
     num_frames = grid[0] if strategy == "tube" else 1
     num_places = int(np.prod(grid)) // num_frames
     num_hidden = int(rate * num_places)
@@ -84,11 +83,12 @@ def place_tokens(
     return jax.vmap(lambda row, at, new: row.at[at].set(new))(background, indices, tokens)
 
 
+@check_arguments
 def reconstruction_target(
     pixels: Float[Array, "..."],
     patch_size: Sequence[int],
     *,
-    standardize: str = "none",
+    standardize: Standardization = "none",
     central_frame: bool = False,
     grayscale: bool = False,
 ) -> Float[Array, "b n p"]:
@@ -99,8 +99,6 @@ def reconstruction_target(
     `central_frame` keeps frame t // 2 of every tubelet; `grayscale` puts the luma of a colour video
     in each channel.
     """
-    if standardize not in STANDARDIZATIONS:
-        raise UserError(f"standardize must be one of {STANDARDIZATIONS}; got {standardize!r}.")
     channels = pixels.shape[-1]
     if grayscale:
         pixels = _grayscale(pixels)

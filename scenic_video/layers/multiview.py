@@ -10,7 +10,7 @@ from einops import rearrange
 from jaxtyping import Array, Bool, Float
 
 from scenic_video.layers.cross_view import CrossViewBlock, MlpFusionBlock, align_tokens
-from scenic_video.layers.embeddings import LearnedPositions
+from scenic_video.layers.positions import LearnedPositions
 from scenic_video.layers.presence import where_present
 from scenic_video.layers.transformer import EncoderBlock, block_runner
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, Fusion, MLPFusion

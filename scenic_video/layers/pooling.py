@@ -1,5 +1,7 @@
 """Pools tokens to one feature vector per example, and computes logits."""
 
+from typing import Literal, get_args
+
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,11 @@ from scenic_video.errors import UserError
 from scenic_video.layers.attention import MultiHeadDotProductAttention
 from scenic_video.layers.transformer import MlpBlock
 
-CLASSIFIERS = ("token", "0", "gap", "gmp", "gsp", "map")
+TokenPooling = Literal["gap", "gmp", "gsp"]
+"""The mean, maximum or sum over tokens."""
+
+Classifier = Literal["token", "0", TokenPooling]
+"""How tokens become one vector; see `pool`."""
 
 
 def prepend_class_token(
@@ -32,7 +38,7 @@ def pool(
 
     "token" and "0" take the first token (a class token, or simply the first patch); "gap", "gmp"
     and "gsp" the mean, maximum and sum over all tokens, or only those where `mask` is True (at
-    least one). "map" has parameters: see `MAPHead`.
+    least one); see also `MAPHead`.
     """
     where = None if mask is None else jnp.broadcast_to(mask[..., None], tokens.shape)
     match classifier:
@@ -44,7 +50,7 @@ def pool(
             return tokens.max(axis=-2, where=where, initial=None if where is None else -jnp.inf)
         case "gsp":
             return tokens.sum(axis=-2, where=where)
-    raise UserError(f"classifier is {classifier!r}, not one of {CLASSIFIERS}.")
+    raise UserError(f"classifier is {classifier!r}, not one of {get_args(Classifier)}.")
 
 
 class MAPHead(nn.Module):

@@ -8,7 +8,7 @@ the tokens, [..., h, w, s], are sown into "intermediates" as "maps".
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -29,15 +29,13 @@ class TokenLearnerModule(nn.Module):
     """
 
     num_tokens: int
-    pooling: str = "sum"
+    pooling: Literal["sum", "mean"] = "sum"
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
         self, grid: Float[Array, "*frames h w d"], *, train: bool = False
     ) -> Float[Array, "*frames s d"]:
-        if self.pooling not in ("sum", "mean"):
-            raise UserError(f"TokenLearner pools by 'sum' or 'mean'; got {self.pooling!r}.")
         maps = nn.LayerNorm(dtype=self.dtype, name="LayerNorm_0")(grid)
         for layer in range(4):
             maps = self._convolution(f"Conv_{layer}")(nn.gelu(maps) if layer else maps)

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
-from scenic_video.errors import UserError
+from scenic_video.config import check_fields
+from scenic_video.field_types import ShareBelowOne
 from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
-from scenic_video.layers.embeddings import add_positions
+from scenic_video.layers.positions import SequencePositions, add_positions
 
 
 class StochasticDepth(nn.Module):
@@ -23,15 +24,17 @@ class StochasticDepth(nn.Module):
     Huang et al., Deep Networks with Stochastic Depth, eq. 2.
     """
 
-    rate: float
+    rate: ShareBelowOne
     rescale: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_fields(self)
 
     @nn.compact
     def __call__(self, branch: Float[Array, "b ..."], *, train: bool = False) -> Array:
         if not train or not self.rate:
             return branch
-        if not 0 <= self.rate < 1:
-            raise UserError(f"A stochastic depth rate must be in [0, 1); got {self.rate}.")
         one_per_example = (branch.shape[0],) + (1,) * (branch.ndim - 1)
         kept = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.rate, one_per_example)
         scale = 1 / (1 - self.rate) if self.rescale else 1.0
@@ -168,7 +171,7 @@ class Encoder(nn.Module):
 
     num_layers: int
     block: Callable[..., nn.Module]
-    positions: str = "learned"
+    positions: SequencePositions = "learned"
     dropout_rate: float = 0.0
     stochastic_depth_rate: float = 0.0
     remat: bool = False

@@ -5,16 +5,13 @@ Figures refer to Yan et al., Multiview Transformers for Video Recognition.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import MinLen
 
 from scenic_video.config import check_fields
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, PositiveInt
-from scenic_video.layers.fields import require_one_of
-
-DIRECTIONS = ("fine_to_coarse", "coarse_to_fine")
 
 
 @dataclass(frozen=True)
@@ -26,12 +23,11 @@ class Fusion:
     """
 
     layers: Annotated[Sequence[Count], MinLen(1)] = (5, 11)
-    direction: str = "fine_to_coarse"
+    direction: Literal["fine_to_coarse", "coarse_to_fine"] = "fine_to_coarse"
 
     def __post_init__(self):
         check_fields(self)
         object.__setattr__(self, "layers", tuple(self.layers))  # hashable, from JSON as well
-        require_one_of(self, "direction", DIRECTIONS)
 
     def order(self, num_views: int) -> list[int]:
         """The views (0 is the coarsest) in the order in which information reaches them."""
@@ -93,12 +89,8 @@ class CrossViewAttention(Fusion):
     models).
     """
 
-    sizes_from: str = "query"
+    sizes_from: Literal["query", "key_value"] = "query"
     cascade: bool = False
-
-    def __post_init__(self):
-        super().__post_init__()
-        require_one_of(self, "sizes_from", ("query", "key_value"))
 
 
 @dataclass(frozen=True)

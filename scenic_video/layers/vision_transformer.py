@@ -2,29 +2,28 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
+from scenic_video.config import check_fields
 from scenic_video.errors import UserError
-from scenic_video.field_types import Number, Positive, PositiveInt, ShareBelowOne
-from scenic_video.layers.attention import attention
+from scenic_video.field_types import ComputeDtype, Number, Positive, PositiveInt, ShareBelowOne
+from scenic_video.layers.attention import AttentionImplementation, attention
 from scenic_video.layers.embeddings import (
-    FixedPositions,
+    KernelStart,
     PatchEmbedding,
-    add_sinusoidal_positions,
     check_clip,
     kernel_initializer,
     single_images,
     uniform_frame_indices,
 )
-from scenic_video.layers.fields import check_shared_fields, require_one_of
 from scenic_video.layers.layer_order import EncoderLayers, layers_after
-from scenic_video.layers.pooling import CLASSIFIERS, classify, prepend_class_token
+from scenic_video.layers.pooling import Classifier, classify, prepend_class_token
+from scenic_video.layers.positions import FixedPositions, add_sinusoidal_positions
 from scenic_video.layers.sharding_rules import TRANSFORMER_RULES
 from scenic_video.layers.transformer import ENCODER_BLOCK, POSITION_TABLES, Encoder, EncoderBlock
 
@@ -52,8 +51,8 @@ class VisionTransformer(nn.Module, kw_only=True):
     mlp_dim: PositiveInt
     num_layers: PositiveInt
     num_heads: PositiveInt
-    classifier: str = "token"
-    positions: str = "learned"
+    classifier: Classifier = "token"
+    positions: Literal["learned", "sinusoidal", "sinusoidal_1d", "none"] = "learned"
     representation_size: PositiveInt | None = None
     dropout_rate: ShareBelowOne = 0.0
     attention_dropout_rate: ShareBelowOne = 0.0
@@ -62,15 +61,13 @@ class VisionTransformer(nn.Module, kw_only=True):
     head_bias_init: Number = 0.0
     exact_gelu: bool = False
     norm_epsilon: Positive = 1e-6
-    attention_implementation: str = "auto"
-    dtype: DTypeLike = "float32"
+    attention_implementation: AttentionImplementation = "auto"
+    dtype: ComputeDtype = "float32"
     remat: bool = False
     linear_probe: bool = False
 
     sharding_rules = TRANSFORMER_RULES
     distillation_token = False
-    known_classifiers = CLASSIFIERS[:-1]
-    known_positions = ("learned", "sinusoidal", "sinusoidal_1d", "none")
     before_layers = rf"^(embedding|cls)[^/]*(/|$)|{POSITION_TABLES}"
     after_layers = r"(^|/)(encoder_norm|pre_logits|output_projection)/"
 
@@ -79,9 +76,7 @@ class VisionTransformer(nn.Module, kw_only=True):
             if isinstance(value, list):  # from JSON; a module must be hashable
                 object.__setattr__(self, name, tuple(value))
         super().__post_init__()
-        require_one_of(self, "classifier", self.known_classifiers)
-        require_one_of(self, "positions", self.known_positions)
-        check_shared_fields(self)
+        check_fields(self)
 
     def _embed_images(
         self, pixels: Float[Array, "b *one_frame h w c"], patch_size: Sequence[int]
@@ -94,7 +89,7 @@ class VisionTransformer(nn.Module, kw_only=True):
         self,
         rgb: Float[Array, "b t h w 3"],
         tubelet_size: Sequence[int],
-        start: str,
+        start: KernelStart,
         uniform_frames: int | None = None,
     ) -> Float[Array, "b s x y d"]:
         """Tubelets (t, h, w) of clips, with a kernel initialised by `start`; or patches of

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scenic_video import type_checks
-from scenic_video.config import ConfigError, near
+from scenic_video.config import ConfigError, refuse_unknown
 from scenic_video.field_types import Seed
 from scenic_video.modalities.names import BUILT_IN, DEFAULT
 from scenic_video.runs.options import InitOptions
@@ -42,9 +42,8 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     nodes: dict[str, Any] = {"seed": 0}
     nodes |= {name: node for name, node in config.items() if node is not None}
+    refuse_unknown(nodes, NODES, of="A config")
     for name, node in nodes.items():
-        if name not in NODES:
-            raise ConfigError(f"A config has no node {name!r}{near(name, list(NODES))}")
         _check_node(name, node)
     missing = [name for name in REQUIRED if name not in nodes]
     if missing:

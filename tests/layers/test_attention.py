@@ -1,20 +1,20 @@
 """Attention against formulas and against JAX's own."""
 
-from typing import Any
+import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scenic_video.layers.attention import MultiHeadDotProductAttention, attention, why_not
+from scenic_video.layers.attention import (
+    Conditions,
+    MultiHeadDotProductAttention,
+    attention,
+    why_not,
+)
 
-CUDA: dict[str, Any] = {
-    "platform": "cuda",
-    "dtype": jnp.bfloat16,
-    "depth": 64,
-    "compute_capability": 9.0,
-}
+CUDA = Conditions(platform="cuda", dtype=jnp.bfloat16, depth=64, compute_capability=9.0)
 
 
 def random_qkv(shape, *, keys=None, dtype=jnp.float32):
@@ -90,10 +90,11 @@ def test_dropout_without_a_key_is_an_error():
 
 
 def test_xla_is_always_legal_and_cudnn_where_its_rules_hold():
-    assert why_not("xla", platform="cpu", dtype=jnp.float32, depth=3, dropout_rate=0.5) is None
-    assert why_not("cudnn", **CUDA) is None
-    assert why_not("cudnn", **dict(CUDA, depth=256)) is None
-    assert why_not("cudnn", **dict(CUDA, masked=(6, 8))) is None
+    cpu = Conditions(platform="cpu", dtype=jnp.float32, depth=3, dropout_rate=0.5)
+    assert why_not("xla", cpu) is None
+    assert why_not("cudnn", CUDA) is None
+    assert why_not("cudnn", dataclasses.replace(CUDA, depth=256)) is None
+    assert why_not("cudnn", dataclasses.replace(CUDA, masked=(6, 8))) is None
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_xla_is_always_legal_and_cudnn_where_its_rules_hold():
     ],
 )
 def test_why_not_names_the_rule_that_is_broken(change, reason):
-    assert reason in (why_not("cudnn", **dict(CUDA, **change)) or "")
+    assert reason in (why_not("cudnn", dataclasses.replace(CUDA, **change)) or "")
 
 
 def test_an_implementation_that_cannot_run_here_is_an_error():

@@ -61,7 +61,7 @@ def test_stochastic_depth_is_off_in_evaluation_and_at_rate_zero():
 
 
 def test_a_rate_of_one_is_an_error():
-    with pytest.raises(ValueError, match=r"\[0, 1\)"):
+    with pytest.raises(ValueError, match="rate is 1.0; wanted a number from 0 up and below 1"):
         dropped(StochasticDepth(1.0), jnp.ones((2, 2)))
 
 
@@ -129,13 +129,6 @@ def test_remat_changes_neither_names_nor_gradients():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), gradients, expected)
     program = str(jax.make_jaxpr(gradient(remat))(variables))
     assert program.count("remat2[") + program.count("checkpoint[") == 2
-
-
-def test_positions_of_an_unknown_kind_are_an_error():
-    with pytest.raises(ValueError, match="'sinus'"):
-        Encoder(num_layers=1, block=BLOCK, positions="sinus").init(
-            jax.random.key(0), tokens(1, 2, 8)
-        )
 
 
 def test_the_residual_stream_stays_float32_under_bfloat16_blocks():

@@ -11,8 +11,14 @@ import numpy as np
 import pytest
 
 from projects.avmae.pretraining.model import AudiovisualMaskedAutoencoder, MaskedAutoencoder
-from scenic_video.layers.masking import Mask, Reconstruction, reconstruction_target
+from scenic_video.layers.masking import (
+    Mask,
+    Reconstruction,
+    Standardization,
+    reconstruction_target,
+)
 from scenic_video.tasks.masked_reconstruction import MaskedReconstruction
+from tests.helpers.from_config import from_config
 from tests.helpers.golden import (
     assert_close,
     assert_tree,
@@ -179,7 +185,11 @@ def assert_kept(output, expected):
     assert_close(output[..., : expected.shape[-1]], expected)
 
 
-STANDARDIZED = {"raw": "none", "std_patch": "patch", "std_patch_channels": "patch_channels"}
+STANDARDIZED: dict[str, Standardization] = {
+    "raw": "none",
+    "std_patch": "patch",
+    "std_patch_channels": "patch_channels",
+}
 """`standardize` for each kind of target that the public code has."""
 
 
@@ -426,7 +436,7 @@ def test_bfloat16_remat_and_learned_positions_predict_in_float32():
     ("fields", "message"),
     [
         ({"encoder": "separate", "decoder": "separate"}, "two independent models"),
-        ({"encoder": "late"}, "encoder is 'late', not one of"),
+        ({"encoder": "late"}, "encoder is 'late'; wanted 'shared' or"),
         ({"fusion_layers": 3}, "fusion_layers between 1 and num_layers - 1; got 3 of 3"),
         ({"masking_rates": {"rgb": 0.9}}, "are for rgb, but modalities are rgb, audio"),
         ({"masking_rates": RATES | {"flow": 0.5}}, "masking_rates are for audio, flow, rgb"),
@@ -439,7 +449,7 @@ def test_bfloat16_remat_and_learned_positions_predict_in_float32():
 )
 def test_what_makes_no_sense_is_refused_with_the_reason(fields, message):
     with pytest.raises(ValueError, match=message):
-        Audiovisual(**BOTH | fields)
+        from_config(Audiovisual, **BOTH | fields)
 
 
 @slow

@@ -10,6 +10,7 @@ from flax.traverse_util import flatten_dict
 
 from projects.avmae.model import MBT, PretrainedMBT
 from scenic_video.runs.flops import forward_gflops
+from tests.helpers.from_config import from_config
 from tests.helpers.golden import assert_close, assert_tree, read_case, read_trees, shapes_of
 
 slow = pytest.mark.slow  # minutes, all together
@@ -172,4 +173,4 @@ def test_wrong_inputs_and_fields_are_refused():
     with pytest.raises(ValueError, match="lies between 0"):
         MBT(**dict(TINY, fusion_layer=5))
     with pytest.raises(ValueError, match="positions is 'learned_space_time'"):
-        MBT(**TINY, positions="learned_space_time")
+        from_config(MBT, **TINY, positions="learned_space_time")

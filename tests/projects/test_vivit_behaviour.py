@@ -17,6 +17,7 @@ from projects.vivit.model import (
     ViT,
 )
 from tests.helpers.drawn import clip, leaves, start
+from tests.helpers.from_config import from_config
 
 SIZE: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 1, "num_heads": 4}
 TINY: dict[str, Any] = SIZE | {"num_classes": 10}
@@ -162,14 +163,26 @@ def test_a_model_from_json_is_the_same_model():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ViT(**IMAGE, classifier="tokn"), "classifier is 'tokn'"),
-        (lambda: FactorisedEncoder(**VIDEO, classifier="map"), "classifier is 'map'"),
-        (lambda: FactorisedSelfAttention(**VIDEO, classifier="token"), "'gap', 'gmp', 'gsp'"),
-        (lambda: FactorisedSelfAttention(**VIDEO, attention_order="space"), "attention_order"),
-        (lambda: FactorisedSelfAttention(**VIDEO, time_attention_start="one"), "'one'"),
-        (lambda: FactorisedDotProduct(**dict(VIDEO, num_heads=1)), "even num_heads; got 1"),
-        (lambda: ViT(**IMAGE, positions="sincos"), "positions is 'sincos'"),
-        (lambda: ViT(**IMAGE, dtype="float16"), "dtype is 'float16'"),
+        (lambda: from_config(ViT, **IMAGE, classifier="tokn"), "classifier is 'tokn'"),
+        (lambda: from_config(FactorisedEncoder, **VIDEO, classifier="map"), "classifier is 'map'"),
+        (
+            lambda: from_config(FactorisedSelfAttention, **VIDEO, classifier="token"),
+            "'gap' or 'gmp' or 'gsp'",
+        ),
+        (
+            lambda: from_config(FactorisedSelfAttention, **VIDEO, attention_order="space"),
+            "attention_order",
+        ),
+        (
+            lambda: from_config(FactorisedSelfAttention, **VIDEO, time_attention_start="one"),
+            "'one'",
+        ),
+        (
+            lambda: from_config(FactorisedDotProduct, **dict(VIDEO, num_heads=1)),
+            "even num_heads; got num_heads=1",
+        ),
+        (lambda: from_config(ViT, **IMAGE, positions="sincos"), "positions is 'sincos'"),
+        (lambda: from_config(ViT, **IMAGE, dtype="float16"), "dtype is 'float16'"),
     ],
 )
 def test_a_field_that_no_model_has_is_an_error_at_once(make, message):

@@ -1,21 +1,17 @@
 """Fine-tuning of a masked autoencoder of one modality; for two see `PretrainedMBT`."""
 
+from typing import Literal
+
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from projects.avmae.modalities import IN_PARAMETERS, MODALITIES, MODALITY_TOKENS, given
+from projects.avmae.modalities import IN_PARAMETERS, MODALITY_TOKENS, Modality, given
 from projects.avmae.model import Logits
 from scenic_video.errors import UserError
 from scenic_video.field_types import PairOrTriple
-from scenic_video.layers.embeddings import (
-    POSITIONS,
-    FixedPositions,
-    add_modality_token,
-    add_positions,
-    single_images,
-)
-from scenic_video.layers.fields import require_one_of
+from scenic_video.layers.embeddings import KernelStart, add_modality_token, single_images
 from scenic_video.layers.pooling import pool, prepend_class_token
+from scenic_video.layers.positions import FixedPositions, Positions, add_positions
 from scenic_video.layers.transformer import Encoder
 from scenic_video.layers.vision_transformer import VisionTransformer
 
@@ -30,20 +26,14 @@ class PretrainedViT(VisionTransformer, kw_only=True):
     the public checkpoints.
     """
 
-    modality: str = "rgb"
+    modality: Modality = "rgb"
     patch_size: PairOrTriple = (2, 16, 16)
-    positions: str = "sinusoidal_1d"
-    tubelet_start: str = "random"
-    normalize: str = "tokens"
+    positions: Positions = "sinusoidal_1d"
+    tubelet_start: KernelStart = "random"
+    normalize: Literal["tokens", "pooled"] = "tokens"
     use_modality_tokens: bool = False
 
-    known_positions = POSITIONS
     before_layers = rf"{MODALITY_TOKENS}|{VisionTransformer.before_layers}"
-
-    def __post_init__(self):
-        super().__post_init__()
-        require_one_of(self, "modality", MODALITIES)
-        require_one_of(self, "normalize", ("tokens", "pooled"))
 
     @property
     def fixed_positions(self) -> FixedPositions:

@@ -7,6 +7,7 @@ Parameters carry the names of the public checkpoints.
 
 import functools
 from collections.abc import Mapping
+from typing import Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -14,16 +15,14 @@ from jaxtyping import Array, Float
 
 from projects.avmae.modalities import IN_PARAMETERS, MODALITY_TOKENS, given
 from projects.avmae.pretraining.inpainting import inpainting, public_inpainting
-from projects.avmae.pretraining.strategies import STRATEGIES, check_objective, run
+from projects.avmae.pretraining.strategies import Strategy, check_objective, run
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Names, PairOrTriple, ShareBelowOne, Triple
 from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
 from scenic_video.layers.embeddings import single_images
-from scenic_video.layers.fields import require_one_of
 from scenic_video.layers.layer_order import EncoderLayers
-from scenic_video.layers.masking import STRATEGIES as MASKING_STRATEGIES
-from scenic_video.layers.masking import Mask, Reconstruction
+from scenic_video.layers.masking import Mask, MaskingStrategy, Reconstruction
 from scenic_video.layers.pooling import prepend_class_token
 from scenic_video.layers.presence import Present, read_presence, where_present
 from scenic_video.layers.transformer import ENCODER_BLOCK
@@ -40,14 +39,10 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
 
     patch_size: PairOrTriple = (2, 16, 16)
     masking_rate: ShareBelowOne = 0.9
-    masking: str = "random"
+    masking: MaskingStrategy = "random"
     class_token: bool = False
 
     before_layers = rf"^cls$|{MODALITY_TOKENS}|{Autoencoder.before_layers}"
-
-    def __post_init__(self):
-        super().__post_init__()
-        require_one_of(self, "masking", MASKING_STRATEGIES)
 
     @nn.compact
     def __call__(
@@ -72,7 +67,7 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
     def _masking_rate(self, modality: str) -> float:
         return self.masking_rate
 
-    def _masking_strategy(self, modality: str) -> str:
+    def _masking_strategy(self, modality: str) -> MaskingStrategy:
         return self.masking
 
     def _name(self, stem: str, modality: str) -> str:
@@ -132,20 +127,16 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
     modalities: Names = ("rgb", "audio")
     tubelet_size: Triple = (2, 16, 16)
     masking_rates: Mapping[str, ShareBelowOne]
-    masking: str = "random"
-    encoder: str = "mid"
-    decoder: str = "shared"
+    masking: MaskingStrategy = "random"
+    encoder: Literal[Strategy, "mid"] = "mid"
+    decoder: Strategy = "shared"
     fusion_layers: Count = 2
-    objective: str = "reconstruction"
+    objective: Literal["reconstruction", "inpainting", "public_inpainting"] = "reconstruction"
 
     before_layers = rf"{MODALITY_TOKENS}|{Autoencoder.before_layers}"
 
     def __post_init__(self):
         super().__post_init__()
-        require_one_of(self, "masking", MASKING_STRATEGIES)
-        require_one_of(self, "encoder", (*STRATEGIES, "mid"))
-        require_one_of(self, "decoder", STRATEGIES)
-        require_one_of(self, "objective", ("reconstruction", "inpainting", "public_inpainting"))
         names = tuple(self.modalities)
         if names not in (("rgb", "audio"), ("rgb",), ("audio",)):
             raise UserError(f"modalities are rgb, audio, or both in that order: {names}.")
@@ -196,7 +187,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
     def _masking_rate(self, modality: str) -> float:
         return self.masking_rates[modality]
 
-    def _masking_strategy(self, modality: str) -> str:
+    def _masking_strategy(self, modality: str) -> MaskingStrategy:
         return self.masking if modality == "rgb" else "random"
 
     def _name(self, stem: str, modality: str) -> str:

@@ -1,7 +1,7 @@
 """Runs one or several transformers over the tokens of two modalities."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from projects.avmae.modalities import IN_PARAMETERS
 from scenic_video.errors import UserError
@@ -9,11 +9,11 @@ from scenic_video.layers.autoencoder import Tokens
 from scenic_video.layers.bottleneck_fusion import join, joint_mask, split
 from scenic_video.layers.presence import Present
 
-STRATEGIES = ("shared", "separate", "early")
+Strategy = Literal["shared", "separate", "early"]
 
 
 def run(
-    strategy: str,
+    strategy: Strategy,
     make: Callable[[str], Any],
     name: str,
     tokens: Tokens,
