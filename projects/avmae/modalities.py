@@ -24,7 +24,7 @@ def given(
     found = {name: pixels for name, pixels in inputs.items() if pixels is not None}
     if found.keys() != set(modalities):
         raise UserError(
-            f"The model is for {tuple(modalities)} but got {tuple(found)}. Let it have the "
-            "modalities that preprocessing.modalities names."
+            f"The model takes {tuple(modalities)} but got {tuple(found)}. Set model.modalities to "
+            "those of preprocessing.modalities."
         )
     return found

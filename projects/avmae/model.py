@@ -74,7 +74,7 @@ class MBT(VisionTransformer, kw_only=True):
             raise UserError(f"modalities are one or both of {MODALITIES}; got {names}.")
         if not 0 <= self.fusion_layer <= self.num_layers:
             raise UserError(
-                f"fusion_layer is {self.fusion_layer}, but lies between 0 (early fusion) and "
+                f"fusion_layer is {self.fusion_layer}, but must be between 0 (early fusion) and "
                 f"num_layers, {self.num_layers} (late fusion)."
             )
 

@@ -51,7 +51,7 @@ def check_input(view: View, shape: Sequence[int]) -> None:
     if length % time:
         fitting = max(length // time, 1) * time
         raise UserError(
-            f"A spectrogram of {length} time frames does not divide into patches of {time}. Change "
+            f"A spectrogram of {length} time frames cannot be cut into patches of {time}. Change "
             f"the views or the length of audio, for instance to {_time_frames(fitting)}."
         )
 

@@ -128,7 +128,8 @@ def _read_view(view: Any) -> View:
         case Mapping():
             return _of_fields(view)
     raise UserError(
-        f"A view is written 'B/2', or a mapping of its fields, {', '.join(FIELDS)}; got {view!r}."
+        f"A view is a string such as 'B/2' or a mapping of its fields, {', '.join(FIELDS)}; got "
+        f"{view!r}."
     )
 
 
@@ -154,7 +155,7 @@ def _parse_view(name: str, text: str) -> View:
     letter, numbers, written = match.groups()
     modality = written or "rgb"
     if modality not in RANK:
-        raise UserError(f"View {name!r} reads {written!r}; views read {', '.join(RANK)}.")
+        raise UserError(f"View {name!r} has modality {written!r}, not one of {', '.join(RANK)}.")
     extents = [int(number) for number in numbers.split("x")] if numbers else []
     if not all(extents):
         raise UserError(f"View {name!r} has a tubelet of size 0; write numbers from 1 up.")

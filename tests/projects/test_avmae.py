@@ -440,7 +440,7 @@ def test_bfloat16_remat_and_learned_positions_predict_in_float32():
         ({"fusion_layers": 3}, "fusion_layers between 1 and num_layers - 1; got 3 of 3"),
         ({"masking_rates": {"rgb": 0.9}}, "are for rgb, but modalities are rgb, audio"),
         ({"masking_rates": RATES | {"flow": 0.5}}, "masking_rates are for audio, flow, rgb"),
-        ({**AUDIO, "masking": "tube"}, "Tubes are of video"),
+        ({**AUDIO, "masking": "tube"}, "Tube masking is for video"),
         ({"decoder": "early", "objective": "inpainting"}, "attends to the visible tokens of both"),
         ({**RGB, "objective": "inpainting"}, "Inpainting needs both"),
         ({"modalities": ("audio", "rgb")}, "in that order"),
@@ -454,7 +454,7 @@ def test_what_makes_no_sense_is_refused_with_the_reason(fields, message):
 
 @slow
 def test_a_modality_that_is_missing_is_named():
-    with pytest.raises(ValueError, match=r"is for \('rgb', 'audio'\) but got \('rgb',\)"):
+    with pytest.raises(ValueError, match=r"takes \('rgb', 'audio'\) but got \('rgb',\)"):
         shapes_of(Audiovisual(**BOTH), rgb=(2, 8, 32, 32, 3))
 
 

@@ -52,7 +52,7 @@ def test_full_size_parameters_have_the_public_names_shapes_and_total(name):
 
 
 def test_a_fine_tuned_model_takes_its_modality_in_its_shape():
-    with pytest.raises(ValueError, match=r"is for \('rgb',\) but got"):
+    with pytest.raises(ValueError, match=r"takes \('rgb',\) but got"):
         shapes_of(PretrainedViT(**HEAD), audio=(2, 48, 32, 1))
     with pytest.raises(ValueError, match="needs an input of 5 axes"):
         shapes_of(PretrainedViT(**HEAD), rgb=(2, 32, 32, 3))

@@ -166,11 +166,11 @@ def test_remat_and_bfloat16_keep_the_answer():
 
 
 def test_wrong_inputs_and_fields_are_refused():
-    with pytest.raises(ValueError, match=r"is for \('audio', 'rgb'\) but got \('rgb',\)"):
+    with pytest.raises(ValueError, match=r"takes \('audio', 'rgb'\) but got \('rgb',\)"):
         shapes_of(MBT(**TINY), rgb=(2, 8, 32, 32, 3))
     with pytest.raises(ValueError, match="modalities are one or both of"):
         MBT(**TINY, modalities=("rgb", "flow"))
-    with pytest.raises(ValueError, match="lies between 0"):
+    with pytest.raises(ValueError, match="must be between 0"):
         MBT(**dict(TINY, fusion_layer=5))
     with pytest.raises(ValueError, match="positions is 'learned_space_time'"):
         from_config(MBT, **TINY, positions="learned_space_time")

@@ -133,7 +133,7 @@ def test_views_of_one_tubelet_have_one_order():
         ("b/2", "upper and lower case matter"),
         ("B/0", "size 0"),
         ("B:", "size/tubelet"),
-        ("B:sound", "'sound'; views read flow, audio, rgb"),
+        ("B:sound", "'sound', not one of flow, audio, rgb"),
         ("B/16x16x2:audio", "time frames, mel bins"),
     ],
 )

@@ -146,7 +146,7 @@ class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):
                 f"are {', '.join(names)}. Give each of these a rate, and no other."
             )
         if self.masking == "tube" and "rgb" not in names:
-            raise UserError(f"Tubes are of video, but modalities are {', '.join(names)}.")
+            raise UserError(f"Tube masking is for video, but modalities are {', '.join(names)}.")
         if self.encoder == "mid" and not 0 < self.fusion_layers < self.num_layers:
             raise UserError(
                 f"Mid fusion needs fusion_layers between 1 and num_layers - 1; got "
