@@ -100,7 +100,8 @@ def test_a_misspelt_config_file_names_the_nearest(config_file):
 
 def test_a_misspelt_node_names_the_nearest(config_file):
     config_file.write_text(CONFIG.replace("optimizer=", "optimiser="))
-    with pytest.raises(ConfigError, match="no node 'optimiser'. Did you mean 'optimizer'"):
+    words = "A config has no field 'optimiser'. Did you mean 'optimizer'"
+    with pytest.raises(ConfigError, match=words):
         load(config_file)
 
 
