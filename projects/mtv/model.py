@@ -124,8 +124,8 @@ class MTV(nn.Module, kw_only=True):
         views or the global transformer."""
         views = read_views(self.views)
         inputs = self._inputs(rgb=rgb, audio=audio, flow=flow)
-        said = read_presence(presence, list(inputs)) or {}
-        present = [said.get(view.modality) for view in views]
+        stated = read_presence(presence, list(inputs)) or {}
+        present = [stated.get(view.modality) for view in views]
         grids = [view.grid(inputs[view.modality].shape) for view in views]
         tokens = [self._tokenize(index, inputs, present[index]) for index in range(len(views))]
         lengths = [time for time, _, _ in grids]

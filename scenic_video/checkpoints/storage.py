@@ -232,11 +232,11 @@ def _raise_together(name: str, problem: str) -> None:
     kind = 0 if not problem else 2 if isinstance(problem, Unreadable) else 1
     if jax.process_count() > 1:
         kind = int(multihost_utils.process_allgather(np.array(kind)).max())
-    said = f"{name}: {problem or 'another process cannot read it'}."
+    message = f"{name}: {problem or 'another process cannot read it'}."
     if kind == 2:
-        raise UnreadableCheckpoint(f"{said} Give this user read permission, then try again.")
+        raise UnreadableCheckpoint(f"{message} Give this user read permission, then try again.")
     if kind == 1:
-        raise CorruptedCheckpoint(said)
+        raise CorruptedCheckpoint(message)
 
 
 def _reason(error: BaseException) -> str:

@@ -25,7 +25,7 @@ VIDEO_MODEL = {
 
 
 def save_image_model(
-    path: Path, *, num_classes: int = 5, **changed: np.ndarray
+    path: Path, *, num_classes: int = 5, changed: dict[str, np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:
     """A ViT for images of 32 x 32 pixels with 4 x 4 patches, in the layout of AugReg's files."""
     model = ViT(num_classes=num_classes, patch_size=(8, 8), **SIZES[0])
@@ -39,7 +39,7 @@ def save_image_model(
         ("MlpBlock_3", "MlpBlock_0"),
     ):
         old = {path.replace(name, new): x for path, x in old.items()}
-    npz.write(path, old | changed)
+    npz.write(path, old | (changed or {}))
     return arrays
 
 
@@ -62,7 +62,7 @@ def test_a_video_model_starts_from_an_image_model_in_a_file(tmp_path, capsys):
 
 
 def test_an_array_that_no_parameter_takes_is_refused(tmp_path):
-    save_image_model(tmp_path / "weights", **{"Transformer/registers": np.zeros((1, 4, 16))})
+    save_image_model(tmp_path / "weights", changed={"Transformer/registers": np.zeros((1, 4, 16))})
     init = {**IMAGE_MODEL, "path": str(tmp_path / "weights")}
     with pytest.raises(UserError, match=r"source Transformer/registers \[1, 4, 16\] is not used"):
         start(tmp_path, num_frames=4, model=VIDEO_MODEL, init=init)

@@ -180,7 +180,7 @@ SHAPES = {"rgb": (2, 16, 16, 3), "audio": (16, 16, 1)}
 
 
 @functools.cache
-def audiovisual(objective="reconstruction"):
+def audiovisual(objective: Any = "reconstruction"):
     return AudiovisualMaskedAutoencoder(
         **TINY, tubelet_size=(2, 8, 8), masking_rates={"rgb": 0.75, "audio": 0.5},
         encoder="early", fusion_layers=1, objective=objective,

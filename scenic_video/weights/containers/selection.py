@@ -136,9 +136,9 @@ def _torch_notes(saved: Mapping[Any, Any], state: Any, path: str) -> tuple[str, 
             for key, value in others.items()
         }
     )
-    said = _counted({key: count for key, count in counts.items() if count})
-    notes = (f"The weights were taken from {path.rstrip('/')!r}{said}.",) if taken else ()
-    return notes or ((f"All but the optimizer's arrays were taken{said}.",) if said else ())
+    left_out = _counted({key: count for key, count in counts.items() if count})
+    notes = (f"The weights were taken from {path.rstrip('/')!r}{left_out}.",) if taken else ()
+    return notes or ((f"All but the optimizer's arrays were taken{left_out}.",) if left_out else ())
 
 
 def _without_prefixes(arrays: dict[str, StoredArray]) -> tuple[dict[str, StoredArray], str]:

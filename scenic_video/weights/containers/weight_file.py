@@ -100,5 +100,5 @@ class explained:
         if isinstance(error, OSError):
             raise UserError(f"{self._start}{disk_errors.describe(error)}") from error
         reason = " ".join(str(error).split())[:200]
-        said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-        raise UserError(f"{self._start}it is damaged ({said}).") from error
+        cause = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+        raise UserError(f"{self._start}it is damaged ({cause}).") from error

@@ -27,8 +27,8 @@ def copy(location: str, progress: Progress | None) -> Path:
         raise
     except ImportError as error:
         extra = EXTRAS.get(scheme)
-        said = f"pip install 'scenic_video[{extra}]'" if extra else str(error)
-        raise UserError(f"{location} needs a library that is not installed: {said}.") from error
+        words = f"pip install 'scenic_video[{extra}]'" if extra else str(error)
+        raise UserError(f"{location} needs a library that is not installed: {words}.") from error
     except FileNotFoundError as error:
         raise UserError(f"{location}: there is no such file or folder.") from error
     except Exception as error:  # each file system has its own types of errors

@@ -90,8 +90,8 @@ def _parts(index: Path) -> list[str]:
 
 def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = " ".join(line for line in lines if not line.startswith("For more details"))
-    return f"{type(error).__name__}: {said[:300].rstrip('.')}"
+    words = " ".join(line for line in lines if not line.startswith("For more details"))
+    return f"{type(error).__name__}: {words[:300].rstrip('.')}"
 
 
 def _bar(progress: Progress | None) -> Any:

@@ -20,8 +20,8 @@ def download(location: str, progress: Progress | None) -> Path:
         headers = {"Accept-Encoding": "identity"}
         with requests.get(location, headers=headers, stream=True, timeout=TIMEOUT) as response:
             if not response.ok:
-                said = f"{response.status_code} {response.reason}"
-                raise UserError(f"{location} cannot be downloaded: the server answers {said}.")
+                reason = f"{response.status_code} {response.reason}"
+                raise UserError(f"{location} cannot be downloaded: the server answers {reason}.")
             return _kept(location, response, progress)
     except requests.RequestException as error:
         reason = " ".join(str(error).split())[:300]
