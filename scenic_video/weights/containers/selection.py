@@ -98,7 +98,8 @@ def torch_weights(saved: Any) -> Selection:
         name, value = next(iter(strange.items()))
         raise Malformed(f"{name!r} among its weights is a {value.path}, which is no tensor")
     arrays = {name: value for name, value in values.items() if isinstance(value, StoredArray)}
-    beside = _plain({str(key): value for key, value in saved.items() if value is not state})
+    siblings = {str(key): value for key, value in saved.items() if value is not state}
+    beside = _plain({**siblings, **values})
     notes = _torch_notes(saved, state, path)
     arrays, stripped = _without_prefixes(arrays)
     if stripped:

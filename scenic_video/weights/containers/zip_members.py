@@ -12,6 +12,8 @@ from scenic_video.weights.containers.mapped_file import MappedFile
 from scenic_video.weights.containers.weight_file import Malformed
 
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+UTF8 = 0x800
+"""The flag of a member whose name is UTF-8."""
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -23,8 +25,13 @@ class ZipMembers:
 
     def __init__(self, path: Path):
         self.file = MappedFile(path)
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
+        try:
+            with zipfile.ZipFile(path) as archive:
+                entries = archive.infolist()
+        except zipfile.BadZipFile as error:
+            raise Malformed(
+                f"the directory at its end is missing or damaged, as in a truncated file ({error})"
+            ) from error
         self.entries = {entry.filename: entry for entry in entries}
         if len(self.entries) < len(entries):
             names = [entry.filename for entry in entries]
@@ -53,7 +60,9 @@ class ZipMembers:
         entry = self.entries[name]
         header = self.file.bytes(entry.header_offset, LOCAL_HEADER.size)
         magic, *_, name_length, extra_length = LOCAL_HEADER.unpack(header)
-        if magic != b"PK\x03\x04":
+        written = self.file.bytes(entry.header_offset + LOCAL_HEADER.size, name_length)
+        encoding = "utf-8" if entry.flag_bits & UTF8 else "cp437"
+        if magic != b"PK\x03\x04" or written != entry.orig_filename.encode(encoding):
             raise Malformed(f"its member {name!r} is not where its directory says")
         return entry.header_offset + LOCAL_HEADER.size + name_length + extra_length
 
