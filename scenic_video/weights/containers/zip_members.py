@@ -14,6 +14,10 @@ from scenic_video.weights.containers.weight_file import Malformed
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 UTF8 = 0x800
 """The flag of a member whose name is UTF-8."""
+END_LENGTH, END_COUNT = 22, 10
+"""Bytes of the end of a zip file before its comment, and where the number of members is in it."""
+MANY = 0xFFFF
+"""Stands for a number that is stated elsewhere, in large files."""
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -27,11 +31,12 @@ class ZipMembers:
         self.file = MappedFile(path)
         try:
             with zipfile.ZipFile(path) as archive:
-                entries = archive.infolist()
+                entries, comment = archive.infolist(), archive.comment
         except zipfile.BadZipFile as error:
             raise Malformed(
                 f"the directory at its end is missing or damaged, as in a truncated file ({error})"
             ) from error
+        self._check_count(len(entries), len(comment))
         self.entries = {entry.filename: entry for entry in entries}
         if len(self.entries) < len(entries):
             names = [entry.filename for entry in entries]
@@ -45,6 +50,13 @@ class ZipMembers:
             )
         for entry in entries:
             self._check(entry)
+
+    def _check_count(self, count: int, comment: int) -> None:
+        """The end states the number of members; damage can hide some from its reader."""
+        start = self.file.size - comment - END_LENGTH + END_COUNT
+        stated = int.from_bytes(self.file.bytes(start, 2), "little")
+        if stated not in (count, MANY):
+            raise Malformed(f"its directory lists {count} of {stated} members")
 
     def _check(self, entry: zipfile.ZipInfo) -> None:
         if entry.flag_bits & 1:
