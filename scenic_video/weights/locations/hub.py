@@ -102,7 +102,7 @@ def _bar(progress: Progress | None) -> Any:
         def __init__(self, *arguments: Any, **fields: Any):
             super().__init__(*arguments, **{**fields, "disable": True})
 
-        def update(self, n: float | None = 1) -> bool | None:
+        def update(self, n: int | float | None = 1) -> bool | None:
             self.n += n or 0
             if progress is not None:
                 progress(int(self.n), None if self.total is None else int(self.total))
