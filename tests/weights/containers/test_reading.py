@@ -1,8 +1,5 @@
 """Files of weights are recognised by their content and read array for array."""
 
-import functools
-import http.server
-import threading
 from pathlib import Path
 
 import flax.serialization
@@ -98,29 +95,3 @@ def test_other_files_are_one_sentence(tmp_path: Path):
             read(tmp_path / "w")
     with pytest.raises(UserError, match="there is no such file"):
         read(tmp_path / "absent")
-
-
-def test_a_download_is_kept_until_it_changes(tmp_path: Path, monkeypatch):
-    monkeypatch.setenv("SCENIC_VIDEO_CACHE", str(tmp_path / "cache"))
-    served = tmp_path / "served"
-    served.mkdir()
-    npz.write(served / "w.npz", {"x": np.ones(3, np.float32)})
-    handler = functools.partial(_Quiet, directory=str(served))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/w.npz"
-        arrived: list[int] = []
-        for _ in range(2):
-            file = read(address, progress=lambda so_far, _: arrived.append(so_far))
-            assert file.leaves["x"].sum() == 3
-        assert len(arrived) == 1
-        npz.write(served / "w.npz", {"x": np.full(5, 2, np.float32)})
-        assert read(address).leaves["x"].sum() == 10
-        with pytest.raises(UserError, match="404"):
-            read(address + "x")
-        server.shutdown()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
