@@ -40,9 +40,9 @@ def initial_weights(experiment: Experiment, random: Any) -> tuple[Any, str, str]
     if missing := absent_sources(init):
         raise ConfigError("\n".join(missing))
     sources = read_sources(options)
+    model = getattr(experiment.task, "model", None)
     if not options.allow_other_positions:
         for source in sources:
-            model = getattr(experiment.task, "model", None)
             check_positions(source.weights.name, source.model, model)
     inputs = experiment.preprocessing.input_sizes
     target = ModelWeights(random, inputs, name="this model")
@@ -54,7 +54,7 @@ def initial_weights(experiment: Experiment, random: Any) -> tuple[Any, str, str]
         if options.head == "by_name":
             params, words = _with_classes(experiment, sources, params, paths)
             report = f"{report}\n{words}"
-    remarks = [words for source in sources for words in source.remarks(experiment.preprocessing)]
+    remarks = [x for source in sources for x in source.remarks(experiment.preprocessing, model)]
     table = "\n".join([str(report), *remarks])
     return params, table, ", ".join(source.weights.name for source in sources)
 

@@ -16,6 +16,9 @@ from scenic_video.trust import check_run
 from scenic_video.weights.model_weights import ModelWeights
 from scenic_video.weights.reading import read_weights, to_model_weights
 
+NOT_IN_SHAPES = ("exact_gelu", "norm_epsilon")
+"""Fields of a model that change its outputs and that no parameter shows."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -28,13 +31,21 @@ class Source:
     preprocessing: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
 
-    def remarks(self, preprocessing: Preprocessing) -> list[str]:
-        """How the weights were read, and each field in which `preprocessing` is not theirs."""
+    def remarks(self, preprocessing: Preprocessing, model: Any) -> list[str]:
+        """How the weights were read, and each field in which `preprocessing`, or what `model`
+        computes, is not theirs."""
         name = self.weights.name
-        differing = differences(self.preprocessing or {}, preprocessing.to_dict())
+        fields = [
+            (f"preprocessing.{field}", old, new)
+            for field, old, new in differences(self.preprocessing or {}, preprocessing.to_dict())
+        ]
+        for field in NOT_IN_SHAPES:
+            old, new = getattr(self.model, field, None), getattr(model, field, None)
+            if old is not None and new is not None and old != new:
+                fields.append((f"model.{field}", old, new))
         return [f"{name}: {note}" for note in self.notes] + [
-            f"{name} was trained with preprocessing.{field} = {old!r}; here it is {new!r}"
-            for field, old, new in differing
+            f"{name} was trained with {field} = {old!r}; here it is {new!r}"
+            for field, old, new in fields
         ]
 
 

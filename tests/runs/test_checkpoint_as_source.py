@@ -46,7 +46,8 @@ def save_image_model(
 def test_a_video_model_starts_from_an_image_model_in_a_file(tmp_path, capsys):
     arrays = save_image_model(tmp_path / "weights")
     init = {**IMAGE_MODEL, "path": str(tmp_path / "weights")}
-    state, words = start(tmp_path, num_frames=4, model=VIDEO_MODEL, init=init)
+    model = VIDEO_MODEL | {"exact_gelu": True}  # the file's model has the approximation
+    state, words = start(tmp_path, num_frames=4, model=model, init=init)
     assert "weights (ViT of vision_transformer or big_vision)" in words
     params: dict[str, Any] = flatten_dict(state.params, sep="/")  # pyright: ignore[reportAssignmentType]
     block = "SpatialTransformer/encoderblock_0/MlpBlock_0/Dense_0/kernel"
@@ -58,6 +59,7 @@ def test_a_video_model_starts_from_an_image_model_in_a_file(tmp_path, capsys):
     assert "resample 4 x 4 to 2 x 2" in said
     assert "numbered as before Linen" in said
     assert "was trained with preprocessing.crop = 32; here it is 16" in said.replace("\n", " ")
+    assert "model.exact_gelu = False; here it is True" in said.replace("\n", " ")
     assert "resample 4 x 4 to 2 x 2" in (tmp_path / "run" / "initial_weights.txt").read_text()
 
 
