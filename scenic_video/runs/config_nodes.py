@@ -1,7 +1,7 @@
 """The nodes of a config, and their defaults."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scenic_video import type_checks
@@ -66,6 +66,8 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
 def _with_modalities(preprocessing: Mapping[str, Any]) -> dict[str, Any]:
     """`preprocessing` with a node for each modality of this package that it names."""
     names = preprocessing.get("modalities", DEFAULT)
+    if not isinstance(names, Iterable):  # refused by its type as it is built
+        return dict(preprocessing)
     implied = {name: {"target": target} for name, target in BUILT_IN.items()}
     nodes = {
         name: node
