@@ -62,10 +62,9 @@ def differences(
 
 def read_sources(options: InitOptions) -> list[Source]:
     """The sources that `init.path` or `init.workdir` names. Errors: UserError."""
-    named = [options.sources] if isinstance(options.sources, str) else list(options.sources)
     if options.path:
-        return [_read_checkpoint(location) for location in named]
-    return [_read_run(Path(workdir), trust=options.trust) for workdir in named]
+        return [_read_checkpoint(location) for location in _listed(options.path)]
+    return [_read_run(Path(workdir), trust=options.trust) for workdir in _listed(options.workdir)]
 
 
 def absent_sources(init: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """Rules for the parts of vision transformers, by the names of other libraries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from scenic_video.weights.families.layouts import (
     HEADS_BIAS,
@@ -22,79 +22,79 @@ BLOCK = f"{ENCODER}/encoderblock_{{i}}"
 POSITIONS = f"{ENCODER}/posembed_input/pos_embedding"
 SELF_ATTENTION = "MultiHeadDotProductAttention_0"
 QKV = ("query", "key", "value")
+SHORT_QKV = ("q_proj", "k_proj", "v_proj")
+MLP = ("mlp.fc1", "mlp.fc2")
 HEAD = "output_projection"
 
 
-def timm_block(foreign: str, ours: str, part: str = "encoder") -> tuple[Rule, ...]:
+def timm_block(foreign: str, ours: str) -> tuple[Rule, ...]:
     """A block in timm's names, with one projection for query, key and value."""
-    attention = f"{ours}/{SELF_ATTENTION}"
+    qkv = f"{foreign}.attn.qkv"
     return (
-        *norm(f"{foreign}.norm1", f"{ours}/LayerNorm_0"),
-        *fused_projection(f"{foreign}.attn.qkv", attention, part),
-        *attention_output(f"{foreign}.attn.proj", f"{attention}/out", part),
-        *norm(f"{foreign}.norm2", f"{ours}/LayerNorm_1"),
-        *dense(f"{foreign}.mlp.fc1", f"{ours}/MlpBlock_0/Dense_0"),
-        *dense(f"{foreign}.mlp.fc2", f"{ours}/MlpBlock_0/Dense_1"),
+        *fused_projection(f"{qkv}.weight", f"{qkv}.bias", f"{ours}/{SELF_ATTENTION}"),
+        *_rest_of_block(foreign, ours, ("norm1", "attn.proj", "norm2", *MLP)),
     )
 
 
-def fused_projection(foreign: str, ours: str, part: str = "encoder") -> tuple[Rule, ...]:
-    """Query, key and value of an attention in one array: weight [3 heads x d, in] and bias."""
-    kernels, biases = (tuple(f"{ours}/{x}/{leaf}" for x in QKV) for leaf in ("kernel", "bias"))
-    return (
-        Rule(f"{foreign}.weight", kernels, fused(HEADS_IN), part),
-        Rule(f"{foreign}.bias", biases, fused(HEADS_BIAS), part),
-    )
-
-
-def hub_block(foreign: str, ours: str, part: str = "encoder") -> tuple[Rule, ...]:
+def hub_block(foreign: str, ours: str) -> tuple[Rule, ...]:
     """A block in the names of files on Hugging Face's hub."""
-    attention = f"{ours}/{SELF_ATTENTION}"
+    layers = ("layernorm_before", "attention.output.dense", "layernorm_after")
     return (
-        *norm(f"{foreign}.layernorm_before", f"{ours}/LayerNorm_0"),
-        *_three(f"{foreign}.attention.attention.{{}}", attention, QKV, part),
-        *attention_output(f"{foreign}.attention.output.dense", f"{attention}/out", part),
-        *norm(f"{foreign}.layernorm_after", f"{ours}/LayerNorm_1"),
-        *dense(f"{foreign}.intermediate.dense", f"{ours}/MlpBlock_0/Dense_0"),
-        *dense(f"{foreign}.output.dense", f"{ours}/MlpBlock_0/Dense_1"),
+        *_projections(f"{foreign}.attention.attention", ours, QKV),
+        *_rest_of_block(foreign, ours, (*layers, "intermediate.dense", "output.dense")),
     )
 
 
-def transformers_block(foreign: str, ours: str, part: str = "encoder") -> tuple[Rule, ...]:
+def transformers_block(foreign: str, ours: str) -> tuple[Rule, ...]:
     """A block in the names of the library transformers from version 5."""
-    attention = f"{ours}/{SELF_ATTENTION}"
-    short = ("q_proj", "k_proj", "v_proj")
+    layers = ("layernorm_before", "attention.o_proj", "layernorm_after")
     return (
-        *norm(f"{foreign}.layernorm_before", f"{ours}/LayerNorm_0"),
-        *_three(f"{foreign}.attention.{{}}", attention, short, part),
-        *attention_output(f"{foreign}.attention.o_proj", f"{attention}/out", part),
-        *norm(f"{foreign}.layernorm_after", f"{ours}/LayerNorm_1"),
-        *dense(f"{foreign}.mlp.fc1", f"{ours}/MlpBlock_0/Dense_0"),
-        *dense(f"{foreign}.mlp.fc2", f"{ours}/MlpBlock_0/Dense_1"),
+        *_projections(f"{foreign}.attention", ours, SHORT_QKV),
+        *_rest_of_block(foreign, ours, (*layers, *MLP)),
     )
 
 
 def siglip_block(foreign: str, ours: str) -> tuple[Rule, ...]:
     """A block in the names of CLIP and SigLIP."""
-    attention = f"{ours}/{SELF_ATTENTION}"
+    layers = ("layer_norm1", "self_attn.out_proj", "layer_norm2")
     return (
-        *norm(f"{foreign}.layer_norm1", f"{ours}/LayerNorm_0"),
-        *_three(f"{foreign}.self_attn.{{}}", attention, ("q_proj", "k_proj", "v_proj")),
-        *attention_output(f"{foreign}.self_attn.out_proj", f"{attention}/out"),
-        *norm(f"{foreign}.layer_norm2", f"{ours}/LayerNorm_1"),
-        *dense(f"{foreign}.mlp.fc1", f"{ours}/MlpBlock_0/Dense_0"),
-        *dense(f"{foreign}.mlp.fc2", f"{ours}/MlpBlock_0/Dense_1"),
+        *_projections(f"{foreign}.self_attn", ours, SHORT_QKV),
+        *_rest_of_block(foreign, ours, (*layers, *MLP)),
     )
 
 
-def _three(
-    foreign: str, ours: str, names: Iterable[str], part: str = "encoder"
-) -> tuple[Rule, ...]:
-    pairs = zip(names, QKV, strict=True)
+def fused_projection(weight: str, bias: str, ours: str) -> tuple[Rule, ...]:
+    """Query, key and value of an attention in one `weight` [3 heads x d, in] and one `bias`."""
+    kernels, biases = (tuple(f"{ours}/{x}/{leaf}" for x in QKV) for leaf in ("kernel", "bias"))
+    return (Rule(weight, kernels, fused(HEADS_IN)), Rule(bias, biases, fused(HEADS_BIAS)))
+
+
+def _projections(foreign: str, block: str, names: Sequence[str]) -> tuple[Rule, ...]:
+    """Query, key and value of an attention, by these foreign `names`."""
     return tuple(
         rule
-        for name, x in pairs
-        for rule in projection(foreign.replace("{}", name), f"{ours}/{x}", part)
+        for name, x in zip(names, QKV, strict=True)
+        for rule in projection(f"{foreign}.{name}", f"{block}/{SELF_ATTENTION}/{x}")
+    )
+
+
+def _rest_of_block(foreign: str, ours: str, names: Sequence[str]) -> tuple[Rule, ...]:
+    """A block without its projections, by the foreign `names` of its first norm, the output of its
+    attention, its second norm, and the two layers of its MLP."""
+    first, output, second, *mlp = (f"{foreign}.{name}" for name in names)
+    return (
+        *norm(first, f"{ours}/LayerNorm_0"),
+        *attention_output(output, f"{ours}/{SELF_ATTENTION}/out"),
+        *norm(second, f"{ours}/LayerNorm_1"),
+        *_mlp(mlp, ours),
+    )
+
+
+def _mlp(foreign: Sequence[str], ours: str) -> tuple[Rule, ...]:
+    first, second = foreign
+    return (
+        *dense(first, f"{ours}/MlpBlock_0/Dense_0"),
+        *dense(second, f"{ours}/MlpBlock_0/Dense_1"),
     )
 
 
@@ -117,15 +117,13 @@ def flax_layer(
 def map_head(foreign: str, ours: str = "MAPHead_0") -> tuple[Rule, ...]:
     """The pooling head of SigLIP in PyTorch's names."""
     attention = f"{ours}/{SELF_ATTENTION}"
-    weights, biases = (tuple(f"{attention}/{x}/{leaf}" for x in QKV) for leaf in ("kernel", "bias"))
+    old = f"{foreign}.attention"
     return (
         Rule(f"{foreign}.probe", f"{ours}/probe"),
-        Rule(f"{foreign}.attention.in_proj_weight", weights, fused(HEADS_IN)),
-        Rule(f"{foreign}.attention.in_proj_bias", biases, fused(HEADS_BIAS)),
-        *attention_output(f"{foreign}.attention.out_proj", f"{attention}/out"),
+        *fused_projection(f"{old}.in_proj_weight", f"{old}.in_proj_bias", attention),
+        *attention_output(f"{old}.out_proj", f"{attention}/out"),
         *norm(f"{foreign}.layernorm", f"{ours}/LayerNorm_0"),
-        *dense(f"{foreign}.mlp.fc1", f"{ours}/MlpBlock_0/Dense_0"),
-        *dense(f"{foreign}.mlp.fc2", f"{ours}/MlpBlock_0/Dense_1"),
+        *_mlp([f"{foreign}.{name}" for name in MLP], ours),
     )
 
 

@@ -53,7 +53,5 @@ HEADS_OUT = by_einops("o (heads d)", "heads d o", heads=True)
 """The kernel of an attention's output."""
 PATCHES = by_einops("o c h w", "h w c o")
 TUBELETS = by_einops("o c t h w", "t h w c o")
-VECTOR = by_einops("d", "1 1 d")
-"""A token [d] here has axes for batch and place."""
 TABLE = by_einops("n d", "1 n d")
 """Positions without a batch axis."""

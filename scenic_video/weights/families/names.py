@@ -23,15 +23,11 @@ Leaves = Mapping[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """One foreign array and its counterparts here; "{i}" in a name is the number of a layer.
-
-    `part` names the encoder or decoder that it belongs to, whose number of heads it needs.
-    """
+    """One foreign array and its counterparts here; "{i}" in a name is the number of a layer."""
 
     foreign: str
     ours: str | tuple[str, ...]
     layout: Layout = SAME
-    part: str = "encoder"
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -44,12 +40,10 @@ class NameTable:
 
     rules: tuple[Rule, ...]
 
-    def read(
-        self, leaves: Leaves, *, heads: Mapping[str, int]
-    ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    def read(self, leaves: Leaves, *, heads: int) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
         """The parameters by their paths here, and the names of the arrays that no rule covers.
 
-        `heads` is the number of attention heads of each part. Errors: UserError where an array
+        `heads` is the number of attention heads. Errors: UserError where an array
         does not have the axes of its rule.
         """
         params: dict[str, np.ndarray] = {}
@@ -60,7 +54,7 @@ class NameTable:
                 unread.append(name)
                 continue
             try:
-                arrays = rule.layout.read(np.asarray(array), heads.get(rule.part, 0))
+                arrays = rule.layout.read(np.asarray(array), heads)
             except Exception as error:  # einops has its own type of error
                 raise UserError(
                     f"{name} has the shape {list(array.shape)}, which is not {rule.layout.name}."
@@ -80,10 +74,6 @@ class NameTable:
                 leaves[_at(rule.foreign, layer)] = np.ascontiguousarray(rule.layout.write(arrays))
                 written |= set(paths)
         return leaves, tuple(path for path in params if path not in written)
-
-    def covers(self, name: str) -> bool:
-        """Whether there is a rule for the foreign `name`."""
-        return self._of(name)[0] is not None
 
     def _of(self, name: str) -> tuple[Rule | None, str]:
         for rule in self.rules:
@@ -105,18 +95,18 @@ def norm(foreign: str, ours: str) -> tuple[Rule, ...]:
     return (Rule(f"{foreign}.weight", f"{ours}/scale"), Rule(f"{foreign}.bias", f"{ours}/bias"))
 
 
-def projection(foreign: str, ours: str, part: str = "encoder") -> tuple[Rule, ...]:
+def projection(foreign: str, ours: str) -> tuple[Rule, ...]:
     """A query, key or value: weight [heads x d, in] and bias."""
     return (
-        Rule(f"{foreign}.weight", f"{ours}/kernel", HEADS_IN, part),
-        Rule(f"{foreign}.bias", f"{ours}/bias", HEADS_BIAS, part),
+        Rule(f"{foreign}.weight", f"{ours}/kernel", HEADS_IN),
+        Rule(f"{foreign}.bias", f"{ours}/bias", HEADS_BIAS),
     )
 
 
-def attention_output(foreign: str, ours: str, part: str = "encoder") -> tuple[Rule, ...]:
+def attention_output(foreign: str, ours: str) -> tuple[Rule, ...]:
     """The output of an attention: weight [out, heads x d] and bias."""
     return (
-        Rule(f"{foreign}.weight", f"{ours}/kernel", HEADS_OUT, part),
+        Rule(f"{foreign}.weight", f"{ours}/kernel", HEADS_OUT),
         Rule(f"{foreign}.bias", f"{ours}/bias"),
     )
 

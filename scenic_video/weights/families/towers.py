@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from scenic_video.errors import UserError
-from scenic_video.weights.families.blocks import BLOCK, ENCODER, HEAD, POSITIONS, SELF_ATTENTION
+from scenic_video.weights.families.blocks import BLOCK, ENCODER, POSITIONS, SELF_ATTENTION
 from scenic_video.weights.families.family import Family, Weights, number_of_heads
+from scenic_video.weights.families.flax_towers import SCANNED
 from scenic_video.weights.families.hugging_face import input_sizes, labels_of, preprocessing_of
 from scenic_video.weights.families.names import Leaves, NameTable, with_zero_biases
 
@@ -54,7 +55,7 @@ class Tower(Family):
         dropped = tuple(x for x in leaves if any(re.fullmatch(p, x) for p in self.fixed))
         kept = {name: x for name, x in leaves.items() if name not in dropped}
         heads = 0 if self.has_axis_of_heads else self._heads(kept, config)
-        params, unread = self.table.read(kept, heads={"encoder": heads})
+        params, unread = self.table.read(kept, heads=heads)
         params, added = with_zero_biases(params, KERNELS_WITH_BIAS)
         if added:
             notes = (*notes, f"{added} biases that the checkpoint lacks are zeros")
@@ -124,7 +125,7 @@ def classifier_of(params: Leaves) -> str:
 
 def first_layer(path: str) -> str:
     """The path in the first layer, of one in all layers of a scanned model; others unchanged."""
-    return path.replace(f"{ENCODER}/encoderblock/", f"{ENCODER}/encoderblock_0/")
+    return path.replace(SCANNED, f"{ENCODER}/encoderblock_0/")
 
 
 def image_size(params: Leaves) -> int | None:
@@ -136,9 +137,3 @@ def image_size(params: Leaves) -> int | None:
     places = table.shape[1] - ("cls" in params) - ("cls_distillation" in params)
     side = math.isqrt(places)
     return side * kernel.shape[0] if side**2 == places else None
-
-
-def num_classes(params: Leaves) -> int | None:
-    """The classes of the head; None without a head."""
-    bias = params.get(f"{HEAD}/bias")
-    return None if bias is None else len(bias)

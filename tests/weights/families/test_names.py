@@ -7,7 +7,7 @@ from scenic_video.errors import UserError
 from scenic_video.weights.families.names import with_zero_biases
 from scenic_video.weights.families.vision_transformers import TIMM
 
-HEADS = {"encoder": 2}
+HEADS = 2
 SHAPES = {
     "cls_token": (1, 1, 8),
     "pos_embed": (1, 5, 8),
