@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from flax.traverse_util import unflatten_dict
 
-HERE = Path(__file__).parent
+from tests.helpers.golden import GOLDEN
+
 ARRAYS = {
     "embedding/kernel": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
     "embedding/bias": np.asarray([1, 2.5, -3], np.float16),
@@ -44,21 +45,28 @@ def safetensors(path: Path) -> None:
 
 
 def torch_zip(path: Path) -> None:
-    path.write_bytes((HERE / "zipped.pth").read_bytes())
+    path.write_bytes((GOLDEN / "torch_zip.pth").read_bytes())
 
 
 def torch_legacy(path: Path) -> None:
-    path.write_bytes((HERE / "legacy.pth").read_bytes())
+    path.write_bytes((GOLDEN / "torch_before_1_6.pth").read_bytes())
 
 
 WRITERS = {x.__name__: x for x in (msgpack, npz, safetensors, torch_zip, torch_legacy)}
+BASE = np.arange(24, dtype=np.float32).reshape(4, 6)
 TORCH_ARRAYS = {
-    "blocks.0.weight": np.arange(12, dtype=np.float32).reshape(3, 4),
-    "blocks.0.transposed": np.arange(12, dtype=np.float32).reshape(3, 4).T,
-    "blocks.0.half": np.arange(4, dtype=np.float16),
-    "blocks.0.bfloat": np.asarray([1, 2.5, -3], ml_dtypes.bfloat16),
-    "step": np.asarray(7),
+    "whole": BASE,
+    "transposed": BASE.T,
+    "part": BASE[1:3, ::2],
+    "parameter": np.arange(3, dtype=np.float64),
+    "bfloat16": np.array([1.5, -2], ml_dtypes.bfloat16),
+    "half": np.array([0.5], np.float16),
+    "count": np.array(7),
+    "flags": np.array([True, False]),
+    "expanded": np.array([[2, 3], [2, 3]], np.int32),
+    "empty": np.zeros((0, 3), np.float32),
 }
+"""What PyTorch 2.14 saved in the two files, as views of shared storages among others."""
 
 
 @pytest.fixture(params=WRITERS)

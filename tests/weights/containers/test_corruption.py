@@ -13,7 +13,7 @@ from tests.weights.containers.conftest import WRITERS
 TIMES = 100
 """Corruptions of each of the five containers."""
 MOST_MEMORY = 32 << 20
-"""Bytes; the files have at most 3 kB."""
+"""Bytes; the files have at most 4.2 kB."""
 
 
 def corrupted(content: bytes, rng: np.random.Generator) -> bytes:

@@ -4,7 +4,6 @@ import pickle
 import zipfile
 from pathlib import Path
 
-import ml_dtypes
 import numpy as np
 import pytest
 
@@ -12,28 +11,14 @@ from scenic_video.errors import UserError
 from scenic_video.weights.containers.pytorch import zipped
 from scenic_video.weights.locations.reading import read
 from tests.helpers.golden import GOLDEN
-
-BASE = np.arange(24, dtype=np.float32).reshape(4, 6)
-EXPECTED = {
-    "whole": BASE,
-    "transposed": BASE.T,
-    "part": BASE[1:3, ::2],
-    "parameter": np.arange(3, dtype=np.float64),
-    "bfloat16": np.array([1.5, -2], ml_dtypes.bfloat16),
-    "half": np.array([0.5], np.float16),
-    "count": np.array(7),
-    "flags": np.array([True, False]),
-    "expanded": np.array([[2, 3], [2, 3]], np.int32),
-    "empty": np.zeros((0, 3), np.float32),
-}
-"""What PyTorch 2.14 saved in the two files, as views of shared storages among others."""
+from tests.weights.containers.conftest import TORCH_ARRAYS, Hostile
 
 
 @pytest.mark.parametrize("name", ["torch_zip", "torch_before_1_6"])
 def test_both_layouts_give_the_arrays_that_were_saved(name):
     file = read(GOLDEN / f"{name}.pth")
-    assert list(file.leaves) == list(EXPECTED)
-    for key, array in EXPECTED.items():
+    assert list(file.leaves) == list(TORCH_ARRAYS)
+    for key, array in TORCH_ARRAYS.items():
         assert file.leaves[key].dtype == array.dtype == file.shapes[key].dtype
         np.testing.assert_array_equal(file.leaves[key], array)
 
@@ -43,16 +28,6 @@ def test_what_was_taken_and_left_out_is_stated(name):
     file = read(GOLDEN / f"{name}.pth")
     assert file.notes == ("The weights were taken from 'model'; arrays not read: optimizer (1).",)
     assert file.metadata["beside"] == {"epoch": 3}
-
-
-class Hostile:
-    """Would make a file if it were unpickled."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
 
 
 class Shell:
@@ -94,17 +69,17 @@ def test_nested_tuples_of_shared_parts_are_not_walked_forever(tmp_path, monkeypa
 
 @pytest.mark.parametrize("wrapper", [None, "model"])
 def test_written_state_dicts_are_read_back(tmp_path, wrapper):
-    zipped.write(tmp_path / "x.pth", EXPECTED, wrapper=wrapper)
+    zipped.write(tmp_path / "x.pth", TORCH_ARRAYS, wrapper=wrapper)
     leaves = read(tmp_path / "x.pth").leaves
-    assert list(leaves) == list(EXPECTED)
-    for key, array in EXPECTED.items():
+    assert list(leaves) == list(TORCH_ARRAYS)
+    for key, array in TORCH_ARRAYS.items():
         np.testing.assert_array_equal(leaves[key], array)
 
 
 def test_pytorch_opens_what_was_written(tmp_path):
     torch = pytest.importorskip("torch")
-    zipped.write(tmp_path / "x.pth", EXPECTED, wrapper="model")
+    zipped.write(tmp_path / "x.pth", TORCH_ARRAYS, wrapper="model")
     found = torch.load(tmp_path / "x.pth", weights_only=True)["model"]
-    for key, array in EXPECTED.items():
+    for key, array in TORCH_ARRAYS.items():
         assert tuple(found[key].shape) == array.shape
         np.testing.assert_array_equal(found[key].double().numpy(), array.astype(np.float64))
