@@ -53,7 +53,7 @@ def differences(
     old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
     """(field, old value, new value) of all fields that both have with different values."""
-    for name in old.keys() & new.keys():
+    for name in (name for name in old if name in new):
         if isinstance(old[name], Mapping) and isinstance(new[name], Mapping):
             yield from differences(old[name], new[name], f"{prefix}{name}.")
         elif _plain(old[name]) != _plain(new[name]):
