@@ -16,7 +16,7 @@ from pathlib import Path
 from scenic_video import disk_errors
 from scenic_video.errors import RunFailed, UserError
 
-COMMANDS = ("train", "eval", "predict", "data", "recipes")
+COMMANDS = ("train", "eval", "predict", "data", "weights", "recipes")
 LOAD_CODE = ("train", "eval", "predict")
 """Commands that import the code a config names, which may be in the working directory."""
 NUMBER = re.compile(r"-\.?\d.*")

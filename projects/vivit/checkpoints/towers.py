@@ -1,4 +1,4 @@
-"""The public checkpoints whose weights the models of this project take."""
+"""Plain vision transformers, by the names of the libraries that publish them."""
 
 from scenic_video.weights.families.blocks import ENCODER
 from scenic_video.weights.families.family import Family
@@ -70,7 +70,7 @@ def _flax(name: str, head: str, *, absent: tuple[str, ...] = (), headless: bool 
     )
 
 
-FAMILIES: tuple[Family, ...] = (
+TOWERS: tuple[Family, ...] = (
     _timm(),
     *_hugging_face("ViT of Hugging Face", "vit."),
     *_hugging_face("DeiT of Hugging Face", "deit."),

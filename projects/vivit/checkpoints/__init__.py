@@ -1,0 +1,6 @@
+"""The public checkpoints whose weights the models of this project take."""
+
+from projects.vivit.checkpoints.towers import TOWERS
+from scenic_video.weights.families.family import Family
+
+FAMILIES: tuple[Family, ...] = TOWERS

@@ -1,0 +1,23 @@
+"""scenic-video weights: shows checkpoints of this and other libraries."""
+
+from typing import Any
+
+from scenic_video.commands.weights import inspect
+
+EXAMPLES = """\
+examples:
+  scenic-video weights inspect ViT-B_16.npz
+  scenic-video weights inspect hf:google/vivit-b-16x2-kinetics400
+"""
+COMMANDS = (inspect,)
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command `weights` and its subcommands."""
+    parser = subparsers.add_parser(
+        "weights", help="show checkpoints", description=__doc__, epilog=EXAMPLES
+    )
+    names = "|".join(command.__name__.rpartition(".")[2] for command in COMMANDS)
+    commands = parser.add_subparsers(metavar=names, required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
