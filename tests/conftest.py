@@ -34,7 +34,7 @@ LONGEST = (
     "test_resume.py",
     "test_trainer.py",
     "test_trained_model.py",
-    "test_initial_state.py",
+    "test_state.py",
     "test_vivit_flops.py",
     "test_steps.py",
     "test_checkpoints.py",

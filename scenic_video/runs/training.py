@@ -19,7 +19,7 @@ from scenic_video.runs.evaluation import report
 from scenic_video.runs.evaluation.result_files import write
 from scenic_video.runs.evaluators import Results, run_evaluators
 from scenic_video.runs.experiment import Experiment, build_experiment
-from scenic_video.runs.initial_state import banner, start_state
+from scenic_video.runs.initialization.state import banner, start_state
 from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.runs.training_batches import clips_of, open_batches
 from scenic_video.runs.workdir.lock import in_use

@@ -17,7 +17,7 @@ from scenic_video.config import ConfigError, build, resolve
 from scenic_video.layers import sizes
 from scenic_video.runs.config_nodes import NO_INIT
 from scenic_video.runs.device_batches import example_batch
-from scenic_video.runs.initial_weights import check_positions, transferred
+from scenic_video.runs.initialization.weights import check_positions, transferred
 from scenic_video.weights.model_weights import ModelWeights
 from tests.configs.published import HEADS, MULTILABEL, RECIPES, THOUSANDS, costs, labels_of, task_of
 

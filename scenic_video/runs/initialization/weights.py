@@ -11,9 +11,9 @@ from scenic_video.config import ConfigError, build
 from scenic_video.data.examples import LabelSpace
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import Experiment
+from scenic_video.runs.initialization.sources import Source, absent_sources, read_sources
 from scenic_video.runs.options import InitOptions
 from scenic_video.runs.parts import build_task
-from scenic_video.runs.sources import Source, absent_sources, read_sources
 from scenic_video.weights.heads import head_paths, keep_classes
 from scenic_video.weights.initialize import LoadReport
 from scenic_video.weights.model_weights import ModelWeights

@@ -14,7 +14,7 @@ from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.remarks import remarks
 from scenic_video.optimizers.freezing import trained_part
 from scenic_video.runs.experiment import Experiment
-from scenic_video.runs.initial_weights import initial_weights
+from scenic_video.runs.initialization.weights import initial_weights
 from scenic_video.runs.metadata import changed_fields
 from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.trainer import Steps, TrainState

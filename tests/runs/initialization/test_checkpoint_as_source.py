@@ -13,7 +13,7 @@ from projects.vivit.model import ViT
 from scenic_video.config import ConfigError
 from scenic_video.errors import UserError
 from scenic_video.weights.containers import npz
-from tests.runs.test_initial_state import SIZES, start
+from tests.runs.initialization.test_state import SIZES, start
 
 IMAGE_MODEL = {"target": "projects.vivit.pretrained:from_image_model"}
 VIDEO_MODEL = {

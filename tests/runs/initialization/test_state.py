@@ -19,8 +19,8 @@ from scenic_video.data.examples import LabelSpace
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import build_experiment
-from scenic_video.runs.initial_state import banner, start_state
-from scenic_video.runs.initial_weights import transferred
+from scenic_video.runs.initialization.state import banner, start_state
+from scenic_video.runs.initialization.weights import transferred
 from scenic_video.sharding import put_batch
 from scenic_video.trainer import Steps, TrainState
 from scenic_video.weights.initialize import LoadReport, Take, initialize

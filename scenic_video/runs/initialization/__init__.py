@@ -1,0 +1,1 @@
+"""What a run starts from: its own checkpoint, the weights of others, or random ones."""
