@@ -1,4 +1,4 @@
-"""Reads the weights of a public checkpoint by the parameter names here."""
+"""Reads the weights of a public checkpoint or a run by the parameter names here."""
 
 import dataclasses
 from pathlib import Path
@@ -6,6 +6,8 @@ from typing import Any
 
 from flax.traverse_util import unflatten_dict
 
+from scenic_video.weights import trained_runs
+from scenic_video.weights.containers.weight_file import WeightFile
 from scenic_video.weights.families.family import Weights, installed_families, recognise
 from scenic_video.weights.locations.reading import read
 from scenic_video.weights.model_weights import ModelWeights
@@ -17,8 +19,15 @@ def read_weights(location: str | Path) -> Weights:
     The family follows from the names and shapes of the arrays. Errors: UserError if the file
     cannot be read, or is of no known family.
     """
-    file = read(location)
-    weights = recognise(file.shapes, installed_families()).read(file.leaves, file.metadata)
+    return weights_of(read(location))
+
+
+def weights_of(file: WeightFile, *, trust: bool = False) -> Weights:
+    """The weights of a file that is open already. `trust` lets a run name code of third parties."""
+    if trained_runs.is_described(file):
+        weights = trained_runs.read_run(file, trust=trust)
+    else:
+        weights = recognise(file.shapes, installed_families()).read(file.leaves, file.metadata)
     return dataclasses.replace(weights, notes=(*file.notes, *weights.notes))
 
 
