@@ -8,7 +8,8 @@ from projects.mtv.resampling import Tables, resampled, view_of
 from projects.mtv.views import Views, read_views
 from scenic_video.errors import UserError
 from scenic_video.weights.image_models import HEAD, present
-from scenic_video.weights.initialize import LoadReport, initialize
+from scenic_video.weights.initialize import initialize
+from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
 
 GLOBAL = "(global_encoder|cls_global).*"

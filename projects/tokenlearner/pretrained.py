@@ -20,7 +20,8 @@ from scenic_video.weights.image_models import (
     take_positions,
     take_resampled_positions,
 )
-from scenic_video.weights.initialize import LoadReport, Take, initialize
+from scenic_video.weights.initialize import Take, initialize
+from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
 
 POSITIONS = f"Transformer/{TABLE}"

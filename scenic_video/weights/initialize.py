@@ -1,9 +1,8 @@
 """Initialises a model from the weights of another; every array of either is accounted for."""
 
-import collections
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,7 +11,7 @@ from flax.traverse_util import unflatten_dict
 
 from scenic_video.config import near
 from scenic_video.errors import UserError
-from scenic_video.text_tables import text_table
+from scenic_video.weights.load_report import LoadReport, Origin, any_layer
 from scenic_video.weights.model_weights import ModelWeights
 
 
@@ -29,35 +28,6 @@ class Take:
         return array if self.transform is None else np.asarray(self.transform(array))
 
 
-@dataclasses.dataclass(frozen=True)
-class Origin:
-    """Where a parameter was loaded from (None: randomly initialised), how, and its shape."""
-
-    path: str
-    source: str | None
-    transform: str
-    shape: tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class LoadReport:
-    """The origin of every parameter. As a string, a table in which equal layers share a line."""
-
-    rows: tuple[Origin, ...]
-    unused: tuple[str, ...]
-
-    def __str__(self) -> str:
-        layers = collections.Counter(_line(row) for row in self.rows)
-        rows = [(*line, str(count) if count > 1 else "") for line, count in layers.items()]
-        table = [text_table(("parameter", "from", "transform", "shape", "layers"), rows)]
-        loaded = sum(row.source is not None for row in self.rows)
-        table.append(
-            f"{loaded} parameters loaded, {len(self.rows) - loaded} randomly initialised, "
-            f"{len(self.unused)} of the source not used"
-        )
-        return "\n".join(table + [f"not used: {path}" for path in self.unused])
-
-
 def initialize(
     *,
     target: ModelWeights,
@@ -72,80 +42,132 @@ def initialize(
     the same path in the source. `allow_random` holds regular expressions of whole paths that keep
     the target's own values, even if the source has some; `allow_unused` those of source arrays that
     are not used. Errors: UserError that lists every parameter that is neither loaded nor in
-    `allow_random`, every array that is neither used nor in `allow_unused`, and shapes that differ.
+    `allow_random`, every array that is neither used nor in `allow_unused`, shapes that differ, and
+    values that are not finite.
     """
     flat_target, flat_source = target.flat, source.flat
     takes = {path: Take(path) for path in flat_target} if takes is None else takes
     problems = _unmatched(allow_random, flat_target)
-    params, rows = {}, []
+    params, rows, missing, used = {}, [], {}, set()
     for path, leaf in flat_target.items():
-        if _matches(path, allow_random):
-            problems += _abstract(path, leaf)
-            params[path], row = leaf, Origin(path, None, "", tuple(leaf.shape))
-        elif path not in takes or takes[path].path not in flat_source:
-            problems.append(_missing(path, takes.get(path), flat_source))
-            continue
-        else:
-            take = takes[path]
-            try:
-                value = take(flat_source[take.path])
-            except ValueError as error:
-                problems.append(f"{path}: {error}")
+        take = takes.get(path)
+        try:
+            if _matches(path, allow_random):
+                params[path], row = _random(path, leaf)
+            elif take is None or take.path not in flat_source:
+                missing[path] = take
                 continue
-            problems += _misfit(path, leaf, take, value)
-            params[path] = value.astype(leaf.dtype)
-            row = Origin(path, take.path, take.name, tuple(leaf.shape))
+            else:
+                used.add(take.path)
+                params[path], row = _loaded(path, leaf, take, flat_source[take.path])
+        except ValueError as error:
+            problems.append(Problem(str(error)))
+            continue
         rows.append(row)
-    used = {row.source for row in rows}
     unused = tuple(path for path in flat_source if path not in used)
-    problems += [
-        f"source {path} {list(flat_source[path].shape)} is not used, and not in allow_unused"
-        for path in unused
-        if not _matches(path, allow_unused)
-    ]
+    refused = [path for path in unused if not _matches(path, allow_unused)]
+    problems += [_missing(path, take, flat_source, refused) for path, take in missing.items()]
+    problems += [_not_used(path, flat_source, missing) for path in refused]
     if problems:
         raise UserError(
             f"The weights of {source.name} cannot initialise this model:\n  "
-            + "\n  ".join(problems)
+            + "\n  ".join(_lines(problems))
         )
     return unflatten_dict(params, sep="/"), LoadReport(tuple(rows), unused)
+
+
+def _random(path: str, leaf: Any) -> tuple[Any, Origin]:
+    """The target's own values; a leaf that has only a shape must be loaded."""
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        raise UserError(f"{path} is in allow_random, but the target has only its shape")
+    norm = _norm(leaf)
+    return leaf, Origin(path, None, "", tuple(leaf.shape), norm=norm, initial_norm=norm)
+
+
+def _loaded(path: str, leaf: Any, take: Take, array: Any) -> tuple[np.ndarray, Origin]:
+    """The values of the source for a parameter. Errors: ValueError."""
+    shape, how = tuple(leaf.shape), f" by {take.name}" if take.name else ""
+    try:
+        value = take(array)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    if value.shape != shape:
+        raise UserError(f"{path} is {list(shape)}, but {take.path}{how} gives {list(value.shape)}")
+    with np.errstate(over="ignore"):
+        value = value.astype(leaf.dtype)
+    source_norm, norm = _norm(array), _norm(value)
+    if not np.isfinite((source_norm, norm)).all():
+        raise UserError(f"{path}: {take.path}{how} has values that are not finite")
+    initial, unchanged = None, False
+    if not isinstance(leaf, jax.ShapeDtypeStruct):
+        random = np.asarray(leaf)
+        initial = _norm(random)
+        unchanged = np.array_equal(value, random) and bool((random != random.flat[:1]).any())
+    row = Origin(
+        path=path,
+        source=take.path,
+        transform=take.name,
+        shape=shape,
+        source_shape=tuple(array.shape),
+        source_norm=source_norm,
+        norm=norm,
+        initial_norm=initial,
+        unchanged=unchanged,
+    )
+    return value, row
+
+
+def _norm(array: Any) -> float:
+    """The L2 norm; it is finite if all values are."""
+    flat = np.asarray(array).ravel()
+    with np.errstate(all="ignore"):
+        norm = np.linalg.norm(flat.astype(np.float32, copy=False))
+        return float(norm if np.isfinite(norm) else np.linalg.norm(flat.astype(np.float64)))
 
 
 def _matches(path: str, patterns: Sequence[str]) -> bool:
     return any(re.fullmatch(pattern, path) for pattern in patterns)
 
 
-def _unmatched(patterns: Sequence[str], target: Mapping[str, Any]) -> list[str]:
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A reason not to load, and the names among which those similar to `name` are looked up."""
+
+    text: str
+    name: str = ""
+    known: Collection[str] = ()
+
+    def line(self, layers: int) -> str:
+        """The sentence, for the first of so many layers that have it."""
+        more = f" (and so in {layers - 1} more layers)" if layers > 1 else ""
+        return f"{self.text}{more}{near(self.name, self.known, most=3) if self.name else ''}"
+
+
+def _lines(problems: Sequence[Problem]) -> list[str]:
+    """A line for each problem; one for all layers that have the same."""
+    layers: dict[str, list[Problem]] = {}
+    for problem in problems:
+        layers.setdefault(any_layer(problem.text), []).append(problem)
+    return [found[0].line(len(found)) for found in layers.values()]
+
+
+def _unmatched(patterns: Sequence[str], target: Mapping[str, Any]) -> list[Problem]:
     return [
-        f"allow_random {pattern!r} matches no parameter{near(pattern, target, most=3)}"
+        Problem(f"allow_random {pattern!r} matches no parameter", pattern, target)
         for pattern in patterns
         if not any(re.fullmatch(pattern, path) for path in target)
     ]
 
 
-def _missing(path: str, take: Take | None, source: Mapping[str, Any]) -> str:
+def _missing(
+    path: str, take: Take | None, source: Mapping[str, Any], refused: Collection[str]
+) -> Problem:
     if take is None:
-        return f"{path} has no source; load it, or name it in allow_random"
-    return f"{path} needs {take.path}, which the source lacks{near(take.path, source, most=3)}"
+        words = f"{path} has no source; load it, or name it in allow_random"
+        return Problem(words, path, refused)
+    return Problem(f"{path} needs {take.path}, which the source lacks", take.path, source)
 
 
-def _misfit(path: str, leaf: Any, take: Take, value: np.ndarray) -> list[str]:
-    if value.shape == tuple(leaf.shape):
-        return []
-    how = f" by {take.name}" if take.name else ""
-    return [f"{path} is {list(leaf.shape)}, but {take.path}{how} gives {list(value.shape)}"]
-
-
-def _abstract(path: str, leaf: Any) -> list[str]:
-    """A leaf that has only a shape must be loaded."""
-    if isinstance(leaf, jax.ShapeDtypeStruct):
-        return [f"{path} is in allow_random, but the target has only its shape"]
-    return []
-
-
-def _line(row: Origin) -> tuple[str, str, str, str]:
-    def any_layer(path: str) -> str:
-        return re.sub(r"block_\d+", "block_*", path)
-
-    source = "(random)" if row.source is None else any_layer(row.source)
-    return any_layer(row.path), source, row.transform, str(list(row.shape))
+def _not_used(path: str, source: Mapping[str, Any], missing: Collection[str]) -> Problem:
+    shape = list(source[path].shape)
+    return Problem(f"source {path} {shape} is not used, and not in allow_unused", path, missing)

@@ -1,5 +1,7 @@
 """Starting from other weights accounts for every array, and says so when it cannot."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -114,5 +116,51 @@ def test_the_report_prints_equal_layers_on_one_line():
     _, report = start(target=tree(zeros), source=tree(ones))
     lines = str(report).splitlines()
     assert len(report.rows) == 13
-    assert lines[1].split() == ["encoderblock_*/bias", "encoderblock_*/bias", "[2]", "12"]
-    assert lines[-1] == "13 parameters loaded, 0 randomly initialised, 0 of the source not used"
+    assert lines[1].split() == ["encoderblock_*/bias", "encoderblock_*/bias", "[2]", "1.414", "12"]
+    assert lines[-1] == (
+        "27 of 27 parameters (100.0%) are loaded: 13 arrays, 0 randomly initialised, "
+        "0 of the source not used"
+    )
+
+
+def test_equal_problems_of_all_layers_are_one_line_with_similar_names():
+    target = {f"encoderblock_{i}": zeros(query=(2,)) for i in range(12)} | zeros(x=(2,))
+    source = {f"encoderblock_{i}": ones(queries=(2,)) for i in range(12)} | ones(x=(2,))
+    with pytest.raises(ValueError) as error:
+        start(target=target, source=source)
+    missing, unused = str(error.value).splitlines()[1:]
+    assert "encoderblock_0/query needs" in missing and "(and so in 11 more layers)" in missing
+    assert "Did you mean 'encoderblock_0/queries'" in missing
+    assert "source encoderblock_0/queries [2] is not used" in unused
+    assert "Did you mean 'encoderblock_0/query'" in unused
+
+
+def test_values_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="x: x has values that are not finite"):
+        start(target=zeros(x=(2,)), source={"x": np.array([1, np.nan], np.float32)})
+    large = {"x": np.full(4, 1e30, np.float32)}  # whose squares are not
+    assert start(target=zeros(x=(4,)), source=large)[1].rows[0].norm == pytest.approx(2e30)
+
+
+def test_the_report_has_norms_shapes_and_coverage():
+    takes = {"x": Take("y", lambda y: y[::2] * 3, "every second, tripled")}
+    source, target = ones(y=(4,)), zeros(x=(2,), head=(6,))
+    _, report = start(target=target, source=source, takes=takes, allow_random=("head",))
+    row = report.rows[0]
+    assert (row.source_shape, row.shape) == ((4,), (2,))
+    assert (row.source_norm, row.norm) == pytest.approx((2, 18**0.5))
+    assert report.coverage == 0.25
+    assert "[4] -> [2]  2 -> 4.243" in str(report).splitlines()[1]
+    assert "2 of 8 parameters (25.0%) are loaded" in str(report)
+    stated = json.loads(json.dumps(report.to_json()))
+    assert stated["coverage"] == 0.25 and stated["loaded_parameters"] == 2
+    assert stated["parameters"][0]["transform"] == "every second, tripled"
+
+
+def test_arrays_that_are_zero_or_untrained_are_warned_of():
+    random = {"a": np.arange(3, dtype=np.float32), "bias": np.zeros(3, np.float32)}
+    assert start(target=random, source=ones(a=(3,), bias=(3,)))[1].warnings == []
+    (words,) = start(target=random, source=zeros(a=(3,), bias=(3,)))[1].warnings
+    assert "1 loaded arrays are zero in the source and random in a new model: a." in words
+    (words,) = start(target=random, source=random)[1].warnings
+    assert "1 loaded arrays equal the random initialisation of this run: a." in words

@@ -18,9 +18,11 @@ from scenic_video.runs.initialization.weights import initial_weights
 from scenic_video.runs.metadata import changed_fields
 from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.trainer import Steps, TrainState
+from scenic_video.writers import json_of
 
 ORIGINS = "initial_weights.txt"
-"""The file in a working directory that states where each parameter came from."""
+"""The file in a working directory that states where each parameter came from; the one that ends in
+.json states it for programs."""
 
 
 def start_state(
@@ -58,21 +60,26 @@ def _initialized(
     """A state at step 0 with the weights of `init`; the table of their origins is reported, and
     kept in the working directory."""
     state = steps.init()
-    params, table, names = initial_weights(experiment, _on_host(state.params))
-    reporter.line(table)
+    initial = initial_weights(experiment, _on_host(state.params))
+    reporter.line(initial.table)
     if jax.process_index() == 0:
-        workdir.mkdir(parents=True, exist_ok=True)
-        with replacing(workdir / ORIGINS) as scratch:
-            scratch.write_text(f"{table}\n")
-    params = jax.device_put(params, steps.state_shardings.params)
+        _write(workdir / ORIGINS, f"{initial.table}\n")
+        _write((workdir / ORIGINS).with_suffix(".json"), json_of(initial.to_json(), indent=1))
+    params = jax.device_put(initial.params, steps.state_shardings.params)
     average = None
     if state.ema_params is not None:
         trained = trained_part(params, experiment.options.freeze)
         average = jax.tree.map(lambda x: x.copy(), trained)
     return (
         state.replace(params=params, ema_params=average),
-        f"INIT from the weights of {names}; step 0",
+        f"INIT from the weights of {', '.join(initial.sources)}; step 0",
     )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as scratch:
+        scratch.write_text(text)
 
 
 def _on_host(params: Any) -> Any:

@@ -15,7 +15,7 @@ from scenic_video.runs.initialization.sources import Source, absent_sources, rea
 from scenic_video.runs.options import InitOptions
 from scenic_video.runs.parts import build_task
 from scenic_video.weights.heads import head_paths, keep_classes
-from scenic_video.weights.initialize import LoadReport
+from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
 
 ADVICE = (
@@ -26,9 +26,34 @@ OWN_FIELDS = frozenset(field.name for field in dataclasses.fields(InitOptions))
 """The fields of `init` that are not those of its target."""
 
 
-def initial_weights(experiment: Experiment, random: Any) -> tuple[Any, str, str]:
-    """The parameters that a run starts from, the table of their origins, and the names of the
-    sources.
+@dataclasses.dataclass(frozen=True)
+class InitialWeights:
+    """The parameters that a run starts from, their origins, and the names of the sources.
+
+    `remarks` are sentences on how sources were read and how they differ from this run.
+    """
+
+    params: Any
+    report: LoadReport
+    sources: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> str:
+        """The table of the origins, the remarks and warnings."""
+        warnings = [f"WARNING: {words}" for words in self.report.warnings]
+        return "\n".join([str(self.report), *self.remarks, *warnings])
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sources": list(self.sources),
+            **self.report.to_json(),
+            "remarks": list(self.remarks),
+        }
+
+
+def initial_weights(experiment: Experiment, random: Any) -> InitialWeights:
+    """What a run starts from.
 
     `random` are randomly initialised parameters. `init.workdir` or `init.path` names the source, or
     several, whose weights `init.target` transfers: see `transferred`. A source with other fixed
@@ -46,6 +71,7 @@ def initial_weights(experiment: Experiment, random: Any) -> tuple[Any, str, str]
             check_positions(source.weights.name, source.model, model)
     inputs = experiment.preprocessing.input_sizes
     target = ModelWeights(random, inputs, name="this model")
+    kept = []
     if options.head is None:
         params, report = _with_old_head(experiment, sources, target)
     else:
@@ -53,10 +79,10 @@ def initial_weights(experiment: Experiment, random: Any) -> tuple[Any, str, str]
         params, report = _with_new_head(init, paths, sources, target)
         if options.head == "by_name":
             params, words = _with_classes(experiment, sources, params, paths)
-            report = f"{report}\n{words}"
+            kept.append(words)
     remarks = [x for source in sources for x in source.remarks(experiment.preprocessing, model)]
-    table = "\n".join([str(report), *remarks])
-    return params, table, ", ".join(source.weights.name for source in sources)
+    names = tuple(source.weights.name for source in sources)
+    return InitialWeights(params, report, names, (*kept, *remarks))
 
 
 def transferred(
@@ -113,7 +139,7 @@ def check_positions(name: str, trained: Any, model: Any) -> None:
 
 def _with_old_head(
     experiment: Experiment, sources: Sequence[Source], target: ModelWeights
-) -> tuple[Any, Any]:
+) -> tuple[Any, LoadReport]:
     """Without `init.head`: a head may be loaded only if its classes are known to be the same."""
     differing = [words for source in sources if (words := _differing(experiment, source))]
     try:
@@ -123,7 +149,7 @@ def _with_old_head(
             error.add_note(f"The classes differ: {differing[0]}. {ADVICE}")
         raise
     unnamed = [source.weights.name for source in sources if source.labels is None]
-    if not (differing or unnamed) or not isinstance(report, LoadReport):
+    if not (differing or unnamed):
         return params, report
     loaded = {row.path for row in report.rows if row.source is not None}
     if loaded & set(_paths_of_head(experiment, target.params)):
@@ -138,7 +164,7 @@ def _with_old_head(
 
 def _with_new_head(
     init: Mapping[str, Any], paths: Sequence[str], sources: Sequence[Source], target: ModelWeights
-) -> tuple[Any, Any]:
+) -> tuple[Any, LoadReport]:
     """The head, the parameters `paths`, is randomly initialised."""
     patterns = [re.escape(path) for path in paths]
     if not patterns:
@@ -152,7 +178,7 @@ def _with_new_head(
 
 def _from_all(
     init: Mapping[str, Any], sources: Sequence[Source], target: ModelWeights
-) -> tuple[Any, Any]:
+) -> tuple[Any, LoadReport]:
     return transferred(init, target=target, sources=[source.weights for source in sources])
 
 

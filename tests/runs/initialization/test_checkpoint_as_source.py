@@ -1,5 +1,6 @@
 """A run that starts from a public checkpoint, by its path."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,11 @@ def test_a_video_model_starts_from_an_image_model_in_a_file(tmp_path, capsys):
     assert "was trained with preprocessing.crop = 32; here it is 16" in said.replace("\n", " ")
     assert "model.exact_gelu = False; here it is True" in said.replace("\n", " ")
     assert "resample 4 x 4 to 2 x 2" in (tmp_path / "run" / "initial_weights.txt").read_text()
+    stated = json.loads((tmp_path / "run" / "initial_weights.json").read_text())
+    assert 0.5 < stated["coverage"] < 1 and stated["sources"] == [words[25:-8]]
+    rows = {row["path"]: row for row in stated["parameters"]}
+    assert rows["embedding/kernel"]["transform"] == "central_frame of 2"
+    assert rows["embedding/kernel"]["source_shape"] == [8, 8, 3, 16]
 
 
 def test_an_array_that_no_parameter_takes_is_refused(tmp_path):

@@ -23,7 +23,8 @@ from scenic_video.runs.initialization.state import banner, start_state
 from scenic_video.runs.initialization.weights import transferred
 from scenic_video.sharding import put_batch
 from scenic_video.trainer import Steps, TrainState
-from scenic_video.weights.initialize import LoadReport, Take, initialize
+from scenic_video.weights.initialize import Take, initialize
+from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
 from tests.helpers.runs import CONFIG as CONFIG_OF_RUN
 from tests.helpers.runs import MBT as AUDIOVISUAL_MBT
