@@ -23,6 +23,7 @@ class Flow(Modality):
 
     folder: str | None = None
 
+    channels = 2
     letter = "F"
     title = "optical flow"
     remedy = "`scenic-video data flow` computes it"

@@ -31,6 +31,9 @@ class Modality(abc.ABC):
     processes do not load it.
     """
 
+    channels: ClassVar[int] = 1
+    """Channels of the model's input, its last axis."""
+
     letter: ClassVar[str] = ""
     """Its abbreviation in the table of `eval --modalities`; by default its initial."""
 

@@ -26,6 +26,7 @@ class Rgb(Modality):
     mean: Annotated[Sequence[Number], Len(3, 3)] = (0.5, 0.5, 0.5)
     std: Annotated[Sequence[Positive], Len(3, 3)] = (0.5, 0.5, 0.5)
 
+    channels = 3
     letter = "V"
     in_records = True
 

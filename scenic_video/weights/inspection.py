@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from scenic_video.errors import UserError
+from scenic_video.weights.built_model import num_classes
 from scenic_video.weights.containers.weight_file import WeightFile
-from scenic_video.weights.families.blocks import HEAD
 from scenic_video.weights.families.family import Weights
 from scenic_video.weights.locations.cache import Progress
 from scenic_video.weights.locations.reading import read
@@ -121,16 +121,6 @@ def inspect(location: str | Path, *, trust: bool = False, progress: Progress | N
         return Inspection(file, weights_of(file, trust=trust))
     except UserError as error:
         return Inspection(file, None, str(error))
-
-
-def num_classes(weights: Weights) -> int | None:
-    """The width of the head; None without one."""
-    heads = [
-        kernel.shape[-1]
-        for path, kernel in weights.params.items()
-        if path.endswith("/kernel") and path.split("/")[-2] == HEAD
-    ]
-    return heads[0] if len(heads) == 1 else None
 
 
 def _classes(labels: Mapping[str, Sequence[str]] | None) -> str:

@@ -9,17 +9,20 @@ from flax.traverse_util import unflatten_dict
 from scenic_video.weights import trained_runs
 from scenic_video.weights.containers.weight_file import WeightFile
 from scenic_video.weights.families.family import Weights, installed_families, recognise
+from scenic_video.weights.locations.cache import Progress
 from scenic_video.weights.locations.reading import read
 from scenic_video.weights.model_weights import ModelWeights
 
 
-def read_weights(location: str | Path) -> Weights:
+def read_weights(
+    location: str | Path, *, trust: bool = False, progress: Progress | None = None
+) -> Weights:
     """The weights at `location`, a file, folder or address as `locations.reading.read` takes it.
 
     The family follows from the names and shapes of the arrays. Errors: UserError if the file
-    cannot be read, or is of no known family.
+    cannot be read, or is of no known family. See `weights_of` for `trust`.
     """
-    return weights_of(read(location))
+    return weights_of(read(location, progress=progress), trust=trust)
 
 
 def weights_of(file: WeightFile, *, trust: bool = False) -> Weights:

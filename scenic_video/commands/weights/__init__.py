@@ -1,21 +1,21 @@
-"""scenic-video weights: shows checkpoints of this and other libraries."""
+"""scenic-video weights: shows and compares checkpoints of this and other libraries."""
 
 from typing import Any
 
-from scenic_video.commands.weights import inspect
+from scenic_video.commands.weights import inspect, verify
 
 EXAMPLES = """\
 examples:
   scenic-video weights inspect ViT-B_16.npz
   scenic-video weights inspect hf:google/vivit-b-16x2-kinetics400
 """
-COMMANDS = (inspect,)
+COMMANDS = (inspect, verify)
 
 
 def add_parser(subparsers: Any) -> None:
     """Adds the command `weights` and its subcommands."""
     parser = subparsers.add_parser(
-        "weights", help="show checkpoints", description=__doc__, epilog=EXAMPLES
+        "weights", help="show and compare checkpoints", description=__doc__, epilog=EXAMPLES
     )
     names = "|".join(command.__name__.rpartition(".")[2] for command in COMMANDS)
     commands = parser.add_subparsers(metavar=names, required=True)
