@@ -32,7 +32,7 @@ def timm_block(foreign: str, ours: str) -> tuple[Rule, ...]:
     qkv = f"{foreign}.attn.qkv"
     return (
         *fused_projection(f"{qkv}.weight", f"{qkv}.bias", f"{ours}/{SELF_ATTENTION}"),
-        *_rest_of_block(foreign, ours, ("norm1", "attn.proj", "norm2", *MLP)),
+        *rest_of_block(foreign, ours, ("norm1", "attn.proj", "norm2", *MLP)),
     )
 
 
@@ -41,7 +41,7 @@ def hub_block(foreign: str, ours: str) -> tuple[Rule, ...]:
     layers = ("layernorm_before", "attention.output.dense", "layernorm_after")
     return (
         *_projections(f"{foreign}.attention.attention", ours, QKV),
-        *_rest_of_block(foreign, ours, (*layers, "intermediate.dense", "output.dense")),
+        *rest_of_block(foreign, ours, (*layers, "intermediate.dense", "output.dense")),
     )
 
 
@@ -50,7 +50,7 @@ def transformers_block(foreign: str, ours: str) -> tuple[Rule, ...]:
     layers = ("layernorm_before", "attention.o_proj", "layernorm_after")
     return (
         *_projections(f"{foreign}.attention", ours, SHORT_QKV),
-        *_rest_of_block(foreign, ours, (*layers, *MLP)),
+        *rest_of_block(foreign, ours, (*layers, *MLP)),
     )
 
 
@@ -59,7 +59,7 @@ def siglip_block(foreign: str, ours: str) -> tuple[Rule, ...]:
     layers = ("layer_norm1", "self_attn.out_proj", "layer_norm2")
     return (
         *_projections(f"{foreign}.self_attn", ours, SHORT_QKV),
-        *_rest_of_block(foreign, ours, (*layers, *MLP)),
+        *rest_of_block(foreign, ours, (*layers, *MLP)),
     )
 
 
@@ -78,7 +78,7 @@ def _projections(foreign: str, block: str, names: Sequence[str]) -> tuple[Rule, 
     )
 
 
-def _rest_of_block(foreign: str, ours: str, names: Sequence[str]) -> tuple[Rule, ...]:
+def rest_of_block(foreign: str, ours: str, names: Sequence[str]) -> tuple[Rule, ...]:
     """A block without its projections, by the foreign `names` of its first norm, the output of its
     attention, its second norm, and the two layers of its MLP."""
     first, output, second, *mlp = (f"{foreign}.{name}" for name in names)

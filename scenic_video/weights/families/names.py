@@ -127,6 +127,12 @@ def with_zero_biases(params: Leaves, kernels: Iterable[str]) -> tuple[dict[str, 
     return {**params, **added}, len(added)
 
 
+def carries_nothing(path: str, array: np.ndarray) -> bool:
+    """Whether a model gives the same outputs without this parameter: a bias of zeros, or that of
+    the keys of an attention, which adds the same to all logits of a softmax."""
+    return path.endswith("/key/bias") or (path.endswith("/bias") and not np.any(array))
+
+
 @functools.cache
 def _pattern(name: str) -> re.Pattern[str]:
     return re.compile(re.escape(name).replace(r"\{i\}", r"(?P<i>\d+)"))

@@ -13,7 +13,12 @@ from scenic_video.weights.families.blocks import BLOCK, ENCODER, POSITIONS, SELF
 from scenic_video.weights.families.family import Family, Weights, number_of_heads
 from scenic_video.weights.families.flax_towers import SCANNED
 from scenic_video.weights.families.hugging_face import input_sizes, labels_of, preprocessing_of
-from scenic_video.weights.families.names import Leaves, NameTable, with_zero_biases
+from scenic_video.weights.families.names import (
+    Leaves,
+    NameTable,
+    carries_nothing,
+    with_zero_biases,
+)
 
 KERNELS_WITH_BIAS = (rf"{ENCODER}/encoderblock_\d+/.*",)
 """The layers whose bias a checkpoint may lack."""
@@ -73,7 +78,8 @@ class Tower(Family):
         )
 
     def write(self, weights: Weights) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        leaves, unwritten = self.table.write(weights.params)
+        leaves, paths = self.table.write(weights.params)
+        unwritten = [path for path in paths if not carries_nothing(path, weights.params[path])]
         if unwritten:
             raise UserError(
                 f"{self.name} has no names for {', '.join(unwritten[:5])}; write another format."
