@@ -1,9 +1,10 @@
 """AV-MAE-L, fine-tuned on AudioSet-500k, multi-label.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023; the recipe is that of the public
-config. A variant is what is fine-tuned, and the pretraining that it starts from if that is not
-runs/avmae/pretraining_audioset_120: on VGGSound, or on the audio of AudioSet alone. The first mAP
-is from the talk and the paper; `released` is that of the public weights, by a corrected evaluation.
+config. A variant is what is fine-tuned, and the pretraining that it starts from if that is not the
+one on AudioSet: on VGGSound, or on the audio of AudioSet alone; their weights are public. The first
+mAP is from the talk and the paper; `released` is that of the public weights, by a corrected
+evaluation.
 
     scenic-video train --config=configs/avmae/audioset.py:audiovisual \
         --workdir=runs/avmae/audioset_audiovisual
@@ -36,7 +37,7 @@ def get_config(variant: str = "audiovisual") -> ConfigDict:
     return common.transfer(
         stage,
         size_name="L",
-        start=common.from_autoencoder(f"runs/avmae/pretraining_{pretrained}"),
+        start=common.from_pretraining(pretrained),
         data="audioset_500k",
         fusion_layer=18,
         peak=1.6,

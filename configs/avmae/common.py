@@ -12,6 +12,7 @@ from configs import datasets
 from configs.augmentations import spec_augment
 from configs.fine_tuning import fine_tuning
 from configs.nodes import merged
+from configs.starts import IMAGENET21K, source
 from scenic_video.layers.sizes import size
 
 MODALITIES = {
@@ -23,6 +24,13 @@ DECODERS = {
     "B": {"hidden_size": 384, "mlp_dim": 1536, "num_layers": 4, "num_heads": 6},
     "L": {"hidden_size": 512, "mlp_dim": 2048, "num_layers": 4, "num_heads": 8},
 }
+
+PUBLIC = {
+    "vggsound_800": "av-mae-l-vggsound",
+    "audioset_120": "av-mae-l-audioset",
+    "audioset_audio": "av-mae-l-audioset-audio",
+}
+"""The pretraining of which the weights are public, by its variant in pretraining.py."""
 
 
 def audio(seconds: float) -> dict[str, Any]:
@@ -83,9 +91,16 @@ def pretraining(
     return ConfigDict(recipe)
 
 
-def from_autoencoder(workdir: str, **how: Any) -> dict[str, Any]:
-    """Starts from a pretrained autoencoder."""
-    return {"target": "projects.avmae.pretrained:from_autoencoder", "workdir": workdir} | how
+def from_autoencoder(start: str, **how: Any) -> dict[str, Any]:
+    """Starts from a pretrained autoencoder, of a run or a public checkpoint."""
+    target = "projects.avmae.pretrained:from_autoencoder"
+    return {"target": target} | source(start) | how
+
+
+def from_pretraining(variant: str) -> dict[str, Any]:
+    """Starts from the autoencoder of this variant of pretraining.py: its public weights, or those
+    of its run if there are none."""
+    return from_autoencoder(PUBLIC.get(variant, f"runs/avmae/pretraining_{variant}"))
 
 
 def transfer(
@@ -162,8 +177,7 @@ def mbt(
     regular = {"stochastic_depth_rate": 0.3, "dtype": "bfloat16"}
     start = {
         "target": "projects.avmae.pretrained:from_image_model",
-        "workdir": "runs/imagenet21k_vit_b16",
-        "source_grid": (14, 14),
+        "path": IMAGENET21K["b16"],
         "bottlenecks": "positions",
     }
     return fine_tuning(

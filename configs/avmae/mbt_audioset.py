@@ -8,10 +8,10 @@ modality mixup:
     scenic-video train --config=configs/avmae/mbt_audioset.py:balanced_audiovisual \
         --workdir=runs/avmae/mbt_audioset_balanced_audiovisual
 
-Starts from ViT-B/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16. Class tokens are used
-instead of mean pooling, since modality mixup needs logits for each modality. The runs in the paper
-use 8 frames, audio masks 192 columns wide, and a mixup of 0.3. `corrected` is the mAP of the public
-weights, and of the ablation, by a corrected evaluation.
+Starts from the public ViT-B/16 trained on ImageNet-21k. Class tokens are used instead of mean
+pooling, since modality mixup needs logits for each modality. The runs in the paper use 8 frames,
+audio masks 192 columns wide, and a mixup of 0.3. `corrected` is the mAP of the public weights, and
+of the ablation, by a corrected evaluation.
 
     variant               GFLOPs  M params  EFLOP  mAP   corrected mAP
     balanced_audio        37.3    86.0      0.25   -     30.9

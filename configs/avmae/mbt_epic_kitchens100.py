@@ -7,7 +7,7 @@ of one frame. The variant is the modalities:
     scenic-video train --config=configs/avmae/mbt_epic_kitchens100.py:audiovisual \
         --workdir=runs/avmae/mbt_epic_kitchens100_audiovisual
 
-Starts from ViT-B/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16.
+Starts from the public ViT-B/16 trained on ImageNet-21k.
 
     variant      GFLOPs  M params  EFLOP  action, verb, noun
     audio        37.3    85.9      0.75   13.0, 44.3, 22.4

@@ -7,7 +7,7 @@ the paper use 8 frames and audio masks 192 columns wide. The variant is the moda
     scenic-video train --config=configs/avmae/mbt_vggsound.py:audiovisual \
         --workdir=runs/avmae/mbt_vggsound_audiovisual
 
-Starts from ViT-B/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16.
+Starts from the public ViT-B/16 trained on ImageNet-21k.
 
     variant      GFLOPs  M params  EFLOP  top1
     audio        37.3    85.8      2.1    52.3

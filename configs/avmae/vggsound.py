@@ -1,8 +1,9 @@
 """AV-MAE-L, fine-tuned on VGGSound: state of the art, pretraining data and epochs.
 
 Georgescu et al., Audiovisual Masked Autoencoders, ICCV 2023; the recipe is that of the public
-config. A variant is what is fine-tuned, and the pretraining that it starts from if that is not
-runs/avmae/pretraining_vggsound_800: on AudioSet, or with another number of epochs.
+config. A variant is what is fine-tuned, and the pretraining that it starts from if that is not the
+one on VGGSound with 800 epochs: on AudioSet, or with another number of epochs. The weights of 800
+epochs and of AudioSet are public; the others are those of runs/avmae/pretraining_vggsound_*.
 
     scenic-video train --config=configs/avmae/vggsound.py:audiovisual \
         --workdir=runs/avmae/vggsound_audiovisual
@@ -38,7 +39,7 @@ def get_config(variant: str = "audiovisual") -> ConfigDict:
     return common.transfer(
         stage,
         size_name="L",
-        start=common.from_autoencoder(f"runs/avmae/pretraining_{pretrained}"),
+        start=common.from_pretraining(pretrained),
         data="vggsound",
         fusion_layer=16,
     )

@@ -6,6 +6,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from configs.fine_tuning import fine_tuning
+from configs.starts import AUGREG, source
 
 FUSIONS = "scenic_video.layers.view_fusion"
 B, L, H = "B/2+S/4+Ti/8", "L/2+B/4+S/8+Ti/16", "H/2+B/4+S/8+Ti/16"
@@ -30,12 +31,9 @@ def views_of(name: str) -> str:
 
 
 def from_images(*names: str, **how: Any) -> dict[str, Any]:
-    """Starts from ViTs trained on ImageNet-21k, one per view, from the coarsest: "ti16", ... They
-    were trained on 224 x 224 pixels, in patches of the size that their names end with."""
+    """Starts from public ViTs trained on ImageNet-21k, one per view, from the coarsest ("ti16")."""
     target = "projects.mtv.pretrained:from_image_models"
-    workdirs = tuple(f"runs/imagenet21k_vit_{name}" for name in names)
-    grids = tuple((224 // int(name[-2:]),) * 2 for name in names)
-    return {"target": target, "workdir": workdirs, "source_grid": grids} | how
+    return {"target": target, "path": tuple(AUGREG[name] for name in names)} | how
 
 
 def from_views(views: str) -> dict[str, Any]:
@@ -44,9 +42,10 @@ def from_views(views: str) -> dict[str, Any]:
     return from_images(*(letter.lower() + ("14" if letter == "H" else "16") for letter in letters))
 
 
-def from_run(workdir: str) -> dict[str, Any]:
-    """Starts from another MTV of the same views; clips may be longer or larger."""
-    return {"target": "projects.mtv.pretrained:from_multiview_model", "workdir": workdir}
+def from_same(start: str) -> dict[str, Any]:
+    """Starts from another MTV of the same views, of a run or a public checkpoint; clips may be
+    longer or larger."""
+    return {"target": "projects.mtv.pretrained:from_multiview_model"} | source(start)
 
 
 def kinetics_training(

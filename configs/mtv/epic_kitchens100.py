@@ -6,10 +6,9 @@ the public config.
     scenic-video train --config=configs/mtv/epic_kitchens100.py:base \
         --workdir=runs/mtv/epic_kitchens100_base
 
-Starts from MTV-B on Kinetics 400, in runs/mtv/kinetics400_base (base_320: kinetics400_base_320), or
-on Kinetics 700, in runs/mtv/kinetics700_base. NOT REPRODUCIBLE IN PUBLIC: `base_280`: the printed
-result starts from WTS (60 M captioned web videos), which was never released. Kinetics 700 replaces
-it here; expect lower results.
+Starts from the public MTV-B on Kinetics 400 or 700; `base_320` from runs/mtv/kinetics400_base_320.
+NOT REPRODUCIBLE IN PUBLIC: `base_280`: the printed result starts from WTS (60 M captioned web
+videos), which was never released. Kinetics 700 replaces it here; expect lower results.
 
     variant           GFLOPs  M params  EFLOP  action, verb, noun  WTS action, verb, noun  released
     base              753.0   304.3     24     46.7, 67.8, 60.5    -                       46.7
@@ -26,10 +25,10 @@ from configs.mtv import common
 from configs.variants import choose
 
 VARIANTS = {
-    "base": ("kinetics400_base", 224),
-    "base_kinetics700": ("kinetics700_base", 224),
-    "base_320": ("kinetics400_base_320", 320),
-    "base_280": ("kinetics700_base", 280),
+    "base": ("mtv-b-kinetics400", 224),
+    "base_kinetics700": ("mtv-b-kinetics700", 224),
+    "base_320": ("runs/mtv/kinetics400_base_320", 320),
+    "base_280": ("mtv-b-kinetics700", 280),
 }
 
 
@@ -38,7 +37,7 @@ def get_config(variant: str = "base") -> ConfigDict:
     return fine_tuning(
         data="epic_kitchens",
         model=common.mtv(common.B),
-        start=common.from_run(f"runs/mtv/{start}"),
+        start=common.from_same(start),
         peak=0.2,
         num_epochs=80,
         input={"batch_size": 128},

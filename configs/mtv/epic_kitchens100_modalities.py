@@ -9,11 +9,11 @@ finest:
 
 Flow comes from `scenic-video data flow`. Audio is 5.12 s around the 64 frames, which gives one time
 step of 16 x 16 patches for every 2 frames: the numbers of time steps of views must divide one
-another. Every view starts from a ViT of its size trained on ImageNet-21k, in
-runs/imagenet21k_vit_*. NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on WTS (60
-M captioned web videos), which was never released. ImageNet-21k replaces it here; expect lower
-results, but similar differences. The ensemble that won the challenge, 52.8 % of actions on the test
-set, averages such runs:
+another. Every view starts from the public AugReg ViT of its size, trained on ImageNet-21k.
+NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on WTS (60 M captioned web videos),
+which was never released. ImageNet-21k replaces it here; expect lower results, but similar
+differences. The ensemble that won the challenge, 52.8 % of actions on the test set, averages such
+runs:
 
     scenic-video eval --ensemble=runs/mtv/epic_kitchens100_modalities_rgb_audio_flow,...
 

@@ -6,8 +6,8 @@ other two of the table are `b4` of kinetics400_fusion and `b4_s8_ti16` of kineti
     scenic-video train --config=configs/mtv/kinetics400_depth.py:b4_ti16 \
         --workdir=runs/mtv/kinetics400_depth_b4_ti16
 
-Every view starts from a ViT of its size trained on ImageNet-21k, in runs/imagenet21k_vit_*. Layers
-of B/4 beyond 12 are randomly initialised. The recipe is that of the public MTV-B. The costs of rows
+Every view starts from the public AugReg ViT of its size, trained on ImageNet-21k. Layers of
+B/4 beyond 12 are randomly initialised. The recipe is that of the public MTV-B. The costs of rows
 with cross-view attention are those of the public code. The architecture with the costs that the
 paper prints, in brackets, was never published as code (see projects/mtv/README.md).
 

@@ -6,9 +6,9 @@ Yan et al., Multiview Transformers for Video Recognition, CVPR 2022. The variant
     scenic-video train --config=configs/mtv/kinetics400_fusion.py:cross_view_5_11 \
         --workdir=runs/mtv/kinetics400_fusion_cross_view_5_11
 
-Every view starts from a ViT of its size trained on ImageNet-21k, in runs/imagenet21k_vit_*. The
-recipe is that of the public MTV-B. Table 1c prints 81.1 for `cross_view_5`, and 77.7 for the
-ensemble of the three single views (168 GFLOPs, 246 M params):
+Every view starts from the public AugReg ViT of its size, trained on ImageNet-21k. The recipe
+is that of the public MTV-B. Table 1c prints 81.1 for `cross_view_5`, and 77.7 for the ensemble of
+the three single views (168 GFLOPs, 246 M params):
 
     scenic-video eval --ensemble=runs/mtv/kinetics400_fusion_b4,...
 

@@ -7,9 +7,9 @@ one.
     scenic-video train --config=configs/mtv/kinetics400_slowfast.py:slow \
         --workdir=runs/mtv/kinetics400_slowfast_slow
 
-Starts from ViT-B/16 or ViT-Ti/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16 or _ti16. The
-paper does not count element-wise operations here. The model of both pathways (202 GFLOPs, 105 M
-params, 79.7 % top-1) is not in this repository; B/4+Ti/16 is in kinetics400_depth.
+Starts from the public ViT-B/16 or ViT-Ti/16 of AugReg, trained on ImageNet-21k. The paper does not
+count element-wise operations here. The model of both pathways (202 GFLOPs, 105 M params, 79.7 %
+top-1) is not in this repository; B/4+Ti/16 is in kinetics400_depth.
 
     variant  GFLOPs  M params  EFLOP  top1
     slow     78.9    86.6      3.4    78.0
@@ -19,6 +19,7 @@ params, 79.7 % top-1) is not in this repository; B/4+Ti/16 is in kinetics400_dep
 from ml_collections import ConfigDict
 
 from configs.fine_tuning import fine_tuning
+from configs.starts import AUGREG
 from configs.variants import choose
 from scenic_video.layers.sizes import size
 
@@ -31,8 +32,7 @@ def get_config(variant: str = "slow") -> ConfigDict:
     frames = {"tubelet_size": (1, 16, 16), "uniform_frames": num_frames}
     start = {
         "target": "projects.vivit.pretrained:from_image_model",
-        "workdir": f"runs/imagenet21k_vit_{letter.lower()}16",
-        "source_grid": (14, 14),
+        "path": AUGREG[f"{letter.lower()}16"],
     }
     return fine_tuning(
         data="kinetics400",

@@ -6,7 +6,7 @@ the finest to the coarsest:
     scenic-video train --config=configs/mtv/kinetics400_views.py:b2_s4_ti8 \
         --workdir=runs/mtv/kinetics400_views_b2_s4_ti8
 
-Every view starts from a ViT of its size trained on ImageNet-21k, in runs/imagenet21k_vit_*. They
+Every view starts from the public AugReg ViT of its size, trained on ImageNet-21k. They
 exchange information in layer 5, by cross-view attention. The recipe is that of the public MTV-B.
 Rows in which all views are B are those of "the same encoder for all views". The costs of rows with
 cross-view attention are those of the public code. The architecture with the costs that the paper

@@ -6,10 +6,10 @@ the public configs. The variant is the model and the side of its crop:
     scenic-video train --config=configs/mtv/kinetics600.py:base \
         --workdir=runs/mtv/kinetics600_base
 
-Every view starts from a ViT of its size trained on ImageNet-21k, in runs/imagenet21k_vit_*. MTV-L
-and MTV-H recompute blocks in the backward pass. NOT REPRODUCIBLE IN PUBLIC: results with JFT-300M
-and WTS (60 M captioned web videos), which were never released. ImageNet-21k replaces them here;
-expect lower results. The costs of rows with cross-view attention are those of the public code. The
+Every view starts from the public AugReg ViT of its size, trained on ImageNet-21k. MTV-L and
+MTV-H recompute blocks in the backward pass. NOT REPRODUCIBLE IN PUBLIC: results with JFT-300M and
+WTS (60 M captioned web videos), which were never released. ImageNet-21k replaces them here; expect
+lower results. The costs of rows with cross-view attention are those of the public code. The
 architecture with the costs that the paper prints, in brackets, was never published as code (see
 projects/mtv/README.md).
 

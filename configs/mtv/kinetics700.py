@@ -6,12 +6,12 @@ the public configs. The variant is the model and the side of its crop:
     scenic-video train --config=configs/mtv/kinetics700.py:base \
         --workdir=runs/mtv/kinetics700_base
 
-Every view starts from a ViT of its size trained on ImageNet-21k, in runs/imagenet21k_vit_*. MTV-L
-and MTV-H recompute blocks in the backward pass. NOT REPRODUCIBLE IN PUBLIC: results with JFT-300M
-and WTS (60 M captioned web videos), which were never released. ImageNet-21k replaces them here;
-expect lower results. An earlier version of the table prints 74.0 and 91.3 % for MTV-L. The costs of
-rows with cross-view attention are those of the public code. The architecture with the costs that
-the paper prints, in brackets, was never published as code (see projects/mtv/README.md).
+Every view starts from the public AugReg ViT of its size, trained on ImageNet-21k. MTV-L and
+MTV-H recompute blocks in the backward pass. NOT REPRODUCIBLE IN PUBLIC: results with JFT-300M and
+WTS (60 M captioned web videos), which were never released. ImageNet-21k replaces them here; expect
+lower results. An earlier version of the table prints 74.0 and 91.3 % for MTV-L. The costs of rows
+with cross-view attention are those of the public code. The architecture with the costs that the
+paper prints, in brackets, was never published as code (see projects/mtv/README.md).
 
     variant   GFLOPs  M params  EFLOP  top1, top5  JFT top1, top5  WTS top1, top5  released top1
     base      376.6   304.7     37     -           -               -               73.5

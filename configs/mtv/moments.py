@@ -6,11 +6,12 @@ the public MTV-L.
     scenic-video train --config=configs/mtv/moments.py:large \
         --workdir=runs/mtv/moments_large
 
-Starts from the same model on Kinetics 600, in runs/mtv/kinetics600_<variant>. Blocks are recomputed
-in the backward pass. NOT REPRODUCIBLE IN PUBLIC: results with JFT-300M and WTS (60 M captioned web
-videos), which were never released. ImageNet-21k replaces them here; expect lower results. The costs
-of rows with cross-view attention are those of the public code. The architecture with the costs that
-the paper prints, in brackets, was never published as code (see projects/mtv/README.md).
+Starts from the public MTV-L on Kinetics 600, and MTV-H from runs/mtv/kinetics600_<variant>. Blocks
+are recomputed in the backward pass. NOT REPRODUCIBLE IN PUBLIC: results with JFT-300M and WTS (60 M
+captioned web videos), which were never released. ImageNet-21k replaces them here; expect lower
+results. The costs of rows with cross-view attention are those of the public code. The architecture
+with the costs that the paper prints, in brackets, was never published as code (see
+projects/mtv/README.md).
 
     variant   GFLOPs  M params  EFLOP  top1, top5  JFT top1, top5  WTS top1, top5  released top1
     large     1426    875.8     135    41.7, 69.7  -               -               42.5
@@ -24,15 +25,19 @@ from configs.fine_tuning import fine_tuning
 from configs.mtv import common
 from configs.variants import choose
 
-VARIANTS = {"large": (common.L, 224), "huge": (common.H, 224), "huge_280": (common.H, 280)}
+VARIANTS = {
+    "large": (common.L, "mtv-l-kinetics600", 224),
+    "huge": (common.H, "runs/mtv/kinetics600_huge", 224),
+    "huge_280": (common.H, "runs/mtv/kinetics600_huge_280", 280),
+}
 
 
 def get_config(variant: str = "large") -> ConfigDict:
-    views, crop = choose(VARIANTS, variant)
+    views, start, crop = choose(VARIANTS, variant)
     return fine_tuning(
         data="moments_in_time",
         model=common.mtv(views),
-        start=common.from_run(f"runs/mtv/kinetics600_{variant}"),
+        start=common.from_same(start),
         peak=0.2,
         num_epochs=20,
         input={"batch_size": 256},

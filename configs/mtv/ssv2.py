@@ -6,8 +6,8 @@ the public config. The variant is the side of the crop:
     scenic-video train --config=configs/mtv/ssv2.py:base \
         --workdir=runs/mtv/ssv2_base
 
-Starts from MTV-B on Kinetics 400, in runs/mtv/kinetics400_base or _base_320. Clips are never
-flipped: "left" and "right" are in the labels.
+Starts from the public MTV-B on Kinetics 400; `base_320` from runs/mtv/kinetics400_base_320. Clips
+are never flipped: "left" and "right" are in the labels.
 
     variant   GFLOPs  M params  EFLOP  top1  top5
     base      564.8   304.0     34     67.6  90.1
@@ -21,15 +21,18 @@ from configs.fine_tuning import fine_tuning
 from configs.mtv import common
 from configs.variants import choose
 
-SIDES = {"base": 224, "base_320": 320}
+VARIANTS = {
+    "base": ("mtv-b-kinetics400", 224),
+    "base_320": ("runs/mtv/kinetics400_base_320", 320),
+}
 
 
 def get_config(variant: str = "base") -> ConfigDict:
-    crop = choose(SIDES, variant)
+    start, crop = choose(VARIANTS, variant)
     return fine_tuning(
         data="something_something",
         model=common.mtv(common.B),
-        start=common.from_run(f"runs/mtv/kinetics400_{variant}"),
+        start=common.from_same(start),
         peak=0.2,
         num_epochs=60,
         input={"batch_size": 256},

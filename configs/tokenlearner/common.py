@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from configs import datasets
 from configs.fine_tuning import fine_tuning
+from configs.starts import IMAGENET21K
 from scenic_video.layers.sizes import size
 
 MODELS = "projects.tokenlearner.model"
@@ -57,13 +58,12 @@ def _learner(name: str) -> dict[str, Any]:
 
 
 def from_image(name: str) -> dict[str, Any]:
-    """Starts from a ViT trained on ImageNet-21k, which replaces JFT-300M. The embedding of
+    """Starts from a public ViT trained on ImageNet-21k, which replaces JFT-300M. The embedding of
     patches of another size is randomly initialised."""
     letter, patch, layers, tokens, _ = parse(name)
     known = PRETRAINED[letter]
     trained = patch if patch in known else known[0]
-    node: dict[str, Any] = {"workdir": f"runs/imagenet21k_vit_{letter.lower()}{trained}"}
-    node["source_grid"] = (224 // trained, 224 // trained)
+    node: dict[str, Any] = {"path": IMAGENET21K[f"{letter.lower()}{trained}"]}
     if patch not in known:
         node |= {"allow_random": ("embedding/.*",), "allow_unused": ("embedding/.*",)}
     project = "tokenlearner" if tokens else "vivit"

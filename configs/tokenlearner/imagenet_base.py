@@ -8,10 +8,9 @@ the size, and the number of tokens and the layer where they are learned:
         --workdir=runs/tokenlearner/imagenet_base_b16_16_at_6
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
-released. These configs start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*;
-expect lower results. Patch embeddings of other sizes than these ViTs have, and additional layers,
-are randomly initialised. The printed 19.8 GFLOPs of ViT-B/32 do not fit 384 pixels; those of the
-other rows do.
+released. These configs start from public ViTs trained on ImageNet-21k instead; expect lower
+results. Patch embeddings of other sizes than these ViTs have, and additional layers, are randomly
+initialised. The printed 19.8 GFLOPs of ViT-B/32 do not fit 384 pixels; those of the other rows do.
 
     variant          GFLOPs       M params  EFLOP  JFT top1
     vit_s32          3.44         22.9      0.21   77.87

@@ -8,9 +8,9 @@ the size, the number of tokens and the layer where they are learned, and the fus
         --workdir=runs/tokenlearner/imagenet_fuser_b16_16_at_6_fuser
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
-released. These configs start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*;
-expect lower results. Patch embeddings of other sizes than these ViTs have, and additional layers,
-are randomly initialised. To evaluate on ReaL, see imagenet_state_of_the_art.
+released. These configs start from public ViTs trained on ImageNet-21k instead; expect lower
+results. Patch embeddings of other sizes than these ViTs have, and additional layers, are randomly
+initialised. To evaluate on ReaL, see imagenet_state_of_the_art.
 
     variant                GFLOPs         M params  EFLOP  JFT top1, ReaL
     b16_8_at_6             28.4           86.9      1.7    83.2, 88.1

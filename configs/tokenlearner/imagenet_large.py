@@ -8,10 +8,9 @@ of the size, and the number of tokens and the layer where they are learned:
         --workdir=runs/tokenlearner/imagenet_large_l16_16_at_12
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
-released. These configs start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*;
-expect lower results. Patch embeddings of other sizes than these ViTs have, and additional layers,
-are randomly initialised. Table 2 and the talk print 178.1 GFLOPs for l16_16_at_12; tables 4 and 5
-print 184.6.
+released. These configs start from public ViTs trained on ImageNet-21k instead; expect lower
+results. Patch embeddings of other sizes than these ViTs have, and additional layers, are randomly
+initialised. Table 2 and the talk print 178.1 GFLOPs for l16_16_at_12; tables 4 and 5 print 184.6.
 
     variant          GFLOPs         M params  EFLOP  JFT top1
     vit_l16          363.1          305.2     22     87.35

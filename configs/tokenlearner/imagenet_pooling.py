@@ -7,9 +7,9 @@ fine-tuning. The other two of the table are `vit_l16` and `l16_16_at_12` of imag
         --workdir=runs/tokenlearner/imagenet_pooling_2x2_at_12_18
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
-released. These configs start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*;
-expect lower results. The windows were chosen to match the printed GFLOPs: 4 then 2, and 8, although
-the paper calls them 2x2 and 4x4.
+released. These configs start from public ViTs trained on ImageNet-21k instead; expect lower
+results. The windows were chosen to match the printed GFLOPs: 4 then 2, and 8, although the paper
+calls them 2x2 and 4x4.
 
     variant       GFLOPs         M params  EFLOP  JFT top1
     2x2_at_9_18   145.2 (144.3)  305.2     8.9    85.63

@@ -8,10 +8,10 @@ the size, and the number of tokens and the layer where they are learned:
         --workdir=runs/tokenlearner/imagenet_state_of_the_art_l8_35_16_at_18
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
-released. These configs start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*;
-expect lower results. Patch embeddings of other sizes than these ViTs have, and additional layers,
-are randomly initialised. The printed parameters are those of pretraining, at 224 pixels with 18,291
-classes. ReaL is ImageNet's validation set with reassessed labels; evaluate on it with
+released. These configs start from public ViTs trained on ImageNet-21k instead; expect lower
+results. Patch embeddings of other sizes than these ViTs have, and additional layers, are randomly
+initialised. The printed parameters are those of pretraining, at 224 pixels with 18,291 classes.
+ReaL is ImageNet's validation set with reassessed labels; evaluate on it with
 
     scenic-video eval --workdir=runs/tokenlearner/imagenet_state_of_the_art_l8_35_16_at_18 \
         --data=data/imagenet_real.json --split=validation

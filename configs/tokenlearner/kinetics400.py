@@ -8,11 +8,11 @@ size, and the number of tokens and the layer where they are learned:
         --workdir=runs/tokenlearner/kinetics400_l16_30_8_at_18
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
-released. These configs start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*;
-expect lower results. Patch embeddings of other sizes than these ViTs have, and additional layers,
-are randomly initialised. Blocks are recomputed in the backward pass. `vit_l16` is ViViT itself, as
-the authors of TokenLearner ran it. By their GFLOPs, the paper's model with 8 tokens at layer 18 has
-24+6 layers, and L/14 and L/10 have 24+11.
+released. These configs start from public ViTs trained on ImageNet-21k instead; expect lower
+results. Patch embeddings of other sizes than these ViTs have, and additional layers, are randomly
+initialised. Blocks are recomputed in the backward pass. `vit_l16` is ViViT itself, as the authors
+of TokenLearner ran it. By their GFLOPs, the paper's model with 8 tokens at layer 18 has 24+6
+layers, and L/14 and L/10 have 24+11.
 
     variant          GFLOPs       M params  EFLOP  JFT top1, top5  JFT 6-view top1
     vit_l16          1446         307.5     62     83.4, 95.6      -

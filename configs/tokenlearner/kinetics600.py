@@ -8,9 +8,9 @@ the number of tokens and the layer where they are learned:
         --workdir=runs/tokenlearner/kinetics600_l16_30_8_at_18
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from models trained on JFT-300M, which was never
-released. These configs start from ViTs trained on ImageNet-21k instead, in runs/imagenet21k_vit_*;
-expect lower results. Patch embeddings of other sizes than these ViTs have, and additional layers,
-are randomly initialised. Blocks are recomputed in the backward pass. `vit_l16` is ViViT itself.
+released. These configs start from public ViTs trained on ImageNet-21k instead; expect lower
+results. Patch embeddings of other sizes than these ViTs have, and additional layers, are randomly
+initialised. Blocks are recomputed in the backward pass. `vit_l16` is ViViT itself.
 
     variant                GFLOPs       M params  EFLOP  JFT top1, top5
     vit_l16                1446         307.7     102    84.3, 96.2

@@ -5,6 +5,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from configs.fine_tuning import fine_tuning
+from configs.starts import IMAGENET21K, source
 from scenic_video.layers.sizes import size
 
 RANDOM_PATCHES = {"allow_random": ("embedding/.*",), "allow_unused": ("embedding/.*",)}
@@ -17,18 +18,17 @@ def vivit(architecture: str, size_name: str, **fields: Any) -> dict[str, Any]:
     return {"target": f"projects.vivit.model:{architecture}"} | size(size_name) | fields
 
 
-def from_image(workdir: str, **how: Any) -> dict[str, Any]:
-    """Starts from the ViT of `workdir`, trained on 224 x 224 pixels, in patches of the size that
-    its name ends with."""
+def from_image(size_and_patch: str, **how: Any) -> dict[str, Any]:
+    """Starts from the public ViT "b16", "l16" or "h14", trained on ImageNet-21k."""
     target = "projects.vivit.pretrained:from_image_model"
-    side = 224 // int(workdir[-2:])
-    return {"target": target, "workdir": workdir, "source_grid": (side, side)} | how
+    return {"target": target, "path": IMAGENET21K[size_and_patch]} | how
 
 
-def from_same(workdir: str) -> dict[str, Any]:
-    """Starts from a run of the same model on other classes; all but the head is loaded."""
+def from_same(start: str) -> dict[str, Any]:
+    """Starts from the same model on other classes, of a run or a public checkpoint; all but the
+    head is loaded."""
     head = ("output_projection/.*",)
-    return {"workdir": workdir, "allow_random": head, "allow_unused": head}
+    return source(start) | {"allow_random": head, "allow_unused": head}
 
 
 def joint_training(size_name: str, *, data: str, patch: int = 16, crop: int = 224) -> ConfigDict:
@@ -37,14 +37,13 @@ def joint_training(size_name: str, *, data: str, patch: int = 16, crop: int = 22
     The embedding of patches of another size than the ViT's is randomly initialised.
     """
     pretrained = {"L": 16, "H": 14}[size_name]
-    workdir = f"runs/imagenet21k_vit_{size_name.lower()}{pretrained}"
     how: dict[str, Any] = {} if patch == pretrained else RANDOM_PATCHES
     return fine_tuning(
         data=data,
         model=vivit(
             "SpatioTemporalAttention", size_name, tubelet_size=(2, patch, patch), remat=True
         ),
-        start=from_image(workdir, **how),
+        start=from_image(f"{size_name.lower()}{pretrained}", **how),
         peak=0.1,
         num_epochs=30,
         preprocessing={"crop": crop},

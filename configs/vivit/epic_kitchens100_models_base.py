@@ -5,7 +5,8 @@ Arnab et al., ICCV 2021, table 2, and table 7 for the recipe. The variant is the
     scenic-video train --config=configs/vivit/epic_kitchens100_models_base.py:factorised_encoder \
         --workdir=runs/vivit/epic_kitchens100_models_base_factorised_encoder
 
-Starts from the run of the same model on Kinetics 400, runs/vivit/kinetics400_<model>_base.
+Starts from the same model on Kinetics 400: from its public weights (`joint` and
+`factorised_encoder`), or from the run runs/vivit/kinetics400_<model>_base.
 
     variant                    GFLOPs  M params  EFLOP  action top1
     joint                      455.2   89.0      9.1    43.1
@@ -30,16 +31,16 @@ MODELS = {
     "frame_average": "FrameAverage",
 }
 
+PUBLIC = {"joint": "vivit-b-kinetics400", "factorised_encoder": "vivit-b-fe-kinetics400"}
+
 
 def get_config(variant: str = "factorised_encoder") -> ConfigDict:
     architecture = choose(MODELS, variant)
-    is_encoder = variant == "factorised_encoder"
-    fields = {"temporal_num_layers": 4} if is_encoder else {}
-    run = f"kinetics400_{variant}_base" + ("_printed" if is_encoder else "")
+    fields = {"temporal_num_layers": 4} if variant == "factorised_encoder" else {}
     return fine_tuning(
         data="epic_kitchens",
         model=common.vivit(architecture, "B", stochastic_depth_rate=0.2, **fields),
-        start=common.from_same(f"runs/vivit/{run}"),
+        start=common.from_same(PUBLIC.get(variant, f"runs/vivit/kinetics400_{variant}_base")),
         peak=0.5,
         num_epochs=50,
         preprocessing={"stride": 1},

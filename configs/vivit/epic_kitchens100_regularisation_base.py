@@ -6,8 +6,8 @@ above it:
     scenic-video train --config=configs/vivit/epic_kitchens100_regularisation_base.py:mixup \
         --workdir=runs/vivit/epic_kitchens100_regularisation_base_mixup
 
-`augmentation` (random crops, flips, jittered colours) starts from ViT-B/16 trained on ImageNet-21k,
-in runs/imagenet21k_vit_b16; the others from runs/vivit/kinetics400_factorised_encoder_base_printed.
+`augmentation` (random crops, flips, jittered colours) starts from the public ViT-B/16 trained on
+ImageNet-21k; the others from the public weights of the same model on Kinetics 400.
 
     variant           GFLOPs  M params  EFLOP  action top1
     augmentation      284.4   115.1     5.7    38.4
@@ -44,8 +44,8 @@ def get_config(variant: str = "mixup") -> ConfigDict:
     def has(rung: str) -> bool:
         return choose(LADDER, variant) >= LADDER[rung]
 
-    kinetics = common.from_same("runs/vivit/kinetics400_factorised_encoder_base_printed")
-    image = common.from_image("runs/imagenet21k_vit_b16")
+    kinetics = common.from_same("vivit-b-fe-kinetics400")
+    image = common.from_image("b16")
     return fine_tuning(
         data="epic_kitchens",
         model=common.vivit(

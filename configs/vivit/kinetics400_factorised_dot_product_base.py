@@ -5,7 +5,7 @@ Arnab et al., ICCV 2021, table 2, and table 7 for the recipe.
     scenic-video train --config=configs/vivit/kinetics400_factorised_dot_product_base.py \
         --workdir=runs/vivit/kinetics400_factorised_dot_product_base
 
-Starts from ViT-B/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16.
+Starts from the public ViT-B/16 trained on ImageNet-21k.
 
     GFLOPs  M params  EFLOP  top1
     277.1   89.0      12     76.3
@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
     return fine_tuning(
         data="kinetics400",
         model=common.vivit("FactorisedDotProduct", "B"),
-        start=common.from_image("runs/imagenet21k_vit_b16"),
+        start=common.from_image("b16"),
         peak=0.1,
         num_epochs=30,
     )

@@ -6,7 +6,7 @@ weights, with half the learning rate.
     scenic-video train --config=configs/vivit/kinetics400_factorised_encoder_base.py:printed \
         --workdir=runs/vivit/kinetics400_factorised_encoder_base_printed
 
-Starts from ViT-B/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16.
+Starts from the public ViT-B/16 trained on ImageNet-21k.
 
     variant   GFLOPs  M params  EFLOP  top1  released top1
     printed   284.4   115.1     12     78.8  -
@@ -26,7 +26,7 @@ def get_config(variant: str = "printed") -> ConfigDict:
     return fine_tuning(
         data="kinetics400",
         model=common.vivit("FactorisedEncoder", "B", temporal_num_layers=4),
-        start=common.from_image("runs/imagenet21k_vit_b16"),
+        start=common.from_image("b16"),
         peak=choose(PEAKS, variant),
         num_epochs=30,
     )

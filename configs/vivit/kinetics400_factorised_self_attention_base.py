@@ -5,8 +5,8 @@ Arnab et al., ICCV 2021, table 2, and table 7 for the recipe.
     scenic-video train --config=configs/vivit/kinetics400_factorised_self_attention_base.py \
         --workdir=runs/vivit/kinetics400_factorised_self_attention_base
 
-Starts from ViT-B/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16. The output of attention
-over time is initially zero.
+Starts from the public ViT-B/16 trained on ImageNet-21k. The output of attention over time is
+initially zero.
 
     GFLOPs  M params  EFLOP  top1
     372.3   117.3     16     77.4
@@ -22,7 +22,7 @@ def get_config() -> ConfigDict:
     return fine_tuning(
         data="kinetics400",
         model=common.vivit("FactorisedSelfAttention", "B"),
-        start=common.from_image("runs/imagenet21k_vit_b16"),
+        start=common.from_image("b16"),
         peak=0.1,
         num_epochs=30,
     )

@@ -5,8 +5,8 @@ Arnab et al., ICCV 2021, section 4.2, and table 7 for the recipe. The variant is
     scenic-video train --config=configs/vivit/kinetics400_input_encoding_base.py:central_frame \
         --workdir=runs/vivit/kinetics400_input_encoding_base_central_frame
 
-Starts from ViT-B/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16. Clips have 8 x 14 x 14
-tokens; `random` initialises the tubelet kernel randomly.
+Starts from the public ViT-B/16 trained on ImageNet-21k. Clips have 8 x 14 x 14 tokens; `random`
+initialises the tubelet kernel randomly.
 
     variant           GFLOPs  M params  EFLOP  top1
     central_frame     183.5   88.9      7.9    79.2
@@ -32,7 +32,7 @@ STARTS: dict[str, dict[str, Any]] = {
 
 
 def get_config(variant: str = "central_frame") -> ConfigDict:
-    start = common.from_image("runs/imagenet21k_vit_b16", **choose(STARTS, variant))
+    start = common.from_image("b16", **choose(STARTS, variant))
     fields: dict[str, Any] = {"tubelet_size": (4, 16, 16)}
     if variant == "uniform_frames":
         fields = {"tubelet_size": (1, 16, 16), "uniform_frames": 8}

@@ -7,9 +7,9 @@ in the published paper, 16 in its first version (arXiv 2103.15691v1) and the tal
         --workdir=runs/vivit/kinetics400_joint_huge_14
 
 NOT REPRODUCIBLE IN PUBLIC: the paper starts from ViT-H trained on JFT-300M, which was never
-released. This config starts from ViT-H/14 trained on ImageNet-21k instead, in
-runs/imagenet21k_vit_h14; expect lower results. Blocks are recomputed in the backward pass. The
-GFLOPs of H/16 are printed only in TokenLearner (table 6), and are too high for such a model.
+released. This config starts from the public ViT-H/14 trained on ImageNet-21k instead; expect lower
+results. Blocks are recomputed in the backward pass. The GFLOPs of H/16 are printed only in
+TokenLearner (table 6), and are too high for such a model.
 
     variant  GFLOPs       M params  EFLOP  JFT top1  JFT top5
     14       3981         636.9     172    84.9      95.8

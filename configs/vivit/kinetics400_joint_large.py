@@ -5,11 +5,11 @@ Arnab et al., ICCV 2021, table 5, and table 7 for the recipe. The variant is the
     scenic-video train --config=configs/vivit/kinetics400_joint_large.py:320 \
         --workdir=runs/vivit/kinetics400_joint_large_320
 
-Starts from ViT-L/16 trained on ImageNet-21k, in runs/imagenet21k_vit_l16. Blocks are recomputed in
-the backward pass. The first version of the paper (arXiv 2103.15691v1) and the talk print 80.6 and
-81.3 % top-1, 94.7 % top-5, for 224 and 320. NOT REPRODUCIBLE IN PUBLIC: the results with JFT-300M,
-which was never released; in that version, the models start from ViT-L/16 trained on it.
-ImageNet-21k replaces it here.
+Starts from the public ViT-L/16 trained on ImageNet-21k. Blocks are recomputed in the backward pass.
+The first version of the paper (arXiv 2103.15691v1) and the talk print 80.6 and 81.3 % top-1, 94.7 %
+top-5, for 224 and 320. NOT REPRODUCIBLE IN PUBLIC: the results with JFT-300M, which was never
+released; in that version, the models start from ViT-L/16 trained on it. ImageNet-21k replaces it
+here.
 
     variant  GFLOPs       M params  EFLOP  top1  JFT top1  JFT top5
     224      1446         307.5     62     80.3  82.8      95.5

@@ -6,7 +6,7 @@ number of its layers; with 0, frames are averaged.
     scenic-video train --config=configs/vivit/kinetics400_temporal_layers_base.py:4 \
         --workdir=runs/vivit/kinetics400_temporal_layers_base_4
 
-Starts from ViT-B/16 trained on ImageNet-21k, in runs/imagenet21k_vit_b16.
+Starts from the public ViT-B/16 trained on ImageNet-21k.
 
     variant  GFLOPs  M params  EFLOP  top1
     0        283.9   86.7      12     75.8
@@ -34,7 +34,7 @@ def get_config(variant: str = "4") -> ConfigDict:
     return fine_tuning(
         data="kinetics400",
         model=choose(MODELS, variant),
-        start=common.from_image("runs/imagenet21k_vit_b16"),
+        start=common.from_image("b16"),
         peak=0.1,
         num_epochs=30,
     )

@@ -6,9 +6,9 @@ published one for the recipe. The variant is the side of the crop:
     scenic-video train --config=configs/vivit/kinetics600_joint_large.py:320 \
         --workdir=runs/vivit/kinetics600_joint_large_320
 
-Starts from ViT-L/16 trained on ImageNet-21k, in runs/imagenet21k_vit_l16. Blocks are recomputed in
-the backward pass. NOT REPRODUCIBLE IN PUBLIC: the result with JFT-300M, which was never released.
-ImageNet-21k replaces it here.
+Starts from the public ViT-L/16 trained on ImageNet-21k. Blocks are recomputed in the backward pass.
+NOT REPRODUCIBLE IN PUBLIC: the result with JFT-300M, which was never released. ImageNet-21k
+replaces it here.
 
     variant  GFLOPs       M params  EFLOP  top1  top5  JFT top1  JFT top5
     224      1446         307.7     102    82.5  95.6  84.3      96.2

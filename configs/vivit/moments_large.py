@@ -6,8 +6,8 @@ published paper; `joint` attention (model 1) in its first version (arXiv 2103.15
     scenic-video train --config=configs/vivit/moments_large.py:factorised_encoder \
         --workdir=runs/vivit/moments_large_factorised_encoder
 
-Starts from ViT-L/16 trained on ImageNet-21k, in runs/imagenet21k_vit_l16. The temporal transformer
-has 24 layers, as in the public weights for Kinetics; there are no public weights for this dataset.
+Starts from the public ViT-L/16 trained on ImageNet-21k. The temporal transformer has 24 layers, as
+in the public weights for Kinetics; there are no public weights for this dataset.
 
     variant             GFLOPs  M params  EFLOP  top1  top5
     factorised_encoder  995.2   606.8     47     38.5  64.1
@@ -30,7 +30,7 @@ def get_config(variant: str = "factorised_encoder") -> ConfigDict:
     return fine_tuning(
         data="moments_in_time",
         model=choose(MODELS, variant),
-        start=common.from_image("runs/imagenet21k_vit_l16"),
+        start=common.from_image("l16"),
         peak=0.25,
         num_epochs=10,
     )

@@ -57,7 +57,7 @@ def test_what_is_not_there_is_named_by_its_field(fresh, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert "dataset.splits.test names 'data/kinetics400/validate.csv'" in said
     assert "(nor do the paths of dataset.splits.train, dataset.root)" in said
-    assert "no trained run 'runs/imagenet21k_vit_b16', which init.workdir names" in said
+    assert "weights pull vit-b16-imagenet21k" in said
     assert "240,000" in said and "400 classes" in said
 
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from projects.mtv.views import read_views
 from scenic_video.commands.configs import load_config
 from scenic_video.commands.recipes import CONFIGS, Recipe, find_recipes
 from scenic_video.config import ConfigError, build, resolve
@@ -19,12 +20,23 @@ from scenic_video.runs.config_nodes import NO_INIT
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.initialization.weights import check_positions, transferred
 from scenic_video.weights.model_weights import ModelWeights
+from scenic_video.weights.registry.registry import find
 from tests.configs.published import HEADS, MULTILABEL, RECIPES, THOUSANDS, costs, labels_of, task_of
 
 PUBLISHED = [recipe for recipe in RECIPES if recipe.data in THOUSANDS]
 BY_WORKDIR = {recipe.workdir: recipe for recipe in RECIPES}
 FILES = sorted({recipe.file for recipe in RECIPES})
-IMAGE_MODEL = re.compile(r"runs/imagenet21k_vit_([a-z]+)(\d+)")
+TRAINED_BY = {
+    "vivit-b-kinetics400": "runs/vivit/kinetics400_joint_base",
+    "vivit-b-fe-kinetics400": "runs/vivit/kinetics400_factorised_encoder_base_printed",
+    "mtv-b-kinetics400": "runs/mtv/kinetics400_base",
+    "mtv-b-kinetics700": "runs/mtv/kinetics700_base",
+    "mtv-l-kinetics600": "runs/mtv/kinetics600_large",
+    "av-mae-l-vggsound": "runs/avmae/pretraining_vggsound_800",
+    "av-mae-l-audioset": "runs/avmae/pretraining_audioset_120",
+    "av-mae-l-audioset-audio": "runs/avmae/pretraining_audioset_audio",
+}
+"""Public checkpoints of the models of recipes; those of others are image models."""
 FAST_COSTS = (
     "vivit/kinetics400_factorised_encoder_base.py:printed",
     "mtv/kinetics400_fusion.py:b4",
@@ -166,15 +178,46 @@ def test_results_with_private_data_are_marked_as_not_reproducible():
 
 
 @pytest.mark.parametrize("recipes", of_each_file(RECIPES))
-def test_a_run_starts_where_a_recipe_ends_or_from_an_image_model(recipes):
+def test_a_run_starts_where_a_recipe_ends_or_from_a_public_checkpoint(recipes):
     for recipe in recipes:
-        for workdir in workdirs(recipe):
-            known = workdir in BY_WORKDIR or IMAGE_MODEL.fullmatch(workdir)
-            assert known, f"{recipe.name}: {workdir}"
+        workdirs, names = starts(recipe)
+        assert {*workdirs} <= {*BY_WORKDIR}, recipe.name
+        assert all(find(name) for name in names), recipe.name
 
 
-def workdirs(recipe):
-    named = recipe.config.init.workdir
+def test_a_recipe_of_public_weights_has_their_sizes_and_their_inputs():
+    for name, workdir in TRAINED_BY.items():
+        config, checkpoint = BY_WORKDIR[workdir].config.to_dict(), find(name)
+        model = {"views": None} | config["model"]
+        for field, value in checkpoint.model.items():
+            assert model[field] == value, f"{name}: {field}"
+        for field, value in (checkpoint.preprocessing or {}).items():
+            if field not in ("resize", "audio"):
+                assert config["preprocessing"].get(field, 224) == value, f"{name}: {field}"
+
+
+def test_an_image_model_fits_the_model_that_starts_from_it():
+    for recipe in RECIPES:
+        model = recipe.config.model.to_dict()
+        views = read_views(model["views"]) if "views" in model else ()
+        for name in set(starts(recipe)[1]) - {*TRAINED_BY}:
+            own = find(name).model
+            if views:
+                assert own["hidden_size"] in {view.hidden_size for view in views}, recipe.name
+                continue
+            same = ("hidden_size", "mlp_dim", "num_heads")
+            assert [model[x] for x in same] == [own[x] for x in same], recipe.name
+            patch = model.get("patch_size", model.get("tubelet_size", (16, 16)))[-2:]
+            is_new = "embedding/.*" in recipe.config.init.get("allow_random", ())
+            assert is_new or tuple(patch) == own["patch_size"], recipe.name
+
+
+def starts(recipe) -> tuple[list[str], list[str]]:
+    """The workdirs and the public checkpoints that a recipe starts from."""
+    return _listed(recipe.config.init.workdir), _listed(recipe.config.init.path)
+
+
+def _listed(named) -> list[str]:
     return [named] if isinstance(named, str) and named else list(named)
 
 
@@ -187,16 +230,17 @@ def narrow(monkeypatch):
         monkeypatch.setitem(fields, "mlp_dim", width)
 
 
-@pytest.mark.parametrize("recipe", each([r for r in RECIPES if workdirs(r)], fast=FAST_STARTS))
+@pytest.mark.parametrize("recipe", each([r for r in RECIPES if any(starts(r))], fast=FAST_STARTS))
 def test_a_run_starts_from_the_weights_it_names(recipe, narrow):
     """The weights fit, at full depth and of all clip sizes; only widths are others."""
-    sources = [weights_in(workdir) for workdir in workdirs(recipe)]
+    workdirs, names = starts(recipe)
+    sources = [weights_in(start) for start in workdirs + names]
     config = reread(recipe)
     target = weights_of(config)
     params, report = transferred(config.config.init.to_dict(), target=target, sources=sources)
     assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, target.params)
     assert any(row.source for row in report.rows)
-    for workdir in set(workdirs(recipe)) & set(BY_WORKDIR):
+    for workdir in workdirs:
         trained: Any = task_of(reread(BY_WORKDIR[workdir]))
         tuned: Any = task_of(config)
         check_positions(workdir, trained.model, tuned.model)
@@ -211,19 +255,17 @@ def reread(recipe) -> Recipe:
 
 
 @functools.cache
-def weights_in(workdir) -> ModelWeights:
-    """Those of a run, or of an image model, whose inputs are unknown; as narrow as the model that
-    starts from them."""
+def weights_in(start) -> ModelWeights:
+    """Those of a run, or of a public checkpoint; as narrow as the model that starts from them."""
+    workdir = TRAINED_BY.get(start, start)
     if workdir in BY_WORKDIR:
         return weights_of(reread(BY_WORKDIR[workdir]))
-    match = IMAGE_MODEL.fullmatch(workdir)
-    assert match is not None
-    letter, patch = match[1].capitalize(), int(match[2])
-    node = {"target": "projects.vivit.model:ViT", "patch_size": (patch, patch)}
-    model = build(node | sizes.size(letter), num_classes=7)
-    return ModelWeights(
-        zeros(lambda: model.init(jax.random.key(0), rgb=jnp.zeros((1, 224, 224, 3))))
-    )
+    public = find(start)
+    node = {"target": "projects.vivit.model:ViT"} | public.model
+    model = build(node, num_classes=7)
+    inputs = {"rgb": (1, 224, 224)}
+    example = jnp.zeros((*inputs["rgb"], 3))
+    return ModelWeights(zeros(lambda: model.init(jax.random.key(0), rgb=example)), inputs)
 
 
 def weights_of(recipe) -> ModelWeights:

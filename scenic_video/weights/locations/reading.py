@@ -9,15 +9,17 @@ from scenic_video.weights.containers.folders import read_local
 from scenic_video.weights.containers.selection import image_tower, part
 from scenic_video.weights.containers.weight_file import WeightFile, explained
 from scenic_video.weights.locations.cache import Progress
+from scenic_video.weights.locations.public import is_public, local_path
 
 
 def read(location: str | Path, *, progress: Progress | None = None) -> WeightFile:
     """The weights at `location`, whose format is recognised by its content.
 
-    It is a file or folder, an address (gs://, s3://, https:// and others that fsspec knows), or
-    hf:org/name[@revision][:file] on the Hugging Face Hub. "FILE:img" is a part of a file, such as
-    one tower. What is remote is copied to a cache first, where `progress` is called with the bytes
-    that have arrived and all bytes. Values are read when they are used. Errors: UserError.
+    It is a file or folder, an address (gs://, s3://, https:// and others that fsspec knows),
+    hf:org/name[@revision][:file] on the Hugging Face Hub, or the name of a public checkpoint that
+    was pulled, see `locations.public`. "FILE:img" is a part of a file, such as one tower. What is
+    remote is copied to a cache first, where `progress` is called with the bytes that have arrived
+    and all bytes. Values are read when they are used. Errors: UserError.
     """
     address, name = split(str(location))
     file = read_local(fetch(address, progress), address)
@@ -44,6 +46,8 @@ def fetch(location: str, progress: Progress | None = None) -> Path:
         from scenic_video.weights.locations import buckets
 
         return buckets.copy(location, progress)
+    if is_public(location):
+        return local_path(location)
     return Path(location).expanduser()
 
 

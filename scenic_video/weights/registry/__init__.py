@@ -1,0 +1,1 @@
+"""The public checkpoints of the field by their names here: addresses, sizes, licences."""
