@@ -98,11 +98,12 @@ def _loaded(path: str, leaf: Any, take: Take, array: Any) -> tuple[np.ndarray, O
     source_norm, norm = _norm(array), _norm(value)
     if not np.isfinite((source_norm, norm)).all():
         raise UserError(f"{path}: {take.path}{how} has values that are not finite")
-    initial, unchanged = None, False
+    initial, unchanged, constant = None, False, False
     if not isinstance(leaf, jax.ShapeDtypeStruct):
         random = np.asarray(leaf)
         initial = _norm(random)
-        unchanged = np.array_equal(value, random) and bool((random != random.flat[:1]).any())
+        unchanged = np.array_equal(value, random)
+        constant = bool((random == random.flat[:1]).all())
     row = Origin(
         path=path,
         source=take.path,
@@ -113,6 +114,7 @@ def _loaded(path: str, leaf: Any, take: Take, array: Any) -> tuple[np.ndarray, O
         norm=norm,
         initial_norm=initial,
         unchanged=unchanged,
+        constant=constant,
     )
     return value, row
 

@@ -16,8 +16,8 @@ class Origin:
     """Where a parameter was loaded from (None: randomly initialised), how, and its shape.
 
     Norms are L2: `source_norm` that of the source's array, `norm` that of the parameter, and
-    `initial_norm` that of its random values. `unchanged` states that a loaded parameter equals
-    its random values, and that these are not constant. What is unknown is None.
+    `initial_norm` that of its random values. `unchanged` states that a loaded parameter equals its
+    random values, and `constant` that these are constant, such as zeros. What is unknown is None.
     """
 
     path: str
@@ -29,6 +29,7 @@ class Origin:
     norm: float | None = None
     initial_norm: float | None = None
     unchanged: bool = False
+    constant: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,10 +63,22 @@ class LoadReport:
         )
 
     @property
+    def random_parts(self) -> list[str]:
+        """The parts of the model, by the first name in a path, all of whose values are random."""
+        parts: dict[str, list[Origin]] = {}
+        for row in self.rows:
+            parts.setdefault(row.path.partition("/")[0], []).append(row)
+        return [
+            part
+            for part, rows in parts.items()
+            if all(x.source is None or x.unchanged for x in rows)
+        ]
+
+    @property
     def warnings(self) -> list[str]:
         """Signs that what was loaded are no trained weights, one sentence each."""
         zero = [x.path for x in self.loaded if x.source_norm == 0 and x.initial_norm]
-        same = [row.path for row in self.loaded if row.unchanged]
+        same = [row.path for row in self.loaded if row.unchanged and not row.constant]
         found = []
         if zero:
             found.append(

@@ -14,6 +14,7 @@ from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.remarks import remarks
 from scenic_video.optimizers.freezing import trained_part
 from scenic_video.runs.experiment import Experiment
+from scenic_video.runs.initialization.first_batch import first_batch
 from scenic_video.runs.initialization.weights import initial_weights
 from scenic_video.runs.metadata import changed_fields
 from scenic_video.runs.reporter import SILENT, Reporter
@@ -61,19 +62,21 @@ def _initialized(
     kept in the working directory."""
     state = steps.init()
     initial = initial_weights(experiment, _on_host(state.params))
-    reporter.line(initial.table)
-    if jax.process_index() == 0:
-        _write(workdir / ORIGINS, f"{initial.table}\n")
-        _write((workdir / ORIGINS).with_suffix(".json"), json_of(initial.to_json(), indent=1))
     params = jax.device_put(initial.params, steps.state_shardings.params)
     average = None
     if state.ema_params is not None:
         trained = trained_part(params, experiment.options.freeze)
         average = jax.tree.map(lambda x: x.copy(), trained)
-    return (
-        state.replace(params=params, ema_params=average),
-        f"INIT from the weights of {', '.join(initial.sources)}; step 0",
-    )
+    loaded = state.replace(params=params, ema_params=average)
+    reporter.line(initial.table)
+    tried = first_batch(experiment, random=state, loaded=loaded)
+    said = [tried.words, *(f"WARNING: {words}" for words in tried.warnings(initial.report))]
+    reporter.line("\n".join(said))
+    if jax.process_index() == 0:
+        _write(workdir / ORIGINS, "\n".join([initial.table, *said, ""]))
+        stated = initial.to_json() | {"first_batch": tried.to_json(initial.report)}
+        _write((workdir / ORIGINS).with_suffix(".json"), json_of(stated, indent=1))
+    return loaded, f"INIT from the weights of {', '.join(initial.sources)}; step 0"
 
 
 def _write(path: Path, text: str) -> None:

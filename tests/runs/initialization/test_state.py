@@ -1,6 +1,7 @@
 """A run that starts from the weights of others."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,29 @@ def test_a_head_of_other_classes_is_loaded_only_as_the_config_says(save_run, tmp
     assert (
         f"{len(names) - 1} of {len(names)} classes of the head are kept" in capsys.readouterr().out
     )
+
+
+def test_weights_that_were_never_trained_are_warned_of(save_run, tmp_path, capsys):
+    trained = save_run(tmp_path / "trained", CONFIG_OF_RUN)
+    with Checkpoints(trained / "checkpoints") as checkpoints:
+        experiment = build_experiment(checkpoints.read_meta()["config"])
+    steps = experiment.compile()
+    with Checkpoints(tmp_path / "untrained" / "checkpoints") as checkpoints:
+        checkpoints.save(0, steps.init(), experiment.checkpoint_meta(), block=True)
+    stated = {}
+    for name in ("trained", "untrained"):
+        started(with_head(experiment, None, workdir=str(tmp_path / name)), tmp_path, steps)
+        report = tmp_path / "new" / "initial_weights"
+        said = report.with_suffix(".txt").read_text()
+        stated[name] = json.loads(report.with_suffix(".json").read_text())
+        assert said.splitlines()[-1] in capsys.readouterr().out.replace("\n", " ")
+        assert ("WARNING" in said) == (name == "untrained")
+    batch = stated["trained"]["first_batch"]
+    assert batch["change"] > 0.1 and batch["warnings"] == [] and batch["statistic"] == "features"
+    batch = stated["untrained"]["first_batch"]
+    assert batch["change"] == 0 and "differ by only 0 of their norm" in batch["warnings"][0]
+    assert "without loaded weights: SpatialTransformer, " in batch["warnings"][0]
+    assert "equal the random initialisation" in stated["untrained"]["warnings"][0]
 
 
 def test_an_error_about_a_head_of_another_width_names_the_remedy(save_run, tmp_path):
