@@ -18,15 +18,17 @@ KernelStart = Literal["random", "filter_inflation", "central_frame"]
 
 
 class PatchEmbedding(nn.Module):
-    """Projects non-overlapping patches to `features`: images by (h, w), videos by (t, h, w).
+    """Projects patches to `features`: images by (h, w), videos by (t, h, w).
 
     A strided convolution without padding (pixels beyond the last patch are dropped), computed as
-    one matrix product over flattened patches. Parameters have the convolution's shapes: `kernel`
-    [t, h, w, c, features] or [h, w, c, features], and `bias`.
+    one matrix product over flattened patches. They do not overlap, unless `stride` is smaller than
+    `patch_size`. Parameters have the convolution's shapes: `kernel` [t, h, w, c, features] or
+    [h, w, c, features], and `bias`.
     """
 
     features: int
     patch_size: Sequence[int]
+    stride: Sequence[int] | None = None
     kernel_init: Callable[..., Array] = nn.initializers.lecun_normal()
     dtype: DTypeLike = jnp.float32
 
@@ -35,9 +37,14 @@ class PatchEmbedding(nn.Module):
         shape = (*self.patch_size, pixels.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        patches = flat_patches(pixels, self.patch_size).astype(self.dtype)
+        patches = self._cut(pixels).astype(self.dtype)
         tokens = patches @ kernel.reshape(-1, self.features).astype(self.dtype)
         return tokens + jnp.broadcast_to(bias.astype(self.dtype), tokens.shape)
+
+    def _cut(self, pixels: Float[Array, "..."]) -> Float[Array, "..."]:
+        if self.stride is None or tuple(self.stride) == tuple(self.patch_size):
+            return flat_patches(pixels, self.patch_size)
+        return overlapping_patches(pixels, self.patch_size, self.stride)
 
 
 def single_images(rgb: Float[Array, "b *one_frame h w c"]) -> Float[Array, "b h w c"]:
@@ -79,18 +86,40 @@ def flat_patches(pixels: Float[Array, "..."], patch_size: Sequence[int]) -> Floa
     dropped.
     """
     axes = len(patch_size)
-    grid = pixels.shape[-1 - axes : -1]
-    if any(length < patch for length, patch in zip(grid, patch_size, strict=True)):
-        raise UserError(
-            f"A patch of {tuple(patch_size)} does not fit into an input of {tuple(grid)}. "
-            "Use a smaller patch, a larger crop, or more frames."
-        )
+    grid = _lengths(pixels, patch_size)
     kept = [length - length % patch for length, patch in zip(grid, patch_size, strict=True)]
     pixels = pixels[(..., *(slice(length) for length in kept), slice(None))]
     outer, inner = [f"x{i}" for i in range(axes)], [f"p{i}" for i in range(axes)]
     pairs = " ".join(f"({x} {p})" for x, p in zip(outer, inner, strict=True))
     pattern = f"... {pairs} c -> ... {' '.join(outer)} ({' '.join(inner)} c)"
     return rearrange(pixels, pattern, **dict(zip(inner, patch_size, strict=True)))
+
+
+def overlapping_patches(
+    pixels: Float[Array, "..."], patch_size: Sequence[int], stride: Sequence[int]
+) -> Float[Array, "..."]:
+    """`flat_patches` with a patch every `stride` pixels along each axis."""
+    axes = len(patch_size)
+    lengths = _lengths(pixels, patch_size)
+    first = pixels.ndim - 1 - axes
+    for axis, (length, patch, step) in enumerate(zip(lengths, patch_size, stride, strict=True)):
+        starts = np.arange(0, length - patch + 1, step)
+        at = starts[:, None] + np.arange(patch)
+        pixels = jnp.take(pixels, at, axis=first + 2 * axis)
+    outer, inner = [f"x{i}" for i in range(axes)], [f"p{i}" for i in range(axes)]
+    pairs = " ".join(f"{x} {p}" for x, p in zip(outer, inner, strict=True))
+    return rearrange(pixels, f"... {pairs} c -> ... {' '.join(outer)} ({' '.join(inner)} c)")
+
+
+def _lengths(pixels: Float[Array, "..."], patch_size: Sequence[int]) -> tuple[int, ...]:
+    """The sizes of the axes that are cut. Errors: UserError if a patch does not fit."""
+    grid = pixels.shape[-1 - len(patch_size) : -1]
+    if any(length < patch for length, patch in zip(grid, patch_size, strict=True)):
+        raise UserError(
+            f"A patch of {tuple(patch_size)} does not fit into an input of {tuple(grid)}. "
+            "Use a smaller patch, a larger crop, or more frames."
+        )
+    return grid
 
 
 def inflate_kernel(

@@ -47,4 +47,4 @@ def to_model_weights(weights: Weights, *, name: str) -> ModelWeights:
     them unless they are declared.
     """
     params: dict[str, Any] = {**weights.params, **weights.rest}
-    return ModelWeights(unflatten_dict(params, sep="/"), weights.inputs, name=name)
+    return ModelWeights(unflatten_dict(params, sep="/"), weights.inputs, weights.grid, name=name)

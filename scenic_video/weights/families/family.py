@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scenic_video.errors import UserError
+from scenic_video.field_types import Extents
 from scenic_video.weights.families.names import Leaves
 from scenic_video.weights.model_weights import Inputs
 
@@ -22,7 +23,8 @@ class Weights:
 
     `model` is the config node of the model that they fit ({"target": ..., fields}), `preprocessing`
     the fields of a `Preprocessing`, `labels` the class names of each head; each is None if the file
-    does not say. `inputs` are the sizes of the model's inputs, as far as they are known. `rest` are
+    does not say. `inputs` are the sizes of the model's inputs, as far as they are known, and `grid`
+    that of its tokens, if it does not follow from them and the patch kernel. `rest` are
     arrays that no rule covers, which a strict load refuses; `dropped` names those known to carry
     nothing, such as counters. `notes` state what was filled in, one sentence each.
     """
@@ -33,6 +35,7 @@ class Weights:
     preprocessing: Mapping[str, Any] | None = None
     labels: Mapping[str, Sequence[str]] | None = None
     inputs: Inputs = dataclasses.field(default_factory=dict)
+    grid: Extents | None = None
     rest: Leaves = dataclasses.field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -98,7 +101,7 @@ def recognise(leaves: Mapping[str, Any], families: Iterable[Family]) -> Family:
     raise UserError(f"These {len(leaves)} arrays could be {names}: {shown}.")
 
 
-WIDTHS = {192: 3, 384: 6, 768: 12, 1024: 16, 1152: 16, 1280: 16, 1408: 16, 1664: 16}
+WIDTHS = {192: 3, 384: 6, 768: 12, 1024: 16, 1152: 16, 1280: 16, 1408: 16, 1536: 16, 1664: 16}
 """Width -> attention heads of the public vision transformers."""
 
 

@@ -51,8 +51,10 @@ class Tower(Family):
     def matches(self, leaves: Mapping[str, Any]) -> bool:
         kernel = leaves.get(self.patch_kernel)
         names = {first_layer(name) for name in leaves}
-        has_signs = names.issuperset(self.signs) and names.isdisjoint(self.absent)
-        return kernel is not None and has_signs and len(kernel.shape) == self.patch_axes + 2
+        if kernel is None or not names.issuperset(self.signs) or not names.isdisjoint(self.absent):
+            return False
+        channels = kernel.shape[-2 if self.has_axis_of_heads else 1]
+        return len(kernel.shape) == self.patch_axes + 2 and channels == 3  # not a spectrogram's 1
 
     def read(self, leaves: Leaves, metadata: Mapping[str, Any]) -> Weights:
         leaves, notes = self.prepare(leaves)
