@@ -22,19 +22,26 @@ def noise(*shape, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("pixels", "patch", "layout"),
-    [((2, 9, 10, 3), (4, 3), "HW"), ((2, 5, 9, 10, 3), (2, 4, 3), "THW")],
+    ("pixels", "patch", "stride", "layout"),
+    [
+        ((2, 9, 10, 3), (4, 3), None, "HW"),
+        ((2, 9, 10, 3), (4, 3), (2, 3), "HW"),
+        ((2, 5, 9, 10, 3), (2, 4, 3), None, "THW"),
+        ((2, 5, 9, 10, 3), (2, 4, 3), (1, 3, 2), "THW"),
+    ],
 )
-def test_the_embedding_is_a_valid_convolution_and_so_are_its_gradients(pixels, patch, layout):
+def test_the_embedding_is_a_valid_convolution_and_so_are_its_gradients(
+    pixels, patch, stride, layout
+):
     pixels = noise(*pixels)
-    module: Any = PatchEmbedding(features=6, patch_size=patch)
+    module: Any = PatchEmbedding(features=6, patch_size=patch, stride=stride)
     params = module.init(jax.random.key(1), pixels)["params"]
     params["bias"] = noise(6, seed=2)
     numbers = (f"N{layout}C", f"{layout}IO", f"N{layout}C")
 
     def convolution(kernel):
         return jax.lax.conv_general_dilated(
-            pixels, kernel, patch, "VALID", dimension_numbers=numbers
+            pixels, kernel, stride or patch, "VALID", dimension_numbers=numbers
         )
 
     def embedding(kernel):

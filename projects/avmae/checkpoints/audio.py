@@ -53,9 +53,7 @@ class SpectrogramFamily(Family):
         config = metadata.get("config") or {}
         dropped = tuple(name for name in leaves if re.fullmatch(self.left, name))
         kept = {name: x for name, x in leaves.items() if name not in dropped}
-        heads = number_of_heads(
-            kept[self.patch_kernel].shape[0], config.get("num_attention_heads")
-        )
+        heads = number_of_heads(kept[self.patch_kernel].shape[0], config.get("num_attention_heads"))
         params, unread = self.table.read(kept, heads=heads)
         patches = self._patches(params, config)
         params = self._read_positions(params, patches)
@@ -94,9 +92,7 @@ class SpectrogramFamily(Family):
     def _written_positions(self, params: Leaves, grid: tuple[int, int]) -> Leaves:
         raise NotImplementedError
 
-    def _model(
-        self, params: Leaves, config: Mapping[str, Any], patches: Patches
-    ) -> dict[str, Any]:
+    def _model(self, params: Leaves, config: Mapping[str, Any], patches: Patches) -> dict[str, Any]:
         pooled = f"{POOLED_NORM}/scale" in params
         of_tokens = f"{ENCODER}/encoder_norm/scale" in params
         return {
@@ -143,9 +139,7 @@ class AudioMAE(SpectrogramFamily):
     def _written_positions(self, params: Leaves, grid: tuple[int, int]) -> Leaves:
         return {POSITIONS: fixed_positions(grid, params["cls"].shape[-1]), **params}
 
-    def _model(
-        self, params: Leaves, config: Mapping[str, Any], patches: Patches
-    ) -> dict[str, Any]:
+    def _model(self, params: Leaves, config: Mapping[str, Any], patches: Patches) -> dict[str, Any]:
         fields = super()._model(params, config, patches)
         return fields | {"classifier": "gap" if fields["normalize"] == "pooled" else "token"}
 
@@ -198,7 +192,8 @@ def _audiomae() -> AudioMAE:
 
 
 SPECTROGRAMS: tuple[Family, ...] = (
-    *(_hugging_face(x, hub=y) for x in ("audio_spectrogram_transformer.", "") for y in (True, False)),
+    *(_hugging_face("audio_spectrogram_transformer.", hub=hub) for hub in (True, False)),
+    *(_hugging_face("", hub=hub) for hub in (True, False)),
     _original(),
     _audiomae(),
 )
