@@ -81,7 +81,7 @@ class AudioOrigins:
         streams = Streams.of(target.flat)
         if "audio" not in streams.modalities:
             raise UserError("The model has no audio stream, which an audio model could start.")
-        kernel = source.flat.get("embedding/kernel")
+        kernel: Any = source.flat.get("embedding/kernel")
         if getattr(kernel, "ndim", 0) != 4:
             raise UserError(
                 f"The weights of {source.name} are not those of an audio model, which has a patch "

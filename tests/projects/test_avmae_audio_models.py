@@ -49,7 +49,7 @@ def fixed() -> tuple[Any, ModelWeights]:
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
-def test_a_stream_of_audio_alone_gives_the_features_of_audiomae(positions: str):
+def test_a_stream_of_audio_alone_gives_the_features_of_audiomae(positions: Any):
     model, source = fixed()
     fine: Any = MBT(**SIZES, **ALONE, **TUBELETS, positions=positions)
     params, report = from_audio_model(target=target_weights(fine, audio=AUDIO), source=source)

@@ -44,7 +44,7 @@ def test_fixed_positions_need_no_table_and_a_class_token_is_not_pooled():
     (features,) = state["intermediates"]["features"]
     assert features.shape == (2, 8)
     norm = leaves(variables["params"])
-    normalized = (features - norm["encoder_norm/bias"]) / norm["encoder_norm/scale"]
+    normalized = (np.asarray(features) - norm["encoder_norm/bias"]) / norm["encoder_norm/scale"]
     np.testing.assert_allclose(normalized.mean(axis=-1), 0, atol=1e-5)
 
 
