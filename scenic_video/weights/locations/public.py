@@ -38,7 +38,7 @@ def absent_words(name: str) -> str:
         return ""
     return (
         f"The public checkpoint {name} is not on this machine. Fetch it by `scenic-video weights "
-        f"pull {name}` ({checkpoint.address}, size {checkpoint.size}, licence "
+        f"pull {name}` ({checkpoint.web_address}, size {checkpoint.size}, licence "
         f"{checkpoint.licence or UNKNOWN}) or, without a network, put that file at "
         f"{place_of(checkpoint)} (${VARIABLE} names another folder)."
     )

@@ -63,6 +63,17 @@ class PublicCheckpoint:
         return unquote(re.split(r"[/:]", self.address)[-1])
 
     @property
+    def web_address(self) -> str:
+        """The address for a browser."""
+        match = re.fullmatch(
+            r"hf:(?P<repository>[^:@]+)(@(?P<revision>[^:]+))?:(?P<file>.+)", self.address
+        )
+        if match is None:
+            return self.address
+        revision = match["revision"] or "main"
+        return f"https://huggingface.co/{match['repository']}/resolve/{revision}/{match['file']}"
+
+    @property
     def model(self) -> dict[str, Any]:
         """The fields of the model that are known."""
         return {**(size(self.model_size) if self.model_size else {}), **self.model_fields}
