@@ -27,7 +27,9 @@ def checkpoints() -> Mapping[str, PublicCheckpoint]:
     """All public checkpoints by name."""
     found: dict[str, PublicCheckpoint] = {}
     folder = files("scenic_video.weights.registry")
-    for file in sorted(x for x in folder.iterdir() if x.name.endswith(".toml")):  # pyright: ignore
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if not file.name.endswith(".toml"):
+            continue
         for checkpoint in _in_file(tomllib.loads(file.read_text(encoding="utf-8"))):
             assert NAME.fullmatch(checkpoint.name) and checkpoint.name not in found, checkpoint
             found[checkpoint.name] = checkpoint

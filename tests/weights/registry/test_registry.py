@@ -1,6 +1,7 @@
 """The registry states what is known, and says what is not."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from scenic_video.weights.registry.public_checkpoint import UNKNOWN, PublicCheck
 from scenic_video.weights.registry.registry import checkpoints, find
 
 ALL = checkpoints().values()
-EXAMPLE = {"name": "a-b", "publisher": "us", "address": "https://x.org/a%20b.npz"}
+EXAMPLE: dict[str, Any] = {"name": "a-b", "publisher": "us", "address": "https://x.org/a%20b.npz"}
 
 
 def test_every_checkpoint_has_an_address_and_each_address_one_checkpoint():
@@ -67,6 +68,6 @@ def test_an_exact_size_is_compared_to_the_byte():
 
 
 def test_an_address_of_the_hub_has_one_for_browsers():
-    hub = PublicCheckpoint(**EXAMPLE | {"address": "hf:org/model:model.safetensors"})
+    hub = PublicCheckpoint(name="a-b", publisher="us", address="hf:org/model:model.safetensors")
     assert hub.web_address == "https://huggingface.co/org/model/resolve/main/model.safetensors"
     assert hub.file_name == "model.safetensors"
