@@ -1,7 +1,11 @@
 """The public checkpoints whose weights the models of this project take."""
 
 from projects.avmae.checkpoints.audio import SPECTROGRAMS
+from projects.avmae.checkpoints.scenic_autoencoders import AUTOENCODERS
+from projects.avmae.checkpoints.scenic_fine_tuned import FINE_TUNED_ENCODERS
+from projects.avmae.checkpoints.scenic_mbt import MBT
 from projects.avmae.checkpoints.video_mae import FINE_TUNED
 from scenic_video.weights.families.family import Family
 
-FAMILIES: tuple[Family, ...] = (*FINE_TUNED, *SPECTROGRAMS)
+SCENIC: tuple[Family, ...] = (*MBT, *AUTOENCODERS, *FINE_TUNED_ENCODERS)
+FAMILIES: tuple[Family, ...] = (*SCENIC, *FINE_TUNED, *SPECTROGRAMS)

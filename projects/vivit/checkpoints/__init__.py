@@ -1,6 +1,7 @@
 """The public checkpoints whose weights the models of this project take."""
 
+from projects.vivit.checkpoints.scenic import SCENIC
 from projects.vivit.checkpoints.towers import TOWERS
 from scenic_video.weights.families.family import Family
 
-FAMILIES: tuple[Family, ...] = TOWERS
+FAMILIES: tuple[Family, ...] = (*SCENIC, *TOWERS)

@@ -79,5 +79,4 @@ TOWERS: tuple[Family, ...] = (
     _siglip(""),
     _siglip("vision_model."),
     _flax("ViT of vision_transformer or big_vision", "head", absent=("output_projection/kernel",)),
-    _flax("ViT of Scenic", "output_projection", headless=False),
 )

@@ -1,9 +1,10 @@
 """A table of parameter names in another library and here, which works in both directions."""
 
+import collections
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -65,8 +66,9 @@ class NameTable:
     def write(self, params: Leaves) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
         """The arrays by their foreign names, and the paths of parameters that no rule covers."""
         leaves, written = {}, set()
+        layers = _layers(params)
         for rule in self.rules:
-            for layer in _layers(rule.targets[0], params):
+            for layer in sorted(layers.get(rule.targets[0], ()), key=lambda x: int(x or 0)):
                 paths = [_at(path, layer) for path in rule.targets]
                 if not all(path in params for path in paths):
                     continue
@@ -75,10 +77,14 @@ class NameTable:
                 written |= set(paths)
         return leaves, tuple(path for path in params if path not in written)
 
+    @functools.cached_property
+    def _by_foreign(self) -> dict[str, Rule]:
+        return {rule.foreign: rule for rule in self.rules}
+
     def _of(self, name: str) -> tuple[Rule | None, str]:
-        for rule in self.rules:
-            if match := _pattern(rule.foreign).fullmatch(name):
-                return rule, match.groupdict().get("i", "")
+        for pattern, layer in _patterns(name):
+            if rule := self._by_foreign.get(pattern):
+                return rule, layer
         return None, ""
 
 
@@ -133,17 +139,20 @@ def carries_nothing(path: str, array: np.ndarray) -> bool:
     return path.endswith("/key/bias") or (path.endswith("/bias") and not np.any(array))
 
 
-@functools.cache
-def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile(re.escape(name).replace(r"\{i\}", r"(?P<i>\d+)"))
+def _patterns(name: str) -> Iterator[tuple[str, str]]:
+    """The names of rules that `name` may be of, and the number that stands for their "{i}"."""
+    yield name, ""
+    for match in re.finditer(r"\d+", name):
+        yield f"{name[: match.start()]}{{i}}{name[match.end() :]}", match[0]
 
 
-def _layers(path: str, params: Leaves) -> list[str]:
-    """The numbers of layers for which there is a parameter at `path`; one "" without a number."""
-    if "{i}" not in path:
-        return [""]
-    found = {m["i"] for name in params if (m := _pattern(path).fullmatch(name))}
-    return sorted(found, key=int)
+def _layers(params: Leaves) -> dict[str, list[str]]:
+    """Name of a rule -> the numbers of layers for which there is a parameter of that name."""
+    found: dict[str, list[str]] = collections.defaultdict(list)
+    for path in params:
+        for pattern, layer in _patterns(path):
+            found[pattern].append(layer)
+    return found
 
 
 def _at(name: str, layer: str) -> str:

@@ -1,0 +1,94 @@
+"""The encoders of Scenic's masked autoencoders of one modality, with a head."""
+
+from typing import Any
+
+from projects.avmae.modalities import IN_PARAMETERS
+from scenic_video.weights.families.blocks import ENCODER, HEAD
+from scenic_video.weights.families.names import NameTable
+from scenic_video.weights.families.parameter_shapes import ParameterShapes
+from scenic_video.weights.families.scenic import (
+    Description,
+    ScenicFamily,
+    describe_clips,
+    encoder,
+    layers,
+    norms,
+    same,
+)
+from scenic_video.weights.families.token_grids import clip_size, image_size
+
+TABLES = ("pos_embedding", "pos_embedding_time", "pos_embedding_space")
+TABLE = NameTable(
+    (
+        *same("cls", *(f"posembed_input/{table}" for table in TABLES)),
+        *same(*(f"Encoder_modality_token_{name}" for name in IN_PARAMETERS.values())),
+        *layers("embedding", "pre_logits", HEAD),
+        *encoder(),
+        *norms("encoder_norm"),
+    )
+)
+SIGNS = "encoder_norm/|posembed_input/|Encoder_modality_token_"
+"""What the classifiers that are trained from the start lack."""
+OTHERS = rf"mask_token|bottleneck$|embedding_|{ENCODER}/(Token|encoderblock_\d+_|posembed_input)"
+
+
+def _fits(shapes: ParameterShapes) -> bool:
+    """Without a sign, a model of images and one of clips with fixed positions differ: the former
+    is equal to a ViT with fixed positions, and is read as one."""
+    kernel = shapes.get("embedding/kernel", ())
+    if not shapes.keys() >= {f"{HEAD}/kernel", f"{ENCODER}/encoderblock_0/LayerNorm_0/scale"}:
+        return False
+    of_clips_or_audio = len(kernel) == 5 or (len(kernel) == 4 and kernel[2] == 1)
+    return (shapes.has(SIGNS) or of_clips_or_audio) and not shapes.has(OTHERS)
+
+
+def _describe(shapes: ParameterShapes) -> Description:
+    patch = shapes.patch("embedding")
+    modality, notes = _modality(shapes, patch)
+    fields: dict[str, Any] = {**shapes.encoder(), "modality": modality, "patch_size": patch}
+    of_image = len(patch) == 2 and modality == "rgb"
+    fields |= {
+        "classifier": "token" if "cls" in shapes else "gap",
+        "normalize": "pooled" if "encoder_norm/scale" in shapes else "tokens",
+        "positions": _positions(shapes, "sinusoidal" if of_image else "sinusoidal_1d"),
+        "use_modality_tokens": shapes.has("Encoder_modality_token_"),
+    }
+    if "pre_logits/kernel" in shapes:
+        fields["representation_size"] = shapes.of("pre_logits/kernel", 2)[1]
+    model = {"target": "projects.avmae.finetuning.model:PretrainedViT", **fields}
+    places = shapes.get("posembed_input/pos_embedding", (1, 0, 1))[1]
+    if of_image:
+        size = image_size(places, patch)
+        return describe_clips(model, None if size is None else (1, *size), notes)
+    size = clip_size(places, patch) if len(patch) == 3 else None
+    return describe_clips(model, size, notes)
+
+
+def _modality(shapes: ParameterShapes, patch: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
+    """The input of the patches, and whether it was assumed."""
+    for modality, name in IN_PARAMETERS.items():
+        if f"Encoder_modality_token_{name}" in shapes:
+            return modality, ()
+    if len(patch) == 3:
+        return "rgb", ()
+    if shapes["embedding/kernel"][2] == 1:
+        return "audio", ()
+    note = "its parameters do not show whether it takes images or spectrograms; images are assumed"
+    return "rgb", (f"{note} (model.modality)",)
+
+
+def _positions(shapes: ParameterShapes, fixed: str) -> str:
+    if "posembed_input/pos_embedding" in shapes:
+        return "learned"
+    return "learned_space_time" if "posembed_input/pos_embedding_time" in shapes else fixed
+
+
+FINE_TUNED_ENCODERS = (
+    ScenicFamily(
+        name="masked autoencoder of Scenic, fine-tuned",
+        fits=_fits,
+        describe=_describe,
+        table=lambda shapes: TABLE,
+        aliases=((r"^Encoder_modality_token_spec$", "Encoder_modality_token_spectrogram"),),
+    ),
+)
