@@ -1,13 +1,13 @@
 """The encoders and decoders of a masked autoencoder, by their sizes and rates."""
 
 import functools
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 from flax.core import FrozenDict
 
 from scenic_video.config import check_fields
-from scenic_video.field_types import ComputeDtype, PositiveInt, ShareBelowOne
+from scenic_video.field_types import ComputeDtype, Positive, PositiveInt, ShareBelowOne
 from scenic_video.layers.attention import AttentionImplementation, attention
 from scenic_video.layers.sharding_rules import TRANSFORMER_RULES
 from scenic_video.layers.transformer import Encoder, EncoderBlock
@@ -16,8 +16,9 @@ from scenic_video.layers.transformer import Encoder, EncoderBlock
 class EncoderDecoder(nn.Module, kw_only=True):
     """The base of a model of transformers that encode tokens, and others that decode them.
 
-    `normalize` adds a LayerNorm at the end of each encoder and decoder. Dropout and stochastic
-    depth apply to the encoders. Other fields are those of `VisionTransformer`.
+    `normalize` adds a LayerNorm at the end of each encoder and decoder, or only of each "decoder".
+    Dropout and stochastic depth apply to the encoders. Other fields are those of
+    `VisionTransformer`.
     """
 
     hidden_size: PositiveInt
@@ -28,11 +29,13 @@ class EncoderDecoder(nn.Module, kw_only=True):
     decoder_mlp_dim: PositiveInt
     decoder_num_layers: PositiveInt
     decoder_num_heads: PositiveInt
-    normalize: bool = True
+    normalize: bool | Literal["decoder"] = True
     dropout_rate: ShareBelowOne = 0.0
     attention_dropout_rate: ShareBelowOne = 0.0
     stochastic_depth_rate: ShareBelowOne = 0.0
     rescale_kept_branches: bool = True
+    exact_gelu: bool = False
+    norm_epsilon: Positive = 1e-6
     attention_implementation: AttentionImplementation = "auto"
     dtype: ComputeDtype = "float32"
     remat: bool = False
@@ -63,7 +66,8 @@ class EncoderDecoder(nn.Module, kw_only=True):
             dropout_rate=self.dropout_rate,
             stochastic_depth_rate=self.stochastic_depth_rate,
             remat=self.remat,
-            normalize=self.normalize,
+            normalize=self.normalize is True,
+            norm_epsilon=self.norm_epsilon,
             name=name,
         )
 
@@ -74,11 +78,17 @@ class EncoderDecoder(nn.Module, kw_only=True):
             block,
             positions="none",
             remat=self.remat,
-            normalize=self.normalize,
+            normalize=bool(self.normalize),
+            norm_epsilon=self.norm_epsilon,
             name=name,
         )
 
     def _block(self, mlp_dim: int, num_heads: int, **fields: Any) -> Any:
         attend = functools.partial(attention, implementation=self.attention_implementation)
-        fields |= {"attention": attend, "dtype": self.dtype}
+        fields |= {
+            "attention": attend,
+            "dtype": self.dtype,
+            "exact_gelu": self.exact_gelu,
+            "norm_epsilon": self.norm_epsilon,
+        }
         return functools.partial(EncoderBlock, mlp_dim=mlp_dim, num_heads=num_heads, **fields)

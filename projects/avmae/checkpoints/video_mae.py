@@ -2,36 +2,20 @@
 its own files."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from scenic_video.weights.families.blocks import (
-    BLOCK,
-    ENCODER,
-    HEAD,
-    MLP,
-    QKV,
-    SELF_ATTENTION,
-    patches,
-    rest_of_block,
-)
+from projects.avmae.checkpoints.inputs import with_inputs
+from projects.avmae.checkpoints.video_mae_names import BIASES, hub_block, own_block
+from scenic_video.weights.families.blocks import BLOCK, ENCODER, HEAD, patches
 from scenic_video.weights.families.family import Weights
-from scenic_video.weights.families.layouts import (
-    HEADS_BIAS,
-    HEADS_IN,
-    TUBELETS,
-    fused,
-)
-from scenic_video.weights.families.names import Leaves, NameTable, Rule, dense, norm
+from scenic_video.weights.families.layouts import TUBELETS
+from scenic_video.weights.families.names import Leaves, NameTable, dense, norm
 from scenic_video.weights.families.towers import Tower
 
 TARGET = "projects.avmae.finetuning.model:PretrainedViT"
 POOLED_NORM = "encoder_norm"
 """The LayerNorm after pooling."""
-
-INPUTS = {"num_frames": 16, "image_size": 224}
-PIXELS = {"image_mean": (0.485, 0.456, 0.406), "image_std": (0.229, 0.224, 0.225)}
-"""What the models of the paper take, where a file does not say."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +27,7 @@ class FineTunedVideoMAE(Tower):
     exact_gelu: bool = True
 
     def read(self, leaves: Leaves, metadata: Mapping[str, Any]) -> Weights:
-        metadata, notes = with_inputs_of_the_paper(metadata)
+        metadata, notes = with_inputs(metadata, num_frames=16, image_size=224)
         weights = super().read(leaves, metadata)
         return dataclasses.replace(weights, notes=(*weights.notes, *notes))
 
@@ -58,53 +42,6 @@ class FineTunedVideoMAE(Tower):
             "classifier": "gap" if pooled else "0",
             "normalize": "pooled" if pooled else "tokens",
         }
-
-
-def with_inputs_of_the_paper(
-    metadata: Mapping[str, Any],
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """`metadata` with the inputs of VideoMAE where it does not say, and a note on that."""
-    said = metadata.get("config") or {}
-    files = {
-        "config": {**INPUTS, **said},
-        "preprocessor_config": {**PIXELS, **(metadata.get("preprocessor_config") or {})},
-    }
-    note = (
-        "no config.json says what its inputs are: 16 frames of 224 pixels, with ImageNet's mean "
-        "and deviation, are those of the paper"
-    )
-    return {**metadata, **files}, () if said else (note,)
-
-
-def hub_block(foreign: str, ours: str, biases: tuple[str, str]) -> tuple[Rule, ...]:
-    """A block in Hugging Face's names; `biases` are those of query and value."""
-    attention, here = f"{foreign}.attention.attention", f"{ours}/{SELF_ATTENTION}"
-    layers = ("layernorm_before", "attention.output.dense", "layernorm_after")
-    return (
-        *(Rule(f"{attention}.{x}.weight", f"{here}/{x}/kernel", HEADS_IN) for x in QKV),
-        *_biases((f"{attention}.{x}" for x in biases), here),
-        *rest_of_block(foreign, ours, (*layers, "intermediate.dense", "output.dense")),
-    )
-
-
-def own_block(foreign: str, ours: str) -> tuple[Rule, ...]:
-    """A block in VideoMAE's own names: one kernel for query, key and value, and no key bias."""
-    attention, here = f"{foreign}.attn", f"{ours}/{SELF_ATTENTION}"
-    kernels = tuple(f"{here}/{x}/kernel" for x in QKV)
-    return (
-        Rule(f"{attention}.qkv.weight", kernels, fused(HEADS_IN)),
-        *_biases((f"{attention}.{x}" for x in ("q_bias", "v_bias")), here),
-        *rest_of_block(foreign, ours, ("norm1", "attn.proj", "norm2", *MLP)),
-    )
-
-
-def _biases(foreign: Iterable[str], ours: str) -> tuple[Rule, ...]:
-    names = zip(foreign, ("query", "value"), strict=True)
-    return tuple(Rule(name, f"{ours}/{x}/bias", HEADS_BIAS) for name, x in names)
-
-
-BIASES = (("q_bias", "v_bias"), ("query.bias", "value.bias"))
-"""Of the files on the hub, and of transformers in memory from version 5."""
 
 
 def _hugging_face(prefix: str, biases: tuple[str, str]) -> FineTunedVideoMAE:

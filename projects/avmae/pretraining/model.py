@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from projects.avmae.modalities import IN_PARAMETERS, MODALITY_TOKENS, given
 from projects.avmae.pretraining.inpainting import inpainting, public_inpainting
 from projects.avmae.pretraining.strategies import Strategy, check_objective, run
+from scenic_video.config import require
 from scenic_video.errors import UserError
 from scenic_video.field_types import Count, Names, PairOrTriple, ShareBelowOne, Triple
 from scenic_video.layers.autoencoder import Autoencoder, TokenGrid, Tokens
@@ -24,6 +25,7 @@ from scenic_video.layers.embeddings import single_images
 from scenic_video.layers.layer_order import EncoderLayers
 from scenic_video.layers.masking import Mask, MaskingStrategy, Reconstruction
 from scenic_video.layers.pooling import prepend_class_token
+from scenic_video.layers.positions import LearnedPositions
 from scenic_video.layers.presence import Present, read_presence, where_present
 from scenic_video.layers.transformer import ENCODER_BLOCK
 
@@ -34,15 +36,22 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
     `patch_size` is (h, w) for images [b, h, w, 3] or clips of one frame, (t, h, w) for videos [b,
     t, h, w, 3]. It masks the share `masking_rate` of tokens with the strategy `masking`, "random"
     or "tube" (videos only). The default positions are the usual ones for videos; use "sinusoidal"
-    for images. `class_token` adds a token without a position in front of the others.
+    for images. `class_token` adds a token in front of the others, which has no position unless
+    `class_positions` gives it a learned one in the encoder and another in the decoder.
     """
 
     patch_size: PairOrTriple = (2, 16, 16)
     masking_rate: ShareBelowOne = 0.9
     masking: MaskingStrategy = "random"
     class_token: bool = False
+    class_positions: bool = False
 
     before_layers = rf"^cls$|{MODALITY_TOKENS}|{Autoencoder.before_layers}"
+
+    def __post_init__(self):
+        super().__post_init__()
+        wanted = {"class_token if class_positions is set": self.class_token}
+        require(wanted if self.class_positions else {}, of=self)
 
     @nn.compact
     def __call__(
@@ -83,6 +92,7 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
         visible = tokens["rgb"]
         if self.class_token:
             token = self.param("cls", nn.initializers.zeros, (1, 1, self.hidden_size))
+            token = self._with_class_position(token, "posembed_input_cls")
             visible = prepend_class_token(visible, token)
         return {"rgb": self._encoder("Transformer")(visible, train=train)}
 
@@ -92,9 +102,13 @@ class MaskedAutoencoder(Autoencoder, kw_only=True):
         projected = self._project("rgb", encoded["rgb"])
         first = 1 if self.class_token else 0
         tokens = self._fill_in("rgb", projected[:, first:], grids["rgb"])
-        tokens = jnp.concatenate([projected[:, :first], tokens], axis=1)
+        token = self._with_class_position(projected[:, :first], "posembed_decoder_cls")
+        tokens = jnp.concatenate([token, tokens], axis=1)
         decoded = self._decoder("Decoder")(tokens, train=train)[:, first:]
         return {"rgb": decoded}, {"rgb": grids["rgb"].is_hidden()}
+
+    def _with_class_position(self, token: Array, name: str) -> Array:
+        return LearnedPositions(name=name)(token) if self.class_positions else token
 
 
 class AudiovisualMaskedAutoencoder(Autoencoder, kw_only=True):

@@ -22,6 +22,7 @@ def _hugging_face(name: str, prefix: str, *, clips: bool = False) -> tuple[Tower
         "patch_axes": 3 if clips else 2,
         "exact_gelu": not clips,
         "norm_epsilon": 1e-6 if clips else 1e-12,
+        "absent": ("decoder.mask_token",),  # of MAE with its decoder
         "fixed": (rf"{prefix}pooler\..*", rf"{prefix}embeddings\.mask_token"),
     }
     tables = (("", hugging_face(prefix, layout=layout)),)
@@ -50,6 +51,7 @@ def _timm(table: NameTable = TIMM) -> Tower:
         table=table,
         target=IMAGES,
         signs=("cls_token", "pos_embed", "blocks.0.attn.qkv.weight", "blocks.0.norm1.weight"),
+        absent=("decoder_embed.weight",),  # of MAE with its decoder
         patch_kernel="patch_embed.proj.weight",
         exact_gelu=True,
     )

@@ -111,9 +111,9 @@ def sizes_of(params: Leaves) -> dict[str, Any]:
     patch = "patch_size" if kernel.ndim == 4 else "tubelet_size"
     fields = {
         "hidden_size": kernel.shape[-1],
-        "mlp_dim": params[f"{first}/MlpBlock_0/Dense_0/kernel"].shape[-1],
+        "mlp_dim": shape_of(params, f"{first}/MlpBlock_0/Dense_0/kernel")[-1],
         "num_layers": len(layers),
-        "num_heads": params[f"{first}/{SELF_ATTENTION}/query/kernel"].shape[1],
+        "num_heads": shape_of(params, f"{first}/{SELF_ATTENTION}/query/kernel")[1],
         patch: tuple(kernel.shape[:-2]),
         "classifier": classifier_of(params),
     }
@@ -122,6 +122,13 @@ def sizes_of(params: Leaves) -> dict[str, Any]:
     if "pre_logits/kernel" in params:
         fields["representation_size"] = params["pre_logits/kernel"].shape[-1]
     return fields
+
+
+def shape_of(params: Leaves, path: str) -> tuple[int, ...]:
+    """The shape of a parameter. Errors: UserError if the checkpoint lacks it."""
+    if path not in params:
+        raise UserError(f"The checkpoint lacks an array, that of {path} here.")
+    return params[path].shape
 
 
 def classifier_of(params: Leaves) -> str:
