@@ -50,7 +50,8 @@ class AutoencoderTower(Tower):
     tables: tuple[str, ...] = ()
 
     def matches(self, leaves: Mapping[str, Any]) -> bool:
-        return super().matches(leaves) and {self.mask_token, *self.tables} <= leaves.keys()
+        is_whole = super().matches(leaves) and {self.mask_token, *self.tables} <= leaves.keys()
+        return is_whole and leaves[self.patch_kernel].shape[1] == 3  # of AudioMAE it is 1
 
     def read(self, leaves: Leaves, metadata: Mapping[str, Any]) -> Weights:
         fixed = self.tables if self._has_fixed_positions(leaves) else ()
