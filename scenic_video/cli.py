@@ -97,9 +97,19 @@ def parse(argv: list[str]) -> argparse.Namespace:
     for command in COMMANDS:
         if not argv or argv[0] == command or argv[0] not in COMMANDS:
             importlib.import_module(f"scenic_video.commands.{command}").add_parser(subparsers)
+    config_arguments, argv = _config_arguments(argv)
     arguments, rest = parser.parse_known_args(argv)
-    arguments.config_arguments = _take_config_arguments(rest, arguments)
+    arguments.config_arguments = config_arguments + _take_config_arguments(rest, arguments)
     return arguments
+
+
+def _config_arguments(argv: list[str]) -> tuple[list[str], list[str]]:
+    """The arguments `--config...=VALUE` of a command with positional arguments, and the others;
+    argparse would take values with spaces for positional ones."""
+    if not argv or argv[0] not in ("eval", "predict"):
+        return [], argv
+    taken = [x for x in argv if re.match(r"--config(\.[\w.]+)?=", x)]
+    return taken, [x for x in argv if x not in taken]
 
 
 def _take_config_arguments(rest: list[str], arguments: argparse.Namespace) -> list[str]:

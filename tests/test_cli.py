@@ -43,7 +43,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
         (["eval"], "--workdir"),
         (["eval", "--workdir=nowhere"], "holds no trained model"),
         (["eval", "--workdir=nowhere", "--veiws=4x3"], "'--views'"),
-        (["eval", "--workdir=nowhere", "--config.seed=1"], "has no argument"),
+        (["eval", "--workdir=nowhere", "--config.seed=1"], "belongs to --weights"),
         (["predict", "--workdir=nowhere"], "VIDEO"),
         (["data", "check", "nothing.csv"], "nothing.csv"),
         (["recipes", "--project=mvt"], "mtv"),

@@ -4,7 +4,7 @@ import ast
 import functools
 import inspect
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -34,6 +34,21 @@ def load_config(arguments: Sequence[str]) -> Any:
         if name != "--config":
             _override(config, name, value)
     return _completed(config).lock()
+
+
+def load_overrides(config: Mapping[str, Any], arguments: Sequence[str]) -> dict[str, Any]:
+    """The completed `config` with the overrides among `arguments`, without those of the file."""
+    changed = ConfigDict(dict(config))
+    for name, value in _pairs(arguments):
+        if name != "--config":
+            _override(changed, name, value)
+    return _completed(changed).to_dict()
+
+
+def load_file(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """The config file that `arguments` name, without their overrides; None if they name none."""
+    named = [f"{name}={value}" for name, value in _pairs(arguments) if name == "--config"]
+    return load_config(named).to_dict() if named else None
 
 
 def _completed(config: ConfigDict) -> ConfigDict:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from scenic_video.commands import distributed, flags
+from scenic_video.commands import distributed, flags, public_weights
 from scenic_video.commands.console import Terminal
 from scenic_video.commands.results import show_comparison, show_result
 from scenic_video.config import ConfigError
@@ -15,7 +15,6 @@ from scenic_video.runs.evaluation import ensemble, modalities
 from scenic_video.runs.evaluation.comparison import Comparison
 from scenic_video.runs.evaluation.result_files import write
 from scenic_video.runs.evaluation.trained_evaluation import evaluate
-from scenic_video.runs.evaluation.trained_model import load
 
 EXAMPLES = """\
 examples:
@@ -23,6 +22,8 @@ examples:
   scenic-video eval --workdir=runs/quickstart --data=videos/test.csv --split=test
   scenic-video eval --workdir=runs/audiovisual --modalities=all
   scenic-video eval --ensemble=runs/rgb,runs/audio:0.5
+  scenic-video eval --weights=hf:google/vivit-b-16x2-kinetics400 --data=k400/val.csv --out=results
+  scenic-video eval --weights=checkpoint --config=configs/vivit/kinetics400_b16x2.py --out=results
 
 Writes WORKDIR/eval/<split>_<views>.json, and the logits of every video beside it as .npz. The
 modalities of a model (A, V, AV) are rows of one table, in <split>_<views>_modalities.json, and so
@@ -40,6 +41,7 @@ def add_parser(subparsers: Any) -> None:
     runs.add_argument(
         "--ensemble", metavar="RUN[:WEIGHT],...", help="folders of runs to average, by weight"
     )
+    public_weights.add_flags(parser, runs)
     parser.add_argument("--views", help="clips x crops to average (default: the config's)")
     parser.add_argument("--split", help="split to evaluate (default: the config's)")
     parser.add_argument(
@@ -81,16 +83,17 @@ def run(arguments: argparse.Namespace) -> int:
         )
         _finish(comparison, ensemble.path_of, arguments, Path(entries[0].run), terminal)
         return 0
-    model = load(arguments.workdir, trust=arguments.trust)
-    terminal.line(f"Evaluating {arguments.workdir} at step {model.meta['step']}")
+    model = public_weights.load_model(arguments, terminal)
+    if arguments.workdir:
+        terminal.line(f"Evaluating {arguments.workdir} at step {model.meta['step']}")
     if arguments.modalities:
         comparison = modalities.evaluate_modalities(model, arguments.modalities, **options)
-        _finish(comparison, modalities.path_of, arguments, arguments.workdir, terminal)
+        _finish(comparison, modalities.path_of, arguments, _folder(arguments), terminal)
         return 0
     evaluation = evaluate(model, **options)
     if jax.process_index() == 0:
         prefix = f"{evaluation.dataset}_" if arguments.data else ""
-        folder = arguments.out or arguments.workdir / "eval"
+        folder = arguments.out or _folder(arguments) / "eval"
         path = write(evaluation, f"{prefix}{evaluation.split}", folder)
         show_result(evaluation, evaluation.split, path, terminal)
     return 0
@@ -102,6 +105,14 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError("--modalities evaluates one model: use it with --workdir.")
     if arguments.average and not arguments.ensemble:
         raise ConfigError("--average applies only to --ensemble.")
+    if arguments.weights and not arguments.out:
+        raise ConfigError("--weights has no folder of a run: give --out=FOLDER for the results.")
+    if arguments.ensemble and arguments.config_arguments:
+        raise ConfigError("--config applies only to --weights.")
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    return arguments.workdir or arguments.out
 
 
 def _finish(

@@ -2,19 +2,22 @@
 
 import argparse
 import json
-from typing import Any
+import sys
+from io import TextIOBase
+from typing import Any, cast
 
-from scenic_video.commands import flags
+from scenic_video.commands import flags, public_weights
 from scenic_video.commands.console import Terminal
 from scenic_video.data.decoding.video_reader import UnreadableVideo
 from scenic_video.field_types import PositiveInt
 from scenic_video.printable import printable
-from scenic_video.runs.evaluation.trained_model import load
 
 EXAMPLES = """\
 examples:
   scenic-video predict --workdir=runs/quickstart clip.mp4
   scenic-video predict --workdir=runs/quickstart --views=4x3 --top=3 --json clips/*.mp4
+  scenic-video predict --weights=hf:google/vivit-b-16x2-kinetics400 clip.mp4
+  scenic-video predict --weights=vit.npz --labels=names.txt --config.preprocessing.crop=224 a.mp4
 """
 
 
@@ -24,7 +27,9 @@ def add_parser(subparsers: Any) -> None:
         "predict", help="classify video files", epilog=EXAMPLES, description=__doc__
     )
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="any file FFmpeg can decode")
-    parser.add_argument("--workdir", type=flags.path, required=True, help="folder of a trained run")
+    models = parser.add_mutually_exclusive_group(required=True)
+    models.add_argument("--workdir", type=flags.path, help="folder of a trained run")
+    public_weights.add_flags(parser, models)
     parser.add_argument("--views", default="4x3", help="clips x crops to average (default: 4x3)")
     parser.add_argument(
         "--top",
@@ -39,7 +44,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the predictions; exit code 1 if some video could not be read."""
-    model = load(arguments.workdir, trust=arguments.trust)
+    output = cast(TextIOBase, sys.stderr if arguments.json else sys.stdout)
+    model = public_weights.load_model(arguments, Terminal(output))
     num_unreadable = 0
     for video in arguments.videos:
         try:

@@ -8,7 +8,7 @@ import optax
 from jax.sharding import Mesh
 
 from scenic_video import sharding, trainer
-from scenic_video.config import build
+from scenic_video.config import ConfigError, build
 from scenic_video.data.examples import Dataset, LabelSpace, split_of
 from scenic_video.data.sources.datasets import open_dataset
 from scenic_video.evaluators.evaluator import Run
@@ -40,9 +40,7 @@ def evaluate(
     config = model.meta["config"]
     overrides = {"split": split, "views": views, "batch_size": batch_size}
     given = {name: value for name, value in overrides.items() if value is not None}
-    dataset = (
-        _open(data, model) if data else build_dataset(config["dataset"], reporter, remedy=REMEDY)
-    )
+    dataset = _open(data, model) if data else _own_data(model, reporter)
     if data and split is None and len(dataset.splits) == 1:
         given["split"] = next(iter(dataset.splits))
     options = resolved_evaluation(build({**config["evaluation"], **given}), dataset)
@@ -60,6 +58,17 @@ def evaluate(
     evaluator = SplitEvaluation(run, views=options.views)
     with reporter.counting(f"evaluating {options.split}, {options.views} views") as counting:
         return evaluator(_state(model, run), on_batch=counting)
+
+
+def _own_data(model: TrainedModel, reporter: Reporter) -> Dataset:
+    """The data that the model was configured with."""
+    node = model.meta["config"]["dataset"]
+    if not node:
+        raise ConfigError(
+            f"The data to evaluate {model.meta['weights']} on is not known. Give --data=DATA, or "
+            "--config=FILE with a config of that data."
+        )
+    return build_dataset(node, reporter, remedy=REMEDY)
 
 
 def _state(model: TrainedModel, run: Run) -> trainer.TrainState:
