@@ -64,7 +64,7 @@ def build_model(weights: Weights, *, name: str, inputs: Inputs | None = None) ->
     if not inputs:
         raise UserError(f"{name} does not state the size of its inputs.")
     classes = num_classes(weights)
-    module = build({**weights.model, "num_classes": classes or 1})
+    module = module_of(weights)
     params = dict(weights.params)
     wanted = _shapes(module, inputs)
     if classes is None:
@@ -72,6 +72,13 @@ def build_model(weights: Weights, *, name: str, inputs: Inputs | None = None) ->
         params |= {path: np.zeros(leaf.shape, leaf.dtype) for path, leaf in heads.items()}
     _require_equal(name, {**params, **weights.rest}, wanted)
     return BuiltModel(name, module, params, inputs, has_head=classes is not None)
+
+
+def module_of(weights: Weights) -> Any:
+    """The model of `weights`, which state one, without parameters; it has one class if they have
+    no head."""
+    assert weights.model is not None
+    return build({**weights.model, "num_classes": num_classes(weights) or 1})
 
 
 def num_classes(weights: Weights) -> int | None:

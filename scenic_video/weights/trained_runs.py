@@ -31,5 +31,6 @@ def read_run(file: WeightFile, *, trust: bool = False) -> Weights:
         model=model,
         preprocessing=preprocessing,
         labels={head: tuple(names) for head, names in classes.items()} or None,
+        run=meta,
         inputs=Preprocessing.from_dict(preprocessing).input_sizes if preprocessing else {},
     )

@@ -3,6 +3,7 @@
 from scenic_video.weights.families.blocks import ENCODER
 from scenic_video.weights.families.family import Family
 from scenic_video.weights.families.flax_towers import prepare
+from scenic_video.weights.families.hub_files import DEIT, VIT, VIVIT, HubModel
 from scenic_video.weights.families.layouts import PATCHES, TUBELETS
 from scenic_video.weights.families.names import NameTable
 from scenic_video.weights.families.towers import Tower
@@ -10,10 +11,14 @@ from scenic_video.weights.families.vision_transformers import TIMM, flax_tower, 
 
 IMAGES = "projects.vivit.model:ViT"
 CLIPS = "projects.vivit.model:SpatioTemporalAttention"
+HUGGING_FACE = "hf-safetensors"
 
 
-def _hugging_face(name: str, prefix: str, *, clips: bool = False) -> tuple[Tower, ...]:
-    """The family in the names of the hub, and in those of transformers from version 5."""
+def _hugging_face(
+    name: str, prefix: str, *, clips: bool = False, hub: HubModel | None = None
+) -> tuple[Tower, ...]:
+    """The family in the names of the hub, and in those of transformers from version 5. Models of
+    the class `hub` are written in the former, which all versions of transformers open."""
     layout = TUBELETS if clips else PATCHES
     embedding = f"{prefix}embeddings.patch_embeddings.projection.weight"
     fields = {
@@ -28,9 +33,12 @@ def _hugging_face(name: str, prefix: str, *, clips: bool = False) -> tuple[Tower
     tables = (("", hugging_face(prefix, layout=layout)),)
     tables += ((", names of transformers 5", hugging_face(prefix, hub=False, layout=layout)),)
     query = ("encoder.layer.0.attention.attention.query", "layers.0.attention.q_proj")
+    written = {"hub": hub, "formats": (HUGGING_FACE,)} if hub else {}
     return tuple(
-        Tower(name=f"{name}{words}", table=table, signs=(f"{prefix}{sign}.weight",), **fields)
-        for (words, table), sign in zip(tables, query, strict=True)
+        Tower(name=f"{name}{words}", table=table, signs=(f"{prefix}{sign}.weight",), **more)
+        for (words, table), sign, more in zip(
+            tables, query, (fields | written, fields), strict=True
+        )
     )
 
 
@@ -57,7 +65,14 @@ def _timm(table: NameTable = TIMM) -> Tower:
     )
 
 
-def _flax(name: str, head: str, *, absent: tuple[str, ...] = (), headless: bool = True) -> Tower:
+def _flax(
+    name: str,
+    head: str,
+    *,
+    format: str,
+    absent: tuple[str, ...] = (),
+    headless: bool = True,
+) -> Tower:
     block = f"{ENCODER}/encoderblock_0"
     signs = (f"{block}/MultiHeadDotProductAttention_0/query/kernel", f"{block}/LayerNorm_1/scale")
     return Tower(
@@ -66,6 +81,7 @@ def _flax(name: str, head: str, *, absent: tuple[str, ...] = (), headless: bool 
         target=IMAGES,
         signs=(*signs, *(() if headless else (f"{head}/kernel",))),
         absent=absent,
+        formats=(format,),
         patch_kernel="embedding/kernel",
         prepare=prepare,
         has_axis_of_heads=True,
@@ -74,11 +90,21 @@ def _flax(name: str, head: str, *, absent: tuple[str, ...] = (), headless: bool 
 
 TOWERS: tuple[Family, ...] = (
     _timm(),
-    *_hugging_face("ViT of Hugging Face", "vit."),
-    *_hugging_face("DeiT of Hugging Face", "deit."),
+    *_hugging_face("ViT of Hugging Face", "vit.", hub=VIT),
+    *_hugging_face("DeiT of Hugging Face", "deit.", hub=DEIT),
     *_hugging_face("ViT of Hugging Face without a head", ""),
-    *_hugging_face("ViViT of Hugging Face", "vivit.", clips=True),
+    *_hugging_face("ViViT of Hugging Face", "vivit.", clips=True, hub=VIVIT),
     _siglip(""),
     _siglip("vision_model."),
+<<<<<<< HEAD
     _flax("ViT of vision_transformer or big_vision", "head", absent=("output_projection/kernel",)),
+=======
+    _flax(
+        "ViT of vision_transformer or big_vision",
+        "head",
+        format="npz",
+        absent=("output_projection/kernel",),
+    ),
+    _flax("ViT of Scenic", "output_projection", format="scenic", headless=False),
+>>>>>>> 5b8d92b (weights convert writes Scenic's, AugReg's, Hugging Face's and Orbax's files, and reads them again)
 )

@@ -1,8 +1,8 @@
-"""scenic-video weights: lists, downloads, shows and compares checkpoints."""
+"""scenic-video weights: lists, downloads, shows, converts and compares checkpoints."""
 
 from typing import Any
 
-from scenic_video.commands.weights import inspect, list, pull, verify
+from scenic_video.commands.weights import convert, inspect, list, pull, verify
 
 EXAMPLES = """\
 examples:
@@ -11,14 +11,14 @@ examples:
   scenic-video weights inspect ViT-B_16.npz
   scenic-video weights inspect hf:google/vivit-b-16x2-kinetics400
 """
-COMMANDS = (list, pull, inspect, verify)
+COMMANDS = (list, pull, inspect, convert, verify)
 
 
 def add_parser(subparsers: Any) -> None:
     """Adds the command `weights` and its subcommands."""
     parser = subparsers.add_parser(
         "weights",
-        help="list, download, show and compare checkpoints",
+        help="list, download, show, convert and compare checkpoints",
         description=__doc__,
         epilog=EXAMPLES,
     )

@@ -37,13 +37,14 @@ CONFIGS = ("config", "preprocessor_config")
 """JSON files of Hugging Face beside weights."""
 
 
-def read_local(path: Path, location: str) -> WeightFile:
-    """The weights of a file or folder, with the configs of Hugging Face beside them."""
+def read_local(path: Path, location: str, *, averaged: bool = True) -> WeightFile:
+    """The weights of a file or folder, with the configs of Hugging Face beside them; of a run the
+    `averaged` ones, if there are any."""
     with explained(location):
         if not path.exists():
             raise Malformed("there is no such file or folder")
         if path.is_dir() and own_runs.is_run(path):
-            return own_runs.read(path, location)
+            return own_runs.read(path, location, averaged=averaged)
         tree = orbax.tree_folder(path) if path.is_dir() else None
         file = path if not path.is_dir() or tree else _file_in(path)
     if tree:

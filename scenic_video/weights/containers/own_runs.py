@@ -1,7 +1,7 @@
 """The weights of a run of this package, checked against the fingerprints that it saved."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,9 @@ def _steps(folder: Path) -> tuple[Path, int | None] | None:
     return None
 
 
-def read(folder: Path, location: str) -> WeightFile:
-    """The best step if the run kept it, else the newest: averaged parameters if there are any."""
+def read(folder: Path, location: str, *, averaged: bool = True) -> WeightFile:
+    """The best step if the run kept it, else the newest; with `averaged`, averaged parameters if
+    there are any. A note says which."""
     from scenic_video.checkpoints import restore_params  # imports JAX, as does the next
     from scenic_video.checkpoints.storage import CorruptedCheckpoint, read_header, steps_in
 
@@ -46,10 +47,20 @@ def read(folder: Path, location: str) -> WeightFile:
             with contextlib.suppress(CorruptedCheckpoint):  # restored from another step
                 leaves = read_header(epath.Path(steps), number)["leaves"]
                 _check_total(leaves, steps / str(number))
-        variables, meta = restore_params(steps, step=step)
+        variables, meta = restore_params(steps, step=step, averaged=averaged)
+        saved = read_header(epath.Path(steps), meta["step"])["leaves"]
         arrays = {name: _stored(array) for name, array in flatten(variables, "/").items()}
         selection = flax_weights(arrays)
-    return WeightFile(location, NAME, selection.arrays, {"run": meta}, selection.notes)
+    notes = (*selection.notes, _which(saved, meta["step"], averaged=averaged))
+    return WeightFile(location, NAME, selection.arrays, {"run": meta}, notes)
+
+
+def _which(saved: Iterable[str], step: int, *, averaged: bool) -> str:
+    """A sentence on the parameters that were taken."""
+    if not any(path.startswith("ema_params/") for path in saved):
+        return f"The parameters of step {step} were taken; the run keeps no average of them."
+    kind = "averaged (EMA) parameters" if averaged else "parameters, not their average,"
+    return f"The {kind} of step {step} were taken."
 
 
 def _check_total(leaves: Mapping[str, Any], folder: Path) -> None:

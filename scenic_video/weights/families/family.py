@@ -26,7 +26,8 @@ class Weights:
     does not say. `inputs` are the sizes of the model's inputs, as far as they are known, and `grid`
     that of its tokens, if it does not follow from them and the patch kernel. `rest` are
     arrays that no rule covers, which a strict load refuses; `dropped` names those known to carry
-    nothing, such as counters. `notes` state what was filled in, one sentence each.
+    nothing, such as counters. `notes` state what was filled in, one sentence each. `run` is the
+    metadata of a run of this package: its config, data and results.
     """
 
     family: str
@@ -39,6 +40,7 @@ class Weights:
     rest: Leaves = dataclasses.field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    run: Mapping[str, Any] | None = None
 
 
 class Family(abc.ABC):
@@ -46,6 +48,9 @@ class Family(abc.ABC):
 
     name: str
     """As users call it, such as "ViT of Hugging Face"."""
+
+    formats: tuple[str, ...] = ()
+    """The formats of `weights.writing` whose files have these names."""
 
     @abc.abstractmethod
     def matches(self, leaves: Mapping[str, Any]) -> bool:

@@ -64,7 +64,10 @@ class NameTable:
         return params, tuple(unread)
 
     def write(self, params: Leaves) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-        """The arrays by their foreign names, and the paths of parameters that no rule covers."""
+        """The arrays by their foreign names, and the paths of parameters that no rule covers.
+
+        Errors: UserError where a parameter does not have the axes of its rule.
+        """
         leaves, written = {}, set()
         layers = _layers(params)
         for rule in self.rules:
@@ -73,7 +76,7 @@ class NameTable:
                 if not all(path in params for path in paths):
                     continue
                 arrays = tuple(np.asarray(params[path]) for path in paths)
-                leaves[_at(rule.foreign, layer)] = np.ascontiguousarray(rule.layout.write(arrays))
+                leaves[_at(rule.foreign, layer)] = _written(rule, paths, arrays)
                 written |= set(paths)
         return leaves, tuple(path for path in params if path not in written)
 
@@ -139,11 +142,27 @@ def carries_nothing(path: str, array: np.ndarray) -> bool:
     return path.endswith("/key/bias") or (path.endswith("/bias") and not np.any(array))
 
 
+<<<<<<< HEAD
 def _patterns(name: str) -> Iterator[tuple[str, str]]:
     """The names of rules that `name` may be of, and the number that stands for their "{i}"."""
     yield name, ""
     for match in re.finditer(r"\d+", name):
         yield f"{name[: match.start()]}{{i}}{name[match.end() :]}", match[0]
+=======
+def _written(rule: Rule, paths: list[str], arrays: tuple[np.ndarray, ...]) -> np.ndarray:
+    try:
+        return np.ascontiguousarray(rule.layout.write(arrays))
+    except Exception as error:  # einops has its own type of error
+        shapes = ", ".join(str(list(x.shape)) for x in arrays)
+        raise UserError(
+            f"{' and '.join(paths)} of {shapes} cannot be written as {rule.layout.name} backwards."
+        ) from error
+
+
+@functools.cache
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(re.escape(name).replace(r"\{i\}", r"(?P<i>\d+)"))
+>>>>>>> 5b8d92b (weights convert writes Scenic's, AugReg's, Hugging Face's and Orbax's files, and reads them again)
 
 
 def _layers(params: Leaves) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ from scenic_video.errors import UserError
 from scenic_video.weights.families.blocks import BLOCK, ENCODER, POSITIONS, SELF_ATTENTION
 from scenic_video.weights.families.family import Family, Weights, number_of_heads
 from scenic_video.weights.families.flax_towers import SCANNED
+from scenic_video.weights.families.hub_files import HubModel
 from scenic_video.weights.families.hugging_face import input_sizes, labels_of, preprocessing_of
 from scenic_video.weights.families.names import (
     Leaves,
@@ -32,7 +33,8 @@ class Tower(Family):
     `patch_axes` is the number of axes of a patch: 2 of images, 3 of clips. `prepare` brings the
     leaves to the names of the table, and states what it did in sentences. `fixed` are patterns of
     names that carry nothing. `exact_gelu` and `norm_epsilon` hold where no config.json says
-    otherwise.
+    otherwise. `formats` are those of `weights.writing` that are written with these names, and `hub`
+    makes the JSON files beside them.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Tower(Family):
     fixed: tuple[str, ...] = ()
     prepare: Callable[[Leaves], tuple[Leaves, tuple[str, ...]]] = lambda leaves: (leaves, ())
     has_axis_of_heads: bool = False
+    formats: tuple[str, ...] = ()
+    hub: HubModel | None = None
 
     def matches(self, leaves: Mapping[str, Any]) -> bool:
         kernel = leaves.get(self.patch_kernel)
@@ -86,7 +90,7 @@ class Tower(Family):
             raise UserError(
                 f"{self.name} has no names for {', '.join(unwritten[:5])}; write another format."
             )
-        return leaves, {}
+        return leaves, {} if self.hub is None else self.hub.files(weights)
 
     def _heads(self, leaves: Leaves, config: Mapping[str, Any]) -> int:
         width = leaves[self.patch_kernel].shape[0]

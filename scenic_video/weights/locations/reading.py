@@ -12,17 +12,20 @@ from scenic_video.weights.locations.cache import Progress
 from scenic_video.weights.locations.public import is_public, local_path
 
 
-def read(location: str | Path, *, progress: Progress | None = None) -> WeightFile:
+def read(
+    location: str | Path, *, progress: Progress | None = None, averaged: bool = True
+) -> WeightFile:
     """The weights at `location`, whose format is recognised by its content.
 
     It is a file or folder, an address (gs://, s3://, https:// and others that fsspec knows),
     hf:org/name[@revision][:file] on the Hugging Face Hub, or the name of a public checkpoint that
     was pulled, see `locations.public`. "FILE:img" is a part of a file, such as one tower. What is
     remote is copied to a cache first, where `progress` is called with the bytes that have arrived
-    and all bytes. Values are read when they are used. Errors: UserError.
+    and all bytes. Values are read when they are used. Of a run, averaged parameters are taken if
+    there are any, unless `averaged` is False. Errors: UserError.
     """
     address, name = split(str(location))
-    file = read_local(fetch(address, progress), address)
+    file = read_local(fetch(address, progress), address, averaged=averaged)
     if not name:
         arrays, notes = image_tower(file.shapes)
         return dataclasses.replace(file, shapes=arrays, notes=(*file.notes, *notes))

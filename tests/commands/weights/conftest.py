@@ -39,6 +39,19 @@ def augreg(params, tmp_path_factory) -> Path:
     return path
 
 
+JOINT = {
+    "model": "{'target': 'projects.vivit.model:SpatioTemporalAttention', 'hidden_size': 16, "
+    "'mlp_dim': 16, 'num_layers': 1, 'num_heads': 2, 'tubelet_size': (2, 8, 8)}",
+    "trainer.ema_decay": 0.9,
+}
+
+
+@pytest.fixture(scope="session")
+def averaged(save_run, tmp_path_factory) -> Path:
+    """A run of ViViT whose averaged parameters are zeros."""
+    return save_run(tmp_path_factory.mktemp("averaged") / "run", **JOINT)
+
+
 @pytest.fixture
 def weights(capsys):
     """Runs `scenic-video weights ...`; returns the exit code, standard output and error."""

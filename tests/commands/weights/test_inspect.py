@@ -64,11 +64,10 @@ def test_a_file_that_holds_no_weights_is_one_error(weights, tmp_path):
     assert "notes.txt cannot be read as weights" in error
 
 
-def test_a_run_states_its_model_and_classes(weights, save_run, tmp_path):
-    workdir = save_run(tmp_path / "run")
-    code, out, _ = weights("inspect", workdir, "--json")
+def test_a_run_states_its_model_and_classes(weights, averaged):
+    code, out, _ = weights("inspect", averaged, "--json")
     found = json.loads(out)
     assert code == 0 and found["family"] == "a run of scenic_video"
-    assert found["model"]["target"] == "projects.vivit.model:FactorisedEncoder"
+    assert found["model"]["target"] == "projects.vivit.model:SpatioTemporalAttention"
     assert found["num_classes"] == len(found["classes"]["action"]) == 10
     assert found["inputs"] == {"rgb": [4, 16, 16]}

@@ -54,6 +54,5 @@ def test_models_that_cannot_be_compared_are_one_error(
     assert code == 2 and words in error
 
 
-def test_a_run_agrees_with_itself(weights, save_run, tmp_path):
-    workdir = save_run(tmp_path / "run")
-    assert weights("verify", workdir, workdir)[0] == 0
+def test_a_run_agrees_with_itself(weights, averaged):
+    assert weights("verify", averaged, averaged)[0] == 0

@@ -1,0 +1,135 @@
+"""config.json and preprocessor_config.json of Hugging Face for models of this package."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scenic_video.errors import UserError
+from scenic_video.modalities.names import DEFAULT
+from scenic_video.weights.built_model import module_of, num_classes
+from scenic_video.weights.families.family import Weights
+
+TANH_GELU = "gelu_fast"
+"""The name of GELU's tanh approximation."""
+
+
+@dataclasses.dataclass(frozen=True)
+class HubModel:
+    """A class of transformers, which a model with the fields `wants` is an instance of.
+
+    Models of clips have a tubelet, others a square patch.
+    """
+
+    architecture: str
+    model_type: str
+    wants: Mapping[str, Any]
+    processor: str
+    clips: bool = False
+
+    def files(self, weights: Weights) -> dict[str, Any]:
+        """The JSON files beside the weights, by their names without .json.
+
+        Errors: UserError if the model has fields that this class lacks.
+        """
+        module = module_of(weights)
+        for name, value in self.wants.items():
+            if getattr(module, name) != value:
+                raise UserError(
+                    f"{self.architecture} has {name}={value!r}, this model "
+                    f"{getattr(module, name)!r}."
+                )
+        if num_classes(weights) is None:
+            raise UserError(f"{self.architecture} has a head, which these weights lack.")
+        files = {"config": self._config(weights, module)}
+        if processor := self._processor(weights.preprocessing or {}):
+            files["preprocessor_config"] = processor
+        return files
+
+    def _config(self, weights: Weights, module: Any) -> dict[str, Any]:
+        names = class_names(weights)
+        return {
+            "architectures": [self.architecture],
+            "model_type": self.model_type,
+            "hidden_size": module.hidden_size,
+            "num_hidden_layers": module.num_layers,
+            "num_attention_heads": module.num_heads,
+            "intermediate_size": module.mlp_dim,
+            "hidden_act": "gelu" if module.exact_gelu else TANH_GELU,
+            "layer_norm_eps": float(module.norm_epsilon),
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+            "qkv_bias": True,
+            "num_channels": 3,
+            **self._sizes(weights, module),
+            "id2label": {str(i): name for i, name in enumerate(names)},
+            "label2id": {name: i for i, name in enumerate(names)},
+        }
+
+    def _sizes(self, weights: Weights, module: Any) -> dict[str, Any]:
+        frames, rows, columns = weights.inputs.get(DEFAULT[0]) or (0, 0, 0)
+        if not rows or rows != columns:
+            raise UserError(
+                f"{self.architecture} takes square images of a known size; the inputs here are "
+                f"{dict(weights.inputs) or 'unknown'}."
+            )
+        if self.clips:
+            tubelet = [int(x) for x in module.tubelet_size]
+            return {"image_size": rows, "num_frames": frames, "tubelet_size": tubelet}
+        height, width = module.patch_size
+        if height != width:
+            raise UserError(f"{self.architecture} takes square patches, not {height} x {width}.")
+        return {"image_size": rows, "patch_size": int(height)}
+
+    def _processor(self, preprocessing: Mapping[str, Any]) -> dict[str, Any]:
+        """Empty if the checkpoint does not state how pixels are normalised."""
+        pixels, crop = preprocessing.get(DEFAULT[0]) or {}, preprocessing.get("crop")
+        if not (crop and "mean" in pixels and "std" in pixels):
+            return {}
+        height, width = crop if isinstance(crop, Sequence) else (crop, crop)
+        return {
+            "image_processor_type": self.processor,
+            "do_resize": True,
+            "size": {"shortest_edge": preprocessing.get("resize", min(height, width))},
+            "do_center_crop": True,
+            "crop_size": {"height": height, "width": width},
+            "do_rescale": True,
+            "rescale_factor": 1 / 255,
+            "do_normalize": True,
+            "image_mean": list(pixels["mean"]),
+            "image_std": list(pixels["std"]),
+            **({"offset": False} if self.clips else {}),
+        }
+
+
+def class_names(weights: Weights) -> list[str]:
+    """The class of each logit: "head: name" if there are several heads, and placeholders LABEL_0,
+    ... where the checkpoint does not name them."""
+    labels = weights.labels or {}
+    names = [
+        name if len(labels) == 1 else f"{head}: {name}"
+        for head, classes in labels.items()
+        for name in classes
+    ]
+    return names or [f"LABEL_{i}" for i in range(num_classes(weights) or 0)]
+
+
+_TOKEN = {"classifier": "token", "positions": "learned", "representation_size": None}
+VIT = HubModel(
+    "ViTForImageClassification",
+    "vit",
+    {**_TOKEN, "distillation_token": False},
+    "CLIPImageProcessor",
+)
+DEIT = HubModel(
+    "DeiTForImageClassification",
+    "deit",
+    {**_TOKEN, "distillation_token": True},
+    "CLIPImageProcessor",
+)
+VIVIT = HubModel(
+    "VivitForVideoClassification",
+    "vivit",
+    {**_TOKEN, "uniform_frames": None},
+    "VivitImageProcessor",
+    clips=True,
+)
