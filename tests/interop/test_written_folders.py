@@ -100,8 +100,9 @@ def test_timm_opens_npz(tmp_path, classifier):
     pooling = {"token": "token", "map": "map", "gap": "avg"}[classifier]
     options = {"global_pool": pooling, "class_token": classifier == "token", "num_classes": 3}
     norm = {"fc_norm": False} if classifier == "gap" else {}
-    theirs = timm.models.VisionTransformer(patch_size=8, **sizes, **options, **norm, act_layer="gelu_tanh"
-)
+    theirs = timm.models.VisionTransformer(
+        patch_size=8, **sizes, **options, **norm, act_layer="gelu_tanh"
+    )
     randomize(theirs)
     weights = weights_of(ViT, 1, patch_size=(8, 8), classifier=classifier)
     write(weights, tmp_path / "vit.npz", "npz")

@@ -34,7 +34,7 @@ def test_every_format_is_read_back_bit_for_bit(weights, augreg, params, tmp_path
 
 def test_scenic_is_what_flax_reads(weights, augreg, params, tmp_path):
     weights("convert", augreg, "--to", "scenic", tmp_path / "checkpoint")
-    state = flax.serialization.msgpack_restore((tmp_path / "checkpoint").read_bytes())
+    state: Any = flax.serialization.msgpack_restore((tmp_path / "checkpoint").read_bytes())
     assert state.keys() == {"params"}
     assert equal(dict(flatten_dict(state["params"], sep="/")), params)
 
