@@ -69,7 +69,6 @@ def _flax(
     name: str,
     head: str,
     *,
-    format: str,
     absent: tuple[str, ...] = (),
     headless: bool = True,
 ) -> Tower:
@@ -81,7 +80,7 @@ def _flax(
         target=IMAGES,
         signs=(*signs, *(() if headless else (f"{head}/kernel",))),
         absent=absent,
-        formats=(format,),
+        formats=("npz",),
         patch_kernel="embedding/kernel",
         prepare=prepare,
         has_axis_of_heads=True,
@@ -96,15 +95,9 @@ TOWERS: tuple[Family, ...] = (
     *_hugging_face("ViViT of Hugging Face", "vivit.", clips=True, hub=VIVIT),
     _siglip(""),
     _siglip("vision_model."),
-<<<<<<< HEAD
-    _flax("ViT of vision_transformer or big_vision", "head", absent=("output_projection/kernel",)),
-=======
     _flax(
         "ViT of vision_transformer or big_vision",
         "head",
-        format="npz",
         absent=("output_projection/kernel",),
     ),
-    _flax("ViT of Scenic", "output_projection", format="scenic", headless=False),
->>>>>>> 5b8d92b (weights convert writes Scenic's, AugReg's, Hugging Face's and Orbax's files, and reads them again)
 )

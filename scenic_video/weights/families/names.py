@@ -142,13 +142,13 @@ def carries_nothing(path: str, array: np.ndarray) -> bool:
     return path.endswith("/key/bias") or (path.endswith("/bias") and not np.any(array))
 
 
-<<<<<<< HEAD
 def _patterns(name: str) -> Iterator[tuple[str, str]]:
     """The names of rules that `name` may be of, and the number that stands for their "{i}"."""
     yield name, ""
     for match in re.finditer(r"\d+", name):
         yield f"{name[: match.start()]}{{i}}{name[match.end() :]}", match[0]
-=======
+
+
 def _written(rule: Rule, paths: list[str], arrays: tuple[np.ndarray, ...]) -> np.ndarray:
     try:
         return np.ascontiguousarray(rule.layout.write(arrays))
@@ -157,12 +157,6 @@ def _written(rule: Rule, paths: list[str], arrays: tuple[np.ndarray, ...]) -> np
         raise UserError(
             f"{' and '.join(paths)} of {shapes} cannot be written as {rule.layout.name} backwards."
         ) from error
-
-
-@functools.cache
-def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile(re.escape(name).replace(r"\{i\}", r"(?P<i>\d+)"))
->>>>>>> 5b8d92b (weights convert writes Scenic's, AugReg's, Hugging Face's and Orbax's files, and reads them again)
 
 
 def _layers(params: Leaves) -> dict[str, list[str]]:

@@ -48,6 +48,7 @@ class ScenicFamily(Family):
     table: Callable[[ParameterShapes], NameTable]
     aliases: tuple[tuple[str, str], ...] = ()
     may_lack_bias: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ("scenic",)
 
     def matches(self, leaves: Mapping[str, Any]) -> bool:
         return self.fits(ParameterShapes(self._renamed(leaves)))

@@ -74,13 +74,13 @@ def write(
     named = named_for(FORMATS[format], weights, installed_families())
     with new_output(out, overwrite=overwrite) as scratch:
         notes = FORMATS[format].write(scratch, weights, named)
-        _check_written(scratch, weights.params, checking)
+        _check_written(scratch, named.params, checking)
     return Converted(
         path=out,
         family=named.family.name,
         num_arrays=len(named.leaves),
         num_bytes=sum(x.nbytes for x in named.leaves.values()),
-        notes=(*weights.notes, *_lost(weights, named), *notes),
+        notes=(*weights.notes, *named.notes, *_lost(weights, named), *notes),
     )
 
 

@@ -13,6 +13,7 @@ from scenic_video.weights.built_model import module_of
 from scenic_video.weights.containers import msgpack_writer, npz, orbax
 from scenic_video.weights.containers.pytorch import zipped
 from scenic_video.weights.families.family import Family, Weights
+from scenic_video.weights.families.names import Leaves, carries_nothing
 from scenic_video.weights.writing import augreg, hugging_face
 
 NOT_IN_EVALUATION = frozenset(
@@ -30,6 +31,10 @@ class Named:
     family: Family
     leaves: Mapping[str, np.ndarray]
     metadata: Mapping[str, Any]
+    params: Leaves
+    """The parameters that are read back."""
+    notes: tuple[str, ...]
+    """What is not written because it changes no output, in sentences."""
     unstated: tuple[str, ...]
     """Fields of the model that the file does not state, one sentence each."""
 
@@ -102,15 +107,27 @@ def named_for(format: Format, weights: Weights, families: Iterable[Family]) -> N
 def _named(format: Format, family: Family, weights: Weights) -> Named:
     leaves, metadata = family.write(weights)
     if not family.matches(leaves):
-        raise UserError(f"{family.name} needs arrays that the model lacks.")
+        raise UserError(f"{family.name} has arrays that this model lacks.")
     found = family.read(leaves, metadata)
-    if found.params.keys() != weights.params.keys():
-        other = sorted(found.params.keys() ^ weights.params.keys())
-        raise UserError(f"{family.name} does not have exactly {', '.join(other[:3])}.")
     unstated = _differing_fields(weights, found)
     if unstated and format.states_model:
         raise UserError(f"{family.name} has no {' and no '.join(unstated)}.")
-    return Named(family, leaves, metadata, unstated)
+    notes = _check_params(family, weights.params, found.params)
+    return Named(family, leaves, metadata, found.params, notes, unstated)
+
+
+def _check_params(family: Family, params: Leaves, found: Leaves) -> tuple[str, ...]:
+    """Errors: UserError unless the parameters that are read back give the same outputs."""
+    if found.keys() != params.keys():
+        other = sorted(found.keys() ^ params.keys())
+        raise UserError(f"{family.name} does not have exactly {', '.join(other[:3])}.")
+    changed = [path for path, x in params.items() if not np.array_equal(x, found[path])]
+    for path in changed:
+        if not carries_nothing(path, params[path]):
+            raise UserError(f"{family.name} does not keep {path}.")
+    if not changed:
+        return ()
+    return (f"{len(changed)} biases such as {changed[0]}, which change no output, were left out.",)
 
 
 def _differing_fields(weights: Weights, found: Weights) -> tuple[str, ...]:
