@@ -60,7 +60,7 @@ TWO = NameTable(
 
 
 def _fits_one(shapes: ParameterShapes) -> bool:
-    return "mask_token" in shapes
+    return "mask_token" in shapes and "embedding/kernel" in shapes
 
 
 def _fits_two(shapes: ParameterShapes) -> bool:
