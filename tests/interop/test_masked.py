@@ -9,6 +9,7 @@ import pytest
 from flax.traverse_util import unflatten_dict
 
 from scenic_video.config import build
+from scenic_video.errors import UserError
 from scenic_video.layers.masking import Mask, Reconstruction
 from scenic_video.layers.positions import sinusoidal_positions
 from scenic_video.weights.families.family import Weights, installed_families, recognise
@@ -277,3 +278,18 @@ def own_names_of_mae(state: dict[str, Any]) -> dict[str, Any]:
         parts = [found.pop(query.replace("query", x)) for x in ("query", "key", "value")]
         found[query.replace("query", "qkv")] = torch.cat(parts)
     return found
+
+
+@pytest.mark.parametrize(
+    "kind, words",
+    [
+        ("divided_space_time", "TimeSformer, with a linear layer after attention over time"),
+        ("joint_space_time", "TimeSformer with joint attention, with a class token beside"),
+        ("space_only", "TimeSformer with attention over space only, with an image model"),
+    ],
+)
+def test_timesformer_is_refused(kind: str, words: str, tmp_path: Path):
+    config = transformers.TimesformerConfig(**IMAGES, num_frames=4, attention_type=kind)
+    transformers.TimesformerForVideoClassification(config).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=words):
+        read_weights(tmp_path)

@@ -51,4 +51,26 @@ FAMILIES: tuple[Family, ...] = (
         ("norm_pre.weight", "blocks.0.attn.qkv.weight"),
         "with a LayerNorm before its encoder",
     ),
+    Unsupported(
+        "TimeSformer",
+        ("time_embeddings", "layer.0.temporal_dense.weight"),
+        "with a linear layer after attention over time (temporal_dense) and a class token that "
+        "only attends over space",
+    ),
+    Unsupported(
+        "TimeSformer in its own names",
+        ("time_embed", "blocks.0.temporal_fc.weight"),
+        "with a linear layer after attention over time (temporal_fc) and a class token that only "
+        "attends over space",
+    ),
+    Unsupported(
+        "TimeSformer with joint attention",
+        ("time_embeddings", "encoder.layer.0.attention.attention.qkv.weight"),
+        "with a class token beside a table of times (time_embeddings) and one of places",
+    ),
+    Unsupported(
+        "TimeSformer with attention over space only",
+        ("timesformer.encoder.layer.0.attention.attention.qkv.weight",),
+        "with an image model over the frames of a clip one by one",
+    ),
 )
