@@ -17,7 +17,7 @@ from scenic_video import disk_errors
 from scenic_video.errors import RunFailed, UserError
 
 COMMANDS = ("train", "eval", "predict", "data", "weights", "recipes")
-LOAD_CODE = ("train", "eval", "predict")
+LOAD_CODE = ("train", "eval", "predict", "weights")
 """Commands that import the code a config names, which may be in the working directory."""
 NUMBER = re.compile(r"-\.?\d.*")
 
@@ -115,12 +115,12 @@ def _config_arguments(argv: list[str]) -> tuple[list[str], list[str]]:
 def _take_config_arguments(rest: list[str], arguments: argparse.Namespace) -> list[str]:
     from scenic_video.config import near
 
-    reads_config = hasattr(arguments, "workdir") and arguments.command == "train"
+    takes_config = getattr(arguments, "takes_config", False)
     taken = []
     for argument in rest:
         is_value = taken and (not argument.startswith("-") or NUMBER.fullmatch(argument))
         is_config = argument.startswith("--config") or is_value
-        if not (reads_config and is_config):
+        if not (takes_config and is_config):
             known = ["--config", *(f"--{name.replace('_', '-')}" for name in vars(arguments))]
             name = argument.split("=")[0]
             raise UserError(

@@ -44,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
     )
     distributed.add_flags(parser)
     parser.usage = "%(prog)s --config=FILE --workdir=DIR [--config.FIELD=VALUE ...] [--dry-run]"
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, takes_config=True)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scenic_video.commands.weights import convert, inspect, list, pull, verify
+from scenic_video.commands.weights import convert, inspect, list, plan, pull, verify
 
 EXAMPLES = """\
 examples:
@@ -11,7 +11,7 @@ examples:
   scenic-video weights inspect ViT-B_16.npz
   scenic-video weights inspect hf:google/vivit-b-16x2-kinetics400
 """
-COMMANDS = (list, pull, inspect, convert, verify)
+COMMANDS = (list, pull, inspect, plan, convert, verify)
 
 
 def add_parser(subparsers: Any) -> None:
