@@ -214,6 +214,7 @@ MORE_PARAMETERS = {
     "scenic_video.data.published.audioset.audioset": READER,
     "scenic_video.data.published.activitynet.activitynet": READER,
     "scenic_video.layers.vision_transformer._encode": "what models of one base do differently",
+    "scenic_video.layers.attention.attention": "the only attention of all models",
 }
 """Functions of more parameters, self and cls not counted, and why."""
 

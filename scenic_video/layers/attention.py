@@ -23,13 +23,16 @@ def attention(
     value: Float[Array, "*batch k heads depth"],
     *,
     key_mask: Bool[Array, "*batch k"] | None = None,
+    logit_cap: float | None = None,
     implementation: str = "auto",
     dropout_rate: float = 0.0,
     dropout_rng: Key[Array, ""] | None = None,
 ) -> Float[Array, "*batch q heads depth"]:
     """softmax(query key^T / sqrt(depth)) value, with the softmax in float32.
 
+    It takes many parameters because it is the only attention of all models.
     `key_mask` is True for the keys to attend to; if there are none, all have equal weights.
+    `logit_cap` c replaces each logit x by c tanh(x / c), whose magnitude is below c.
     `implementation` is "xla", "cudnn" or "auto", which uses cuDNN's fused kernel if `why_not`
     returns None. Errors: UserError for one that cannot run here. `dropout_rate` applies to
     probabilities, and needs `dropout_rng`.
@@ -39,6 +42,7 @@ def attention(
         depth=query.shape[-1],
         dropout_rate=dropout_rate,
         masked=None if key_mask is None else (query.shape[-3], key.shape[-3]),
+        capped=logit_cap is not None,
         **_device_conditions(),
     )
     if implementation == "auto":
@@ -47,9 +51,10 @@ def attention(
         raise UserError(f"Attention cannot use {implementation!r}: {reason} Use 'auto' or 'xla'.")
     if implementation == "cudnn":
         return _cudnn_attention(query, key, value, key_mask)
-    return _xla_attention(
-        query, key, value, key_mask, dropout_rate=dropout_rate, dropout_rng=dropout_rng
-    )
+    logits = _logits(query, key)
+    if logit_cap is not None:
+        logits = logit_cap * jnp.tanh(logits / logit_cap)
+    return _mix(logits, value, key_mask, dropout_rate=dropout_rate, dropout_rng=dropout_rng)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,7 @@ class Conditions:
 
     `platform` is "cpu", "cuda", "rocm" or "tpu"; `depth` is the width of one head; `token_shards`
     is the number of devices that the tokens of an example are split over; `masked` is the shape of
-    the mask, (queries, keys), or None without a mask.
+    the mask, (queries, keys), or None without a mask; `capped` is whether logits have a cap.
     """
 
     platform: str
@@ -68,6 +73,7 @@ class Conditions:
     compute_capability: float = 0.0
     token_shards: int = 1
     masked: tuple[int, int] | None = None
+    capped: bool = False
 
 
 def why_not(implementation: str, given: Conditions) -> str | None:
@@ -86,6 +92,8 @@ def why_not(implementation: str, given: Conditions) -> str | None:
         return f"cuDNN needs a head width that is a multiple of 8, up to {limit}; it is {depth}."
     if given.dropout_rate:
         return "cuDNN is not used with dropout on the probabilities."
+    if given.capped:
+        return "cuDNN cannot cap the logits."
     if (shards := given.token_shards) > 1:
         return f"cuDNN needs whole sequences, but tokens are split over {shards} devices."
     if given.masked and any(length % 2 for length in given.masked):
@@ -156,15 +164,8 @@ class MultiHeadDotProductAttention(nn.Module):
         )(tokens)
 
 
-def _xla_attention(
-    query: Array,
-    key: Array,
-    value: Array,
-    key_mask: Array | None,
-    *,
-    dropout_rate: float,
-    dropout_rng: Array | None,
-) -> Array:
+def _logits(query: Array, key: Array) -> Array:
+    """query key^T / sqrt(depth), in float32."""
     # A power of two scales the query without rounding, which is cheaper than scaling the logits.
     scale = query.shape[-1] ** -0.5
     scale_query = query.dtype == jnp.float32 or math.frexp(scale)[0] == 0.5
@@ -178,7 +179,18 @@ def _xla_attention(
         precision=precision,
         preferred_element_type=jnp.float32,
     )
-    logits = logits if scale_query else logits * scale
+    return logits if scale_query else logits * scale
+
+
+def _mix(
+    logits: Array,
+    value: Array,
+    key_mask: Array | None,
+    *,
+    dropout_rate: float,
+    dropout_rng: Array | None,
+) -> Array:
+    """softmax(logits) value."""
     if key_mask is not None:
         allowed = jnp.broadcast_to(key_mask[..., None, None, :], logits.shape)
         logits = jnp.where(allowed, logits, jnp.finfo(logits.dtype).min)

@@ -90,6 +90,7 @@ class EncoderBlock(nn.Module):
     rescale_kept_branches: bool = True
     exact_gelu: bool = False
     norm_epsilon: float = 1e-6
+    layer_norm: Callable[..., nn.Module] = nn.LayerNorm
     attention: Callable[..., Any] = attention
     dtype: DTypeLike = jnp.float32
 
@@ -121,7 +122,7 @@ class EncoderBlock(nn.Module):
         **fields: Any,
     ) -> Array:
         """tokens + attention(LayerNorm(tokens)), under the given parameter names."""
-        branch = nn.LayerNorm(self.norm_epsilon, dtype=self.dtype, name=norm)(tokens)
+        branch = self._normalize(tokens, name=norm)
         branch = MultiHeadDotProductAttention(
             self.num_heads,
             dropout_rate=self.attention_dropout_rate,
@@ -135,7 +136,7 @@ class EncoderBlock(nn.Module):
 
     def _apply_mlp(self, tokens: Array, *, norm: str, name: str, train: bool) -> Array:
         """tokens + MLP(LayerNorm(tokens)), under the given parameter names."""
-        branch = nn.LayerNorm(self.norm_epsilon, dtype=self.dtype, name=norm)(tokens)
+        branch = self._normalize(tokens, name=norm)
         mlp = MlpBlock(
             self.mlp_dim,
             dropout_rate=self.dropout_rate,
@@ -144,6 +145,10 @@ class EncoderBlock(nn.Module):
             name=name,
         )
         return tokens + self._drop_for_whole_examples(mlp(branch, train=train), train=train)
+
+    def _normalize(self, tokens: Array, *, name: str) -> Array:
+        norm: Any = self.layer_norm(self.norm_epsilon, dtype=self.dtype, name=name)
+        return norm(tokens)
 
     def _drop_for_whole_examples(self, branch: Array, *, train: bool) -> Array:
         drop = StochasticDepth(self.stochastic_depth_rate, self.rescale_kept_branches)
@@ -177,6 +182,7 @@ class Encoder(nn.Module):
     remat: bool = False
     normalize: bool = True
     norm_epsilon: float = 1e-6
+    layer_norm: Callable[..., nn.Module] = nn.LayerNorm
 
     @nn.compact
     def __call__(
@@ -194,7 +200,7 @@ class Encoder(nn.Module):
             block = self.block(stochastic_depth_rate=rate, name=f"encoderblock_{layer}")
             apply = functools.partial(run, block, key_mask=key_mask)
             tokens = self._pass(layer, apply, tokens, train=train)
-        norm = nn.LayerNorm(self.norm_epsilon, name="encoder_norm")
+        norm: Any = self.layer_norm(self.norm_epsilon, name="encoder_norm")
         return norm(tokens) if self.normalize else tokens
 
     def _pass(

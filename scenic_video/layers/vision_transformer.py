@@ -68,6 +68,7 @@ class VisionTransformer(nn.Module, kw_only=True):
 
     sharding_rules = TRANSFORMER_RULES
     distillation_token = False
+    layer_norm = nn.LayerNorm
     before_layers = rf"^(embedding|cls)[^/]*(/|$)|{POSITION_TABLES}"
     after_layers = r"(^|/)(encoder_norm|pre_logits|output_projection)/"
 
@@ -137,6 +138,7 @@ class VisionTransformer(nn.Module, kw_only=True):
             "rescale_kept_branches": self.rescale_kept_branches,
             "exact_gelu": self.exact_gelu,
             "norm_epsilon": self.norm_epsilon,
+            "layer_norm": self.layer_norm,
             "attention": functools.partial(attention, implementation=self.attention_implementation),
             "dtype": self.dtype,
         }
@@ -176,6 +178,7 @@ class VisionTransformer(nn.Module, kw_only=True):
             stochastic_depth_rate=self.stochastic_depth_rate,
             remat=self.remat,
             norm_epsilon=self.norm_epsilon,
+            layer_norm=self.layer_norm,
             name=name,
         )
         return encode(tokens, train=train)

@@ -1,0 +1,129 @@
+"""VideoPrism's video encoder (Zhao et al., ICML 2024), with a classifier.
+
+Axes: b examples, t time, h rows, w columns, n places of a frame, d width, c classes.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from einops import rearrange
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from scenic_video.field_types import Pair, Positive, PositiveInt
+from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
+from scenic_video.layers.embeddings import PatchEmbedding, check_clip
+from scenic_video.layers.layer_order import EncoderLayers
+from scenic_video.layers.norms import OffsetLayerNorm
+from scenic_video.layers.pooling import pool
+from scenic_video.layers.vision_transformer import VisionTransformer
+
+
+class VideoPrism(VisionTransformer, kw_only=True):
+    """ViViT's factorised encoder (model 2) that keeps the places of a frame: a transformer over
+    each frame, then one over the times of each place, and a classifier over all tokens.
+
+    `classifier` is "attention", by one learned query (see `AttentionPooler`), or the mean, "gap".
+    `logit_cap` is that of all attentions of the encoders. Takes clips [b, t, h, w, 3] with pixels
+    in [0, 1] in patches of `patch_size` (h, w).
+    """
+
+    patch_size: Pair = (18, 18)
+    temporal_num_layers: PositiveInt = 4
+    classifier: Literal["attention", "gap"] = "attention"
+    exact_gelu: bool = True
+    logit_cap: Positive | None = 50.0
+
+    layer_norm = OffsetLayerNorm
+    after_layers = rf"^attention_pooler/|{VisionTransformer.after_layers}"
+
+    def _encoder_layers(self) -> list[EncoderLayers]:
+        spatial, temporal = "SpatialTransformer", "TemporalTransformer"
+        before = rf"^embedding/|^{spatial}/posembed_input/"
+        return [
+            EncoderLayers(self.num_layers, rf"^{spatial}/encoderblock_(\d+)", before),
+            EncoderLayers(
+                self.temporal_num_layers,
+                rf"^{temporal}/encoderblock_(\d+)",
+                rf"^{temporal}/posembed_input/",
+            ),
+        ]
+
+    @nn.compact
+    def __call__(
+        self, *, rgb: Float[Array, "b t h w 3"], train: bool = False
+    ) -> Float[Array, "b c"]:
+        check_clip(rgb.shape, (1, *self.patch_size))
+        embed = PatchEmbedding(
+            self.hidden_size, self.patch_size, dtype=self.dtype, name="embedding"
+        )
+        tokens = embed(rgb)
+        _, times, *places, _ = tokens.shape
+        encode = functools.partial(self._encode, block=self._capped_block(), train=train)
+        tokens = encode(
+            rearrange(tokens, "b t h w d -> b t (h w) d"),
+            grid=tuple(places),
+            name="SpatialTransformer",
+        )
+        tokens = encode(
+            tokens.swapaxes(1, 2),
+            grid=(times,),
+            num_layers=self.temporal_num_layers,
+            name="TemporalTransformer",
+        )
+        return self._classify(self._pool(rearrange(tokens, "b n t d -> b (t n) d")), train=train)
+
+    def _capped_block(self) -> Callable[..., Any]:
+        fields = {"logit_cap": self.logit_cap, "implementation": self.attention_implementation}
+        return self._block(attention=functools.partial(attention, **fields))
+
+    def _pool(self, tokens: Float[Array, "b n d"]) -> Float[Array, "b d"]:
+        if self.classifier == "gap":
+            return pool(tokens, "gap")
+        pooler = AttentionPooler(
+            self.mlp_dim,
+            self.num_heads,
+            norm_epsilon=self.norm_epsilon,
+            dtype=self.dtype,
+            name="attention_pooler",
+        )
+        return pooler(tokens)
+
+
+class AttentionPooler(nn.Module):
+    """One learned `query` [1, 1, d] attends over the tokens, and a LayerNorm follows.
+
+    Query, key and value have `qkv_features` in all heads. The query is multiplied by
+    softplus(`per_dim_scale`) / softplus(0) before the usual 1 / sqrt(depth).
+    """
+
+    qkv_features: int
+    num_heads: int
+    norm_epsilon: float = 1e-6
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, tokens: Float[Array, "b n d"]) -> Float[Array, "b d"]:
+        batch, _, width = tokens.shape
+        query = self.param("query", nn.initializers.lecun_normal(), (1, 1, width))
+        depth = self.qkv_features // self.num_heads
+        scale = self.param("per_dim_scale", nn.initializers.zeros, (depth,))
+        attend = MultiHeadDotProductAttention(
+            self.num_heads,
+            qkv_features=self.qkv_features,
+            attention=functools.partial(_attention_of_scaled, scale),
+            dtype=self.dtype,
+            name="MultiHeadDotProductAttention_0",
+        )
+        pooled = attend(jnp.broadcast_to(query, (batch, 1, width)), tokens)[:, 0]
+        return OffsetLayerNorm(self.norm_epsilon, name="LayerNorm_0")(pooled)
+
+
+def _attention_of_scaled(per_dim_scale: Array, query: Array, *args: Any, **fields: Any) -> Array:
+    scale = (jax.nn.softplus(per_dim_scale) / math.log(2)).astype(query.dtype)
+    return attention(query * jnp.broadcast_to(scale, query.shape), *args, **fields)
