@@ -64,6 +64,13 @@ def test_large_logits_do_not_overflow():
     assert np.isfinite(attention(100 * query, 100 * key, value)).all()
 
 
+def test_capped_logits_bend_towards_the_cap_and_stay_below_it():
+    query, value = jnp.full((1, 1, 1), 3.0), jnp.array([0.0, 1.0]).reshape(2, 1, 1)
+    key = jnp.array([0.0, 5.0]).reshape(2, 1, 1)  # logits 0 and 15
+    expected = 1 / (1 + np.exp(-4 * np.tanh(15 / 4)))
+    np.testing.assert_allclose(attention(query, key, value, logit_cap=4.0), expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("frames", [(), (3,)])
 def test_a_masked_key_is_as_good_as_gone_and_none_at_all_is_a_plain_mean(frames):
     query, key, value = random_qkv((2, *frames, 5, 2, 8), keys=7)
@@ -105,6 +112,7 @@ def test_xla_is_always_legal_and_cudnn_where_its_rules_hold():
         ({"depth": 20}, "multiple of 8"),
         ({"depth": 256, "compute_capability": 8.0}, "up to 128"),
         ({"dropout_rate": 0.1}, "dropout"),
+        ({"capped": True}, "cannot cap"),
         ({"token_shards": 2}, "over 2 devices"),
         ({"masked": (6, 197)}, "even lengths; this one is 6 x 197"),
     ],

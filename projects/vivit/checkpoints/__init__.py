@@ -2,6 +2,7 @@
 
 from projects.vivit.checkpoints.scenic import SCENIC
 from projects.vivit.checkpoints.towers import TOWERS
+from projects.vivit.checkpoints.videoprism import VIDEOPRISM
 from scenic_video.weights.families.family import Family
 
-FAMILIES: tuple[Family, ...] = (*SCENIC, *TOWERS)
+FAMILIES: tuple[Family, ...] = (*SCENIC, *TOWERS, *VIDEOPRISM)

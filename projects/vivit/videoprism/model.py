@@ -116,7 +116,7 @@ class AttentionPooler(nn.Module):
         attend = MultiHeadDotProductAttention(
             self.num_heads,
             qkv_features=self.qkv_features,
-            attention=functools.partial(_attention_of_scaled, scale),
+            attention=functools.partial(_attention, jax.nn.softplus(scale) / math.log(2)),
             dtype=self.dtype,
             name="MultiHeadDotProductAttention_0",
         )
@@ -124,6 +124,10 @@ class AttentionPooler(nn.Module):
         return OffsetLayerNorm(self.norm_epsilon, name="LayerNorm_0")(pooled)
 
 
-def _attention_of_scaled(per_dim_scale: Array, query: Array, *args: Any, **fields: Any) -> Array:
-    scale = (jax.nn.softplus(per_dim_scale) / math.log(2)).astype(query.dtype)
-    return attention(query * jnp.broadcast_to(scale, query.shape), *args, **fields)
+def _attention(
+    scale: Float[Array, " depth"], query: Float[Array, "..."], *args: Any, **fields: Any
+) -> Float[Array, "..."]:
+    """Attention with a query that is multiplied by `scale`."""
+    return attention(
+        query * jnp.broadcast_to(scale.astype(query.dtype), query.shape), *args, **fields
+    )

@@ -18,7 +18,7 @@ from scenic_video.weights.locations.reading import split
 from scenic_video.weights.model_weights import ModelWeights
 from scenic_video.weights.reading import read_weights, to_model_weights
 
-NOT_IN_SHAPES = ("exact_gelu", "norm_epsilon")
+NOT_IN_SHAPES = ("exact_gelu", "norm_epsilon", "logit_cap")
 """Fields of a model that change its outputs and that no parameter shows."""
 
 

@@ -1,0 +1,169 @@
+"""VideoPrism's video encoder, from its public files and from Hugging Face's."""
+
+import collections
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from projects.vivit.checkpoints.videoprism_names import (
+    FLAX,
+    POOLER,
+    SPATIAL,
+    TEMPORAL,
+    hugging_face,
+)
+from scenic_video.errors import UserError
+from scenic_video.weights.families.blocks import SELF_ATTENTION
+from scenic_video.weights.families.family import Family, Unsupported, Weights, number_of_heads
+from scenic_video.weights.families.hugging_face import input_sizes, labels_of
+from scenic_video.weights.families.names import Leaves, NameTable
+
+MODEL = "projects.vivit.videoprism.model:VideoPrism"
+LOGIT_CAP = 50.0
+SCANNED = re.compile(r"(.*/x_layers)/(.*)")
+SEPARATE = re.compile(r"(.*/x_layers)_(\d+)/(.*)")
+WRAPPER = "params/"
+"""What the names in the public files begin with; readers of Flax files remove it."""
+
+
+def separate_layers(leaves: Leaves) -> Leaves:
+    """Leaves with one path per layer: the layers of a scanned encoder share theirs, and their
+    first axis counts them."""
+    found: dict[str, np.ndarray] = {}
+    for path, array in leaves.items():
+        if match := SCANNED.fullmatch(path):
+            found |= {f"{match[1]}_{i}/{match[2]}": x for i, x in enumerate(array)}
+        else:
+            found[path] = array
+    return found
+
+
+def scan_layers(leaves: Leaves) -> dict[str, np.ndarray]:
+    """The inverse of `separate_layers`, with the names of the public files."""
+    found, layers = {}, collections.defaultdict(dict)
+    for path, array in leaves.items():
+        if match := SEPARATE.fullmatch(path):
+            layers[f"{match[1]}/{match[3]}"][int(match[2])] = array
+        else:
+            found[path] = array
+    found |= {path: np.stack([x[i] for i in sorted(x)]) for path, x in layers.items()}
+    return {f"{WRAPPER}{path}": array for path, array in sorted(found.items())}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VideoPrismFiles(Family):
+    """Checkpoints that `table` covers and that have all `signs`. `prepare` brings leaves to the
+    names of the table, and `finish` those of the table to names of the file."""
+
+    name: str
+    table: NameTable
+    signs: tuple[str, ...]
+    prepare: Callable[[Leaves], Leaves] = dict
+    finish: Callable[[Leaves], dict[str, np.ndarray]] = dict
+    has_axis_of_heads: bool = False
+
+    def matches(self, leaves: Mapping[str, Any]) -> bool:
+        return all(sign in leaves for sign in self.signs)
+
+    def read(self, leaves: Leaves, metadata: Mapping[str, Any]) -> Weights:
+        config = metadata.get("config") or {}
+        config = config.get("vision_config") or config
+        leaves = self.prepare(leaves)
+        heads = 0 if self.has_axis_of_heads else _number_of_heads(leaves, config)
+        params, unread = self.table.read(leaves, heads=heads)
+        preprocessing = _preprocessing(params)
+        return Weights(
+            family=self.name,
+            params=params,
+            model=_model(params, config),
+            preprocessing=preprocessing,
+            labels=labels_of(config),
+            inputs=input_sizes(preprocessing),
+            rest={name: leaves[name] for name in unread},
+        )
+
+    def write(self, weights: Weights) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        leaves, unwritten = self.table.write(weights.params)
+        if unwritten:
+            raise UserError(
+                f"{self.name} has no names for {', '.join(unwritten[:5])}; write another format."
+            )
+        return self.finish(leaves), {}
+
+
+def _number_of_heads(leaves: Leaves, config: Mapping[str, Any]) -> int:
+    width = next(x for name, x in leaves.items() if name.endswith("layernorm1.weight")).shape[0]
+    return number_of_heads(width, config.get("num_attention_heads"))
+
+
+def _model(params: Leaves, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config node of the model. Errors: UserError for an activation that it does not have."""
+    if config.get("hidden_act", "gelu") not in ("gelu", "gelu_python"):
+        raise UserError(f"VideoPrism here has exact GELU, not {config['hidden_act']!r}.")
+    kernel, first = params["embedding/kernel"], f"{SPATIAL}/encoderblock_0"
+    return {
+        "target": MODEL,
+        "hidden_size": kernel.shape[-1],
+        "mlp_dim": params[f"{first}/MlpBlock_0/Dense_0/kernel"].shape[-1],
+        "num_layers": _number_of_layers(SPATIAL, params),
+        "temporal_num_layers": _number_of_layers(TEMPORAL, params),
+        "num_heads": params[f"{first}/{SELF_ATTENTION}/query/kernel"].shape[1],
+        "patch_size": tuple(kernel.shape[:2]),
+        "classifier": "attention" if f"{POOLER}/query" in params else "gap",
+        "logit_cap": float(config.get("attn_logit_softcapping", LOGIT_CAP)),
+        "exact_gelu": True,
+        "norm_epsilon": float(config.get("layer_norm_eps", 1e-6)),
+    }
+
+
+def _number_of_layers(encoder: str, params: Leaves) -> int:
+    return len({m[1] for x in params if (m := re.match(rf"{encoder}/encoderblock_(\d+)/", x))})
+
+
+def _preprocessing(params: Leaves) -> dict[str, Any]:
+    """Frames and pixels by the tables of positions; the pixels of the public code are in [0, 1].
+
+    The public code resizes frames to a square; here their centre is cropped."""
+    places, times = (
+        params[f"{x}/posembed_input/pos_embedding"].shape[1] for x in (SPATIAL, TEMPORAL)
+    )
+    side = math.isqrt(places) * params["embedding/kernel"].shape[0]
+    scale = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+    return {"num_frames": times, "crop": side, "resize": side, "rgb": scale}
+
+
+def _hugging_face(prefix: str) -> VideoPrismFiles:
+    return VideoPrismFiles(
+        name="VideoPrism of Hugging Face",
+        table=hugging_face(prefix),
+        signs=(f"{prefix}layernorm2.weight", f"{prefix}temporal_layers.0.attention.q_proj.weight"),
+    )
+
+
+def _video_text(sign: str, *, part: str) -> Unsupported:
+    advice = f"write FILE:{part} for the video encoder alone"
+    return Unsupported(
+        "VideoPrism's video-text model", (sign,), f"with auxiliary layers ({advice})"
+    )
+
+
+HUB_PART = "video_model.vision_model"
+VIDEOPRISM: tuple[Family, ...] = (
+    VideoPrismFiles(
+        name="VideoPrism",
+        table=FLAX,
+        signs=("patch_projection/linear/kernel", "spatial_ln/scale", "temporal_ln/scale"),
+        prepare=separate_layers,
+        finish=scan_layers,
+        has_axis_of_heads=True,
+    ),
+    _hugging_face(""),
+    _hugging_face("vision_model."),
+    _video_text("vision_encoder/patch_projection/linear/kernel", part="vision_encoder"),
+    _video_text("video_model.auxiliary_layers.0.layernorm_before.weight", part=HUB_PART),
+    _video_text("auxiliary_layers.0.layernorm_before.weight", part="vision_model"),
+)
