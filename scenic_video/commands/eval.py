@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         comparison = modalities.evaluate_modalities(model, arguments.modalities, **options)
         _finish(comparison, modalities.path_of, arguments, _folder(arguments), terminal)
         return 0
-    evaluation = evaluate(model, **options)
+    evaluation = evaluate(model, remap_labels=arguments.remap_labels, **options)
     if jax.process_index() == 0:
         prefix = f"{evaluation.dataset}_" if arguments.data else ""
         folder = arguments.out or _folder(arguments) / "eval"
@@ -105,6 +105,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError("--modalities evaluates one model: use it with --workdir.")
     if arguments.average and not arguments.ensemble:
         raise ConfigError("--average applies only to --ensemble.")
+    if arguments.remap_labels and (arguments.ensemble or arguments.modalities):
+        raise ConfigError("--remap-labels evaluates one model, with all its modalities.")
     if arguments.weights and not arguments.out:
         raise ConfigError("--weights has no folder of a run: give --out=FOLDER for the results.")
     if arguments.ensemble and arguments.config_arguments:

@@ -28,21 +28,29 @@ def add_flags(parser: argparse.ArgumentParser, models: Any) -> None:
         metavar="FILE",
         help="class names of --weights, one per line, where the checkpoint does not state them",
     )
+    parser.add_argument(
+        "--remap-labels",
+        action="store_true",
+        help="match names of classes without case and punctuation, and leave out the others",
+    )
 
 
 def load_model(arguments: argparse.Namespace, terminal: Terminal) -> TrainedModel:
     """The model of --workdir, or of --weights, which is then described. Errors: UserError."""
     given = arguments.config_arguments
     if not arguments.weights:
-        named = "--labels" if arguments.labels else given[0].partition("=")[0] if given else ""
-        if named:
-            raise ConfigError(f"{named} belongs to --weights; a run has a config and class names.")
+        named = given[0].partition("=")[0] if given else ""
+        if named or (arguments.labels and not arguments.remap_labels):
+            raise ConfigError(
+                f"{named or '--labels'} belongs to --weights; a run has a config and class names."
+            )
         return load(arguments.workdir, trust=arguments.trust)
     with downloading(arguments.weights) as progress:
         weights = read_weights(arguments.weights, trust=arguments.trust, progress=progress)
     name, run = arguments.weights, load_file(given)
     config = load_overrides(config_of(weights, name=name, run=run), given)
-    names = read_class_names(arguments.labels) if arguments.labels else None
+    has_names = weights.labels is not None and arguments.remap_labels
+    names = read_class_names(arguments.labels) if arguments.labels and not has_names else None
     model = public_model(weights, config, name=name, class_names=names)
     terminal.banner(f"Weights of {name}", described(model))
     return model

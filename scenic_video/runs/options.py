@@ -56,16 +56,19 @@ class InitOptions:
     folder, an address such as gs://, s3:// or https://, or hf:org/name, whose format and family are
     recognised by its content. `head` says what happens to the head if the classes differ: "new"
     initialises it randomly, "by_name" keeps the classes with the same names; None allows only the
-    same classes. `source_grid` is the number of patches (rows, columns) that the source's learned
-    positions are for, or one such pair per source; by default, it follows from the source's config.
-    `trust` lets the source's config name code outside this package, see `scenic_video.trust`. The
-    fields of the function `target`, which transfers the weights, are given beside these.
+    same classes. `labels` is a file of class names, one per line, for a checkpoint in `path` that
+    does not name its classes. `source_grid` is the number of patches (rows, columns) that the
+    source's learned positions are for, or one such pair per source; by default, it follows from the
+    source's config. `trust` lets the source's config name code outside this package, see
+    `scenic_video.trust`. The fields of the function `target`, which transfers the weights, are
+    given beside these.
     """
 
     workdir: str | Sequence[str] = ""
     path: str | Sequence[str] = ""
     allow_other_positions: bool = False
     head: Literal["new", "by_name"] | None = None
+    labels: str = ""
     source_grid: Extents | Sequence[Extents] | None = None
     trust: bool = False
 

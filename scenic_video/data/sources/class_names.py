@@ -1,9 +1,12 @@
-"""Reads the names of classes from a file, for checkpoints that do not state them."""
+"""The names of classes: read from a file, and compared with those of others."""
 
 import csv
-from collections.abc import Sequence
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from scenic_video.data.examples import LabelSpace
 from scenic_video.errors import UserError
 
 
@@ -53,3 +56,31 @@ def _of_table(path: Path, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
             f"{min(named)} to {max(named)}."
         )
     return tuple(named[i] for i in range(len(named)))
+
+
+def with_head_of(labels: LabelSpace, other: LabelSpace) -> LabelSpace:
+    """`labels`; if both have one head, under the name of that of `other`, since the name of a
+    single head tells no classes apart."""
+    if len(labels.classes) != 1 or len(other.classes) != 1:
+        return labels
+    (names,), (head,) = labels.classes.values(), other.classes
+    return dataclasses.replace(labels, classes={head: names})
+
+
+def same_names(names: Iterable[str], others: Iterable[str]) -> dict[str, str]:
+    """Those of `names` that are among `others` if case and punctuation are ignored, with their
+    counterpart; "Jump_Rope" and "jump rope" are the same. Ambiguous names are left out."""
+    spellings: dict[str, list[str]] = {}
+    for other in others:
+        spellings.setdefault(_letters(other), []).append(other)
+    found = {}
+    for name in names:
+        like = spellings.get(_letters(name), [])
+        if name in like or len(like) == 1:
+            found[name] = name if name in like else like[0]
+    return found
+
+
+def _letters(name: str) -> str:
+    """Lower-case letters and digits, and all other characters as one space."""
+    return re.sub(r"[\W_]+", " ", name.casefold()).strip()

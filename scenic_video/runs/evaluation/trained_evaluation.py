@@ -10,12 +10,14 @@ from jax.sharding import Mesh
 from scenic_video import sharding, trainer
 from scenic_video.config import ConfigError, build
 from scenic_video.data.examples import Dataset, LabelSpace, split_of
+from scenic_video.data.sources.class_names import with_head_of
 from scenic_video.data.sources.datasets import open_dataset
 from scenic_video.evaluators.evaluator import Run
 from scenic_video.evaluators.split import SplitEvaluation
 from scenic_video.evaluators.split_result import SplitResult
 from scenic_video.runs.device_batches import example_batch
-from scenic_video.runs.evaluation.trained_model import TrainedModel, aligned_labels
+from scenic_video.runs.evaluation.label_alignment import aligned_labels
+from scenic_video.runs.evaluation.trained_model import TrainedModel
 from scenic_video.runs.parts import build_dataset, resolved_evaluation
 from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.sharding import check_divides
@@ -30,12 +32,14 @@ def evaluate(
     split: str | None = None,
     views: str | None = None,
     batch_size: int | None = None,
+    remap_labels: bool = False,
     reporter: Reporter = SILENT,
 ) -> SplitResult:
     """Evaluates `model` on a split of the data it was configured with, or of `data`.
 
-    Classes are matched by name, so a dataset may number them differently. Data for a model that
-    predicts no classes needs no labels.
+    Classes are matched by name, so a dataset may number them differently; see `aligned_labels` for
+    names that differ, and `remap_labels`. Data for a model that predicts no classes needs no
+    labels.
     """
     config = model.meta["config"]
     overrides = {"split": split, "views": views, "batch_size": batch_size}
@@ -44,12 +48,14 @@ def evaluate(
     if data and split is None and len(dataset.splits) == 1:
         given["split"] = next(iter(dataset.splits))
     options = resolved_evaluation(build({**config["evaluation"], **given}), dataset)
+    if remap_labels or "weights" in model.meta:  # whose head has no name of this data
+        dataset = _with_head_of(model, dataset, options.split)
     mesh = _mesh(config["mesh"], reporter)
     check_divides("evaluation.batch_size", options.batch_size, mesh)
     run = Run(
         task=model.task,
         mesh=mesh,
-        dataset=_labelled_as_read(dataset, options.split, model),
+        dataset=_labelled_as_read(dataset, options.split, model, reporter, remap=remap_labels),
         preprocessing=model.preprocessing,
         train_split=options.split,
         test_split=options.split,
@@ -83,11 +89,29 @@ def _state(model: TrainedModel, run: Run) -> trainer.TrainState:
     return trainer.state_of(model.variables, steps, step=model.meta["step"])
 
 
-def _labelled_as_read(dataset: Dataset, split: str, model: TrainedModel) -> Dataset:
+def _labelled_as_read(
+    dataset: Dataset, split: str, model: TrainedModel, reporter: Reporter, *, remap: bool
+) -> Dataset:
     """`split` of `dataset` alone, with the labels that the model's task reads."""
     labels = _labels_to_read(model, dataset)
-    examples = aligned_labels(split_of(dataset, split), dataset.labels, labels)
-    return dataclasses.replace(dataset, splits={split: examples}, labels=labels)
+    examples = split_of(dataset, split)
+    aligned = aligned_labels(examples, dataset.labels, labels, remap=remap)
+    for remark in aligned.remarks:
+        reporter.line(remark)
+    return dataclasses.replace(dataset, splits={split: aligned.examples}, labels=labels)
+
+
+def _with_head_of(model: TrainedModel, dataset: Dataset, split: str) -> Dataset:
+    """`split` of `dataset`; its one head has the name of the model's, if that has one too."""
+    labels, examples = with_head_of(dataset.labels, model.labels_read), split_of(dataset, split)
+    if labels.classes.keys() == dataset.labels.classes.keys():
+        return dataset
+    (head,) = labels.classes
+    renamed = [
+        dataclasses.replace(example, labels={head: next(iter(example.labels.values()))})
+        for example in examples
+    ]
+    return dataclasses.replace(dataset, splits={split: renamed}, labels=labels)
 
 
 def _labels_to_read(model: TrainedModel, dataset: Dataset) -> LabelSpace:

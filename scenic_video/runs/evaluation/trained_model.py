@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from scenic_video.data.decoding.video_reader import UnreadableVideo
 from scenic_video.data.examples import Example, LabelSpace
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.input.views import Views
-from scenic_video.data.sources.agreement import check_labels
 from scenic_video.errors import UserError
 from scenic_video.evaluators.split_result import probabilities
 from scenic_video.runs.device_batches import example_batch
@@ -124,39 +123,3 @@ def load(workdir: str | Path, *, trust: bool = False) -> TrainedModel:
     preprocessing = Preprocessing.from_dict(meta["preprocessing"])
     task = build_task(meta["config"], labels, preprocessing)
     return TrainedModel(task, loaded, labels, preprocessing, meta)
-
-
-def aligned_labels(
-    examples: Sequence[Example], labels: LabelSpace, trained: LabelSpace
-) -> Sequence[Example]:
-    """`examples` with class ids of `labels` converted to those of `trained`, by class name.
-
-    Errors: ConfigError for a head that the data lacks, or a class that the model lacks.
-    """
-    if labels == trained:
-        return examples
-    tables = {}
-    for head, names in trained.classes.items():
-        if head not in labels.classes:
-            raise ConfigError(
-                f"The model predicts {head!r}, but the data has labels of "
-                f"{', '.join(labels.classes) or 'nothing'}. In a manifest, their column must be "
-                f"named {head!r}."
-            )
-        unknown = [name for name in labels.classes[head] if name not in names]
-        if unknown:
-            raise ConfigError(
-                f"The data has {len(unknown)} classes of {head!r} that the model was not trained "
-                f"on: {', '.join(unknown[:5])}. It was trained on {', '.join(names[:5])}, ..."
-            )
-        tables[head] = [names.index(name) for name in labels.classes[head]]
-    return [_renumbered(example, labels, tables) for example in examples]
-
-
-def _renumbered(
-    example: Example, labels: LabelSpace, tables: Mapping[str, Sequence[int]]
-) -> Example:
-    """The example with its class ids mapped by the table of each head."""
-    check_labels(example, labels)  # -1, a missing label in some data sets, would wrap around
-    ids = {head: tuple(table[i] for i in example.labels[head]) for head, table in tables.items()}
-    return dataclasses.replace(example, labels=ids)

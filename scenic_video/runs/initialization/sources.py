@@ -9,6 +9,7 @@ from scenic_video.checkpoints import restore_params
 from scenic_video.config import build
 from scenic_video.data.examples import LabelSpace
 from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.data.sources.class_names import read_class_names
 from scenic_video.runs.metadata import labels_from_json
 from scenic_video.runs.options import InitOptions
 from scenic_video.runs.parts import build_model
@@ -65,7 +66,7 @@ def differences(
 def read_sources(options: InitOptions) -> list[Source]:
     """The sources that `init.path` or `init.workdir` names. Errors: UserError."""
     if options.path:
-        return [_read_checkpoint(location) for location in _listed(options.path)]
+        return [_read_checkpoint(location, options.labels) for location in _listed(options.path)]
     return [_read_run(Path(workdir), trust=options.trust) for workdir in _listed(options.workdir)]
 
 
@@ -116,11 +117,14 @@ def _read_run(workdir: Path, *, trust: bool) -> Source:
     return Source(weights, build_model(meta["config"], labels), labels, preprocessing)
 
 
-def _read_checkpoint(location: str) -> Source:
+def _read_checkpoint(location: str, names: str) -> Source:
+    """A public checkpoint; `names` is the file of its class names, if it does not state them."""
     found = read_weights(location)
     labels = None
     if found.labels is not None:
         labels = LabelSpace({head: tuple(names) for head, names in found.labels.items()})
+    elif names:
+        labels = LabelSpace({"label": read_class_names(names)})
     model = None if found.model is None else build(found.model, num_classes=1)
     weights = to_model_weights(found, name=f"{location} ({found.family})")
     return Source(weights, model, labels, found.preprocessing, found.notes)

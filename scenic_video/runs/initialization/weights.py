@@ -9,6 +9,7 @@ import jax
 
 from scenic_video.config import ConfigError, build
 from scenic_video.data.examples import LabelSpace
+from scenic_video.data.sources.class_names import with_head_of
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import Experiment
 from scenic_video.runs.initialization.sources import Source, absent_sources, read_sources
@@ -157,7 +158,8 @@ def _with_old_head(
             raise ConfigError(f"The head is one of other classes: {differing[0]}. {ADVICE}")
         raise ConfigError(
             f"{unnamed[0]} does not name its classes, so its head may be one of others. Set "
-            "--config.init.head=new to initialise the head randomly."
+            "--config.init.head=new to initialise the head randomly, or name the classes of a file "
+            "by --config.init.labels=FILE."
         )
     return params, report
 
@@ -188,15 +190,19 @@ def _with_classes(
     """`params` with the classes of the head `paths` that the one source has by the same name."""
     if len(sources) > 1 or sources[0].labels is None:
         raise ConfigError(
-            "init.head=by_name needs one run in init.workdir, whose checkpoint has class names."
+            "init.head=by_name needs one run (init.workdir) or file (init.path) that names its "
+            f"classes; got {len(sources)}, of which "
+            f"{sum(source.labels is not None for source in sources)} name them. The classes of a "
+            "file are named by --config.init.labels=FILE, with one name per line."
         )
-    classes = experiment.dataset.labels.classes
+    labels = experiment.dataset.labels
+    classes = labels.classes
     params, kept = keep_classes(
         params,
         sources[0].weights.params,
         paths=paths,
         classes=classes,
-        trained=sources[0].labels.classes,
+        trained=with_head_of(sources[0].labels, labels).classes,
     )
     total = sum(len(names) for names in classes.values())
     return params, f"{kept} of {total} classes of the head are kept by name, the others are new"
@@ -218,7 +224,9 @@ def _paths_of_head(experiment: Experiment, params: Any) -> tuple[str, ...]:
 def _differing(experiment: Experiment, source: Source) -> str:
     """How the classes of a source differ from this run's; "" if they do not."""
     labels = experiment.dataset.labels
-    if source.labels is None or dict(source.labels.classes) == dict(labels.classes):
+    if source.labels is None:
+        return ""
+    if dict(with_head_of(source.labels, labels).classes) == dict(labels.classes):
         return ""
     return f"{source.weights.name} has {_words(source.labels)}, this run {_words(labels)}"
 

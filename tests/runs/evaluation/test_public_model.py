@@ -114,6 +114,24 @@ def test_eval_writes_results_of_data_or_of_the_data_of_a_config(vivit, run, tmp_
     assert "decoded 3 of 3" in capsys.readouterr().out
     assert main([x for x in arguments if "--out" not in x]) == 2
     assert "give --out=FOLDER" in capsys.readouterr().err
+    arguments.append(f"--config={run.parent / 'config.py'}")  # whose ten actions are more
+    assert main(arguments) == 2
+    assert "5 classes of 'label' that the model was not trained on" in capsys.readouterr().err
+    assert main([*arguments, "--remap-labels"]) == 0
+    said = capsys.readouterr().out
+    assert "The model lacks 5 of the 10 classes of 'label': " in said
+
+
+def test_predictions_are_printed_under_other_names(vivit, video, tmp_path, capsys):
+    (tmp_path / "names.txt").write_text("Move left\nGROW\nsit\n")
+    arguments = ["predict", f"--weights={vivit}", STRIDE, "--views=1x1", "--json", video]
+    assert main([*arguments, "--remap-labels"]) == 2
+    assert "--remap-labels needs --labels=FILE" in capsys.readouterr().err
+    assert main([*arguments, f"--labels={tmp_path / 'names.txt'}", "--remap-labels"]) == 0
+    said = capsys.readouterr()
+    names = {name for name, _ in json.loads(said.out)["predictions"]["label"]}
+    assert names == {"Move left", "GROW"}
+    assert "The model lacks 1 classes of --labels: sit." in said.err
 
 
 def test_class_names_that_differ_from_the_checkpoints_are_refused(vivit, tmp_path):

@@ -9,9 +9,6 @@ import pytest
 import scenic_video
 from scenic_video.cli import main
 from scenic_video.config import ConfigError
-from scenic_video.data.examples import Example, LabelSpace
-from scenic_video.runs.evaluation.trained_model import aligned_labels
-from tests.helpers.errors import message
 
 
 def eval_files(run, split="test", views="2x3"):
@@ -26,19 +23,6 @@ def test_training_leaves_metrics_events_evaluation_and_report(run):
     assert summary["num_examples"] == 4 and summary["num_unreadable"] == 0
     assert logits["logits/action"].shape == (4, 10)
     assert "move_left" in (run / "report.html").read_text()
-
-
-def test_classes_are_matched_by_name_and_ids_that_are_none_do_not_wrap_around():
-    data, model = LabelSpace({"label": ("run", "jump")}), LabelSpace({"label": ("jump", "run")})
-    examples = [Example(f"clip {i}", "a.mp4", {"label": (i,)}) for i in (0, 1, -1)]
-    aligned = aligned_labels(examples[:2], data, model)
-    assert [example.labels["label"] for example in aligned] == [(1,), (0,)]
-    assert "'clip -1', head 'label': the class id -1 is out of range; the 2" in message(
-        aligned_labels, examples, data, model
-    )
-    assert "but the data has labels of nothing. In a manifest" in message(
-        aligned_labels, examples, LabelSpace({}), model
-    )
 
 
 def test_every_log_row_splits_the_time(run):

@@ -12,6 +12,7 @@ from flax.traverse_util import flatten_dict
 
 from projects.vivit.model import ViT
 from scenic_video.config import ConfigError
+from scenic_video.data.synthetic.scenes import ACTIONS
 from scenic_video.errors import UserError
 from scenic_video.weights.containers import npz
 from tests.runs.initialization.test_state import SIZES, start
@@ -85,6 +86,22 @@ def test_a_head_without_class_names_is_not_loaded(tmp_path):
     with pytest.raises(ConfigError, match="does not name its classes.* Set --config.init.head=new"):
         start(tmp_path, **nodes, init=init)
     start(tmp_path, **nodes, init=init | {"head": "new"})
+    with pytest.raises(ConfigError, match="by_name needs one run .* or file .*init.labels=FILE"):
+        start(tmp_path, **nodes, init=init | {"head": "by_name"})
+
+
+def test_a_file_names_the_classes_of_a_head_without_names(tmp_path, capsys):
+    head = np.arange(48, dtype=np.float32).reshape(16, 3)
+    save_image_model(tmp_path / "weights", num_classes=3, changed={"head/kernel": head})
+    (tmp_path / "names.txt").write_text("shrink\njuggle\ngrow\n")
+    model = {"target": "projects.vivit.model:ViT", "patch_size": (8, 8), **SIZES[0]}
+    init = {**IMAGE_MODEL, "path": str(tmp_path / "weights"), "head": "by_name"}
+    init["labels"] = str(tmp_path / "names.txt")
+    state, _ = start(tmp_path, num_frames=1, model=model, init=init)
+    assert "2 of 10 classes of the head are kept by name" in capsys.readouterr().out
+    kernel = np.asarray(state.params["output_projection"]["kernel"])
+    places = [ACTIONS.index(name) for name in ("shrink", "grow")]
+    np.testing.assert_array_equal(kernel[:, places], head[:, [0, 2]])
 
 
 def test_one_source_is_named(tmp_path):
