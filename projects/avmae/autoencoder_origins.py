@@ -1,7 +1,6 @@
 """Where the parameters of MBT and of models of one modality come from in a masked autoencoder."""
 
 import dataclasses
-import functools
 import re
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from projects.avmae.modalities import IN_PARAMETERS, MODALITIES
 from projects.avmae.streams import BLOCK, CLASS_TOKENS, POSITIONS, Encoders, Streams
 from scenic_video.errors import UserError
-from scenic_video.weights.image_models import by_times, change_channels, take_kernel
+from scenic_video.weights.image_models import by_times, take_kernel
 from scenic_video.weights.initialize import Take
 from scenic_video.weights.model_weights import ModelWeights, token_grid
 
@@ -70,13 +69,13 @@ class AutoencoderOrigins:
         return self.encoders.named(stem, "audio" if suffix else self.streams.of_plain_names)
 
     def _patches(self, old: str, path: str) -> Take:
-        shape, kernel = self.target.flat[path].shape, self.source.flat.get(old)
-        if kernel is None or kernel.ndim < len(shape):
-            return take_kernel(old, shape, inflation=self.kernel)
-        if kernel.shape[-2] == shape[-2]:
-            return Take(old)
-        change = functools.partial(change_channels, channels=shape[-2])
-        return Take(old, change, f"{kernel.shape[-2]} to {shape[-2]} channels")
+        return take_kernel(
+            old,
+            self.target.flat[path].shape,
+            kernel=self.source.flat.get(old),
+            inflation=self.kernel,
+            resampling=self.target.resampling,
+        )
 
     def _positions(self, old: str, path: str) -> Take:
         table = self.source.flat.get(old)

@@ -13,6 +13,7 @@ from scenic_video.weights.image_models import (
     HEAD,
     TABLE,
     grid_of_positions,
+    num_class_tokens,
     present,
     require_image_model,
     take_kernel,
@@ -101,34 +102,47 @@ def from_image_model(
     )
     has_token = any(re.fullmatch(CLASS_TOKENS, path) for path in target.flat)
     image = {
-        "class_token": has_token,
-        "image_class_token": "cls" in source.flat,
+        "class_tokens": int(has_token),
+        "image_class_tokens": num_class_tokens(source),
         "image_grid": source.token_grid("rgb"),
+        "resampling": target.resampling,
     }
     random = NEW_PARTS[:-1] if bottlenecks == "positions" else NEW_PARTS
-    unused = [HEAD, "pre_logits/.*", "MAPHead_0/.*"] + ([] if has_token else ["cls"])
+    random = random if "cls" in source.flat else [*random, CLASS_TOKENS]
+    unused = [HEAD, "pre_logits/.*", "MAPHead_0/.*", "cls_distillation"]
+    unused += [] if has_token else ["cls"]
     return initialize(
         target=target,
         source=source,
-        takes={path: _from_image(path, target, kernel, image) for path in target.flat},
+        takes={path: _from_image(path, target, source, kernel, image) for path in target.flat},
         allow_random=[*present(random, target.flat), *allow_random],
         allow_unused=[*unused, *allow_unused],
     )
 
 
-def _from_image(path: str, target: ModelWeights, kernel: str, image: Mapping[str, Any]) -> Take:
+def _from_image(
+    path: str, target: ModelWeights, source: ModelWeights, kernel: str, image: Mapping[str, Any]
+) -> Take:
     """Where a parameter of MBT comes from in a ViT; `image` is for `take_positions`."""
     table, shape = f"Transformer/{TABLE}", target.flat[path].shape
     if block := BLOCK.fullmatch(path):
         return Take(f"Transformer/encoderblock_{block[1]}/{block[3]}")
     if match := re.fullmatch(r"embedding(_spectrogram)?/(kernel|bias)", path):
         old = f"embedding/{match[2]}"
-        return take_kernel(old, shape, inflation=kernel) if match[2] == "kernel" else Take(old)
+        if match[2] == "bias":
+            return Take(old)
+        return take_kernel(
+            old,
+            shape,
+            kernel=source.flat.get(old),
+            inflation=kernel,
+            resampling=target.resampling,
+        )
     if match := POSITIONS.fullmatch(path):
         suffix = match[2] or ""
         grid = grid_of_positions(
             target,
-            shape[1] - image["class_token"],
+            shape[1] - image["class_tokens"],
             "audio" if suffix else "rgb",
             f"embedding{suffix}",
         )
@@ -140,6 +154,6 @@ def _from_image(path: str, target: ModelWeights, kernel: str, image: Mapping[str
 
 def _take_bottlenecks(path: str, number: int, image: Mapping[str, Any]) -> Take:
     """The image's positions, resampled to `number` places, including that of a class token."""
-    number -= image["class_token"]
+    number -= image["class_tokens"]
     rows = max(n for n in range(1, math.isqrt(number) + 1) if number % n == 0)
     return take_positions(path, grid=(1, rows, number // rows), **image)

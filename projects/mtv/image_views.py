@@ -12,13 +12,13 @@ from scenic_video.errors import UserError
 from scenic_video.weights.image_models import (
     TABLE,
     by_times,
+    num_class_tokens,
     require_image_model,
     take_kernel,
     take_positions,
 )
 from scenic_video.weights.initialize import Take
 from scenic_video.weights.model_weights import ModelWeights
-from scenic_video.weights.resampling import resample_leading_axes
 
 IMAGE_NAMES = (
     (r"MultiviewEncoder/(?:cross_view_)?encoderblock_(\d+)(?:_view\d+)?", r"encoderblock_\1"),
@@ -51,7 +51,13 @@ class ImageView:
         assert view_of(path) == self.view
         shape = tuple(self.target.flat[path].shape)
         if path == f"embedding_view{self.view}/kernel":
-            return self._kernel(shape)
+            return take_kernel(
+                self._path("embedding/kernel"),
+                shape,
+                kernel=self.image.flat.get("embedding/kernel"),
+                inflation=self.kernel,
+                resampling=self.target.resampling,
+            )
         if path.startswith("embedding"):
             return Take(self._path("embedding/bias"))
         if path == f"cls_view{self.view}":
@@ -66,16 +72,6 @@ class ImageView:
     def _path(self, path: str) -> str:
         return f"view{self.view}/{path}"
 
-    def _kernel(self, shape: tuple[int, ...]) -> Take:
-        """As `take_kernel`, but patches of another size are resampled."""
-        take = take_kernel(self._path("embedding/kernel"), shape, inflation=self.kernel)
-        kernel = self.image.flat.get("embedding/kernel")
-        patch = shape[-4:-2] if kernel is None else kernel.shape[:2]
-        if patch == shape[-4:-2]:
-            return take
-        name = ", ".join(filter(None, [take.name, f"patches of {by_times(patch)}"]))
-        return Take(take.path, lambda image: take(resample_leading_axes(image, shape[-4:-2])), name)
-
     def _positions(self) -> Take:
         """As `take_positions`; audio has one row, the mean over an image's rows."""
         path, image_grid = self._path(f"Transformer/{TABLE}"), self.image.token_grid("rgb")
@@ -85,9 +81,10 @@ class ImageView:
         take = take_positions(
             path,
             grid=(1, columns if averages else rows, columns),
-            class_token=class_token,
-            image_class_token="cls" in self.image.flat,
+            class_tokens=int(class_token),
+            image_class_tokens=num_class_tokens(self.image),
             image_grid=image_grid,
+            resampling=self.target.resampling,
         )
         if not averages:
             return take

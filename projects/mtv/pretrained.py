@@ -62,7 +62,9 @@ def from_image_models(
     }
     random = [HEAD, GLOBAL, EXCHANGE]
     random += [rf".*view{view}(/.*)?" for view in range(num_views) if view not in started]
-    class_token = () if "cls_view0" in target.flat else (r"view\d+/cls",)
+    random += [f"cls_view{view}" for view, x in parts.items() if "cls" not in x.image.flat]
+    tokens = [r"view\d+/cls_distillation"]
+    tokens += [] if "cls_view0" in target.flat else [r"view\d+/cls"]
     return initialize(
         target=target,
         source=_joint(parts),
@@ -72,7 +74,7 @@ def from_image_models(
             if (view := view_of(path)) in started and view is not None
         },
         allow_random=[*present(random, target.flat), *allow_random],
-        allow_unused=[rf"view\d+/{UNUSED}", *class_token, *allow_unused],
+        allow_unused=[rf"view\d+/{UNUSED}", *tokens, *allow_unused],
     )
 
 

@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 
 from scenic_video.errors import UserError
-from scenic_video.weights.image_models import TABLE, by_times, take_resampled_positions
+from scenic_video.weights.image_models import (
+    TABLE,
+    by_times,
+    take_kernel,
+    take_resampled_positions,
+)
 from scenic_video.weights.initialize import Take
 from scenic_video.weights.model_weights import ModelWeights, token_grid
 from scenic_video.weights.resampling import resample, resample_leading_axes
@@ -88,9 +93,9 @@ def resampled(path: str, old: Tables, new: Tables) -> Take:
         return Take(path, how, f"resample to {after[1]} places")
     if re.fullmatch(r"MultiviewEncoder/posembed_input_view\d+/pos_embedding", path):
         return _resampled_frame(path, old, new)
-    if re.fullmatch(r"embedding_view\d+/kernel", path) and before[:-2] != after[:-2]:
-        how = functools.partial(resample_leading_axes, sizes=after[:-2])
-        return Take(path, how, f"resample to {by_times(after[:-2])}")
+    if re.fullmatch(r"embedding_view\d+/kernel", path):
+        kernel, resampling = old.weights.flat[path], new.weights.resampling
+        return take_kernel(path, after, kernel=kernel, resampling=resampling)
     if re.fullmatch(r"cls_view\d+|bottleneck", path) and before[1] != after[1]:
         how = functools.partial(_resample_times, length=after[1])
         return Take(path, how, f"resample to {after[1]} times")
@@ -103,7 +108,9 @@ def _resampled_frame(path: str, old: Tables, new: Tables) -> Take:
     view = view_of(path)
     before, after = old.grid(view), new.grid(view)
     if before is not None and after is not None:
-        return take_resampled_positions(path, old=before, new=after)
+        return take_resampled_positions(
+            path, old=before, new=after, resampling=new.weights.resampling
+        )
     if old.num_places(view) == new.num_places(view):
         return Take(path)
     raise UserError(

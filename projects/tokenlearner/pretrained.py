@@ -14,6 +14,7 @@ from scenic_video.weights.image_models import (
     HEAD,
     TABLE,
     grid_of_positions,
+    num_class_tokens,
     present,
     require_image_model,
     take_kernel,
@@ -24,6 +25,7 @@ from scenic_video.weights.initialize import Take, initialize
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
 
+KERNEL = "embedding/kernel"
 POSITIONS = f"Transformer/{TABLE}"
 TOKEN_MODULES = "Transformer/Token(Learner|Fuser)[^/]*/.*"
 BLOCK = re.compile(r"Transformer/encoderblock_(\d+)/(.*)")
@@ -61,15 +63,24 @@ def from_image_model(
     require_image_model(
         source, instead="Use init.target=projects.tokenlearner.pretrained:from_video_model."
     )
-    shape = target.flat["embedding/kernel"].shape
-    takes = {"embedding/kernel": take_kernel("embedding/kernel", shape, inflation=kernel)}
+    shape = target.flat[KERNEL].shape
+    takes = {
+        KERNEL: take_kernel(
+            KERNEL,
+            shape,
+            kernel=source.flat.get(KERNEL),
+            inflation=kernel,
+            resampling=target.resampling,
+        )
+    }
     if POSITIONS in target.flat:
         takes[POSITIONS] = take_positions(
             POSITIONS,
             grid=_grid(target),
-            class_token=False,
-            image_class_token="cls" in source.flat,
+            class_tokens=0,
+            image_class_tokens=num_class_tokens(source),
             image_grid=source.token_grid("rgb"),
+            resampling=target.resampling,
         )
     return _initialized(
         target,
@@ -98,10 +109,17 @@ def from_video_model(
     token, or another TokenLearnerViViT. Positions are resampled from the grid of the source to that
     of the target. Otherwise as in `from_image_model`.
     """
-    takes = {}
+    takes, resampling = {}, target.resampling
+    if KERNEL in source.flat:
+        kernel, shape = source.flat[KERNEL], target.flat[KERNEL].shape
+        takes[KERNEL] = take_kernel(KERNEL, shape, kernel=kernel, resampling=resampling)
     if POSITIONS in target.flat and POSITIONS in source.flat:
         takes[POSITIONS] = take_resampled_positions(
-            POSITIONS, old=_grid(source), new=_grid(target), class_token=False
+            POSITIONS,
+            old=_grid(source),
+            new=_grid(target),
+            tokens=(0, num_class_tokens(source)),
+            resampling=resampling,
         )
     return _initialized(
         target,
@@ -132,7 +150,7 @@ def _initialized(
     if extra_blocks == "identity":
         params = {path: _zero_ends(path, leaf, extra) for path, leaf in target.flat.items()}
         target = dataclasses.replace(target, params=unflatten_dict(params, sep="/"))
-    random, unused = [HEAD], [HEAD, "MAPHead_0/.*", "cls"]
+    random, unused = [HEAD], [HEAD, "MAPHead_0/.*", "cls(_distillation)?"]
     if not present([TOKEN_MODULES], source.flat):
         random.append(TOKEN_MODULES)
     if extra_blocks != "copy":
@@ -151,7 +169,7 @@ def _initialized(
 
 def _grid(weights: ModelWeights) -> tuple[int, int, int]:
     """Time, rows and columns of the positions."""
-    places = weights.flat[POSITIONS].shape[1] - ("cls" in weights.flat)
+    places = weights.flat[POSITIONS].shape[1] - num_class_tokens(weights)
     return grid_of_positions(weights, places, "rgb")
 
 

@@ -21,6 +21,9 @@ from scenic_video.layers.layer_order import EncoderLayers
 from scenic_video.layers.pooling import Classifier, MAPHead, TokenPooling, pool
 from scenic_video.layers.vision_transformer import VisionTransformer
 
+STARTS_BY = "projects.vivit.pretrained:start"
+"""The function that initialises these models from other weights, if the config names none."""
+
 
 class ViT(VisionTransformer, kw_only=True):
     """The image transformer (Dosovitskiy et al., ICLR 2021), over patches of `patch_size` (h, w).
@@ -35,6 +38,7 @@ class ViT(VisionTransformer, kw_only=True):
     distillation_token: bool = False
 
     after_layers = rf"^MAPHead_0/|{VisionTransformer.after_layers}"
+    starts_by = STARTS_BY
 
     def __post_init__(self):
         super().__post_init__()
@@ -67,6 +71,8 @@ class _VideoTransformer(VisionTransformer, kw_only=True):
     tubelet_size: Triple = (2, 16, 16)
     tubelet_start: KernelStart = "random"
     uniform_frames: PositiveInt | None = None
+
+    starts_by = STARTS_BY
 
     def _tokenize(self, rgb: Float[Array, "b t h w 3"]) -> Float[Array, "b s r q d"]:
         return self._embed_clips(rgb, self.tubelet_size, self.tubelet_start, self.uniform_frames)

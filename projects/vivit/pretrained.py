@@ -1,37 +1,43 @@
-"""Initialises a ViViT from an image model or from another ViViT (section 3.4)."""
+"""Initialises a ViT or ViViT from an image model or from another ViViT (section 3.4)."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from scenic_video.errors import UserError
-from scenic_video.weights.image_models import (
-    HEAD,
-    TABLE,
-    grid_of_positions,
-    present,
-    require_image_model,
-    take_kernel,
-    take_positions,
-    take_resampled_positions,
+from projects.vivit.origins import (
+    Origins,
+    TimeAttention,
+    is_image_model,
 )
-from scenic_video.weights.initialize import Take, initialize
+from scenic_video.weights.image_models import HEAD, present, require_image_model
+from scenic_video.weights.initialize import initialize
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
+from scenic_video.weights.starts import Start, has_same_paths, start_by
 
 TEMPORAL = r"(cls_)?TemporalTransformer.*"
-TIME_ATTENTION = r".*(LayerNorm|MultiHeadDotProductAttention)_time/.*"
 
-JOINT_NAMES = (
-    ("LayerNorm_(space|time)", "LayerNorm_0"),
-    ("MultiHeadDotProductAttention_(space|time)", "MultiHeadDotProductAttention_0"),
-    ("LayerNorm_mlp", "LayerNorm_1"),
-    ("MlpBlock(?!_)", "MlpBlock_0"),
-)
-"""The parts of paths in factorised self-attention that have other names in joint attention."""
 
-IMAGE_NAMES = (("SpatialTransformer", "Transformer"), *JOINT_NAMES)
-"""The parts of paths in a ViViT that have other names in an image model."""
+def start(
+    *,
+    target: ModelWeights,
+    source: ModelWeights,
+    kernel: str = "central_frame",
+    time_attention: TimeAttention = "random",
+    allow_random: Sequence[str] = (),
+    allow_unused: Sequence[str] = (),
+) -> Start:
+    """By `from_same_model` if the two have the same parameters, else by `from_image_model` or
+    `from_video_model`, whose fields these are."""
+    common = {"target": target, "source": source}
+    common |= {"allow_random": allow_random, "allow_unused": allow_unused}
+    if has_same_paths(target, source):
+        why = "the source has the same parameters"
+        return start_by(from_same_model, because=why, **common)
+    common["time_attention"] = time_attention
+    if is_image_model(source):
+        why = "the source is an image model"
+        return start_by(from_image_model, because=why, kernel=kernel, **common)
+    return start_by(from_video_model, because="the source is a video model", **common)
 
 
 def from_image_model(
@@ -39,33 +45,33 @@ def from_image_model(
     target: ModelWeights,
     source: ModelWeights,
     kernel: str = "central_frame",
-    time_attention: str = "random",
+    time_attention: TimeAttention = "random",
     allow_random: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
 ) -> tuple[dict[str, Any], LoadReport]:
-    """The parameters of the ViViT `target`, initialised from the ViT `source`, and a report.
+    """The parameters of the ViT or ViViT `target`, initialised from the ViT `source`, and a report.
 
     Positions are resampled from the grid of the image to that of a frame, and repeated over time
-    (see `take_positions`); the kernel is inflated by `inflate_kernel` with the method `kernel`. The
-    temporal transformer of a factorised encoder is randomly initialised. In factorised
-    self-attention, attention over space is loaded; attention over time is "random" or a "copy" of
-    it, by `time_attention`. The head is randomly initialised; the image's class token is dropped if
-    the ViViT has none. Any other mismatch is an error, unless it is declared as in `initialize`.
+    (see `take_positions`); the kernel is inflated by `inflate_kernel` with the method `kernel`, and
+    that of other patches follows `Resampling`. The temporal transformer of a factorised encoder is
+    randomly initialised. In factorised self-attention, attention over space is loaded; attention
+    over time is "random", a "copy" of it, or "zero", random but for its last layer, by
+    `time_attention`. The head is randomly initialised; the image's class token is dropped if the
+    ViViT has none. One that only the ViViT has is as in a new model, with zeros in the table of
+    positions. Any other mismatch is an error, unless it is declared as in `initialize`.
     """
-    _check_time_attention(time_attention)
     require_image_model(
         source, instead="Use init.target=projects.vivit.pretrained:from_video_model."
     )
-    random = [HEAD, TEMPORAL] + ([TIME_ATTENTION] if time_attention == "random" else [])
+    origins = Origins(target, source, time_attention, kernel)
     unused = [HEAD, "MAPHead_0/.*"]
-    unused += [] if {"cls", "cls_SpatialTransformer"} & target.flat.keys() else ["cls"]
     unused += ["pre_logits/.*"] if "pre_logits/kernel" not in target.flat else []
     return initialize(
         target=target,
         source=source,
-        takes={path: _from_image(path, target, source, kernel=kernel) for path in target.flat},
-        allow_random=[*present(random, target.flat), *allow_random],
-        allow_unused=[*unused, *allow_unused],
+        takes={path: origins.from_image(path) for path in target.flat},
+        allow_random=[*present([HEAD, TEMPORAL, *origins.random()], target.flat), *allow_random],
+        allow_unused=[*unused, *origins.unused(), *allow_unused],
     )
 
 
@@ -73,82 +79,48 @@ def from_video_model(
     *,
     target: ModelWeights,
     source: ModelWeights,
-    time_attention: str = "random",
+    time_attention: TimeAttention = "random",
     allow_random: Sequence[str] = (),
     allow_unused: Sequence[str] = (),
 ) -> tuple[dict[str, Any], LoadReport]:
     """The parameters of the ViViT `target`, initialised from a ViViT of the same architecture, or
-    factorised self-attention from joint attention, and a report.
+    from joint attention: factorised self-attention, factorised dot-product attention, or a
+    factorised encoder; and a report.
 
-    Positions are resampled from the grid of the source to that of the target. Attention over time,
-    which joint attention lacks, follows `time_attention` as in `from_image_model`. The head is
-    randomly initialised.
+    Positions are resampled from the grid of the source to that of the target; those of a factorised
+    encoder's frames are the mean over time of those of joint attention. Attention over time, which
+    joint attention lacks, follows `time_attention` as in `from_image_model`, as do class tokens and
+    the temporal transformer. The head is randomly initialised.
     """
-    _check_time_attention(time_attention)
-    factorises = not present([TIME_ATTENTION], source.flat)
-    names = JOINT_NAMES if factorises else ()
-    takes = {path: Take(_renamed(path, names)) for path in target.flat}
-    random = [HEAD] + ([TIME_ATTENTION] if factorises and time_attention == "random" else [])
-    for path in target.flat.keys() & source.flat.keys():
-        if path.endswith(TABLE):
-            old, new = _grid(path, source), _grid(path, target)
-            takes[path] = take_resampled_positions(path, old=old, new=new)
+    origins = Origins(target, source, time_attention)
+    random = [HEAD, *origins.random()]
+    random += [] if present([TEMPORAL], source.flat) else [TEMPORAL]
     return initialize(
         target=target,
         source=source,
-        takes=takes,
+        takes={path: origins.from_video(path) for path in target.flat},
         allow_random=[*present(random, target.flat), *allow_random],
-        allow_unused=[HEAD, *allow_unused],
+        allow_unused=[HEAD, *origins.unused(), *allow_unused],
     )
 
 
-def _check_time_attention(time_attention: str) -> None:
-    if time_attention not in ("random", "copy"):
-        raise UserError(f"time_attention must be 'random' or 'copy'; got {time_attention!r}.")
+def from_same_model(
+    *,
+    target: ModelWeights,
+    source: ModelWeights,
+    allow_random: Sequence[str] = (),
+    allow_unused: Sequence[str] = (),
+) -> tuple[dict[str, Any], LoadReport]:
+    """The parameters of `target`, including those of the head, from a source with the same ones,
+    and a report.
 
-
-def _from_image(path: str, target: ModelWeights, source: ModelWeights, *, kernel: str) -> Take:
-    """Where a parameter comes from in an image model."""
-    shape = target.flat[path].shape
-    if path == "embedding/kernel" and len(shape) == 5:
-        return take_kernel(path, shape, inflation=kernel)
-    if path == "cls_SpatialTransformer":
-        return Take("cls")
-    if path.endswith(TABLE) and not path.startswith("Temporal"):
-        return _image_positions(path, target, source)
-    return Take(_renamed(path, IMAGE_NAMES))
-
-
-def _renamed(path: str, names: Sequence[tuple[str, str]]) -> str:
-    for pattern, name in names:
-        path = re.sub(pattern, name, path)
-    return path
-
-
-def _image_positions(path: str, target: ModelWeights, source: ModelWeights) -> Take:
-    """The image's positions for a clip: [1, (1 +) t h w, d], or [1, (1 +) h w, d] if frames are
-    encoded one by one."""
-    class_token = _has_class_token(path, target)
-    return take_positions(
-        f"Transformer/{TABLE}",
-        grid=grid_of_positions(target, target.flat[path].shape[1] - class_token, "rgb"),
-        class_token=class_token,
-        image_class_token="cls" in source.flat,
-        image_grid=source.token_grid("rgb"),
-        table=target.flat[path],
+    Images and clips may be of another size: positions and patches are resampled.
+    """
+    origins = Origins(target, source)
+    return initialize(
+        target=target,
+        source=source,
+        takes={path: origins.from_video(path) for path in target.flat},
+        allow_random=allow_random,
+        allow_unused=allow_unused,
     )
-
-
-def _grid(path: str, weights: ModelWeights) -> tuple[int, ...]:
-    """The grid of a table of positions: of a clip, of a frame, or over time."""
-    places = weights.flat[path].shape[1] - _has_class_token(path, weights)
-    if path.startswith("Temporal"):
-        return (places,)
-    grid = grid_of_positions(weights, places, "rgb")
-    return grid[1:] if path.startswith("Spatial") else grid
-
-
-def _has_class_token(path: str, weights: ModelWeights) -> bool:
-    """Whether a table of positions begins with that of a class token."""
-    encoder = path.partition("/")[0]
-    return ("cls" if encoder == "Transformer" else f"cls_{encoder}") in weights.flat

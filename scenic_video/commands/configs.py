@@ -29,10 +29,14 @@ def load_config(arguments: Sequence[str]) -> Any:
     names = [value for name, value in pairs if name == "--config"]
     if len(names) != 1:
         raise ConfigError("Give one config: --config=FILE, such as configs/quickstart.py.")
-    config = _completed(run_config(names[0]))
+    named = run_config(names[0])
+    config: Any = _completed(named)
+    implied = None if (named.get("init") or {}).get("target") else config.init.target
     for name, value in pairs:
         if name != "--config":
             _override(config, name, value)
+    if config.init.get("target") == implied:
+        config.init.target = ""  # that of the model, which may be another one now
     return _completed(config).lock()
 
 

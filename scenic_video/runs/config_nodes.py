@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scenic_video import type_checks
-from scenic_video.config import ConfigError, refuse_unknown
+from scenic_video.config import ConfigError, refuse_unknown, resolve
 from scenic_video.field_types import Seed
 from scenic_video.modalities.names import BUILT_IN, DEFAULT
 from scenic_video.runs.options import InitOptions
@@ -25,10 +25,9 @@ IMPLIED_WITHIN = {
     ("augmentation", "mixing"): "scenic_video.tasks.mixup:Mixing",
 }
 """The targets of nodes within other nodes."""
-NO_INIT = {
-    "target": "scenic_video.weights.initialize:initialize",
-    **dataclasses.asdict(InitOptions()),
-}
+NO_INIT = dataclasses.asdict(InitOptions())
+SAME_PATHS = "scenic_video.weights.initialize:initialize"
+"""The `init.target` of models without `starts_by`."""
 REQUIRED = ("dataset", "preprocessing", "model", "learning_rate", "optimizer", "trainer")
 OPTIONAL = ("seed", "augmentation", "input", "task", "mesh", "evaluation", "init")
 OPTIONAL += ("evaluators", "sharding")
@@ -48,7 +47,7 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     missing = [name for name in REQUIRED if name not in nodes]
     if missing:
         raise ConfigError(f"The config lacks {', '.join(missing)}.")
-    nodes["init"] = NO_INIT | nodes.get("init", {})
+    nodes["init"] = _with_target(NO_INIT | nodes.get("init", {}), nodes["model"])
     nodes.setdefault("evaluators", {})
     for name, target in IMPLIED_TARGETS.items():
         nodes[name] = {"target": target} | nodes.get(name, {})
@@ -61,6 +60,20 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
             _check_node(f"{name}.{field}", within)
             nodes[name] |= {field: {"target": target} | within}
     return nodes
+
+
+def _with_target(init: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, Any]:
+    """`init` with the function that its `target` names, by default that of the model's class."""
+    return {**init, "target": init.get("target") or _starts_by(model)}
+
+
+def _starts_by(model: Mapping[str, Any]) -> str:
+    """The function that initialises this model from other weights. A model that cannot be found is
+    an error where it is built."""
+    try:
+        return getattr(resolve(model.get("target")), "starts_by", SAME_PATHS)
+    except ConfigError:
+        return SAME_PATHS
 
 
 def _with_modalities(preprocessing: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Literal
 from scenic_video.config import ConfigError, check_fields
 from scenic_video.data.input.views import Views
 from scenic_video.field_types import Count, Extents, PositiveInt, Seconds, Share
+from scenic_video.weights.resampling import Patches, PositionsBy
 
 EVALUATION_SPLITS = ("test", "validation", "validate", "val")
 
@@ -59,9 +60,10 @@ class InitOptions:
     same classes. `labels` is a file of class names, one per line, for a checkpoint in `path` that
     does not name its classes. `source_grid` is the number of patches (rows, columns) that the
     source's learned positions are for, or one such pair per source; by default, it follows from the
-    source's config. `trust` lets the source's config name code outside this package, see
-    `scenic_video.trust`. The fields of the function `target`, which transfers the weights, are
-    given beside these.
+    source's config. `positions_by` and `patches` are how positions and patches of other sizes are
+    resampled, see `Resampling`. `trust` lets the source's config name code outside this package,
+    see `scenic_video.trust`. The fields of the function `target`, which transfers the weights, are
+    given beside these; by default it is the one that the model's class names in `starts_by`.
     """
 
     workdir: str | Sequence[str] = ""
@@ -70,6 +72,8 @@ class InitOptions:
     head: Literal["new", "by_name"] | None = None
     labels: str = ""
     source_grid: Extents | Sequence[Extents] | None = None
+    positions_by: PositionsBy = "linear"
+    patches: Patches = "same"
     trust: bool = False
 
     def __post_init__(self):

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -17,7 +16,7 @@ from scenic_video.errors import UserError
 from scenic_video.layers.embeddings import inflate_kernel
 from scenic_video.weights.initialize import Take
 from scenic_video.weights.model_weights import ModelWeights
-from scenic_video.weights.resampling import resample
+from scenic_video.weights.resampling import Resampling
 
 HEAD = "output_projection/.*"
 """The head of a classifier, whose classes depend on the task."""
@@ -25,23 +24,39 @@ HEAD = "output_projection/.*"
 TABLE = "posembed_input/pos_embedding"
 """The end of the path of learned positions, [1, (1 +) places, d]."""
 
+SAME = Resampling()
 
-def take_kernel(path: str, shape: Sequence[int], *, inflation: str = "central_frame") -> Take:
-    """The patch kernel [h, w, c, d] at `path`, as one of `shape` [t, h, w, c, d] or [h, w, c, d].
 
-    `inflate_kernel` extends it over time with the method `inflation`, and `change_channels` adapts
-    the number of channels. Patches of another size are not resampled: `initialize` raises an error
-    that shows both shapes.
+def take_kernel(
+    path: str,
+    shape: Sequence[int],
+    *,
+    kernel: Any,
+    inflation: str = "central_frame",
+    resampling: Resampling = SAME,
+) -> Take:
+    """The patch kernel at `path`, such as `kernel` (only its shape is used), as one of `shape`:
+    [t, h, w, c, d] or [h, w, c, d].
+
+    `change_channels` adapts the number of channels and `resampling` the size of patches;
+    `inflate_kernel` extends the kernel of an image model over time with the method `inflation`.
     """
-    num_frames = shape[0] if len(shape) == 5 else None
+    *old_patch, old_channels, _ = shape if kernel is None else kernel.shape
+    num_frames = shape[0] if len(shape) == 5 and len(old_patch) == 2 else None
+    patch = tuple(shape[1:-2] if num_frames else shape[:-2])
 
-    def lay_out(kernel: np.ndarray) -> np.ndarray:
-        kernel = change_channels(kernel, shape[-2])
+    def lay_out(array: np.ndarray) -> np.ndarray:
+        array = resampling.kernel(change_channels(array, shape[-2]), patch)
         if num_frames is None:
-            return kernel
-        return np.asarray(inflate_kernel(kernel, num_frames, inflation))
+            return array
+        return np.asarray(inflate_kernel(array, num_frames, inflation))
 
-    return Take(path, lay_out, "" if num_frames is None else f"{inflation} of {num_frames}")
+    words = [f"{inflation} of {num_frames}"] if num_frames else []
+    if tuple(old_patch) != patch and len(old_patch) == len(patch):
+        words.append(f"patches of {by_times(old_patch)}{resampling.words('patches')}")
+    if old_channels != shape[-2]:
+        words.append(f"{old_channels} to {shape[-2]} channels")
+    return Take(path, lay_out if words or kernel is None else None, ", ".join(words))
 
 
 def change_channels(
@@ -90,36 +105,40 @@ def grid_of_positions(
     return (time[0] if time and frames != 1 else frames), rows, columns
 
 
+def num_class_tokens(weights: ModelWeights, name: str = "cls") -> int:
+    """How many class tokens a model has: of this name, and for distillation."""
+    return sum(token in weights.flat for token in (name, f"{name}_distillation"))
+
+
 def take_positions(
     path: str,
     *,
     grid: Sequence[int],
-    class_token: bool,
-    image_class_token: bool,
+    class_tokens: int,
+    image_class_tokens: int,
     image_grid: Sequence[int] | None = None,
-    table: Any = None,
+    resampling: Resampling = SAME,
 ) -> Take:
     """An image model's learned positions at `path`, for the `grid` time x rows x columns.
 
     They are resampled from the rows and columns `image_grid`, and repeated for each time step. If
     `image_grid` is unknown they are used unchanged, provided that their number is that of a frame
     of `grid`; otherwise it is an error, since the number does not determine rows and columns. The
-    `grid` of audio is 1 x time x mel bins. `class_token` and `image_class_token` state whether the
-    new and the old table begin with the position of a class token. It is kept or dropped; if only
-    the new one has it, it comes from the randomly initialised `table`.
+    `grid` of audio is 1 x time x mel bins. `class_tokens` and `image_class_tokens` are the numbers
+    of class tokens whose positions begin the new and the old table. They are kept or dropped; those
+    that the old one lacks are zero.
     """
     times, *size = grid
+    tokens = (class_tokens, image_class_tokens)
     how = functools.partial(
-        _spread,
-        grid=tuple(grid),
-        image_grid=image_grid,
-        tokens=(class_token, image_class_token),
-        initial=None if table is None or isinstance(table, jax.ShapeDtypeStruct) else table,
+        _spread, grid=tuple(grid), image_grid=image_grid, tokens=tokens, resampling=resampling
     )
     name = f"{by_times(size)} unchanged"
     if image_grid is not None and tuple(image_grid) != tuple(size):
         name = f"resample {by_times(image_grid)} to {by_times(size)}"
-    return Take(path, how, name + (f", repeated {times} times" if times > 1 else ""))
+        name += resampling.words("positions")
+    name += f", repeated {times} times" if times > 1 else ""
+    return Take(path, how, name + zeros_words(*tokens))
 
 
 def _spread(
@@ -127,15 +146,13 @@ def _spread(
     *,
     grid: tuple[int, ...],
     image_grid: Sequence[int] | None,
-    tokens: tuple[bool, bool],
-    initial: Any,
+    tokens: tuple[int, int],
+    resampling: Resampling,
 ) -> np.ndarray:
-    """An image's table [1, (1 +) places, d] over `grid`. `tokens` states whether the new and the
-    old table begin with the position of a class token; `initial` is the new one."""
+    """An image's table [1, class tokens + places, d] over `grid`. `tokens` are the numbers of class
+    tokens of the new and the old table."""
     times, *size = grid
-    classes, places = np.split(table[0], [int(tokens[1])])
-    if tokens == (True, False) and initial is not None:
-        classes = np.asarray(initial)[0, :1]
+    classes, places = np.split(table[0], [tokens[1]])
     if image_grid is None and len(places) != math.prod(size):
         raise UserError(
             f"The source has {len(places)} positions and this model {by_times(size)} in a frame, "
@@ -149,32 +166,60 @@ def _spread(
             f"{by_times(image_grid)} patches. For a video model use from_video_model; for an image "
             "model set init.source_grid=(rows, columns)."
         )
-    places = resample(places.reshape(*image_grid, -1), size).reshape(-1, table.shape[-1])
-    places = np.tile(places, (times, 1))
-    return np.concatenate([classes, places] if tokens[0] else [places])[None]
+    places = resampling.positions(places.reshape(*image_grid, -1), size)
+    places = np.tile(places.reshape(-1, table.shape[-1]), (times, 1))
+    return with_class_tokens(classes, places, number=tokens[0])
 
 
 def take_resampled_positions(
-    path: str, *, old: Sequence[int], new: Sequence[int], class_token: bool = True
+    path: str,
+    *,
+    old: Sequence[int],
+    new: Sequence[int],
+    tokens: tuple[int, int] | None = None,
+    resampling: Resampling = SAME,
 ) -> Take:
-    """Learned positions at `path`, resampled from the grid `old` to the grid `new` with the same
-    number of axes. A position of a class token in front of them is kept, or dropped with
-    `class_token=False`."""
+    """Learned positions at `path`, resampled from the grid `old` to the grid `new`; `new` without
+    the first axis of `old` is for their mean over time.
+
+    `tokens` are the numbers of class tokens whose positions begin the new and the old table, by
+    default equal. Those that the old one lacks are zero.
+    """
     old, new = tuple(old), tuple(new)
-    if old == new and class_token:
+    averages = len(old) == len(new) + 1
+    if old == new and (tokens is None or tokens[0] == tokens[1]):
         return Take(path)
 
     def change(table: np.ndarray) -> np.ndarray:
         num_tokens = table.shape[1] - math.prod(old)
-        if num_tokens not in (0, 1):
+        if num_tokens not in (0, 1, 2) or (tokens is not None and num_tokens != tokens[1]):
             raise UserError(
                 f"A table of {table.shape[1]} positions does not match a grid of {by_times(old)}."
             )
-        tokens, places = np.split(table[0], [num_tokens])
-        places = resample(places.reshape(*old, -1), new).reshape(-1, table.shape[-1])
-        return np.concatenate([tokens, places] if class_token else [places])[None]
+        classes, places = np.split(table[0], [num_tokens])
+        grid = places.reshape(*old, -1)
+        places = resampling.positions(grid.mean(axis=0) if averages else grid, new)
+        places = places.reshape(-1, table.shape[-1])
+        return with_class_tokens(classes, places, number=tokens[0] if tokens else num_tokens)
 
-    return Take(path, change, f"resample {by_times(old)} to {by_times(new)}")
+    words = [f"mean over {old[0]} times"] if averages else []
+    if old[-len(new) :] != new:
+        of, to = by_times(old[-len(new) :]), by_times(new)
+        words.append(f"resample {of} to {to}{resampling.words('positions')}")
+    name = ", ".join(words or [f"{by_times(new)} unchanged"])
+    return Take(path, change, name + (zeros_words(*tokens) if tokens else ""))
+
+
+def with_class_tokens(classes: np.ndarray, places: np.ndarray, *, number: int) -> np.ndarray:
+    """A table [1, number + places, d] that begins with the positions `classes` of class tokens, of
+    which those beyond `number` are dropped, and those that lack are zero."""
+    lacking = np.zeros((max(0, number - len(classes)), places.shape[-1]), places.dtype)
+    return np.concatenate([classes[:number], lacking, places])[None]
+
+
+def zeros_words(number: int, old_number: int) -> str:
+    """The end of the name of a `Take` whose table has more class tokens than the old one."""
+    return ", zeros for the class token" if number > old_number else ""
 
 
 def present(patterns: Sequence[str], paths: Iterable[str]) -> list[str]:

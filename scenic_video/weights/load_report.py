@@ -36,11 +36,13 @@ class Origin:
 class LoadReport:
     """The origin of every parameter, and the source's arrays that were not used.
 
-    As a string, a table in which equal layers share a line.
+    `chosen` states the function that was chosen by the kind of the source, and why. As a string, a
+    table in which equal layers share a line.
     """
 
     rows: tuple[Origin, ...]
     unused: tuple[str, ...]
+    chosen: str = ""
 
     @functools.cached_property
     def loaded(self) -> tuple[Origin, ...]:
@@ -99,6 +101,7 @@ class LoadReport:
             "coverage": self.coverage,
             "loaded_parameters": _size(self.loaded),
             "num_parameters": _size(self.rows),
+            "chosen": self.chosen,
             "warnings": self.warnings,
             "parameters": [{name: getattr(row, name) for name in names} for row in self.rows],
             "unused": list(self.unused),
@@ -113,7 +116,7 @@ class LoadReport:
             for line, rows in layers.items()
         ]
         columns = ("parameter", "from", "transform", "shape", "norm", "layers")
-        table = [text_table(columns, rows), self.summary]
+        table = [text_table(columns, rows), *filter(None, [self.chosen]), self.summary]
         return "\n".join(table + [f"not used: {path}" for path in self.unused])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from flax.traverse_util import flatten_dict
 
 from scenic_video.field_types import Extents
+from scenic_video.weights.resampling import Resampling
 
 Params = Mapping[str, Any]
 """Nested dicts of arrays; messages and patterns name a leaf by its path, "a/b/kernel"."""
@@ -23,13 +24,15 @@ class ModelWeights:
     `inputs` holds the sizes of the model's inputs, as far as they are known. `grid` is the number
     of tokens over (time,) rows and columns that its positions are for; None means that it follows
     from `inputs` and the patch kernel. A multiview transformer has a grid (rows, columns) per view,
-    from the coarsest. `name` is for messages.
+    from the coarsest. `name` is for messages. `resampling` is how a model to be initialised gets
+    positions and patches from those of other sizes.
     """
 
     params: Params
     inputs: Inputs = dataclasses.field(default_factory=dict)
     grid: Extents | Sequence[Extents] | None = None
     name: str = "the source"
+    resampling: Resampling = Resampling()
 
     @functools.cached_property
     def flat(self) -> dict[str, Any]:

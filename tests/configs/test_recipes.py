@@ -109,7 +109,7 @@ def test_every_field_is_one_of_the_constructor(recipes):
         for name, whole in recipe.config.items():
             for node in _nodes(whole) if name not in ("seed", "evaluators") else ():
                 known = inspect.signature(resolve(node.target)).parameters
-                apart = {*NO_INIT} if name == "init" else {"target"}
+                apart = {"target"} | ({*NO_INIT} if name == "init" else set())
                 taken = any(p.kind is p.VAR_KEYWORD for p in known.values())
                 unknown = set() if taken else set(node) - set(known) - apart
                 assert not unknown, f"{recipe.name}: {name} has {unknown}"

@@ -268,7 +268,7 @@ def test_a_class_token_that_was_not_there_has_no_position():
         ({"use_modality_tokens": True}, {}, "Encoder_modality_token_rgb .* is not used"),
         ({}, {"use_modality_tokens": True}, "needs Encoder_modality_token_rgb, which the source"),
         ({}, {"share_encoder": True}, "shares its blocks between modalities"),
-        ({}, {"tubelet_size": (2, 4, 4)}, r"embedding/kernel is \[2, 4, 4"),
+        ({}, {"tubelet_size": (2, 4, 4)}, "patches are 2 x 8 x 8 .* and 2 x 4 x 4 here"),
         (RGB, {}, "embedding_spectrogram/kernel needs"),
     ],
 )

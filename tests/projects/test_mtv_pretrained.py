@@ -17,6 +17,7 @@ from projects.mtv.views import View
 from projects.vivit.model import SpatioTemporalAttention, ViT
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, MLPFusion
 from scenic_video.weights.model_weights import ModelWeights
+from scenic_video.weights.resampling import Resampling
 from tests.helpers.drawn import parameters
 
 COARSE = View(16, 24, num_layers=1, num_heads=2, tubelet_size=(4, 8, 8))
@@ -27,6 +28,8 @@ FIELDS: dict[str, Any] = {
     "global_num_layers": 1,
     "global_num_heads": 2,
 }
+LINEAR = Resampling(patches="linear")
+"""As in the public code."""
 FUSIONS = {
     "attention": CrossViewAttention(layers=(0,)),
     "mlp": MLPFusion(layers=(0,)),
@@ -143,7 +146,7 @@ def test_a_patch_of_another_size_and_place_is_resampled():
 
     def begin(grids=None, source_grid=None, inputs=None, source_inputs=None):
         return from_image_models(
-            target=ModelWeights(target, inputs or {}, grids, "this model"),
+            target=ModelWeights(target, inputs or {}, grids, "this model", LINEAR),
             source=ModelWeights(source, source_inputs or {}, source_grid),
         )
 
@@ -269,7 +272,8 @@ def test_kernels_of_another_tubelet_are_resampled():
     source = random_parameters(MTV(**FIELDS, views=(FINE,)), seed=1)
     target = random_parameters(MTV(**FIELDS, views=(finer,)))
     params, _ = from_multiview_model(
-        target=ModelWeights(target, grid=[(4, 2)]), source=ModelWeights(source, grid=[(3, 3)])
+        target=ModelWeights(target, grid=[(4, 2)], resampling=LINEAR),
+        source=ModelWeights(source, grid=[(3, 3)]),
     )
     old, new = (tree["embedding_view0"]["kernel"] for tree in (source, params))
     np.testing.assert_allclose(new[:, 0, 0], old[:, 0, 0], atol=1e-6)

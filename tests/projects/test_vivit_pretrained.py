@@ -195,16 +195,18 @@ def test_uniform_frames_take_the_image_kernel_as_it_is():
 @pytest.mark.parametrize(
     ("image_fields", "arguments", "message"),
     [
-        ({"patch_size": (12, 12)}, {}, "embedding/kernel"),
+        (
+            {"patch_size": (12, 12)},
+            {},
+            "kernel: The patches are 12 x 12 .* 8 x 8 here. Set init",
+        ),
         ({"hidden_size": 32}, {}, "encoderblock_0/LayerNorm_0/bias"),
         ({"num_layers": 1}, {}, "encoderblock_1/LayerNorm_0/scale needs"),
         ({"num_layers": 3}, {}, "source Transformer/encoderblock_2/.* is not used"),
-        ({"classifier": "gap"}, {}, "cls needs cls, which the source lacks"),
         ({"positions": "none"}, {}, "pos_embedding, which the source lacks"),
         ({}, {"target_grid": (4, 3, 3)}, r"is \[1, 19, 24\].*3 x 3 unchanged, repeated 4 times"),
         ({}, {"source_grid": (2, 4)}, "9 positions, which does not match an image of 2 x 4"),
         ({}, {"kernel": "middle"}, "'middle'"),
-        ({}, {"time_attention": "zero"}, "'random' or 'copy'"),
     ],
 )
 def test_an_image_model_that_does_not_fit_is_an_error(image_fields, arguments, message):
@@ -242,18 +244,19 @@ def test_joint_attention_starts_factorised_self_attention(time_attention):
         np.testing.assert_array_equal(array, random[path] if kept else old[f"{was}/{leaf}"])
 
 
-def test_a_class_token_that_no_image_model_has_keeps_its_random_position():
+def test_a_class_token_that_the_image_model_lacks_has_zeros_for_its_position():
     _, source = image_model(classifier="gap")
     target = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
-    params, _ = from_image_model(
-        target=ModelWeights(target, grid=GRID), source=ModelWeights(source), allow_random=["cls"]
+    params, report = from_image_model(
+        target=ModelWeights(target, grid=GRID), source=ModelWeights(source)
     )
-    new, random, old = (
-        tree["Transformer"]["posembed_input"]["pos_embedding"][0]
-        for tree in (params, target, source)
+    new, old = (
+        tree["Transformer"]["posembed_input"]["pos_embedding"][0] for tree in (params, source)
     )
-    np.testing.assert_array_equal(new, np.concatenate([random[:1], old, old]))
+    np.testing.assert_array_equal(new, np.concatenate([0 * old[:1], old, old]))
     np.testing.assert_array_equal(params["cls"], target["cls"])
+    assert "3 x 3 unchanged, repeated 2 times, zeros for the class token" in str(report)
+    assert [row.path for row in report.rows if row.source is None][0] == "cls"
 
 
 def test_a_video_model_is_not_taken_for_an_image_model_of_more_patches():
@@ -332,7 +335,10 @@ def test_the_grid_of_a_clip_follows_from_its_size_whatever_frames_are_embedded()
     assert "resample 2 x 3 x 3 to 3 x 5 x 5" in str(report)
 
 
-def test_a_video_model_of_unknown_rows_and_columns_is_an_error():
+def test_positions_of_unknown_rows_and_columns_are_kept_but_not_resampled():
     source = parameters(SpatioTemporalAttention(**VIDEO), rgb=CLIP)
+    same, _ = from_video_model(target=ModelWeights(source, grid=GRID), source=ModelWeights(source))
+    jax.tree.map(np.testing.assert_array_equal, same, source)
+    larger = parameters(SpatioTemporalAttention(**VIDEO), rgb=jnp.zeros((1, 4, 40, 40, 3)))
     with pytest.raises(ValueError, match="18 positions of the source are unknown.*source_grid"):
-        from_video_model(target=ModelWeights(source, grid=GRID), source=ModelWeights(source))
+        from_video_model(target=ModelWeights(larger, grid=(2, 5, 5)), source=ModelWeights(source))

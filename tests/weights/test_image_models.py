@@ -1,5 +1,7 @@
 """What an image model's kernels and positions become in models of videos and audio."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -35,7 +37,9 @@ def test_a_grey_image_gives_the_same_tokens_whatever_the_channels(old, new):
 
 
 def test_a_static_clip_gives_the_tokens_of_its_frame():
-    take = take_kernel("embedding/kernel", (2, 4, 4, 3, 6), inflation="filter_inflation")
+    take = take_kernel(
+        "embedding/kernel", (2, 4, 4, 3, 6), kernel=KERNEL, inflation="filter_inflation"
+    )
     assert (take.path, take.name) == ("embedding/kernel", "filter_inflation of 2")
     image = NUMBERS.normal(size=(2, 8, 8, 3)).astype(np.float32)
     clip = np.stack([image, image], axis=1)
@@ -49,7 +53,7 @@ TABLE = NUMBERS.normal(size=(1, 10, 6)).astype(np.float32)
 @pytest.mark.parametrize("class_token", [True, False])
 def test_positions_are_resampled_over_space_and_repeated_over_time(class_token):
     take = take_positions(
-        "p", grid=(2, 5, 3), class_token=class_token, image_class_token=True, image_grid=(3, 3)
+        "p", grid=(2, 5, 3), class_tokens=int(class_token), image_class_tokens=1, image_grid=(3, 3)
     )
     assert take.name == "resample 3 x 3 to 5 x 3, repeated 2 times"
     new = take(TABLE)[0]
@@ -63,7 +67,7 @@ def test_positions_are_resampled_over_space_and_repeated_over_time(class_token):
 
 def test_positions_of_a_wide_image_keep_its_rows_and_columns():
     table = np.arange(8, dtype=np.float32).reshape(1, 8, 1)
-    options = {"class_token": False, "image_class_token": False}
+    options: Any = {"class_tokens": 0, "image_class_tokens": 0}
     take = take_positions("p", grid=(1, 2, 2), image_grid=(2, 4), **options)
     assert take(table)[0, :, 0].tolist() == [0, 3, 4, 7]
     take = take_positions("p", grid=(1, 4, 2), image_grid=(2, 4), **options)
@@ -72,7 +76,7 @@ def test_positions_of_a_wide_image_keep_its_rows_and_columns():
 
 
 def test_as_many_positions_as_there_are_places_are_those_of_the_places():
-    take = take_positions("p", grid=(1, 3, 3), class_token=True, image_class_token=True)
+    take = take_positions("p", grid=(1, 3, 3), class_tokens=1, image_class_tokens=1)
     assert take.name == "3 x 3 unchanged"
     np.testing.assert_array_equal(take(TABLE), TABLE)
 
@@ -88,7 +92,7 @@ def test_as_many_positions_as_there_are_places_are_those_of_the_places():
 def test_rows_and_columns_are_never_guessed_from_the_number_of_positions(image_grid, message):
     """9 positions would make a square."""
     take = take_positions(
-        "p", grid=(1, 2, 2), class_token=False, image_class_token=True, image_grid=image_grid
+        "p", grid=(1, 2, 2), class_tokens=0, image_class_tokens=1, image_grid=image_grid
     )
     with pytest.raises(ValueError, match=message):
         take(TABLE)

@@ -18,6 +18,7 @@ from scenic_video.runs.parts import build_task
 from scenic_video.weights.heads import head_paths, keep_classes
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
+from scenic_video.weights.resampling import Resampling
 
 ADVICE = (
     "Set --config.init.head=new to initialise the head randomly, or --config.init.head=by_name to "
@@ -97,6 +98,8 @@ def transferred(
     options = _options(init)
     several = not isinstance(options.sources, str)
     sources = _with_grids(sources, options)
+    resampling = Resampling(options.positions_by, options.patches)
+    target = dataclasses.replace(target, resampling=resampling)
     node = {name: value for name, value in init.items() if name not in OWN_FIELDS}
     return build(node, source=list(sources) if several else sources[0], target=target)
 

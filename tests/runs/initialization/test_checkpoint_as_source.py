@@ -47,7 +47,7 @@ def save_image_model(
 
 def test_a_video_model_starts_from_an_image_model_in_a_file(tmp_path, capsys):
     arrays = save_image_model(tmp_path / "weights")
-    init = {**IMAGE_MODEL, "path": str(tmp_path / "weights")}
+    init = {"path": str(tmp_path / "weights")}
     model = VIDEO_MODEL | {"exact_gelu": True}  # the file's model has the approximation
     state, words = start(tmp_path, num_frames=4, model=model, init=init)
     assert "weights (ViT of vision_transformer or big_vision)" in words
@@ -59,6 +59,8 @@ def test_a_video_model_starts_from_an_image_model_in_a_file(tmp_path, capsys):
     np.testing.assert_array_equal(params["embedding/kernel"][1], arrays["embedding/kernel"])
     said = capsys.readouterr().out
     assert "resample 4 x 4 to 2 x 2" in said
+    function = "projects.vivit.pretrained:from_image_model"
+    assert f"init.target: {function}, as the source is an image model" in said.replace("\n", " ")
     assert "numbered as before Linen" in said
     assert "was trained with preprocessing.crop = 32; here it is 16" in said.replace("\n", " ")
     assert "model.exact_gelu = False; here it is True" in said.replace("\n", " ")
@@ -80,8 +82,7 @@ def test_an_array_that_no_parameter_takes_is_refused(tmp_path):
 def test_a_head_without_class_names_is_not_loaded(tmp_path):
     save_image_model(tmp_path / "weights", num_classes=10)  # as many as the synthetic data has
     model = {"target": "projects.vivit.model:ViT", "patch_size": (8, 8), **SIZES[0]}
-    init = {"path": str(tmp_path / "weights"), "allow_unused": ("Transformer/posembed.*",)}
-    init["allow_random"] = ("Transformer/posembed.*",)
+    init = {"path": str(tmp_path / "weights")}
     nodes = {"num_frames": 1, "model": model}
     with pytest.raises(ConfigError, match="does not name its classes.* Set --config.init.head=new"):
         start(tmp_path, **nodes, init=init)
