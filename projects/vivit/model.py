@@ -55,7 +55,14 @@ class ViT(VisionTransformer, kw_only=True):
         tokens = rearrange(tokens, "b h w d -> b (h w) d")
         tokens = self._encode(tokens, grid=grid, block=self._block(), train=train)
         if self.classifier == "map":
-            head = MAPHead(self.mlp_dim, self.num_heads, dtype=self.dtype, name="MAPHead_0")
+            head = MAPHead(
+                self.mlp_dim,
+                self.num_heads,
+                exact_gelu=self.exact_gelu,
+                norm_epsilon=self.norm_epsilon,
+                dtype=self.dtype,
+                name="MAPHead_0",
+            )
             return self._classify(head(tokens), train=train)
         return self._classify(pool(tokens, self.classifier), train=train)
 

@@ -61,6 +61,8 @@ class MAPHead(nn.Module):
 
     mlp_dim: int
     num_heads: int
+    exact_gelu: bool = False
+    norm_epsilon: float = 1e-6
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
@@ -70,8 +72,10 @@ class MAPHead(nn.Module):
         pooled = MultiHeadDotProductAttention(
             self.num_heads, dtype=self.dtype, name="MultiHeadDotProductAttention_0"
         )(jnp.broadcast_to(probe, (batch, 1, width)), tokens)
-        branch = nn.LayerNorm(dtype=self.dtype, name="LayerNorm_0")(pooled)
-        branch = MlpBlock(self.mlp_dim, dtype=self.dtype, name="MlpBlock_0")(branch)
+        branch = nn.LayerNorm(self.norm_epsilon, dtype=self.dtype, name="LayerNorm_0")(pooled)
+        branch = MlpBlock(
+            self.mlp_dim, exact_gelu=self.exact_gelu, dtype=self.dtype, name="MlpBlock_0"
+        )(branch)
         return (pooled + branch)[:, 0].astype(jnp.float32)
 
 

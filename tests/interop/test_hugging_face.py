@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from einops import rearrange
 
 from scenic_video.errors import UserError
-from tests.interop.conftest import randomize, read_saved
+from tests.interop.conftest import randomize, read_saved, run
 
 transformers = pytest.importorskip("transformers")
 torch = pytest.importorskip("torch")
@@ -61,6 +62,46 @@ def test_siglip(check):
     config = transformers.SiglipVisionConfig(**TINY)
     theirs = randomize(transformers.SiglipVisionModel(config))
     check(theirs, {"rgb": images()}, outputs(theirs, images(), "pooler_output"))
+
+
+def test_siglip_with_a_classifier_reads_the_mean_over_patches(tmp_path):
+    config = transformers.SiglipConfig(
+        vision_config=TINY, text_config={"hidden_size": 32}, num_labels=5
+    )
+    theirs = randomize(transformers.SiglipForImageClassification(config))
+    theirs.save_pretrained(tmp_path)
+    _, weights, _ = read_saved(tmp_path)
+    assert not weights.rest and "attention pooling is not used" in weights.notes[-1]
+    ours = run(weights, {"rgb": images()}, num_classes=5)
+    np.testing.assert_allclose(ours, outputs(theirs, images()), atol=1e-4, rtol=1e-4)
+
+
+def test_siglip_with_its_text_tower(tmp_path):
+    text = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.SiglipConfig(vision_config=TINY, text_config=text)
+    theirs = randomize(transformers.SiglipModel(config))
+    theirs.save_pretrained(tmp_path)
+    _, weights, _ = read_saved(tmp_path)
+    assert not weights.rest
+    ours = run(weights, {"rgb": images()})
+    expected = outputs(theirs.vision_model, images(), "pooler_output")
+    np.testing.assert_allclose(ours, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_siglip2_of_one_size(check):
+    sizes = {name: x for name, x in TINY.items() if name != "image_size"}
+    config = transformers.Siglip2VisionConfig(**sizes, num_patches=16)
+    theirs = randomize(transformers.Siglip2VisionModel(config))
+    patches = rearrange(images(), "b (y h) (x w) c -> b (y x) (h w c)", h=8, w=8)
+    with torch.no_grad():
+        expected = theirs(
+            torch.tensor(patches),
+            pixel_attention_mask=torch.ones(2, 16),
+            spatial_shapes=torch.tensor([[4, 4]] * 2),
+        ).pooler_output
+    weights = check(theirs, {"rgb": images()}, expected.numpy())
+    assert weights.inputs == {"rgb": (1, 32, 32)}
+    assert "here it takes 32x32 pixels" in weights.notes[-1]
 
 
 def test_families_with_parts_that_no_model_here_has_are_refused(tmp_path):

@@ -5,9 +5,8 @@ from scenic_video.weights.families.family import Family
 from scenic_video.weights.families.flax_towers import prepare
 from scenic_video.weights.families.hub_files import DEIT, VIT, VIVIT, HubModel
 from scenic_video.weights.families.layouts import PATCHES, TUBELETS
-from scenic_video.weights.families.names import NameTable
 from scenic_video.weights.families.towers import Tower
-from scenic_video.weights.families.vision_transformers import TIMM, flax_tower, hugging_face, siglip
+from scenic_video.weights.families.vision_transformers import flax_tower, hugging_face
 
 IMAGES = "projects.vivit.model:ViT"
 CLIPS = "projects.vivit.model:SpatioTemporalAttention"
@@ -42,29 +41,6 @@ def _hugging_face(
     )
 
 
-def _siglip(prefix: str) -> Tower:
-    return Tower(
-        name="SigLIP's image tower of Hugging Face",
-        table=siglip(prefix),
-        target=IMAGES,
-        signs=(f"{prefix}encoder.layers.0.self_attn.q_proj.weight", f"{prefix}head.probe"),
-        patch_kernel=f"{prefix}embeddings.patch_embedding.weight",
-        fixed=(rf"{prefix}embeddings\.position_ids", r"text_model\..*", "logit_(scale|bias)"),
-    )
-
-
-def _timm(table: NameTable = TIMM) -> Tower:
-    return Tower(
-        name="ViT in timm's names",
-        table=table,
-        target=IMAGES,
-        signs=("cls_token", "pos_embed", "blocks.0.attn.qkv.weight", "blocks.0.norm1.weight"),
-        absent=("decoder_embed.weight",),  # of MAE with its decoder
-        patch_kernel="patch_embed.proj.weight",
-        exact_gelu=True,
-    )
-
-
 def _flax(
     name: str,
     head: str,
@@ -88,13 +64,10 @@ def _flax(
 
 
 TOWERS: tuple[Family, ...] = (
-    _timm(),
     *_hugging_face("ViT of Hugging Face", "vit.", hub=VIT),
     *_hugging_face("DeiT of Hugging Face", "deit.", hub=DEIT),
     *_hugging_face("ViT of Hugging Face without a head", ""),
     *_hugging_face("ViViT of Hugging Face", "vivit.", clips=True, hub=VIVIT),
-    _siglip(""),
-    _siglip("vision_model."),
     _flax(
         "ViT of vision_transformer or big_vision",
         "head",

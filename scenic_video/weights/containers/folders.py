@@ -122,14 +122,14 @@ def _joined(owners: Mapping[str, str], parts: Mapping[str, WeightFile]) -> dict[
 
 
 def _configs(folder: Path) -> dict[str, Any]:
-    """config.json and preprocessor_config.json, if they are those of Hugging Face."""
+    """config.json and preprocessor_config.json, if they are those of Hugging Face or timm."""
     found = {}
     for name in CONFIGS:
         path = folder / f"{name}.json"
         if path.is_file() and path.stat().st_size < LARGEST_TEXT:
             found[name] = _json(path)
     config = found.get("config", {})
-    return found if "model_type" in config or "architectures" in config else {}
+    return found if config.keys() & {"model_type", "architectures", "architecture"} else {}
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -127,6 +127,23 @@ def map_head(foreign: str, ours: str = "MAPHead_0") -> tuple[Rule, ...]:
     )
 
 
+def latent_pooling(foreign: str, ours: str = "MAPHead_0") -> tuple[Rule, ...]:
+    """The same head in timm's names, with one projection for key and value."""
+    attention = f"{ours}/{SELF_ATTENTION}"
+    kernels, biases = (
+        tuple(f"{attention}/{x}/{leaf}" for x in ("key", "value")) for leaf in ("kernel", "bias")
+    )
+    return (
+        Rule(f"{foreign}.latent", f"{ours}/probe"),
+        *projection(f"{foreign}.q", f"{attention}/query"),
+        Rule(f"{foreign}.kv.weight", kernels, fused(HEADS_IN, 2)),
+        Rule(f"{foreign}.kv.bias", biases, fused(HEADS_BIAS, 2)),
+        *attention_output(f"{foreign}.proj", f"{attention}/out"),
+        *norm(f"{foreign}.norm", f"{ours}/LayerNorm_0"),
+        *_mlp([f"{foreign}.{name}" for name in MLP], ours),
+    )
+
+
 def patches(foreign: str, ours: str = "embedding", layout: Layout = PATCHES) -> tuple[Rule, ...]:
     """The patch embedding, a convolution in PyTorch."""
     return (

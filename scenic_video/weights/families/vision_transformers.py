@@ -52,12 +52,12 @@ def hugging_face(prefix: str, *, hub: bool = True, layout: Layout = PATCHES) -> 
     )
 
 
-def siglip(prefix: str) -> NameTable:
+def siglip(prefix: str, *, layout: Layout = PATCHES) -> NameTable:
     """Hugging Face's names of SigLIP's image tower, with the model's `prefix`."""
     return NameTable(
         (
             Rule(f"{prefix}embeddings.position_embedding.weight", POSITIONS, TABLE),
-            *patches(f"{prefix}embeddings.patch_embedding"),
+            *patches(f"{prefix}embeddings.patch_embedding", layout=layout),
             *siglip_block(f"{prefix}encoder.layers.{{i}}", BLOCK),
             *norm(f"{prefix}post_layernorm", f"{ENCODER}/encoder_norm"),
             *map_head(f"{prefix}head"),
