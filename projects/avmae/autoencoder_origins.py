@@ -44,9 +44,11 @@ class AutoencoderOrigins:
 
     @property
     def last_norm(self) -> str | None:
-        """The path of the autoencoder's last LayerNorm; None unless there is exactly one."""
-        norm = self.encoders.norm(self.streams.modalities)
-        return norm if f"{norm}/scale" in self.source.flat else None
+        """The path of the autoencoder's last LayerNorm, after pooling if it was fine-tuned; None
+        unless there is exactly one."""
+        norms = (self.encoders.norm(self.streams.modalities), "encoder_norm")
+        found = [norm for norm in norms if f"{norm}/scale" in self.source.flat]
+        return found[0] if len(found) == 1 else None
 
     def take(self, path: str) -> Take | None:
         """Where a parameter comes from; None if it has no counterpart in the autoencoder."""

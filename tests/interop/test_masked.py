@@ -4,17 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.traverse_util import unflatten_dict
 
+from projects.avmae.finetuning.model import PretrainedViT
+from projects.avmae.pretrained import from_autoencoder
 from scenic_video.config import build
 from scenic_video.errors import UserError
 from scenic_video.layers.masking import Mask, Reconstruction
 from scenic_video.layers.positions import sinusoidal_positions
 from scenic_video.weights.families.family import Weights, installed_families, recognise
 from scenic_video.weights.locations.reading import read
-from scenic_video.weights.reading import read_weights
+from scenic_video.weights.model_weights import ModelWeights
+from scenic_video.weights.reading import read_weights, to_model_weights
 from tests.interop.conftest import randomize, run
 
 transformers = pytest.importorskip("transformers")
@@ -278,6 +282,34 @@ def own_names_of_mae(state: dict[str, Any]) -> dict[str, Any]:
         parts = [found.pop(query.replace("query", x)) for x in ("query", "key", "value")]
         found[query.replace("query", "qkv")] = torch.cat(parts)
     return found
+
+
+@pytest.mark.parametrize("fine_tuned", [True, False])
+def test_fine_tuning_starts_from_the_encoder_of_video_mae(fine_tuned: bool, tmp_path: Path):
+    """The features of the model that starts are those of the encoder, normalised after pooling."""
+    config = transformers.VideoMAEConfig(**CLIPS, **DECODER, use_mean_pooling=fine_tuned)
+    classes = (transformers.VideoMAEForPreTraining, transformers.VideoMAEForVideoClassification)
+    theirs = randomize(classes[fine_tuned](config))
+    theirs.save_pretrained(tmp_path)
+    encoder = transformers.VideoMAEModel.from_pretrained(tmp_path, use_mean_pooling=True).eval()
+    norm = theirs.fc_norm if fine_tuned else theirs.videomae.layernorm
+    with torch.no_grad():
+        expected = norm(outputs(encoder, clips()).last_hidden_state.mean(1)).numpy()
+
+    sizes = {"hidden_size": 192, "num_layers": 2, "num_heads": 3, "mlp_dim": 64}
+    fields = {"patch_size": (2, 8, 8), "classifier": "gap", "normalize": "pooled"}
+    model = PretrainedViT(num_classes=9, **sizes, **fields, exact_gelu=True)
+    random = jax.device_get(jax.jit(model.init)(jax.random.key(0), rgb=clips()))["params"]
+    inputs = {"rgb": clips().shape[1:-1]}
+    source = to_model_weights(read_weights(tmp_path), name="VideoMAE")
+    params, report = from_autoencoder(
+        target=ModelWeights(random, inputs, name="the model"), source=source
+    )
+    _, state = model.apply({"params": params}, rgb=jnp.asarray(clips()), mutable="intermediates")
+    features = np.asarray(state["intermediates"]["features"][0])
+    np.testing.assert_allclose(features, expected, atol=1e-4, rtol=1e-4)
+    left = [row.path for row in report.rows if row.source is None]
+    assert sorted(left) == ["output_projection/bias", "output_projection/kernel"]
 
 
 @pytest.mark.parametrize(
