@@ -1,11 +1,13 @@
 """What `weights convert` writes is opened by the libraries, with the same outputs."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from projects.avmae.finetuning.model import PretrainedViT
 from projects.vivit.model import SpatioTemporalAttention, ViT
 from scenic_video.weights.built_model import build_model
 from scenic_video.weights.families.family import Weights
@@ -19,19 +21,21 @@ torch = pytest.importorskip("torch")
 
 SIZES: dict[str, Any] = {"hidden_size": 32, "mlp_dim": 64, "num_layers": 2, "num_heads": 4}
 NAMES = ("run", "jump", "sit")
+POOLED = {"classifier": "gap", "normalize": "pooled"}
 PIXELS = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.25, 0.3)}
 
 
-def weights_of(kind: type, frames: int, **fields: Any) -> Weights:
+def weights_of(kind: Any, frames: int, **fields: Any) -> Weights:
     """Random weights of a model for inputs of 32 x 32 pixels."""
-    name = f"projects.vivit.model:{kind.__name__}"
+    name = f"{kind.__module__}:{kind.__name__}"
     size = (frames, 32, 32)
-    model = kind(num_classes=3, **SIZES, **fields)
+    fields = {**SIZES, **fields}
+    model = kind(num_classes=3, **fields)
     found = leaves(parameters(model, rgb=np.zeros((1, *size, 3), np.float32)))
     return Weights(
         family="a test",
         params={path: np.asarray(x) for path, x in found.items()},
-        model={"target": name, **SIZES, **fields},
+        model={"target": name, **fields},
         labels={"label": NAMES},
         inputs={"rgb": size},
         preprocessing={"num_frames": frames, "resize": 40, "crop": 32, "rgb": PIXELS},
@@ -72,6 +76,34 @@ def test_clips(tmp_path):
     weights = weights_of(SpatioTemporalAttention, 4, tubelet_size=(2, 8, 8))
     theirs = check(tmp_path / "hf", weights, "VivitForVideoClassification")
     assert theirs.config.tubelet_size == [2, 8, 8]
+
+
+VIDEO_MAE = {"exact_gelu": True, "norm_epsilon": 1e-12, "patch_size": (2, 8, 8)}
+
+
+def without_key_biases(weights: Weights) -> Weights:
+    """They change no output, and VideoMAE has none."""
+    params = {p: x * (not p.endswith("key/bias")) for p, x in weights.params.items()}
+    return dataclasses.replace(weights, params=params)
+
+
+@pytest.mark.parametrize("fields", [POOLED, {"classifier": "0"}])
+def test_video_mae(tmp_path, fields):
+    weights = weights_of(PretrainedViT, 4, **VIDEO_MAE, **fields)
+    check(tmp_path / "hf", weights, "VideoMAEForVideoClassification")
+
+
+def test_video_mae_in_its_own_names(tmp_path):
+    """PyTorch opens it, and nothing changes when it is read and written again."""
+    fields = {**VIDEO_MAE, "norm_epsilon": 1e-6, "hidden_size": 192, "num_heads": 3}
+    weights = without_key_biases(weights_of(PretrainedViT, 4, **fields, **POOLED))
+    write(weights, tmp_path / "a.pth", "videomae-pth")
+    saved = torch.load(tmp_path / "a.pth", weights_only=True)
+    assert saved.keys() == {"model"} and "blocks.1.attn.q_bias" in saved["model"]
+    write(read_whole(tmp_path / "a.pth"), tmp_path / "b.pth", "videomae-pth")
+    found = torch.load(tmp_path / "b.pth", weights_only=True)["model"]
+    assert found.keys() == saved["model"].keys()
+    assert all(torch.equal(found[name], x) for name, x in saved["model"].items())
 
 
 def test_the_processor_normalises_as_here(tmp_path):

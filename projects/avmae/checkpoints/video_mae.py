@@ -7,8 +7,10 @@ from typing import Any
 
 from projects.avmae.checkpoints.inputs import with_inputs
 from projects.avmae.checkpoints.video_mae_names import BIASES, hub_block, own_block
+from scenic_video.errors import UserError
 from scenic_video.weights.families.blocks import BLOCK, ENCODER, HEAD, patches
 from scenic_video.weights.families.family import Weights
+from scenic_video.weights.families.hub_files import HubModel, square_patch
 from scenic_video.weights.families.layouts import TUBELETS
 from scenic_video.weights.families.names import Leaves, NameTable, dense, norm
 from scenic_video.weights.families.towers import Tower
@@ -44,6 +46,31 @@ class FineTunedVideoMAE(Tower):
         }
 
 
+def _patches_on_the_hub(module: Any, size: tuple[int, int, int]) -> dict[str, Any]:
+    time, *patch = module.patch_size
+    pooled = module.normalize == "pooled"
+    if (module.classifier, pooled) not in (("gap", True), ("0", False)):
+        raise UserError(
+            "VideoMAE normalises the mean over tokens, or classifies the first one; this model has "
+            f"classifier={module.classifier!r} and normalize={module.normalize!r}."
+        )
+    return {
+        "num_frames": size[0],
+        "tubelet_size": int(time),
+        "patch_size": square_patch(patch),
+        "use_mean_pooling": pooled,
+    }
+
+
+HUB = HubModel(
+    "VideoMAEForVideoClassification",
+    "videomae",
+    {"modality": "rgb", "positions": "sinusoidal_1d", "representation_size": None},
+    _patches_on_the_hub,
+    "VideoMAEImageProcessor",
+)
+
+
 def _hugging_face(prefix: str, biases: tuple[str, str]) -> FineTunedVideoMAE:
     layers, embedding = f"{prefix}encoder.layer", f"{prefix}embeddings.patch_embeddings.projection"
     table = NameTable(
@@ -55,6 +82,7 @@ def _hugging_face(prefix: str, biases: tuple[str, str]) -> FineTunedVideoMAE:
             *dense("classifier", HEAD),
         )
     )
+    is_written = (prefix, biases) == ("videomae.", BIASES[0])
     words = "" if biases == BIASES[0] else ", names of transformers 5"
     return FineTunedVideoMAE(
         name=f"VideoMAE of Hugging Face{words}",
@@ -63,6 +91,7 @@ def _hugging_face(prefix: str, biases: tuple[str, str]) -> FineTunedVideoMAE:
         absent=("encoder_to_decoder.weight",),
         patch_kernel=f"{embedding}.weight",
         norm_epsilon=1e-12,
+        **({"hub": HUB, "formats": ("hf-safetensors",)} if is_written else {}),
     )
 
 
@@ -80,6 +109,7 @@ def _own() -> FineTunedVideoMAE:
         name="VideoMAE in its own names",
         table=table,
         signs=("blocks.0.attn.q_bias", "blocks.0.attn.qkv.weight"),
+        formats=("videomae-pth",),
         patch_kernel="patch_embed.proj.weight",
     )
 

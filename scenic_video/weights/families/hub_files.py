@@ -1,7 +1,7 @@
 """config.json and preprocessor_config.json of Hugging Face for models of this package."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scenic_video.errors import UserError
@@ -17,14 +17,17 @@ TANH_GELU = "gelu_fast"
 class HubModel:
     """A class of transformers, which a model with the fields `wants` is an instance of.
 
-    Models of clips have a tubelet, others a square patch.
+    `patches` are the fields of its config that say how inputs are cut, and more, by the module and
+    the (frames, rows, columns) of its inputs. `processor_fields` are further fields of the
+    preprocessor_config.json.
     """
 
     architecture: str
     model_type: str
     wants: Mapping[str, Any]
+    patches: Callable[[Any, tuple[int, int, int]], dict[str, Any]]
     processor: str
-    clips: bool = False
+    processor_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def files(self, weights: Weights) -> dict[str, Any]:
         """The JSON files beside the weights, by their names without .json.
@@ -33,11 +36,9 @@ class HubModel:
         """
         module = module_of(weights)
         for name, value in self.wants.items():
-            if getattr(module, name) != value:
-                raise UserError(
-                    f"{self.architecture} has {name}={value!r}, this model "
-                    f"{getattr(module, name)!r}."
-                )
+            own = getattr(module, name, None)
+            if own != value:
+                raise UserError(f"{self.architecture} has {name}={value!r}, this model {own!r}.")
         if num_classes(weights) is None:
             raise UserError(f"{self.architecture} has a head, which these weights lack.")
         files = {"config": self._config(weights, module)}
@@ -72,13 +73,7 @@ class HubModel:
                 f"{self.architecture} takes square images of a known size; the inputs here are "
                 f"{dict(weights.inputs) or 'unknown'}."
             )
-        if self.clips:
-            tubelet = [int(x) for x in module.tubelet_size]
-            return {"image_size": rows, "num_frames": frames, "tubelet_size": tubelet}
-        height, width = module.patch_size
-        if height != width:
-            raise UserError(f"{self.architecture} takes square patches, not {height} x {width}.")
-        return {"image_size": rows, "patch_size": int(height)}
+        return {"image_size": rows, **self.patches(module, (frames, rows, columns))}
 
     def _processor(self, preprocessing: Mapping[str, Any]) -> dict[str, Any]:
         """Empty if the checkpoint does not state how pixels are normalised."""
@@ -97,7 +92,7 @@ class HubModel:
             "do_normalize": True,
             "image_mean": list(pixels["mean"]),
             "image_std": list(pixels["std"]),
-            **({"offset": False} if self.clips else {}),
+            **self.processor_fields,
         }
 
 
@@ -113,23 +108,41 @@ def class_names(weights: Weights) -> list[str]:
     return names or [f"LABEL_{i}" for i in range(num_classes(weights) or 0)]
 
 
+def square_patch(patch: Sequence[int]) -> int:
+    """Errors: UserError if it is not square."""
+    if patch[-2] != patch[-1]:
+        raise UserError(f"Hugging Face's model takes square patches, not {tuple(patch)}.")
+    return int(patch[-1])
+
+
+def _patch(module: Any, size: tuple[int, int, int]) -> dict[str, Any]:
+    return {"patch_size": square_patch(module.patch_size)}
+
+
+def _tubelet(module: Any, size: tuple[int, int, int]) -> dict[str, Any]:
+    return {"num_frames": size[0], "tubelet_size": [int(x) for x in module.tubelet_size]}
+
+
 _TOKEN = {"classifier": "token", "positions": "learned", "representation_size": None}
 VIT = HubModel(
     "ViTForImageClassification",
     "vit",
     {**_TOKEN, "distillation_token": False},
+    _patch,
     "CLIPImageProcessor",
 )
 DEIT = HubModel(
     "DeiTForImageClassification",
     "deit",
     {**_TOKEN, "distillation_token": True},
+    _patch,
     "CLIPImageProcessor",
 )
 VIVIT = HubModel(
     "VivitForVideoClassification",
     "vivit",
     {**_TOKEN, "uniform_frames": None},
+    _tubelet,
     "VivitImageProcessor",
-    clips=True,
+    {"offset": False},
 )
