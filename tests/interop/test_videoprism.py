@@ -15,6 +15,7 @@ from scenic_video.errors import UserError
 from scenic_video.weights.families.family import Weights
 from scenic_video.weights.model_weights import ModelWeights
 from scenic_video.weights.reading import read_weights, to_model_weights
+from scenic_video.weights.writing import conversion
 from tests.interop.conftest import randomize
 
 transformers = pytest.importorskip("transformers")
@@ -57,6 +58,19 @@ def test_the_classifier_gives_the_same_logits(check):
 def test_the_encoder_gives_the_same_mean_token(check):
     theirs = randomize(transformers.VideoPrismVisionModel(CONFIG))
     check(theirs, {"rgb": clips()}, outputs(theirs, clips(), "last_hidden_state").mean(axis=1))
+
+
+def test_what_is_written_is_opened_by_the_library_and_gives_the_same_outputs(tmp_path):
+    for theirs, name in (
+        (transformers.VideoPrismForVideoClassification, "logits"),
+        (transformers.VideoPrismVisionModel, "last_hidden_state"),
+    ):
+        model, folder = randomize(theirs(CONFIG)), tmp_path / name
+        model.save_pretrained(folder / "theirs")
+        conversion.write(read_weights(folder / "theirs"), folder / "ours", "hf-safetensors")
+        opened = theirs.from_pretrained(folder / "ours").eval()
+        expected, found = (outputs(x, clips(), name) for x in (model, opened))
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("num_frames, side", [(6, 30), (3, 12)])

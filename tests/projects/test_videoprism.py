@@ -1,5 +1,6 @@
 """VideoPrism against the outputs of the public code, whose names and layouts its files have."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -14,10 +15,10 @@ from projects.vivit.videoprism.pretrained import from_videoprism
 from scenic_video.config import build
 from scenic_video.errors import UserError
 from scenic_video.weights.containers import npz
-from scenic_video.weights.families.family import Weights, installed_families, recognise
-from scenic_video.weights.locations.reading import read
+from scenic_video.weights.families.family import Family, Weights, installed_families, recognise
 from scenic_video.weights.model_weights import ModelWeights
 from scenic_video.weights.reading import read_weights, to_model_weights
+from scenic_video.weights.writing import conversion
 from tests.helpers.golden import Case, parameter, read_case
 
 CAP = 2.0
@@ -39,6 +40,11 @@ def written(case: Case, folder: Any) -> str:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
     return read_weights(written(read_case("videoprism"), tmp_path_factory.mktemp("videoprism")))
+
+
+@pytest.fixture(scope="module")
+def family() -> Family:
+    return recognise(leaves_of(read_case("videoprism")), installed_families())
 
 
 def model_of(weights: Weights, **fields: Any) -> VideoPrism:
@@ -118,23 +124,22 @@ def test_a_public_file_states_the_model_and_its_inputs(weights: Weights):
     assert weights.preprocessing["rgb"] == {"mean": (0, 0, 0), "std": (1, 1, 1)}
 
 
-def test_a_file_is_written_back_bit_for_bit(weights: Weights, tmp_path):
+def test_a_file_is_written_back_bit_for_bit(weights: Weights, family: Family, tmp_path):
     path = written(read_case("videoprism"), tmp_path)
-    family = recognise(read(path).shapes, installed_families())
-    leaves, _ = family.write(weights)
-    npz.write(tmp_path / "again.npz", leaves)
+    written_as = conversion.write(weights, tmp_path / "again.npz", "npz")
+    assert written_as.family == family.name == "VideoPrism"
     before, after = np.load(path), np.load(tmp_path / "again.npz")
     assert set(before.files) == set(after.files)
     for name in before.files:
         np.testing.assert_array_equal(after[name], before[name])
 
 
-def test_a_classifier_has_no_names_in_the_public_files(weights: Weights, tmp_path):
+def test_a_classifier_has_no_names_in_the_public_files(weights: Weights, family: Family):
     family = recognise(
         read(written(read_case("videoprism"), tmp_path)).shapes, installed_families()
     )
     params = {**weights.params, "output_projection/bias": np.zeros(3, np.float32)}
-    classifier = Weights(family=family.name, params=params)
+    classifier = dataclasses.replace(weights, params=params)
     with pytest.raises(UserError, match="no names for output_projection/bias"):
         family.write(classifier)
 
@@ -148,6 +153,16 @@ def test_of_a_video_text_file_the_video_encoder_is_read_alone(weights: Weights, 
         read_weights(tmp_path / "lvt.npz")
     alone = read_weights(f"{tmp_path / 'lvt.npz'}:vision_encoder")
     assert alone.model == weights.model and not alone.rest
+
+
+def test_a_model_of_tubelets_has_no_names_in_the_public_files(weights: Weights, family: Family):
+    family = recognise(
+        read(written(read_case("videoprism"), tmp_path)).shapes, installed_families()
+    )
+    kernel = np.zeros((2, 6, 6, 3, 32), np.float32)
+    tubelets = dataclasses.replace(weights, params={**weights.params, "embedding/kernel": kernel})
+    with pytest.raises(UserError, match="a model of frames in patches; this is another one"):
+        family.write(tubelets)
 
 
 def test_layers_are_counted_over_both_encoders():

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from projects.vivit.checkpoints.videoprism_names import (
+    CLASSIFIER,
     FLAX,
     POOLER,
     SPATIAL,
@@ -17,8 +18,10 @@ from projects.vivit.checkpoints.videoprism_names import (
     hugging_face,
 )
 from scenic_video.errors import UserError
+from scenic_video.weights.built_model import module_of
 from scenic_video.weights.families.blocks import SELF_ATTENTION
 from scenic_video.weights.families.family import Family, Unsupported, Weights, number_of_heads
+from scenic_video.weights.families.hub_files import class_names
 from scenic_video.weights.families.hugging_face import input_sizes, labels_of
 from scenic_video.weights.families.names import Leaves, NameTable
 
@@ -26,8 +29,6 @@ MODEL = "projects.vivit.videoprism.model:VideoPrism"
 LOGIT_CAP = 50.0
 SCANNED = re.compile(r"(.*/x_layers)/(.*)")
 SEPARATE = re.compile(r"(.*/x_layers)_(\d+)/(.*)")
-WRAPPER = "params/"
-"""What the names in the public files begin with; readers of Flax files remove it."""
 
 
 def separate_layers(leaves: Leaves) -> Leaves:
@@ -43,21 +44,21 @@ def separate_layers(leaves: Leaves) -> Leaves:
 
 
 def scan_layers(leaves: Leaves) -> dict[str, np.ndarray]:
-    """The inverse of `separate_layers`, with the names of the public files."""
+    """The inverse of `separate_layers`."""
     found, layers = {}, collections.defaultdict(dict)
     for path, array in leaves.items():
         if match := SEPARATE.fullmatch(path):
             layers[f"{match[1]}/{match[3]}"][int(match[2])] = array
         else:
             found[path] = array
-    found |= {path: np.stack([x[i] for i in sorted(x)]) for path, x in layers.items()}
-    return {f"{WRAPPER}{path}": array for path, array in sorted(found.items())}
+    return found | {path: np.stack([x[i] for i in sorted(x)]) for path, x in layers.items()}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoPrismFiles(Family):
     """Checkpoints that `table` covers and that have all `signs`. `prepare` brings leaves to the
-    names of the table, and `finish` those of the table to names of the file."""
+    names of the table, and `finish` brings them back. `architecture` is the class of transformers
+    for which a config.json is written, if any."""
 
     name: str
     table: NameTable
@@ -65,6 +66,8 @@ class VideoPrismFiles(Family):
     prepare: Callable[[Leaves], Leaves] = dict
     finish: Callable[[Leaves], dict[str, np.ndarray]] = dict
     has_axis_of_heads: bool = False
+    formats: tuple[str, ...] = ()
+    architecture: str = ""
 
     def matches(self, leaves: Mapping[str, Any]) -> bool:
         return all(sign in leaves for sign in self.signs)
@@ -87,12 +90,20 @@ class VideoPrismFiles(Family):
         )
 
     def write(self, weights: Weights) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        kernel = weights.params.get("embedding/kernel")
+        if weights.model is None or kernel is None or kernel.ndim != 4:
+            raise UserError(f"{self.name} is a model of frames in patches; this is another one.")
         leaves, unwritten = self.table.write(weights.params)
         if unwritten:
             raise UserError(
                 f"{self.name} has no names for {', '.join(unwritten[:5])}; write another format."
             )
-        return self.finish(leaves), {}
+        leaves = self.finish(leaves)
+        if not self.matches(leaves):
+            raise UserError(f"{self.name} has arrays that these weights lack.")
+        if not self.architecture:
+            return leaves, {}
+        return leaves, {"config": {"architectures": [self.architecture], **hub_config(weights)}}
 
 
 def _number_of_heads(leaves: Leaves, config: Mapping[str, Any]) -> int:
@@ -136,12 +147,34 @@ def _preprocessing(params: Leaves) -> dict[str, Any]:
     return {"num_frames": times, "crop": side, "resize": side, "rgb": scale}
 
 
-def _hugging_face(prefix: str) -> VideoPrismFiles:
-    return VideoPrismFiles(
-        name="VideoPrism of Hugging Face",
-        table=hugging_face(prefix),
-        signs=(f"{prefix}layernorm2.weight", f"{prefix}temporal_layers.0.attention.q_proj.weight"),
-    )
+def hub_config(weights: Weights) -> dict[str, Any]:
+    """config.json of transformers. Errors: UserError if the inputs are not square and known."""
+    module, (frames, rows, columns) = module_of(weights), weights.inputs.get("rgb") or (0, 0, 0)
+    if not rows or rows != columns:
+        raise UserError(
+            "VideoPrism of Hugging Face takes square clips of a known size; the inputs here are "
+            f"{dict(weights.inputs) or 'unknown'}."
+        )
+    names = class_names(weights)
+    return {
+        "model_type": "videoprism_vision_model",
+        "hidden_size": module.hidden_size,
+        "num_spatial_layers": module.num_layers,
+        "num_temporal_layers": module.temporal_num_layers,
+        "num_auxiliary_layers": 0,
+        "num_attention_heads": module.num_heads,
+        "intermediate_size": module.mlp_dim,
+        "hidden_act": "gelu_python",
+        "attn_logit_softcapping": module.logit_cap,
+        "layer_norm_eps": float(module.norm_epsilon),
+        "qkv_bias": True,
+        "num_channels": 3,
+        "image_size": rows,
+        "num_frames": frames,
+        "tubelet_size": [1, *(int(x) for x in module.patch_size)],
+        "id2label": {str(i): name for i, name in enumerate(names)},
+        "label2id": {name: i for i, name in enumerate(names)},
+    }
 
 
 def _video_text(sign: str, *, part: str) -> Unsupported:
@@ -160,9 +193,22 @@ VIDEOPRISM: tuple[Family, ...] = (
         prepare=separate_layers,
         finish=scan_layers,
         has_axis_of_heads=True,
+        formats=("npz",),
     ),
-    _hugging_face(""),
-    _hugging_face("vision_model."),
+    VideoPrismFiles(
+        name="VideoPrism's encoder of Hugging Face",
+        table=hugging_face(),
+        signs=("layernorm2.weight", "temporal_layers.0.attention.q_proj.weight"),
+        formats=("hf-safetensors",),
+        architecture="VideoPrismVisionModel",
+    ),
+    VideoPrismFiles(
+        name="VideoPrism's classifier of Hugging Face",
+        table=CLASSIFIER,
+        signs=("vision_model.layernorm2.weight", "head.per_dim_scale", "classifier.weight"),
+        formats=("hf-safetensors",),
+        architecture="VideoPrismForVideoClassification",
+    ),
     _video_text("vision_encoder/patch_projection/linear/kernel", part="vision_encoder"),
     _video_text("video_model.auxiliary_layers.0.layernorm_before.weight", part=HUB_PART),
     _video_text("auxiliary_layers.0.layernorm_before.weight", part="vision_model"),

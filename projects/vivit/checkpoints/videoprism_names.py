@@ -83,8 +83,8 @@ FLAX = NameTable(
 """The names of the public code, with one path per layer."""
 
 
-def hugging_face(prefix: str) -> NameTable:
-    """Hugging Face's names, with the `prefix` of the encoder ("" or "vision_model.")."""
+def hugging_face(prefix: str = "") -> NameTable:
+    """Hugging Face's names of the encoder, with the `prefix` that it has in a larger model."""
     embeddings = f"{prefix}spatial_embeddings"
     positions = "posembed_input/pos_embedding"
     encoders = ((1, "spatial", SPATIAL), (2, "temporal", TEMPORAL))
@@ -102,15 +102,19 @@ def hugging_face(prefix: str) -> NameTable:
                     *norm(f"{prefix}layernorm{number}", f"{ours}/encoder_norm"),
                 )
             ),
-            Rule("head.pooling_attention_query", f"{POOLER}/query"),
-            Rule("head.per_dim_scale", f"{POOLER}/per_dim_scale"),
-            *(
-                rule
-                for x in QKV
-                for rule in projection(f"head.{x[0]}_proj", f"{POOLER_ATTENTION}/{x}")
-            ),
-            *attention_output("head.o_proj", f"{POOLER_ATTENTION}/out"),
-            *norm("head_layernorm", f"{POOLER}/LayerNorm_0"),
-            *dense("classifier", HEAD),
         )
     )
+
+
+CLASSIFIER = NameTable(
+    (
+        *hugging_face("vision_model.").rules,
+        Rule("head.pooling_attention_query", f"{POOLER}/query"),
+        Rule("head.per_dim_scale", f"{POOLER}/per_dim_scale"),
+        *(r for x in QKV for r in projection(f"head.{x[0]}_proj", f"{POOLER_ATTENTION}/{x}")),
+        *attention_output("head.o_proj", f"{POOLER_ATTENTION}/out"),
+        *norm("head_layernorm", f"{POOLER}/LayerNorm_0"),
+        *dense("classifier", HEAD),
+    )
+)
+"""Hugging Face's names of an encoder with a pooler and a head."""

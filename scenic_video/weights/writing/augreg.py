@@ -31,8 +31,8 @@ def published_names(leaves: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndar
         )
     names = {name: "pos_embedding" if name == POSITIONS else name for name in leaves}
     return {f"{PREFIX}{names[name]}": x for name, x in leaves.items()}, (
-        "The names are those of big_vision's files, below params/ in Linen's numbering, because "
-        "AugReg's have no models without a class token."
+        "The names are below params/ in Linen's numbering, as in the files of big_vision and "
+        "VideoPrism, because AugReg's have no models without a class token."
     )
 
 
