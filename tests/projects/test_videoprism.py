@@ -135,9 +135,6 @@ def test_a_file_is_written_back_bit_for_bit(weights: Weights, family: Family, tm
 
 
 def test_a_classifier_has_no_names_in_the_public_files(weights: Weights, family: Family):
-    family = recognise(
-        read(written(read_case("videoprism"), tmp_path)).shapes, installed_families()
-    )
     params = {**weights.params, "output_projection/bias": np.zeros(3, np.float32)}
     classifier = dataclasses.replace(weights, params=params)
     with pytest.raises(UserError, match="no names for output_projection/bias"):
@@ -156,9 +153,6 @@ def test_of_a_video_text_file_the_video_encoder_is_read_alone(weights: Weights, 
 
 
 def test_a_model_of_tubelets_has_no_names_in_the_public_files(weights: Weights, family: Family):
-    family = recognise(
-        read(written(read_case("videoprism"), tmp_path)).shapes, installed_families()
-    )
     kernel = np.zeros((2, 6, 6, 3, 32), np.float32)
     tubelets = dataclasses.replace(weights, params={**weights.params, "embedding/kernel": kernel})
     with pytest.raises(UserError, match="a model of frames in patches; this is another one"):
