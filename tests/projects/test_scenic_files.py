@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import flax.serialization
 import jax
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from scenic_video.config import build
 from scenic_video.weights.families.family import Weights, installed_families
 from scenic_video.weights.reading import read_weights
 from tests.helpers.golden import Case, assert_close, read_case
+from tests.helpers.scenic_files import new_layout, old_layout
 from tests.projects.test_avmae import MODELS as AUTOENCODERS
 from tests.projects.test_avmae_finetuning import FINE_TUNED
 from tests.projects.test_mbt import MODELS as MBT
@@ -48,37 +48,10 @@ FAST = ("vivit_fe_token", "mtv_cva_3view_token", "mbt_bottleneck_token", "mae_fi
 """Whose outputs every run of the tests compares; the others are slow tests."""
 
 
-def old_layout(path: Path, params: Any) -> None:
-    """A training state of Scenic with an optimizer of Flax."""
-    moments = {"grad_ema": params, "grad_sq_ema": params}
-    state = {
-        "optimizer": {"target": params, "state": {"step": np.int32(3), "param_states": moments}},
-        "global_step": np.int32(3),
-        "model_state": {},
-        "rng": np.zeros(2, np.uint32),
-        "accum_train_time": 1,
-    }
-    path.write_bytes(flax.serialization.msgpack_serialize(state))
-
-
-def new_layout(path: Path, arrays: dict[str, Any]) -> None:
-    """A training state of Scenic with an optimizer of optax."""
-    params = unflatten_dict(arrays, sep="/")
-    state = {
-        "params": params,
-        "opt_state": {"0": {"trace": params}},
-        "global_step": np.int32(3),
-        "model_state": {},
-        "rng": np.zeros(2, np.uint32),
-        "metadata": {},
-    }
-    path.write_bytes(flax.serialization.msgpack_serialize(state))
-
-
 def read_as_file(name: str, folder: Path) -> tuple[Case, Weights]:
     """The golden `name`, and its parameters from a file of Scenic."""
     case = read_case(name)
-    old_layout(folder / "checkpoint", case.params)
+    old_layout(folder / "checkpoint", flatten_dict(case.params, sep="/"))
     return case, read_weights(folder / "checkpoint")
 
 

@@ -155,8 +155,10 @@ def _factorised_encoder(shapes: ParameterShapes) -> Description:
     if not shapes.has(f"{TIME}/"):
         return Description(model=_model("FrameAverage", fields, shapes))
     temporal = shapes.encoder(TIME)
-    for name in ("num_layers", "mlp_dim", "num_heads"):
-        fields[f"temporal_{name}"] = temporal[name]
+    fields["temporal_num_layers"] = temporal["num_layers"]
+    for name in ("mlp_dim", "num_heads"):
+        if temporal[name] != fields[name]:
+            fields[f"temporal_{name}"] = temporal[name]
     model = _model("FactorisedEncoder", fields, shapes)
     steps = _places(shapes, table_of(f"{TIME}/posembed_input"), f"cls_{TIME}")
     return describe_clips(model, None if images is None else (steps * tubelet[0], *images))
