@@ -284,6 +284,22 @@ def own_names_of_mae(state: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def test_mae_after_fine_tuning_and_its_encoder_by_the_names_of_timm(tmp_path: Path):
+    timm = pytest.importorskip("timm")
+    sizes = {"img_size": 32, "patch_size": 8, "embed_dim": 192, "depth": 2, "num_heads": 3}
+    for pooling, classes in (("avg", 5), ("token", 0)):
+        name = "vit_tiny_patch16_224"
+        fields = {"global_pool": pooling, "num_classes": classes}
+        theirs = randomize(timm.create_model(name, **sizes, **fields))
+        torch.save({"model": theirs.state_dict()}, tmp_path / "w.pth")
+        weights = read_weights(tmp_path / "w.pth")
+        assert not weights.rest
+        assert weights.inputs == {"rgb": (1, 32, 32)}
+        ours = run(weights, {"rgb": images()}, num_classes=classes or None)
+        np.testing.assert_allclose(ours, outputs(theirs, images()), atol=1e-4, rtol=1e-4)
+        check_written(tmp_path / "w.pth", weights)
+
+
 @pytest.mark.parametrize("fine_tuned", [True, False])
 def test_fine_tuning_starts_from_the_encoder_of_video_mae(fine_tuned: bool, tmp_path: Path):
     """The features of the model that starts are those of the encoder, normalised after pooling."""

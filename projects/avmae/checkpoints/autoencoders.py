@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from projects.avmae.checkpoints.inputs import with_inputs
+from projects.avmae.checkpoints.inputs import image_size_of, with_inputs
 from scenic_video.errors import UserError
 from scenic_video.layers.positions import sinusoidal_positions
 from scenic_video.weights.families.blocks import HEAD, SELF_ATTENTION
@@ -99,8 +99,7 @@ class AutoencoderTower(Tower):
         """By the number of positions, or else as in the paper."""
         if not self.tables:
             return 224
-        places = math.prod(leaves[self.tables[0]].shape[:-1]) - 1
-        return math.isqrt(max(places, 0)) * leaves[self.patch_kernel].shape[-1]
+        return image_size_of(leaves[self.tables[0]], leaves[self.patch_kernel])
 
     def _has_fixed_positions(self, leaves: Leaves) -> bool:
         """Whether the positions that a file holds are the fixed ones, and not learned."""

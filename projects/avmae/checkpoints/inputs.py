@@ -1,5 +1,6 @@
 """What the models of VideoMAE and MAE take, where a checkpoint does not say."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,3 +23,9 @@ def with_inputs(
         "ImageNet's mean and deviation, are those of the paper"
     )
     return {**metadata, **files}, () if stated else (note,)
+
+
+def image_size_of(table: Any, kernel: Any) -> int:
+    """The side in pixels of the square images that a `table` of positions is for, one of which is
+    that of a class token, by the patch `kernel` in PyTorch's layout."""
+    return math.isqrt(max(math.prod(table.shape[:-1]) - 1, 0)) * kernel.shape[-1]

@@ -11,7 +11,7 @@ from scenic_video.errors import UserError
 from scenic_video.field_types import PairOrTriple
 from scenic_video.layers.embeddings import KernelStart, add_modality_token, single_images
 from scenic_video.layers.pooling import pool, prepend_class_token
-from scenic_video.layers.positions import FixedPositions, Positions, add_positions
+from scenic_video.layers.positions import FixedPositions, LearnedPositions, Positions, add_positions
 from scenic_video.layers.transformer import Encoder
 from scenic_video.layers.vision_transformer import VisionTransformer
 
@@ -21,9 +21,10 @@ class PretrainedViT(VisionTransformer, kw_only=True):
 
     Takes the input `modality`, "rgb" or "audio". With two entries in `patch_size` it is images [b,
     h, w, 3] (or clips of one frame) or spectrograms [b, t, f, channels]; with three, videos [b, t,
-    h, w, 3]. Positions are as in pretraining: a class token has none. `normalize` is where the last
-    LayerNorm is applied: to "tokens", or after they are "pooled", like the mean of video tokens in
-    the public checkpoints.
+    h, w, 3]. Positions are as in pretraining: a class token has none, or a learned one with
+    `class_positions`. With `class_token` there is one that is not pooled, beside classifiers other
+    than "token". `normalize` is where the last LayerNorm is applied: to "tokens", or after they are
+    "pooled", like the mean of video tokens in the public checkpoints.
     """
 
     modality: Modality = "rgb"
@@ -31,6 +32,8 @@ class PretrainedViT(VisionTransformer, kw_only=True):
     positions: Positions = "sinusoidal_1d"
     tubelet_start: KernelStart = "random"
     normalize: Literal["tokens", "pooled"] = "tokens"
+    class_token: bool = False
+    class_positions: bool = False
     use_modality_tokens: bool = False
 
     before_layers = rf"{MODALITY_TOKENS}|{VisionTransformer.before_layers}"
@@ -50,8 +53,10 @@ class PretrainedViT(VisionTransformer, kw_only=True):
     ) -> Logits:
         inputs = given([self.modality], rgb=rgb, audio=audio)
         tokens = self._tokenize(inputs[self.modality])
-        if self.classifier == "token":
+        if self.class_token or self.classifier == "token":
             token = self.param("cls", nn.initializers.zeros, (1, 1, self.hidden_size))
+            if self.class_positions:
+                token = LearnedPositions(name="posembed_input_cls")(token)
             tokens = prepend_class_token(tokens, token)
         tokens = Encoder(
             num_layers=self.num_layers,
@@ -64,7 +69,8 @@ class PretrainedViT(VisionTransformer, kw_only=True):
             norm_epsilon=self.norm_epsilon,
             name="Transformer",
         )(tokens, train=train)
-        features = pool(tokens, self.classifier)
+        pooled = tokens[:, 1:] if self.class_token and self.classifier != "token" else tokens
+        features = pool(pooled, self.classifier)
         if self.normalize == "pooled":
             features = nn.LayerNorm(self.norm_epsilon, name="encoder_norm")(features)
         return self._classify(features, train=train)

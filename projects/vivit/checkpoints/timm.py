@@ -13,8 +13,8 @@ from scenic_video.weights.families.vision_transformers import TIMM
 
 SIGNS = ("pos_embed", "blocks.0.attn.qkv.weight", "blocks.0.norm1.weight")
 CLASS_TOKEN, LATENT = "cls_token", "attn_pool.latent"
-DECODER = "decoder_embed.weight"
-"""Of MAE with its decoder."""
+DECODER, POOLED_NORM = "decoder_embed.weight", "fc_norm.weight"
+"""Of MAE, with its decoder or after fine-tuning."""
 
 
 class TimmTower(Tower):
@@ -37,7 +37,7 @@ def _timm(words: str, signs: tuple[str, ...], absent: tuple[str, ...]) -> TimmTo
 
 
 TIMM_TOWERS = (
-    _timm("", (CLASS_TOKEN,), (DECODER,)),
+    _timm("", (CLASS_TOKEN,), (DECODER, POOLED_NORM)),
     _timm(", with attention pooling", (LATENT,), (CLASS_TOKEN,)),
     _timm(", with the mean over patches", ("norm.weight",), (CLASS_TOKEN, LATENT)),
 )
