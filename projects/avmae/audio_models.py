@@ -1,7 +1,6 @@
 """Initialises the audio stream of MBT, or a model of audio alone, from AST or AudioMAE."""
 
 import dataclasses
-import functools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from scenic_video.weights.image_models import (
     HEAD,
     TABLE,
     grid_of_positions,
+    num_class_tokens,
     present,
     take_kernel,
     take_positions,
@@ -116,7 +116,10 @@ class AudioOrigins:
                 return None
             old = f"embedding/{match[2]}"
             shape = self.target.flat[path].shape
-            return take_kernel(old, shape) if match[2] == "kernel" else Take(old)
+            if match[2] == "bias":
+                return Take(old)
+            kernel, resampling = self.source.flat.get(old), self.target.resampling
+            return take_kernel(old, shape, kernel=kernel, resampling=resampling)
         if match := POSITIONS.fullmatch(path):
             return self._positions(path, match[2]) if alone or match[2] else None
         if re.fullmatch(CLASS_TOKENS, path):
@@ -136,18 +139,14 @@ class AudioOrigins:
         # In a model to be fine-tuned from an autoencoder, a class token has no position.
         has_token &= path.startswith("Transformer/")
         number = table.shape[1] - has_token
-        take = take_positions(
+        return take_positions(
             SOURCE_TABLE,
             grid=grid_of_positions(self.target, number, "audio", f"embedding{suffix or ''}"),
-            class_token=has_token,
-            image_class_token=True,
+            class_tokens=int(has_token),
+            image_class_tokens=num_class_tokens(self.source),
             image_grid=self.source.token_grid("audio"),
+            resampling=self.target.resampling,
         )
-        if "cls_distillation" not in self.source.flat:
-            return take
-        assert take.transform is not None
-        how = functools.partial(_without_second, transform=take.transform)
-        return dataclasses.replace(take, transform=how)
 
     def _unused(self) -> list[str]:
         """Patterns of the arrays that an audio stream has no place for."""
@@ -200,8 +199,3 @@ def _with_table(source: ModelWeights, *, width: int) -> ModelWeights:
     table = np.pad(sinusoidal_positions(grid, width), ((1, 0), (0, 0)))[None]
     params = unflatten_dict({**source.flat, SOURCE_TABLE: table}, sep="/")
     return dataclasses.replace(source, params=params)
-
-
-def _without_second(table: np.ndarray, *, transform: Any) -> Any:
-    """The class token's position and those of the patches, without the distillation token's."""
-    return transform(np.delete(table, 1, axis=1))

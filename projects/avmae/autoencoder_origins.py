@@ -2,16 +2,16 @@
 
 import dataclasses
 import re
-from typing import Any
 
 import numpy as np
 
+from projects.avmae.grids import grid_of
 from projects.avmae.modalities import IN_PARAMETERS, MODALITIES
 from projects.avmae.streams import BLOCK, CLASS_TOKENS, POSITIONS, Encoders, Streams
 from scenic_video.errors import UserError
 from scenic_video.weights.image_models import by_times, take_kernel
 from scenic_video.weights.initialize import Take
-from scenic_video.weights.model_weights import ModelWeights, token_grid
+from scenic_video.weights.model_weights import ModelWeights
 
 DECODER = (
     r"(decoder_projection|mask_token|posembed_decoder|Decoder|Decoder_modality_token"
@@ -90,7 +90,7 @@ class AutoencoderOrigins:
         models, even with the same number of them."""
         take = self.take(path)
         assert take is not None
-        new, old = _grid(self.target, path), _grid(self.source, take.path)
+        new, old = grid_of(self.target, path), grid_of(self.source, take.path)
         if new is not None and old is not None and old != new:
             raise UserError(
                 f"{take.path} has positions for {by_times(old)} tokens, and {path} for "
@@ -114,14 +114,6 @@ class AutoencoderOrigins:
             if self.encoders.norm(modalities) != own:
                 unused.append(f"{own}/.*")
         return unused
-
-
-def _grid(weights: ModelWeights, path: str) -> tuple[int, ...] | None:
-    """The grid of a table of positions, by the size of the inputs and the patch kernel."""
-    embedding = path.replace("posembed_input", "embedding").removeprefix("Transformer/")
-    kernel: Any = weights.flat.get(f"{embedding.partition('/')[0]}/kernel")
-    audio = "spectrogram" in path or "rgb" not in weights.inputs
-    return token_grid(kernel, weights.inputs.get("audio" if audio else "rgb"))
 
 
 def _with_zero_row(table: np.ndarray) -> np.ndarray:

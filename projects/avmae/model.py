@@ -66,6 +66,7 @@ class MBT(VisionTransformer, kw_only=True):
     tubelet_start: KernelStart = "random"
 
     after_layers = rf"^bottleneck$|{VisionTransformer.after_layers}"
+    starts_by = "projects.avmae.starts:start"
 
     def __post_init__(self):
         super().__post_init__()

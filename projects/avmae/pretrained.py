@@ -1,25 +1,21 @@
-"""Initialises MBT and models of one modality from masked autoencoders, and MBT from image
+"""Initialises MBT and models of one modality from masked autoencoders, and from supervised
 models."""
 
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from projects.avmae.autoencoder_origins import AutoencoderOrigins
-from projects.avmae.streams import BLOCK, CLASS_TOKENS, POSITIONS
+from projects.avmae.classifier_origins import from_same, take_from_classifier
+from projects.avmae.image_origins import Image, take_from_image
+from projects.avmae.streams import CLASS_TOKENS, POSITIONS
 from scenic_video.errors import UserError
 from scenic_video.weights.image_models import (
     HEAD,
-    TABLE,
-    grid_of_positions,
-    num_class_tokens,
     present,
     require_image_model,
-    take_kernel,
-    take_positions,
 )
-from scenic_video.weights.initialize import Take, initialize
+from scenic_video.weights.initialize import initialize
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
 
@@ -101,12 +97,7 @@ def from_image_model(
         source, instead="Start MBT from a ViT, or with from_autoencoder from a masked autoencoder."
     )
     has_token = any(re.fullmatch(CLASS_TOKENS, path) for path in target.flat)
-    image = {
-        "class_tokens": int(has_token),
-        "image_class_tokens": num_class_tokens(source),
-        "image_grid": source.token_grid("rgb"),
-        "resampling": target.resampling,
-    }
+    image = Image(target, source, kernel=kernel, class_tokens=int(has_token))
     random = NEW_PARTS[:-1] if bottlenecks == "positions" else NEW_PARTS
     random = random if "cls" in source.flat else [*random, CLASS_TOKENS]
     unused = [HEAD, "pre_logits/.*", "MAPHead_0/.*", "cls_distillation"]
@@ -114,46 +105,55 @@ def from_image_model(
     return initialize(
         target=target,
         source=source,
-        takes={path: _from_image(path, target, source, kernel, image) for path in target.flat},
+        takes={path: take_from_image(path, image) for path in target.flat},
         allow_random=[*present(random, target.flat), *allow_random],
         allow_unused=[*unused, *allow_unused],
     )
 
 
-def _from_image(
-    path: str, target: ModelWeights, source: ModelWeights, kernel: str, image: Mapping[str, Any]
-) -> Take:
-    """Where a parameter of MBT comes from in a ViT; `image` is for `take_positions`."""
-    table, shape = f"Transformer/{TABLE}", target.flat[path].shape
-    if block := BLOCK.fullmatch(path):
-        return Take(f"Transformer/encoderblock_{block[1]}/{block[3]}")
-    if match := re.fullmatch(r"embedding(_spectrogram)?/(kernel|bias)", path):
-        old = f"embedding/{match[2]}"
-        if match[2] == "bias":
-            return Take(old)
-        return take_kernel(
-            old,
-            shape,
-            kernel=source.flat.get(old),
-            inflation=kernel,
-            resampling=target.resampling,
-        )
-    if match := POSITIONS.fullmatch(path):
-        suffix = match[2] or ""
-        grid = grid_of_positions(
-            target,
-            shape[1] - image["class_tokens"],
-            "audio" if suffix else "rgb",
-            f"embedding{suffix}",
-        )
-        return take_positions(table, grid=grid, **image)
-    if path == "bottleneck":
-        return _take_bottlenecks(table, shape[1], image)
-    return Take("cls") if re.fullmatch(CLASS_TOKENS, path) else Take(path)
+def from_classifier(
+    *,
+    target: ModelWeights,
+    source: ModelWeights,
+    kernel: str = "central_frame",
+    allow_random: Sequence[str] = (),
+    allow_unused: Sequence[str] = (),
+) -> tuple[dict[str, Any], LoadReport]:
+    """The parameters of the `PretrainedViT` `target`, initialised from a supervised ViT, or a ViViT
+    with joint attention, and a report.
+
+    In a `PretrainedViT` the class token has no position of its own: the source's is added to its
+    class token. Positions are resampled to the grid of the target, and those of an image repeated
+    over time. Kernels follow `take_kernel`. The last LayerNorm goes where the target has it. The
+    head is randomly initialised, and so is a class token that the source lacks.
+    """
+    random = [*NEW_PARTS, *([] if "cls" in source.flat else ["cls"])]
+    unused = [HEAD, "pre_logits/.*", "MAPHead_0/.*", "cls_distillation"]
+    unused += [] if "cls" in target.flat else ["cls"]
+    return initialize(
+        target=target,
+        source=source,
+        takes={
+            path: take_from_classifier(path, target, source, kernel=kernel) for path in target.flat
+        },
+        allow_random=[*present(random, target.flat), *allow_random],
+        allow_unused=[*unused, *allow_unused],
+    )
 
 
-def _take_bottlenecks(path: str, number: int, image: Mapping[str, Any]) -> Take:
-    """The image's positions, resampled to `number` places, including that of a class token."""
-    number -= image["class_tokens"]
-    rows = max(n for n in range(1, math.isqrt(number) + 1) if number % n == 0)
-    return take_positions(path, grid=(1, rows, number // rows), **image)
+def from_same_model(
+    *,
+    target: ModelWeights,
+    source: ModelWeights,
+    allow_random: Sequence[str] = (),
+    allow_unused: Sequence[str] = (),
+) -> tuple[dict[str, Any], LoadReport]:
+    """The parameters of `target`, including those of the head, from a source with the same ones,
+    and a report. Positions and patches of other sizes are resampled."""
+    return initialize(
+        target=target,
+        source=source,
+        takes={path: from_same(path, target, source) for path in target.flat},
+        allow_random=allow_random,
+        allow_unused=allow_unused,
+    )

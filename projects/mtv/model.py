@@ -81,6 +81,7 @@ class MTV(nn.Module, kw_only=True):
     remat: bool = False
 
     sharding_rules = TRANSFORMER_RULES
+    starts_by = "projects.mtv.pretrained:start"
 
     def __post_init__(self):
         views = read_views(self.views)

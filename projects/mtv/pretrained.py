@@ -11,6 +11,7 @@ from scenic_video.weights.image_models import HEAD, present
 from scenic_video.weights.initialize import initialize
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
+from scenic_video.weights.starts import Start, has_same_paths, start_by
 
 GLOBAL = "(global_encoder|cls_global).*"
 EXCHANGE = (
@@ -21,6 +22,31 @@ EXCHANGE = (
 
 UNUSED = "((Transformer/)?encoder_norm|pre_logits|MAPHead_0|output_projection)/.*"
 """The parts of an image model that views lack: the last LayerNorm and the head."""
+
+
+def start(
+    *,
+    target: ModelWeights,
+    source: ModelWeights | Sequence[ModelWeights],
+    views: Views | None = None,
+    sources: Sequence[str | Mapping[str, Any]] | None = None,
+    kernel: str = "central_frame",
+    allow_random: Sequence[str] = (),
+    allow_unused: Sequence[str] = (),
+) -> Start:
+    """By `from_same_model` if the source has the same parameters, by `from_multiview_model` if it
+    is another MTV, else by `from_image_models`, whose fields these are."""
+    common = {"target": target, "source": source}
+    common |= {"allow_random": allow_random, "allow_unused": allow_unused}
+    if not isinstance(source, ModelWeights) or not present(["MultiviewEncoder/.*"], source.flat):
+        fields = {"views": views, "sources": sources, "kernel": kernel}
+        why = "the source is no multiview transformer"
+        return start_by(from_image_models, because=why, **fields, **common)
+    if has_same_paths(target, source):
+        why = "the source has the same parameters"
+        return start_by(from_same_model, because=why, **common)
+    why = "the source is a multiview transformer"
+    return start_by(from_multiview_model, because=why, **common)
 
 
 def from_image_models(
@@ -41,8 +67,9 @@ def from_image_models(
 
     Positions are resampled (see `take_positions`), and for audio averaged over rows. The class
     token is repeated for each time step. Kernels are inflated by `inflate_kernel` with the method
-    `kernel`; patches of another size are resampled without scaling their values; for another number
-    of channels, equal channels give the tokens of a grey image. Cross-view layers, the global
+    `kernel`; those of other patches follow `Resampling`, and for another number of channels, equal
+    channels give the tokens of a grey image. A class token that an image model lacks is as in a new
+    model, with zeros in the table of positions. Cross-view layers, the global
     encoder and the head are randomly initialised.
 
     Any other mismatch is an error, unless it is declared as in `initialize`; source paths start
@@ -99,6 +126,24 @@ def from_multiview_model(
         takes={path: resampled(path, old, new) for path in target.flat},
         allow_random=[HEAD, *allow_random],
         allow_unused=[HEAD, *allow_unused],
+    )
+
+
+def from_same_model(
+    *,
+    target: ModelWeights,
+    source: ModelWeights,
+    allow_random: Sequence[str] = (),
+    allow_unused: Sequence[str] = (),
+) -> tuple[dict[str, Any], LoadReport]:
+    """As `from_multiview_model`, with the head."""
+    old, new = Tables(source), Tables(target)
+    return initialize(
+        target=target,
+        source=source,
+        takes={path: resampled(path, old, new) for path in target.flat},
+        allow_random=allow_random,
+        allow_unused=allow_unused,
     )
 
 

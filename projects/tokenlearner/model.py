@@ -61,6 +61,7 @@ class _TokenLearner(VisionTransformer, kw_only=True):
     classifier: TokenPooling = "gap"
 
     after_layers = rf"^Transformer/Token(Learner|Fuser)|{VisionTransformer.after_layers}"
+    starts_by = "projects.tokenlearner.pretrained:start"
 
     def __post_init__(self):
         super().__post_init__()
@@ -172,6 +173,8 @@ class PoolingViT(VisionTransformer, kw_only=True):
     pool_windows: Sequence[PositiveInt]
     patch_size: Pair = (16, 16)
     classifier: TokenPooling = "gap"
+
+    starts_by = _TokenLearner.starts_by
 
     def __post_init__(self):
         super().__post_init__()

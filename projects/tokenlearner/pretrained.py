@@ -14,6 +14,7 @@ from scenic_video.weights.image_models import (
     HEAD,
     TABLE,
     grid_of_positions,
+    is_image_model,
     num_class_tokens,
     present,
     require_image_model,
@@ -24,6 +25,7 @@ from scenic_video.weights.image_models import (
 from scenic_video.weights.initialize import Take, initialize
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
+from scenic_video.weights.starts import Start, has_same_paths, start_by
 
 KERNEL = "embedding/kernel"
 POSITIONS = f"Transformer/{TABLE}"
@@ -33,6 +35,30 @@ BRANCH_ENDS = ("MultiHeadDotProductAttention_0/out/", "MlpBlock_0/Dense_1/")
 """The last layers of the two residual branches of a block."""
 
 EXTRA_BLOCKS = ("identity", "random", "copy")
+
+
+def start(
+    *,
+    target: ModelWeights,
+    source: ModelWeights,
+    kernel: str = "central_frame",
+    extra_blocks: str = "identity",
+    allow_random: Sequence[str] = (),
+    allow_unused: Sequence[str] = (),
+) -> Start:
+    """By `from_same_model` if the two have the same parameters, else by `from_image_model` or
+    `from_video_model`, whose fields these are. The blocks that the source lacks are extra ones."""
+    common = {"target": target, "source": source}
+    common |= {"allow_random": allow_random, "allow_unused": allow_unused}
+    if has_same_paths(target, source):
+        why = "the source has the same parameters"
+        return start_by(from_same_model, because=why, **common)
+    extra = max(0, _num_layers(target.flat) - _num_layers(source.flat))
+    common |= {"num_extra_layers": extra, "extra_blocks": extra_blocks}
+    if is_image_model(source, "rgb"):
+        why = "the source is an image model"
+        return start_by(from_image_model, because=why, kernel=kernel, **common)
+    return start_by(from_video_model, because="the source is a video model", **common)
 
 
 def from_image_model(
@@ -109,11 +135,45 @@ def from_video_model(
     token, or another TokenLearnerViViT. Positions are resampled from the grid of the source to that
     of the target. Otherwise as in `from_image_model`.
     """
+    return _initialized(
+        target,
+        source,
+        takes=_resampled(target, source),
+        num_extra_layers=num_extra_layers,
+        extra_blocks=extra_blocks,
+        allow_random=allow_random,
+        allow_unused=allow_unused,
+    )
+
+
+def from_same_model(
+    *,
+    target: ModelWeights,
+    source: ModelWeights,
+    allow_random: Sequence[str] = (),
+    allow_unused: Sequence[str] = (),
+) -> tuple[dict[str, Any], LoadReport]:
+    """The parameters of `target`, including those of the head, from a source with the same ones,
+    and a report. Positions and patches of other sizes are resampled."""
+    return initialize(
+        target=target,
+        source=source,
+        takes={path: Take(path) for path in target.flat} | _resampled(target, source),
+        allow_random=allow_random,
+        allow_unused=allow_unused,
+    )
+
+
+def _resampled(target: ModelWeights, source: ModelWeights) -> dict[str, Take]:
+    """The patch kernel and the positions of another model of images, or of clips."""
     takes, resampling = {}, target.resampling
     if KERNEL in source.flat:
         kernel, shape = source.flat[KERNEL], target.flat[KERNEL].shape
         takes[KERNEL] = take_kernel(KERNEL, shape, kernel=kernel, resampling=resampling)
-    if POSITIONS in target.flat and POSITIONS in source.flat:
+    known = None not in (target.token_grid("rgb"), source.token_grid("rgb"))
+    if POSITIONS not in target.flat or POSITIONS not in source.flat:
+        return takes
+    if known or target.flat[POSITIONS].shape != source.flat[POSITIONS].shape:
         takes[POSITIONS] = take_resampled_positions(
             POSITIONS,
             old=_grid(source),
@@ -121,15 +181,7 @@ def from_video_model(
             tokens=(0, num_class_tokens(source)),
             resampling=resampling,
         )
-    return _initialized(
-        target,
-        source,
-        takes=takes,
-        num_extra_layers=num_extra_layers,
-        extra_blocks=extra_blocks,
-        allow_random=allow_random,
-        allow_unused=allow_unused,
-    )
+    return takes
 
 
 def _initialized(

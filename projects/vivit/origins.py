@@ -1,7 +1,6 @@
 """Where the parameters of a ViT or ViViT come from in an image model or another ViViT."""
 
 import dataclasses
-import math
 import re
 from typing import Literal
 
@@ -129,20 +128,6 @@ class Origins:
         for pattern, name in names:
             path = re.sub(pattern, name, path)
         return path
-
-
-def is_image_model(weights: ModelWeights) -> bool:
-    """Whether they are those of a ViT, and not of a ViViT, which may embed frames one by one."""
-    kernel = weights.flat.get("embedding/kernel")
-    if kernel is None or len(kernel.shape) != 4:
-        return False
-    if present([TIME_ATTENTION, "SpatialTransformer/.*"], weights.flat):
-        return False
-    path, grid = f"Transformer/{TABLE}", weights.token_grid("rgb")
-    if grid is None or path not in weights.flat:
-        return True
-    places = weights.flat[path].shape[1] - class_tokens(path, weights)
-    return len(grid) == 2 and places == math.prod(grid)
 
 
 def class_tokens(path: str, weights: ModelWeights) -> int:

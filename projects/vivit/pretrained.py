@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from projects.vivit.origins import (
-    Origins,
-    TimeAttention,
-    is_image_model,
-)
-from scenic_video.weights.image_models import HEAD, present, require_image_model
+from projects.vivit.origins import TIME_ATTENTION, Origins, TimeAttention
+from scenic_video.weights.image_models import HEAD, is_image_model, present, require_image_model
 from scenic_video.weights.initialize import initialize
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
@@ -34,7 +30,7 @@ def start(
         why = "the source has the same parameters"
         return start_by(from_same_model, because=why, **common)
     common["time_attention"] = time_attention
-    if is_image_model(source):
+    if is_image_model(source, "rgb") and not present([TIME_ATTENTION], source.flat):
         why = "the source is an image model"
         return start_by(from_image_model, because=why, kernel=kernel, **common)
     return start_by(from_video_model, because="the source is a video model", **common)

@@ -86,6 +86,20 @@ def require_image_model(source: ModelWeights, *, instead: str) -> None:
         )
 
 
+def is_image_model(weights: ModelWeights, modality: str) -> bool:
+    """Whether these are weights of a ViT, by the patch kernel and the number of positions: a model
+    of videos may embed frames one by one."""
+    kernel = weights.flat.get("embedding/kernel")
+    if kernel is None or len(kernel.shape) != 4:
+        return False
+    tables = [path for path in weights.flat if path.endswith(TABLE)]
+    grid = weights.token_grid(modality)
+    if tables != [f"Transformer/{TABLE}"] or grid is None:
+        return not tables or tables == [f"Transformer/{TABLE}"]
+    places = weights.flat[tables[0]].shape[1] - num_class_tokens(weights)
+    return len(grid) == 2 and places == math.prod(grid)
+
+
 def grid_of_positions(
     weights: ModelWeights, places: int, modality: str, embedding: str = "embedding"
 ) -> tuple[int, int, int]:

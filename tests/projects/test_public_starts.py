@@ -30,6 +30,7 @@ MINE: dict[str, Callable[..., Any]] = {
     "joint_to_fsa_gap": functools.partial(vivit.from_video_model, time_attention="copy"),
     "vit_to_mbt_token": functools.partial(avmae.from_image_model, bottlenecks="positions"),
     "avmae_separate_encoders_and_concat_to_mbt_rgb_spectrogram": avmae.from_autoencoder,
+    "vivit_nonmae_to_mae_finetune_token": avmae.from_classifier,
     "mtv_from_vits_bottleneck": mtv.from_image_models,
 }
 
@@ -39,11 +40,13 @@ TARGETS: dict[str, dict[str, Any]] = {
     "fe_to_fe_more_frames": {"grid": (8, 4, 4)},
     "joint_to_fsa_gap": {"grid": GRID},
     "vit_to_mbt_token": {"inputs": {"rgb": (8, 32, 32), "audio": (48, 32)}},
+    "vivit_nonmae_to_mae_finetune_token": {"grid": GRID},
 }
 SOURCES: dict[str, dict[str, Any]] = {
     "fe_to_fe_more_frames": {"grid": GRID},
     "joint_to_fsa_gap": {"grid": GRID},
     "vit_to_mbt_token": {"grid": (4, 4)},
+    "vivit_nonmae_to_mae_finetune_token": {"grid": GRID},
 }
 """The facts about the models beside their parameters."""
 
@@ -51,6 +54,10 @@ BLOCK = "Transformer/encoderblock_{layer}/{norm}/{leaf}"
 SLIPS: dict[str, dict[str, str]] = {
     "vit_to_fe_token": {"cls_SpatialTransformer": "from/cls"},
     "vit_to_mbt_token": {"clsspectrogram": "from/cls"},
+    "vivit_nonmae_to_mae_finetune_token": {
+        f"Transformer/encoder_norm/{leaf}": f"from/Transformer/encoder_norm/{leaf}"
+        for leaf in ("scale", "bias")
+    },
     "joint_to_fsa_gap": {
         BLOCK.format(layer=layer, norm="LayerNorm_time", leaf=leaf): "from/"
         + BLOCK.format(layer=layer, norm="LayerNorm_0", leaf=leaf)

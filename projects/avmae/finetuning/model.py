@@ -37,6 +37,7 @@ class PretrainedViT(VisionTransformer, kw_only=True):
     use_modality_tokens: bool = False
 
     before_layers = rf"{MODALITY_TOKENS}|{VisionTransformer.before_layers}"
+    starts_by = "projects.avmae.starts:start"
 
     @property
     def fixed_positions(self) -> FixedPositions:

@@ -40,6 +40,7 @@ class VideoPrism(VisionTransformer, kw_only=True):
     logit_cap: Positive | None = 50.0
 
     layer_norm = OffsetLayerNorm
+    starts_by = "projects.vivit.videoprism.pretrained:start"
     after_layers = rf"^attention_pooler/|{VisionTransformer.after_layers}"
 
     def _encoder_layers(self) -> list[EncoderLayers]:

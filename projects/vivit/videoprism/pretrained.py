@@ -10,8 +10,41 @@ from scenic_video.weights.image_models import HEAD, TABLE, by_times, present
 from scenic_video.weights.initialize import Take, initialize
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
+from scenic_video.weights.starts import Start, has_same_paths, start_by
 
 POOLER = "attention_pooler/.*"
+
+
+def start(
+    *,
+    target: ModelWeights,
+    source: ModelWeights,
+    allow_random: Sequence[str] = (),
+    allow_unused: Sequence[str] = (),
+) -> Start:
+    """By `from_same_model` if the source has the same parameters, else by `from_videoprism`."""
+    same = has_same_paths(target, source)
+    why = "the source has the same parameters" if same else "the source has others"
+    fields = {"target": target, "source": source}
+    fields |= {"allow_random": allow_random, "allow_unused": allow_unused}
+    return start_by(from_same_model if same else from_videoprism, because=why, **fields)
+
+
+def from_same_model(
+    *,
+    target: ModelWeights,
+    source: ModelWeights,
+    allow_random: Sequence[str] = (),
+    allow_unused: Sequence[str] = (),
+) -> tuple[dict[str, Any], LoadReport]:
+    """As `from_videoprism`, with the head."""
+    return initialize(
+        target=target,
+        source=source,
+        takes=_takes(target, source),
+        allow_random=allow_random,
+        allow_unused=allow_unused,
+    )
 
 
 def from_videoprism(
@@ -28,18 +61,22 @@ def from_videoprism(
     pooler if the source has none. Any other mismatch is an error, unless it is declared as in
     `initialize`.
     """
-    takes = {path: Take(path) for path in target.flat}
-    for path in (x for x in target.flat if x.endswith(TABLE) and x in source.flat):
-        takes[path] = _take_positions(path, _grid(path, source), _grid(path, target))
     random = [HEAD] + ([] if present([POOLER], source.flat) else [POOLER])
     unused = [HEAD] + ([] if present([POOLER], target.flat) else [POOLER])
     return initialize(
         target=target,
         source=source,
-        takes=takes,
+        takes=_takes(target, source),
         allow_random=[*present(random, target.flat), *allow_random],
         allow_unused=[*unused, *allow_unused],
     )
+
+
+def _takes(target: ModelWeights, source: ModelWeights) -> dict[str, Take]:
+    takes = {path: Take(path) for path in target.flat}
+    for path in (x for x in target.flat if x.endswith(TABLE) and x in source.flat):
+        takes[path] = _take_positions(path, _grid(path, source), _grid(path, target))
+    return takes
 
 
 def _grid(path: str, weights: ModelWeights) -> tuple[int, ...]:
