@@ -16,8 +16,8 @@ from pathlib import Path
 from scenic_video import disk_errors
 from scenic_video.errors import RunFailed, UserError
 
-COMMANDS = ("train", "eval", "predict", "data", "weights", "recipes")
-LOAD_CODE = ("train", "eval", "predict", "weights")
+COMMANDS = ("train", "eval", "predict", "diagnose", "data", "weights", "recipes")
+LOAD_CODE = ("train", "eval", "predict", "diagnose", "weights")
 """Commands that import the code a config names, which may be in the working directory."""
 NUMBER = re.compile(r"-\.?\d.*")
 
@@ -30,6 +30,7 @@ examples:
   scenic-video train --config=configs/quickstart.py --workdir=runs/quickstart
   scenic-video eval --workdir=runs/quickstart --views=4x3
   scenic-video predict --workdir=runs/quickstart clip.mp4
+  scenic-video diagnose --workdir=runs/quickstart
   scenic-video data check videos/train.csv
 """
 

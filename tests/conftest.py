@@ -27,7 +27,11 @@ from jaxtyping import install_import_hook  # noqa: E402
 jax.config.update("jax_numpy_rank_promotion", "raise")
 install_import_hook(["scenic_video", "projects"], "beartype.beartype")
 
-pytest_plugins = ("tests.helpers.clip_fixtures", "tests.helpers.run_fixtures")
+pytest_plugins = (
+    "tests.helpers.clip_fixtures",
+    "tests.helpers.image_fixtures",
+    "tests.helpers.run_fixtures",
+)
 
 # Files that take longest.
 LONGEST = (

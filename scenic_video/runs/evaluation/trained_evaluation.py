@@ -18,6 +18,7 @@ from scenic_video.evaluators.split_result import SplitResult
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.evaluation.label_alignment import aligned_labels
 from scenic_video.runs.evaluation.trained_model import TrainedModel
+from scenic_video.runs.options import EvaluationOptions
 from scenic_video.runs.parts import build_dataset, resolved_evaluation
 from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.sharding import check_divides
@@ -41,10 +42,35 @@ def evaluate(
     names that differ, and `remap_labels`. Data for a model that predicts no classes needs no
     labels.
     """
+    run, options = evaluation_run(
+        model,
+        data=data,
+        split=split,
+        views=views,
+        batch_size=batch_size,
+        remap_labels=remap_labels,
+        reporter=reporter,
+    )
+    evaluator = SplitEvaluation(run, views=options.views)
+    with reporter.counting(f"evaluating {options.split}, {options.views} views") as counting:
+        return evaluator(state_on(run, model), on_batch=counting)
+
+
+def evaluation_run(
+    model: TrainedModel,
+    *,
+    data: str | None = None,
+    split: str | None = None,
+    views: str | None = None,
+    batch_size: int | None = None,
+    remap_labels: bool = False,
+    reporter: Reporter = SILENT,
+) -> tuple[Run, EvaluationOptions]:
+    """What `evaluate` evaluates: the run, whose dataset has only the split, and the options."""
     config = model.meta["config"]
     overrides = {"split": split, "views": views, "batch_size": batch_size}
     given = {name: value for name, value in overrides.items() if value is not None}
-    dataset = _open(data, model) if data else _own_data(model, reporter)
+    dataset = data_of(model, data, reporter)
     if data and split is None and len(dataset.splits) == 1:
         given["split"] = next(iter(dataset.splits))
     options = resolved_evaluation(build({**config["evaluation"], **given}), dataset)
@@ -61,9 +87,12 @@ def evaluate(
         test_split=options.split,
         batch_size=options.batch_size,
     )
-    evaluator = SplitEvaluation(run, views=options.views)
-    with reporter.counting(f"evaluating {options.split}, {options.views} views") as counting:
-        return evaluator(_state(model, run), on_batch=counting)
+    return run, options
+
+
+def data_of(model: TrainedModel, data: str | None, reporter: Reporter = SILENT) -> Dataset:
+    """`data`, or else the data that the model was configured with."""
+    return _open(data, model) if data else _own_data(model, reporter)
 
 
 def _own_data(model: TrainedModel, reporter: Reporter) -> Dataset:
@@ -77,7 +106,7 @@ def _own_data(model: TrainedModel, reporter: Reporter) -> Dataset:
     return build_dataset(node, reporter, remedy=REMEDY)
 
 
-def _state(model: TrainedModel, run: Run) -> trainer.TrainState:
+def state_on(run: Run, model: TrainedModel) -> trainer.TrainState:
     """The model's variables over the mesh of `run`."""
     steps = trainer.compile_steps(
         task=model.task,

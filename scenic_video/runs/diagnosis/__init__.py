@@ -1,0 +1,1 @@
+"""Finds out why a trained run is no better than chance."""
