@@ -67,7 +67,10 @@ def test_the_same_weights_give_the_stated_logits(checkpoint, weights):
 
 
 def test_other_weights_do_not(checkpoint, weights):
-    params = {**weights.params, "embedding/bias": weights.params["embedding/bias"] + 1}
+    params = {
+        **weights.params,
+        "output_projection/bias": weights.params["output_projection/bias"] + 1,
+    }
     found = check_reference(checkpoint, dataclasses.replace(weights, params=params))
     assert found.largest > 1e-2
 
