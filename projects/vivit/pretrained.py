@@ -9,7 +9,7 @@ from scenic_video.weights.image_models import HEAD, is_image_model, present, req
 from scenic_video.weights.initialize import initialize
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
-from scenic_video.weights.starts import Start, has_same_paths, start_by
+from scenic_video.weights.starts import Start, has_same_parameters, start_by
 
 TEMPORAL = r"(cls_)?TemporalTransformer.*"
 OF_AUTOENCODERS = ("encoder_norm/.*", "(mask_token|decoder_projection|Decoder).*")
@@ -29,7 +29,7 @@ def start(
     `from_video_model`, whose fields these are."""
     common = {"target": target, "source": source}
     common |= {"allow_random": allow_random, "allow_unused": allow_unused}
-    if has_same_paths(target, source):
+    if has_same_parameters(target, source):
         why = "the source has the same parameters"
         return start_by(from_same_model, because=why, **common)
     if present(OF_AUTOENCODERS, source.flat):
