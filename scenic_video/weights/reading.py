@@ -17,7 +17,7 @@ from scenic_video.weights.locations.cache import Progress
 from scenic_video.weights.locations.reading import read
 from scenic_video.weights.model_weights import ModelWeights
 from scenic_video.weights.registered import completed
-from scenic_video.weights.registry.registry import checkpoints
+from scenic_video.weights.registry.registry import at
 
 
 def read_weights(
@@ -41,7 +41,7 @@ def weights_of(file: WeightFile, *, trust: bool = False) -> Weights:
         weights = _of_family(file)
         _require_numbers(weights.params, file)
     weights = dataclasses.replace(weights, notes=(*file.notes, *weights.notes))
-    public = checkpoints().get(file.location)
+    public = at(file.location)
     return weights if public is None else completed(weights, public)
 
 

@@ -196,7 +196,7 @@ def test_a_recipe_of_public_weights_has_their_sizes_and_their_inputs():
         for field, value in checkpoint.model.items():
             assert model[field] == value, f"{name}: {field}"
         for field, value in (checkpoint.preprocessing or {}).items():
-            if field not in ("resize", "audio"):
+            if field not in ("resize", "audio", "rgb"):
                 assert config["preprocessing"].get(field, 224) == value, f"{name}: {field}"
 
 
