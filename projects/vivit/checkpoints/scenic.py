@@ -93,9 +93,7 @@ def _fits_factorised_encoder(shapes: ParameterShapes) -> bool:
 
 
 def _model(name: str, fields: dict[str, Any], shapes: ParameterShapes) -> dict[str, Any]:
-    if "pre_logits/kernel" in shapes:
-        fields["representation_size"] = shapes.of("pre_logits/kernel", 2)[1]
-    return {"target": f"{MODELS}:{name}", **fields}
+    return {"target": f"{MODELS}:{name}", **fields, **shapes.representation()}
 
 
 def _image(shapes: ParameterShapes) -> Description:
@@ -149,9 +147,8 @@ def _factorised_encoder(shapes: ParameterShapes) -> Description:
     classifier = "token" if f"cls_{SPACE}" in shapes else "gap"
     fields: dict[str, Any] = {**shapes.encoder(SPACE), "classifier": classifier}
     fields["tubelet_size"] = tubelet
-    images = image_size(
-        _places(shapes, table_of(f"{SPACE}/posembed_input"), f"cls_{SPACE}"), tubelet[1:]
-    )
+    places = _places(shapes, table_of(f"{SPACE}/posembed_input"), f"cls_{SPACE}")
+    images = image_size(places, tubelet[1:])
     if not shapes.has(f"{TIME}/"):
         return Description(model=_model("FrameAverage", fields, shapes))
     temporal = shapes.encoder(TIME)
