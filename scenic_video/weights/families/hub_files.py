@@ -28,6 +28,7 @@ class HubModel:
     patches: Callable[[Any, tuple[int, int, int]], dict[str, Any]]
     processor: str
     processor_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    has_head: bool = True
 
     def files(self, weights: Weights) -> dict[str, Any]:
         """The JSON files beside the weights, by their names without .json.
@@ -39,15 +40,15 @@ class HubModel:
             own = getattr(module, name, None)
             if own != value:
                 raise UserError(f"{self.architecture} has {name}={value!r}, this model {own!r}.")
-        if num_classes(weights) is None:
-            raise UserError(f"{self.architecture} has a head, which these weights lack.")
+        if (num_classes(weights) is not None) != self.has_head:
+            words = "a head, which these weights lack" if self.has_head else "no head"
+            raise UserError(f"{self.architecture} has {words}.")
         files = {"config": self._config(weights, module)}
         if processor := self._processor(weights.preprocessing or {}):
             files["preprocessor_config"] = processor
         return files
 
     def _config(self, weights: Weights, module: Any) -> dict[str, Any]:
-        names = class_names(weights)
         return {
             "architectures": [self.architecture],
             "model_type": self.model_type,
@@ -62,8 +63,7 @@ class HubModel:
             "qkv_bias": True,
             "num_channels": 3,
             **self._sizes(weights, module),
-            "id2label": {str(i): name for i, name in enumerate(names)},
-            "label2id": {name: i for i, name in enumerate(names)},
+            **(_labels(class_names(weights)) if self.has_head else {}),
         }
 
     def _sizes(self, weights: Weights, module: Any) -> dict[str, Any]:
@@ -108,6 +108,13 @@ def class_names(weights: Weights) -> list[str]:
     return names or [f"LABEL_{i}" for i in range(num_classes(weights) or 0)]
 
 
+def _labels(names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "id2label": {str(i): name for i, name in enumerate(names)},
+        "label2id": {name: i for i, name in enumerate(names)},
+    }
+
+
 def square_patch(patch: Sequence[int]) -> int:
     """Errors: UserError if it is not square."""
     if patch[-2] != patch[-1]:
@@ -137,6 +144,14 @@ DEIT = HubModel(
     {**_TOKEN, "distillation_token": True},
     _patch,
     "CLIPImageProcessor",
+)
+SIGLIP = HubModel(
+    "SiglipVisionModel",
+    "siglip_vision_model",
+    {"classifier": "map", "positions": "learned"},
+    _patch,
+    "SiglipImageProcessor",
+    has_head=False,
 )
 VIVIT = HubModel(
     "VivitForVideoClassification",
