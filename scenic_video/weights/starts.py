@@ -20,7 +20,5 @@ def start_by(function: Callable[..., Start], *, because: str, **fields: Any) -> 
 
 def has_same_parameters(target: ModelWeights, source: ModelWeights) -> bool:
     """Whether the two have the same paths, and arrays of as many axes, of whatever sizes."""
-    axes = (
-        {path: len(x.shape) for path, x in weights.flat.items()} for weights in (target, source)
-    )
-    return next(axes) == next(axes)
+    axes = {path: len(leaf.shape) for path, leaf in source.flat.items()}
+    return axes == {path: len(leaf.shape) for path, leaf in target.flat.items()}

@@ -38,7 +38,7 @@ MASKED: dict[str, Any] = SIZE | {
     "decoder_num_heads": 2,
 }
 VIEW = View(**SIZE, tubelet_size=(2, 8, 8))
-GLOBAL = {"global_mlp_dim": 8, "global_num_layers": 1, "global_num_heads": 2}
+GLOBAL: dict[str, Any] = {"global_mlp_dim": 8, "global_num_layers": 1, "global_num_heads": 2}
 LEARN: dict[str, Any] = {"token_learner_at": 1, "num_tokens": 2, "bottleneck_dim": 4}
 TOKENS = LEARN | HEAD
 

@@ -151,6 +151,8 @@ def _with_old_head(
     except ValueError as error:
         if differing:
             error.add_note(f"The classes differ: {differing[0]}. {ADVICE}")
+        elif any(path in str(error) for path in _paths_of_head(experiment, target.params)):
+            error.add_note(f"The head may be one of other classes. {ADVICE}")
         raise
     unnamed = [source.weights.name for source in sources if source.labels is None]
     if not (differing or unnamed):
