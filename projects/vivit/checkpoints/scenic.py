@@ -25,6 +25,7 @@ from scenic_video.weights.families.scenic import (
 from scenic_video.weights.families.token_grids import clip_size, frames_of_patches, image_size
 
 MODELS = "projects.vivit.model"
+DOT_PRODUCT = f"{MODELS}:FactorisedDotProduct"
 SPACE, TIME = "SpatialTransformer", "TemporalTransformer"
 OTHERS = (
     r"mask_token|bottleneck$|embedding_|encoder_norm/|posembed_input|Encoder_modality_token_"
@@ -125,7 +126,7 @@ def _joint(shapes: ParameterShapes) -> Description:
     if classifier == "gap":
         notes = (
             "a model with factorised dot-product attention has the same parameters; it is taken as "
-            f"one with joint attention (else set model.target to {MODELS}:FactorisedDotProduct)",
+            f"one with joint attention (else set model.target to {DOT_PRODUCT})",
         )
     model = _model("SpatioTemporalAttention", fields, shapes)
     return describe_clips(model, clip_size(_places(shapes, POSITIONS, "cls"), tubelet), notes)
@@ -177,7 +178,11 @@ SCENIC = (
         name="ViT of Scenic", fits=_fits_image, describe=_image, table=lambda shapes: JOINT
     ),
     ScenicFamily(
-        name="ViViT of Scenic", fits=_fits_joint, describe=_joint, table=lambda shapes: JOINT
+        name="ViViT of Scenic",
+        fits=_fits_joint,
+        describe=_joint,
+        table=lambda shapes: JOINT,
+        alike=(DOT_PRODUCT,),
     ),
     ScenicFamily(
         name="ViViT of Scenic with factorised self-attention",
