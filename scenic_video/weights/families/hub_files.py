@@ -44,8 +44,8 @@ class HubModel:
             words = "a head, which these weights lack" if self.has_head else "no head"
             raise UserError(f"{self.architecture} has {words}.")
         files = {"config": self._config(weights, module)}
-        if processor := self._processor(weights.preprocessing or {}):
-            files["preprocessor_config"] = processor
+        if processor := processor_config(weights.preprocessing or {}, self.processor):
+            files["preprocessor_config"] = {**processor, **self.processor_fields}
         return files
 
     def _config(self, weights: Weights, module: Any) -> dict[str, Any]:
@@ -75,25 +75,26 @@ class HubModel:
             )
         return {"image_size": rows, **self.patches(module, (frames, rows, columns))}
 
-    def _processor(self, preprocessing: Mapping[str, Any]) -> dict[str, Any]:
-        """Empty if the checkpoint does not state how pixels are normalised."""
-        pixels, crop = preprocessing.get(DEFAULT[0]) or {}, preprocessing.get("crop")
-        if not (crop and "mean" in pixels and "std" in pixels):
-            return {}
-        height, width = crop if isinstance(crop, Sequence) else (crop, crop)
-        return {
-            "image_processor_type": self.processor,
-            "do_resize": True,
-            "size": {"shortest_edge": preprocessing.get("resize", min(height, width))},
-            "do_center_crop": True,
-            "crop_size": {"height": height, "width": width},
-            "do_rescale": True,
-            "rescale_factor": 1 / 255,
-            "do_normalize": True,
-            "image_mean": list(pixels["mean"]),
-            "image_std": list(pixels["std"]),
-            **self.processor_fields,
-        }
+
+def processor_config(preprocessing: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The fields of preprocessor_config.json for the processor class `kind`; none if the checkpoint
+    does not state how pixels are normalised."""
+    pixels, crop = preprocessing.get(DEFAULT[0]) or {}, preprocessing.get("crop")
+    if not (crop and "mean" in pixels and "std" in pixels):
+        return {}
+    height, width = crop if isinstance(crop, Sequence) else (crop, crop)
+    return {
+        "image_processor_type": kind,
+        "do_resize": True,
+        "size": {"shortest_edge": preprocessing.get("resize", min(height, width))},
+        "do_center_crop": True,
+        "crop_size": {"height": height, "width": width},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(pixels["mean"]),
+        "image_std": list(pixels["std"]),
+    }
 
 
 def class_names(weights: Weights) -> list[str]:
