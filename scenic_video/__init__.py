@@ -27,14 +27,16 @@ def load(
     weights: str | Path | None = None,
     labels: str | Path | None = None,
     preprocessing: Mapping[str, Any] | None = None,
+    multilabel: bool = False,
     trust: bool = False,
 ) -> "TrainedModel":
     """The model trained in `workdir`, with its class names and preprocessing bound to it, or that
     of a public checkpoint at `weights`: a file, an address, hf:org/name, or a name in the registry.
 
     For `weights`, `labels` is a file of class names, one per line, and `preprocessing` holds fields
-    of `Preprocessing` that the checkpoint does not state. `trust` allows a config in `workdir` to
-    name code outside `scenic_video` and `projects`, which is then run.
+    of `Preprocessing` that the checkpoint does not state; with `multilabel`, a clip may have
+    several classes. `trust` allows a config in `workdir` to name code outside `scenic_video` and
+    `projects`, which is then run.
     """
     from scenic_video.config import ConfigError
     from scenic_video.runs.evaluation.public_model import load_public
@@ -43,7 +45,8 @@ def load(
     if (workdir is None) == (weights is None):
         raise ConfigError("load() takes the folder of a run, or weights=LOCATION; give one.")
     if weights is not None:
-        return load_public(weights, labels=labels, preprocessing=preprocessing, trust=trust)
-    if labels is not None or preprocessing is not None:
-        raise ConfigError("labels and preprocessing are for weights=; a run has its own.")
+        fields = {"labels": labels, "preprocessing": preprocessing, "multilabel": multilabel}
+        return load_public(weights, **fields, trust=trust)
+    if labels is not None or preprocessing is not None or multilabel:
+        raise ConfigError("labels, preprocessing and multilabel are for weights=.")
     return load(workdir, trust=trust)  # pyright: ignore[reportArgumentType]

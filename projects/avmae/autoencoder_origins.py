@@ -5,11 +5,11 @@ import re
 
 import numpy as np
 
-from projects.avmae.grids import grid_of
+from projects.avmae.grids import grid_of, take_table
 from projects.avmae.modalities import IN_PARAMETERS, MODALITIES
 from projects.avmae.streams import BLOCK, CLASS_TOKENS, POSITIONS, Encoders, Streams
 from scenic_video.errors import UserError
-from scenic_video.weights.image_models import by_times, take_kernel
+from scenic_video.weights.image_models import take_kernel
 from scenic_video.weights.initialize import Take
 from scenic_video.weights.model_weights import ModelWeights
 
@@ -80,24 +80,15 @@ class AutoencoderOrigins:
         )
 
     def _positions(self, old: str, path: str) -> Take:
-        table = self.source.flat.get(old)
-        if table is not None and self.target.flat[path].shape[1] == table.shape[1] + 1:
+        """Resampled if both grids are known and differ, else unchanged."""
+        table, shape = self.source.flat.get(old), self.target.flat[path].shape
+        grids = grid_of(self.target, path), grid_of(self.source, old)
+        if table is not None and None not in grids and grids[0] != grids[1]:
+            resampling = self.target.resampling
+            return take_table(old, shape, table.shape, grids=grids, resampling=resampling)
+        if table is not None and shape[1] == table.shape[1] + 1:
             return Take(old, _with_zero_row, "zeros for the class token")
         return Take(old)
-
-    def check_grid(self, path: str) -> None:
-        """Errors: UserError if the positions at `path` are for other grids of tokens in the two
-        models, even with the same number of them."""
-        take = self.take(path)
-        assert take is not None
-        new, old = grid_of(self.target, path), grid_of(self.source, take.path)
-        if new is not None and old is not None and old != new:
-            raise UserError(
-                f"{take.path} has positions for {by_times(old)} tokens, and {path} for "
-                f"{by_times(new)}. Learned positions of an autoencoder are not resampled: use as "
-                "many frames, rows and columns as the autoencoder was trained with, or name the "
-                "path in allow_random."
-            )
 
     def unused(self) -> list[str]:
         """Patterns of the parts of the autoencoder that the target lacks."""

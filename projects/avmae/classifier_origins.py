@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from projects.avmae.grids import grid_of
+from projects.avmae.grids import grid_of, take_table
 from projects.avmae.streams import POSITIONS
 from scenic_video.weights.image_models import (
     TABLE,
@@ -56,13 +56,16 @@ def _positions(path: str, target: ModelWeights, source: ModelWeights) -> Take:
             ENCODER_TABLE, old=old, new=new, tokens=(0, tokens), resampling=target.resampling
         )
     as_many = number == source.flat[ENCODER_TABLE].shape[1] - tokens
-    unknown = new is None or (old is None and as_many)
+    if new is None or (old is None and as_many):
+        grid, old = (1, number), None
+    else:
+        grid = (1, *new)[-3:]
     return take_positions(
         ENCODER_TABLE,
-        grid=(1, number) if unknown else (1, *new)[-3:],
+        grid=grid,
         class_tokens=0,
         image_class_tokens=tokens,
-        image_grid=None if unknown else old,
+        image_grid=old,
         resampling=target.resampling,
     )
 
@@ -72,8 +75,10 @@ def from_same(path: str, target: ModelWeights, source: ModelWeights) -> Take:
     resampling, array = target.resampling, source.flat[path]
     if re.fullmatch(r"embedding(_\w+)?/kernel", path):
         return take_kernel(path, target.flat[path].shape, kernel=array, resampling=resampling)
-    if POSITIONS.fullmatch(path) and path.endswith(TABLE.rpartition("/")[2]):
-        old, new = grid_of(source, path), grid_of(target, path)
-        if old is not None and new is not None:
-            return take_resampled_positions(path, old=old, new=new, resampling=resampling)
-    return Take(path)
+    if not POSITIONS.fullmatch(path):
+        return Take(path)
+    grids = grid_of(target, path), grid_of(source, path)
+    if None in grids or grids[0] == grids[1]:
+        return Take(path)
+    shape = target.flat[path].shape
+    return take_table(path, shape, array.shape, grids=grids, resampling=resampling)

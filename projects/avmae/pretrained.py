@@ -8,7 +8,7 @@ from typing import Any
 from projects.avmae.autoencoder_origins import AutoencoderOrigins
 from projects.avmae.classifier_origins import from_same, take_from_classifier
 from projects.avmae.image_origins import Image, take_from_image
-from projects.avmae.streams import CLASS_TOKENS, POSITIONS
+from projects.avmae.streams import CLASS_TOKENS
 from scenic_video.errors import UserError
 from scenic_video.weights.image_models import (
     HEAD,
@@ -50,16 +50,13 @@ def from_autoencoder(
 
     For another number of channels kernels follow `change_channels`. The public code instead repeats
     a kernel for 1 channel three times, which makes tokens three times as large. Image kernels
-    become tubelets by `inflate_kernel` with the method `kernel`. Learned positions are not
-    resampled, so the grids of tokens must agree, which is checked if the sizes of both models'
-    inputs are known. The decoder, and the parts of a modality that the target lacks, are not used.
-    Any other mismatch is an error, unless it is declared as in `initialize`.
+    become tubelets by `inflate_kernel` with the method `kernel`. Learned positions are resampled if
+    the sizes of both models' inputs are known. The decoder, and the parts of a modality that the
+    target lacks, are not used. Any other mismatch is an error, unless it is declared as in
+    `initialize`.
     """
     origins = AutoencoderOrigins.of(target, source, kernel=kernel)
     takes = {path: origins.take(path) for path in target.flat}
-    for path in takes:
-        if POSITIONS.fullmatch(path) and not any(re.fullmatch(p, path) for p in allow_random):
-            origins.check_grid(path)
     random = NEW_PARTS + ([] if "cls" in source.flat else [CLASS_TOKENS])
     if origins.last_norm is None:
         random = [*random, "(Transformer/)?encoder_norm/.*"]

@@ -12,7 +12,7 @@ from projects.avmae.pretrained import (
 )
 from scenic_video.weights.image_models import TABLE, present
 from scenic_video.weights.model_weights import ModelWeights
-from scenic_video.weights.starts import Start, has_same_paths, start_by
+from scenic_video.weights.starts import Start, has_same_parameters, start_by
 
 ENCODER_TABLE = f"Transformer/{TABLE}"
 OF_AUTOENCODERS = r"(decoder_projection|mask_token|Decoder|Transformer_(rgb|spectrogram|concat)).*"
@@ -40,7 +40,7 @@ def start(
     if not isinstance(source, ModelWeights):
         why = "there are several sources"
         return start_by(from_audio_model, because=why, kernel=kernel, **common)
-    if has_same_paths(target, source):
+    if has_same_parameters(target, source):
         why = "the source has the same parameters"
         return start_by(from_same_model, because=why, **common)
     if is_audio_model(source):

@@ -11,7 +11,7 @@ from scenic_video.weights.image_models import HEAD, present
 from scenic_video.weights.initialize import initialize
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
-from scenic_video.weights.starts import Start, has_same_paths, start_by
+from scenic_video.weights.starts import Start, has_same_parameters, start_by
 
 GLOBAL = "(global_encoder|cls_global).*"
 EXCHANGE = (
@@ -42,7 +42,7 @@ def start(
         fields = {"views": views, "sources": sources, "kernel": kernel}
         why = "the source is no multiview transformer"
         return start_by(from_image_models, because=why, **fields, **common)
-    if has_same_paths(target, source):
+    if has_same_parameters(target, source):
         why = "the source has the same parameters"
         return start_by(from_same_model, because=why, **common)
     why = "the source is a multiview transformer"

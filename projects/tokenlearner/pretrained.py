@@ -25,7 +25,7 @@ from scenic_video.weights.image_models import (
 from scenic_video.weights.initialize import Take, initialize
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
-from scenic_video.weights.starts import Start, has_same_paths, start_by
+from scenic_video.weights.starts import Start, has_same_parameters, start_by
 
 KERNEL = "embedding/kernel"
 POSITIONS = f"Transformer/{TABLE}"
@@ -50,7 +50,7 @@ def start(
     `from_video_model`, whose fields these are. The blocks that the source lacks are extra ones."""
     common = {"target": target, "source": source}
     common |= {"allow_random": allow_random, "allow_unused": allow_unused}
-    if has_same_paths(target, source):
+    if has_same_parameters(target, source):
         why = "the source has the same parameters"
         return start_by(from_same_model, because=why, **common)
     extra = max(0, _num_layers(target.flat) - _num_layers(source.flat))

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from projects.vivit.origins import TIME_ATTENTION, Origins, TimeAttention
+from scenic_video.errors import UserError
 from scenic_video.weights.image_models import HEAD, is_image_model, present, require_image_model
 from scenic_video.weights.initialize import initialize
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
-from scenic_video.weights.starts import Start, has_same_paths, start_by
+from scenic_video.weights.starts import Start, has_same_parameters, start_by
 
 TEMPORAL = r"(cls_)?TemporalTransformer.*"
+OF_AUTOENCODERS = ("encoder_norm/.*", "(mask_token|decoder_projection|Decoder).*")
+"""The parts of masked autoencoders and of models fine-tuned from them that no ViViT has."""
 
 
 def start(
@@ -26,9 +29,14 @@ def start(
     `from_video_model`, whose fields these are."""
     common = {"target": target, "source": source}
     common |= {"allow_random": allow_random, "allow_unused": allow_unused}
-    if has_same_paths(target, source):
+    if has_same_parameters(target, source):
         why = "the source has the same parameters"
         return start_by(from_same_model, because=why, **common)
+    if present(OF_AUTOENCODERS, source.flat):
+        raise UserError(
+            f"The weights of {source.name} are those of a masked autoencoder. Set "
+            "init.target=projects.avmae.pretrained:from_autoencoder."
+        )
     common["time_attention"] = time_attention
     if is_image_model(source, "rgb") and not present([TIME_ATTENTION], source.flat):
         why = "the source is an image model"

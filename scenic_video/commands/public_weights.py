@@ -29,6 +29,11 @@ def add_flags(parser: argparse.ArgumentParser, models: Any) -> None:
         help="class names of --weights, one per line, where the checkpoint does not state them",
     )
     parser.add_argument(
+        "--multilabel",
+        action="store_true",
+        help="a clip of --weights may have several classes, each with a probability of its own",
+    )
+    parser.add_argument(
         "--remap-labels",
         action="store_true",
         help="match names of classes without case and punctuation, and leave out the others",
@@ -40,6 +45,7 @@ def load_model(arguments: argparse.Namespace, terminal: Terminal) -> TrainedMode
     given = arguments.config_arguments
     if not arguments.weights:
         named = given[0].partition("=")[0] if given else ""
+        named = "--multilabel" if arguments.multilabel else named
         if named or (arguments.labels and not arguments.remap_labels):
             raise ConfigError(
                 f"{named or '--labels'} belongs to --weights; a run has a config and class names."
@@ -51,6 +57,8 @@ def load_model(arguments: argparse.Namespace, terminal: Terminal) -> TrainedMode
     config = load_overrides(config_of(weights, name=name, run=run), given)
     has_names = weights.labels is not None and arguments.remap_labels
     names = read_class_names(arguments.labels) if arguments.labels and not has_names else None
-    model = public_model(weights, config, name=name, class_names=names)
+    model = public_model(
+        weights, config, name=name, class_names=names, multilabel=arguments.multilabel
+    )
     terminal.banner(f"Weights of {name}", described(model))
     return model

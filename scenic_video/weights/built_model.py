@@ -69,7 +69,8 @@ def build_model(weights: Weights, *, name: str, inputs: Inputs | None = None) ->
     wanted = _shapes(module, inputs)
     if classes is None:
         heads = {path: leaf for path, leaf in wanted.items() if f"/{HEAD}/" in f"/{path}"}
-        params |= {path: np.zeros(leaf.shape, leaf.dtype) for path, leaf in heads.items()}
+        if params.keys().isdisjoint(heads):  # else a part of the head is missing
+            params |= {path: np.zeros(leaf.shape, leaf.dtype) for path, leaf in heads.items()}
     _require_equal(name, {**params, **weights.rest}, wanted)
     return BuiltModel(name, module, params, inputs, has_head=classes is not None)
 

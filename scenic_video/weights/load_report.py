@@ -10,6 +10,9 @@ from typing import Any
 from scenic_video.number_formats import format_value
 from scenic_video.text_tables import text_table
 
+LEAST_COVERAGE = 0.5
+"""The share of loaded parameters below which there is a warning."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
@@ -82,6 +85,12 @@ class LoadReport:
         zero = [x.path for x in self.loaded if x.source_norm == 0 and x.initial_norm]
         same = [row.path for row in self.loaded if row.unchanged and not row.constant]
         found = []
+        if self.rows and self.coverage < LEAST_COVERAGE:
+            parts = ", ".join(self.random_parts) or "in all parts"
+            found.append(
+                f"Only {self.coverage:.1%} of the parameters are loaded; the others are random: "
+                f"{parts}."
+            )
         if zero:
             found.append(
                 f"{len(zero)} loaded arrays are zero in the source and random in a new model: "

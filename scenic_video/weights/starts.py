@@ -18,6 +18,7 @@ def start_by(function: Callable[..., Start], *, because: str, **fields: Any) -> 
     return params, dataclasses.replace(report, chosen=f"init.target: {name}, as {because}")
 
 
-def has_same_paths(target: ModelWeights, source: ModelWeights) -> bool:
-    """Whether the two have the same parameters, of whatever shapes."""
-    return target.flat.keys() == source.flat.keys()
+def has_same_parameters(target: ModelWeights, source: ModelWeights) -> bool:
+    """Whether the two have the same paths, and arrays of as many axes, of whatever sizes."""
+    axes = {path: len(leaf.shape) for path, leaf in source.flat.items()}
+    return axes == {path: len(leaf.shape) for path, leaf in target.flat.items()}

@@ -24,7 +24,13 @@ LADDER = {
     "label_smoothing": (0.5, 50, 0.0, (2, 15), 0.2, 0.2, 0.0, 1),
     "mixup": TABLE_7["epic_kitchens"],
 }
-RUNS = [recipe for recipe in RECIPES if recipe.project == "vivit" and recipe.data in TABLE_7]
+RUNS = [
+    recipe
+    for recipe in RECIPES
+    if recipe.config.model.target.startswith("projects.vivit.model:")
+    and recipe.data in TABLE_7
+    and recipe.project == "vivit"
+]
 
 
 def field(node, name):

@@ -69,6 +69,10 @@ def test_what_is_written_is_opened_by_the_library_and_gives_the_same_outputs(tmp
         model.save_pretrained(folder / "theirs")
         conversion.write(read_weights(folder / "theirs"), folder / "ours", "hf-safetensors")
         opened = theirs.from_pretrained(folder / "ours").eval()
+        processor = transformers.AutoImageProcessor.from_pretrained(folder / "ours")
+        video = np.random.default_rng(1).integers(0, 256, (4, 18, 18, 3), dtype=np.uint8)
+        pixels = processor([*video], return_tensors="np")["pixel_values"][0]
+        np.testing.assert_allclose(np.moveaxis(pixels, -3, -1), video / np.float32(255), atol=1e-6)
         expected, found = (outputs(x, clips(), name) for x in (model, opened))
         np.testing.assert_array_equal(found, expected)
 

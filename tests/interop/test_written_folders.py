@@ -78,6 +78,22 @@ def test_clips(tmp_path):
     assert theirs.config.tubelet_size == [2, 8, 8]
 
 
+def test_siglip(tmp_path):
+    weights = weights_of(ViT, 1, patch_size=(8, 8), classifier="map")
+    body = {path: x for path, x in weights.params.items() if "output_projection" not in path}
+    weights = dataclasses.replace(weights, params=body, labels=None)
+    write(weights, tmp_path / "hf", "hf-safetensors")
+    kind = transformers.SiglipVisionModel
+    theirs, report = kind.from_pretrained(tmp_path / "hf", output_loading_info=True)
+    assert not any(report.values())
+    ours = build_model(weights, name="ours")
+    inputs = ours.random_inputs(2, seed=0)
+    with torch.no_grad():
+        pixels = torch.tensor(np.moveaxis(inputs["rgb"][:, 0], -1, 1))
+        pooled = theirs.eval()(pixels).pooler_output.numpy()
+    np.testing.assert_allclose(pooled, ours(inputs), atol=1e-4, rtol=1e-4)
+
+
 VIDEO_MAE = {"exact_gelu": True, "norm_epsilon": 1e-12, "patch_size": (2, 8, 8)}
 
 

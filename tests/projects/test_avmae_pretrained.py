@@ -105,25 +105,45 @@ def test_positions_of_every_kind_follow(positions):
     assert not any("posembed_input" in path for path in report.unused)
 
 
-def test_learned_positions_of_another_grid_of_as_many_tokens_are_refused():
-    """4 x 1 x 2 tokens here, 2 x 2 x 2 there."""
+@pytest.mark.parametrize("kind", ["learned", "learned_space_time"])
+def test_learned_positions_of_another_grid_are_resampled(kind):
+    """4 x 1 x 2 tokens here, 2 x 2 x 2 there: as many."""
     autoencoder = MaskedAutoencoder(
-        **SIZE, **DECODER, patch_size=(2, 8, 8), masking_rate=0.5, positions="learned"
+        **SIZE, **DECODER, patch_size=(2, 8, 8), masking_rate=0.5, positions=kind
     )
     source = parameters(autoencoder, rgb=CLIPS)
-    model = PretrainedViT(**ONE, patch_size=(2, 8, 8), positions="learned")
+    model = PretrainedViT(**ONE, patch_size=(2, 8, 8), positions=kind)
     target = parameters(model, rgb=jnp.zeros((1, 8, 8, 16, 3)))
-    begin = functools.partial(
-        from_autoencoder,
+    params, report = from_autoencoder(
         target=ModelWeights(target, {"rgb": (8, 8, 16)}),
         source=ModelWeights(source, {"rgb": (4, 16, 16)}),
     )
-    message = "positions for 2 x 2 x 2 tokens, .* for 4 x 1 x 2. .* not resampled"
-    with pytest.raises(ValueError, match=message):
-        begin()
-    positions = ["posembed_input/.*"]
-    _, report = begin(allow_random=positions, allow_unused=positions)
-    assert "posembed_input/pos_embedding" in report.unused
+    new, old = (tree["posembed_input"] for tree in (params, source))
+    if kind == "learned":
+        assert "resample 2 x 2 x 2 to 4 x 1 x 2" in str(report)
+        old = old["pos_embedding"].reshape(2, 2, 2, -1)
+        new = new["pos_embedding"].reshape(4, 1, 2, -1)
+        np.testing.assert_allclose(new[[0, 3], 0], old[:, 0], atol=1e-6)
+        np.testing.assert_allclose(new[1, 0], old[0, 0] * 2 / 3 + old[1, 0] / 3, atol=1e-6)
+    else:
+        assert "resample 2 to 4" in str(report) and "resample 2 x 2 to 1 x 2" in str(report)
+        times = [tree["pos_embedding_time"][0, :, 0] for tree in (new, old)]
+        np.testing.assert_allclose(times[0][[0, 3]], times[1], atol=1e-6)
+        assert new["pos_embedding_space"].shape == (1, 1, 2, 24)
+
+
+def test_learned_positions_of_images_are_repeated_over_time():
+    images = MaskedAutoencoder(
+        **SIZE, **DECODER, patch_size=(8, 8), masking_rate=0.5, positions="learned"
+    )
+    source = parameters(images, rgb=CLIPS[:, 0])
+    model = PretrainedViT(**ONE, patch_size=(2, 8, 8), positions="learned")
+    params, _ = from_autoencoder(
+        target=ModelWeights(parameters(model, rgb=CLIPS), {"rgb": (4, 16, 16)}),
+        source=ModelWeights(source, {"rgb": (1, 16, 16)}),
+    )
+    new, old = (tree["posembed_input"]["pos_embedding"] for tree in (params, source))
+    np.testing.assert_array_equal(new, np.concatenate([old, old], axis=1))
 
 
 @pytest.mark.parametrize("modality", INPUTS)

@@ -17,6 +17,7 @@ from projects.mtv.views import View
 from projects.vivit.model import SpatioTemporalAttention, ViT
 from scenic_video.layers.view_fusion import Bottleneck, CrossViewAttention, MLPFusion
 from scenic_video.weights.model_weights import ModelWeights
+from scenic_video.weights.patch_resampling import resample_patches
 from scenic_video.weights.resampling import Resampling
 from tests.helpers.drawn import parameters
 
@@ -126,6 +127,18 @@ def test_sources_may_name_the_views_they_are_for():
         begin(source=source)
     with pytest.raises(ValueError, match="are 'B/2', not one"):
         begin(source=source, views=(COARSE, FINE), sources=["B/2"])
+
+
+def test_a_class_token_that_an_image_model_lacks_has_zeros_for_its_position():
+    source = image_model(COARSE, classifier="gap")[1]
+    target = random_parameters(MTV(**FIELDS, views=(COARSE,)))
+    params, report = from_image_models(
+        target=ModelWeights(target), source=ModelWeights(source, grid=(3, 3))
+    )
+    table = params["MultiviewEncoder"]["posembed_input_view0"]["pos_embedding"]
+    old = source["Transformer"]["posembed_input"]["pos_embedding"]
+    np.testing.assert_array_equal(table, np.pad(old, ((0, 0), (1, 0), (0, 0))))
+    assert "cls_view0" in [row.path for row in report.rows if row.source is None]
 
 
 def test_a_source_of_another_depth_is_refused():
@@ -267,14 +280,24 @@ def test_rows_and_columns_of_views_are_stated_or_follow_from_the_size_of_inputs(
             )
 
 
-def test_kernels_of_another_tubelet_are_resampled():
+@pytest.mark.parametrize("patches", ["linear", "resample"])
+def test_kernels_of_another_tubelet_are_resampled_as_the_config_says(patches):
     finer = View(24, 32, num_layers=2, num_heads=3, tubelet_size=(2, 6, 12))
     source = random_parameters(MTV(**FIELDS, views=(FINE,)), seed=1)
     target = random_parameters(MTV(**FIELDS, views=(finer,)))
-    params, _ = from_multiview_model(
-        target=ModelWeights(target, grid=[(4, 2)], resampling=LINEAR),
-        source=ModelWeights(source, grid=[(3, 3)]),
-    )
+
+    def begin(resampling):
+        return from_multiview_model(
+            target=ModelWeights(target, grid=[(4, 2)], resampling=resampling),
+            source=ModelWeights(source, grid=[(3, 3)]),
+        )
+
+    params, _ = begin(Resampling(patches=patches))
     old, new = (tree["embedding_view0"]["kernel"] for tree in (source, params))
-    np.testing.assert_allclose(new[:, 0, 0], old[:, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(new[:, -1, -1], old[:, -1, -1], atol=1e-6)
+    if patches == "linear":
+        np.testing.assert_allclose(new[:, 0, 0], old[:, 0, 0], atol=1e-6)
+        np.testing.assert_allclose(new[:, -1, -1], old[:, -1, -1], atol=1e-6)
+    else:
+        np.testing.assert_array_equal(new, resample_patches(old, (2, 6, 12)))
+    with pytest.raises(ValueError, match="2 x 8 x 8 in the source and 2 x 6 x 12.*init.patches="):
+        begin(Resampling())

@@ -1,5 +1,6 @@
 """Names of other releases of Scenic's models, what families refuse, and what they assume."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from scenic_video.errors import UserError
 from scenic_video.weights.families.family import Weights, installed_families, recognise
 from scenic_video.weights.reading import read_weights
+from scenic_video.weights.writing.formats import FORMATS, named_for
 from tests.helpers.golden import parameter, read_case
 from tests.helpers.scenic_files import old_layout
 
@@ -110,7 +112,9 @@ def test_a_vit_with_the_head_of_big_vision_is_none_of_scenic():
 def test_arrays_that_do_not_fit_together_are_errors():
     arrays = arrays_of("vivit_fe_token")
     lost = {path: x for path, x in arrays.items() if "encoderblock_1/" not in path}
-    with pytest.raises(UserError, match=r"the numbers 0, 2, but not 1"):
+    with pytest.raises(
+        UserError, match="no 'SpatialTransformer/encoderblock_1/', but has the numbers 0, 2"
+    ):
         read(lost)
     missing = {path: x for path, x in arrays.items() if "MlpBlock_0/Dense_0" not in path}
     with pytest.raises(UserError, match="lacks 'SpatialTransformer/encoderblock_0/MlpBlock_0/Den"):
@@ -142,6 +146,15 @@ def test_parameters_that_scenic_lacks_are_not_written():
     params = {**weights.params, "cls_distillation": np.zeros((1, 1, 32), np.float32)}
     with pytest.raises(UserError, match="ViT of Scenic has no parameters cls_distillation"):
         family.write(Weights(family="", params=params))
+
+
+def test_a_model_that_the_file_does_not_show_is_written_with_a_note():
+    weights = read(arrays_of("vivit_fdpa"))
+    target = "projects.vivit.model:FactorisedDotProduct"
+    weights = dataclasses.replace(weights, model={**(weights.model or {}), "target": target})
+    named = named_for(FORMATS["scenic"], weights, installed_families())
+    assert named.unstated == (f"target={target!r}",)
+    assert named.leaves.keys() == weights.params.keys()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from projects.tokenlearner.model import TokenLearnerViT, TokenLearnerViViT
-from projects.tokenlearner.pretrained import from_image_model, from_video_model
+from projects.tokenlearner.pretrained import from_image_model, from_video_model, start
 from projects.vivit.model import SpatioTemporalAttention, ViT
 from scenic_video.weights.model_weights import ModelWeights
 from tests.helpers.drawn import parameters
@@ -120,6 +120,17 @@ def test_extra_blocks_start_as_the_identity():
     block = blocks(params, 4)
     assert (block["MlpBlock_0"]["Dense_1"]["kernel"] == 0).all()
     assert_same(block["MlpBlock_0"]["Dense_0"], blocks(target, 4)["MlpBlock_0"]["Dense_0"])
+
+
+def test_the_blocks_that_the_source_lacks_are_extra_ones_by_default():
+    source = parameters(ViT(**IMAGE), rgb=FRAME, seed=1)
+    target = parameters(TokenLearnerViT(**IMAGE, **LEARN, num_extra_layers=2), rgb=FRAME)
+    fields: Any = {"target": ModelWeights(target, grid=IMAGE_GRID), "source": ModelWeights(source)}
+    params, report = start(**fields, extra_blocks="copy")
+    assert_same(blocks(params, 4), blocks(source, 2))
+    assert "pretrained:from_image_model, as" in report.chosen
+    expected, _ = from_image_model(**fields, num_extra_layers=2)
+    assert_same(start(**fields)[0], expected)
 
 
 def test_extra_blocks_may_be_random_or_copied():

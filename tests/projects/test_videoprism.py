@@ -173,3 +173,12 @@ def test_layers_are_counted_over_both_encoders():
         "output_projection/kernel": 0,
     }
     assert {path: model.layers_after(path) for path in after} == after
+
+
+def test_pixels_are_normalised_as_a_preprocessor_config_states(weights: Weights, tmp_path):
+    """Of a run of another normalisation, written for Hugging Face."""
+    statistics = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.2, 0.1)}
+    preprocessing = {**(weights.preprocessing or {}), "resize": 24, "rgb": statistics}
+    trained = dataclasses.replace(weights, preprocessing=preprocessing)
+    conversion.write(trained, tmp_path / "hub", "hf-safetensors")
+    assert read_weights(tmp_path / "hub").preprocessing == preprocessing

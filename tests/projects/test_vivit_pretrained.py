@@ -78,13 +78,17 @@ def test_factorised_self_attention_starts_as_the_image_model_of_every_central_fr
     image, source = image_model(classifier="gap")
     video = FactorisedSelfAttention(**VIDEO, attention_order=order)
     target = parameters(video, rgb=CLIP)
-    for name, block in target["Transformer"].items():
-        if name.startswith("encoderblock"):
-            out = block["MultiHeadDotProductAttention_time"]["out"]
-            block["MultiHeadDotProductAttention_time"]["out"] = jax.tree.map(np.zeros_like, out)
-    params, _ = from_image_model(
-        target=ModelWeights(target, grid=GRID), source=ModelWeights(source)
+    params, report = from_image_model(
+        target=ModelWeights(target, grid=GRID), source=ModelWeights(source), time_attention="zero"
     )
+    zeros = {row.path.partition("/")[2] for row in report.rows if row.transform == "zeros"}
+    out = "MultiHeadDotProductAttention_time/out"
+    assert zeros == {
+        f"encoderblock_{i}/{out}/{leaf}" for i in (0, 1) for leaf in ("kernel", "bias")
+    }
+    blocks = [tree["Transformer"]["encoderblock_0"] for tree in (params, target)]
+    over_time = [block["MultiHeadDotProductAttention_time"]["query"] for block in blocks]
+    jax.tree.map(np.testing.assert_array_equal, *over_time)
     tokens = tokens_of(video, params, CLIP).reshape(2, 2, 9, 24)
     for index in range(2):
         expected = frame_tokens(image, source, 2 * index + 1)

@@ -150,6 +150,9 @@ def test_the_report_has_norms_shapes_and_coverage():
     assert (row.source_shape, row.shape) == ((4,), (2,))
     assert (row.source_norm, row.norm) == pytest.approx((2, 18**0.5))
     assert report.coverage == 0.25
+    assert report.warnings == [
+        "Only 25.0% of the parameters are loaded; the others are random: head."
+    ]
     assert "[4] -> [2]  2 -> 4.243" in str(report).splitlines()[1]
     assert "2 of 8 parameters (25.0%) are loaded" in str(report)
     stated = json.loads(json.dumps(report.to_json()))

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from projects.avmae.checkpoints.scenic_positions import kind_of, number_of, tables
 from projects.avmae.modalities import IN_PARAMETERS, MODALITIES
 from scenic_video.errors import UserError
 from scenic_video.weights.families.blocks import ENCODER, HEAD
@@ -19,22 +20,22 @@ from scenic_video.weights.families.scenic import (
 from scenic_video.weights.families.token_grids import clip_size, image_size
 
 DECODER = "Decoder"
+ENCODED, DECODED = "posembed_input", "posembed_decoder"
+"""Positions of the encoder and of the decoder."""
 JOINT = f"{ENCODER}_concat"
 TARGET = "projects.avmae.pretraining.model"
 PAPER_RATES = {"rgb": 0.9, "audio": 0.7}
 IMAGE_RATE = 0.75
 """Shares of hidden tokens in the papers; no parameter shows them."""
-TABLES = ("pos_embedding", "pos_embedding_time", "pos_embedding_space")
 
 
 def _rules(suffix: str) -> tuple[Rule, ...]:
     """The parameters of one modality."""
     projections = (f"{name}{suffix}" for name in ("embedding", "decoder_projection", HEAD))
-    positions = (f"{name}{suffix}" for name in ("posembed_input", "posembed_decoder"))
     return (
         *layers(*projections),
         *same(f"mask_token{suffix}"),
-        *same(*(f"{name}/{table}" for name in positions for table in TABLES)),
+        *tables(f"{ENCODED}{suffix}", f"{DECODED}{suffix}"),
         *encoder(f"{ENCODER}{suffix}"),
         *encoder(f"{DECODER}{suffix}"),
     )
@@ -75,7 +76,7 @@ def _one(shapes: ParameterShapes) -> Description:
     fields |= _positions(shapes, "", fixed=on_grid) | _target(shapes, "")
     if len(patch) == 2:
         fields["masking_rate"] = IMAGE_RATE
-    places = shapes.get("posembed_input/pos_embedding", (1, 0, 1))[1]
+    places = number_of(shapes, ENCODED)
     model = {"target": f"{TARGET}:MaskedAutoencoder", **fields}
     if len(patch) == 3:
         return describe_clips(model, clip_size(places, patch))
@@ -101,7 +102,7 @@ def _two(shapes: ParameterShapes) -> Description:
         **_positions(shapes, first, fixed="sinusoidal_1d"),
         **(_target(shapes, first) if modalities[0] == "rgb" else {}),
     }
-    places = shapes.get("posembed_input_rgb/pos_embedding", (1, 0, 1))[1]
+    places = number_of(shapes, f"{ENCODED}_rgb")
     model = {"target": f"{TARGET}:AudiovisualMaskedAutoencoder", **fields}
     return describe_clips(model, clip_size(places, fields["tubelet_size"]), notes)
 
@@ -148,24 +149,15 @@ def _tubelet(shapes: ParameterShapes) -> tuple[int, ...]:
 
 
 def _positions(shapes: ParameterShapes, suffix: str, *, fixed: str) -> dict[str, str]:
-    """The kinds of positions, of which only learned ones are parameters."""
-    found = {}
-    for field, name in {
-        "positions": "posembed_input",
-        "decoder_positions": "posembed_decoder",
-    }.items():
-        path = f"{name}{suffix}"
-        found[field] = fixed
-        if f"{path}/pos_embedding" in shapes:
-            found[field] = "learned"
-        elif f"{path}/pos_embedding_time" in shapes:
-            found[field] = "learned_space_time"
-    return found
+    return {
+        "positions": kind_of(shapes, f"{ENCODED}{suffix}", fixed=fixed),
+        "decoder_positions": kind_of(shapes, f"{DECODED}{suffix}", fixed=fixed),
+    }
 
 
 def _target(shapes: ParameterShapes, suffix: str) -> dict[str, bool]:
     """Which values of a patch are predicted, by their number."""
-    *patch, channels, _ = shapes[f"embedding{suffix}/kernel"]
+    *patch, channels, _ = shapes.kernel(f"embedding{suffix}")
     predicted = shapes.of(f"{HEAD}{suffix}/kernel", 2)[1]
     time = patch[0] if len(patch) == 3 else 1
     for central, gray in ((False, False), (True, False), (False, True), (True, True)):

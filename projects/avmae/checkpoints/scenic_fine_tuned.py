@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from projects.avmae.checkpoints.scenic_positions import kind_of, number_of, tables
 from projects.avmae.modalities import IN_PARAMETERS
 from scenic_video.weights.families.blocks import ENCODER, HEAD
 from scenic_video.weights.families.names import NameTable
@@ -17,10 +18,11 @@ from scenic_video.weights.families.scenic import (
 )
 from scenic_video.weights.families.token_grids import clip_size, image_size
 
-TABLES = ("pos_embedding", "pos_embedding_time", "pos_embedding_space")
+POSITIONS = "posembed_input"
 TABLE = NameTable(
     (
-        *same("cls", *(f"posembed_input/{table}" for table in TABLES)),
+        *same("cls"),
+        *tables(POSITIONS),
         *same(*(f"Encoder_modality_token_{name}" for name in IN_PARAMETERS.values())),
         *layers("embedding", "pre_logits", HEAD),
         *encoder(),
@@ -47,16 +49,15 @@ def _describe(shapes: ParameterShapes) -> Description:
     modality, notes = _modality(shapes, patch)
     fields: dict[str, Any] = {**shapes.encoder(), "modality": modality, "patch_size": patch}
     of_image = len(patch) == 2 and modality == "rgb"
-    fields |= {
+    fixed = "sinusoidal" if of_image else "sinusoidal_1d"
+    fields |= shapes.representation() | {
         "classifier": "token" if "cls" in shapes else "gap",
         "normalize": "pooled" if "encoder_norm/scale" in shapes else "tokens",
-        "positions": _positions(shapes, "sinusoidal" if of_image else "sinusoidal_1d"),
+        "positions": kind_of(shapes, POSITIONS, fixed=fixed),
         "use_modality_tokens": shapes.has("Encoder_modality_token_"),
     }
-    if "pre_logits/kernel" in shapes:
-        fields["representation_size"] = shapes.of("pre_logits/kernel", 2)[1]
     model = {"target": "projects.avmae.finetuning.model:PretrainedViT", **fields}
-    places = shapes.get("posembed_input/pos_embedding", (1, 0, 1))[1]
+    places = number_of(shapes, POSITIONS)
     if of_image:
         size = image_size(places, patch)
         return describe_clips(model, None if size is None else (1, *size), notes)
@@ -71,16 +72,10 @@ def _modality(shapes: ParameterShapes, patch: tuple[int, ...]) -> tuple[str, tup
             return modality, ()
     if len(patch) == 3:
         return "rgb", ()
-    if shapes["embedding/kernel"][2] == 1:
+    if shapes.kernel("embedding")[-2] == 1:
         return "audio", ()
     note = "its parameters do not show whether it takes images or spectrograms; images are assumed"
     return "rgb", (f"{note} (model.modality)",)
-
-
-def _positions(shapes: ParameterShapes, fixed: str) -> str:
-    if "posembed_input/pos_embedding" in shapes:
-        return "learned"
-    return "learned_space_time" if "posembed_input/pos_embedding_time" in shapes else fixed
 
 
 FINE_TUNED_ENCODERS = (

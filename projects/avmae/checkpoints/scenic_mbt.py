@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from projects.avmae.checkpoints.scenic_positions import tables
 from scenic_video.weights.families.blocks import ENCODER, HEAD, POSITIONS
 from scenic_video.weights.families.names import NameTable
 from scenic_video.weights.families.parameter_shapes import ParameterShapes
@@ -39,13 +40,7 @@ FINE_TUNED = NameTable(
         *EVERYTHING,
         *layers(*(f"{PROJECTION_HEAD}/{name}" for name in ("pre_logits", HEAD))),
         *same(*(f"Encoder_modality_token_{m}" for m in ("rgb", "spectrogram"))),
-        *same(
-            *(
-                f"posembed_input{suffix}/pos_embedding_{axis}"
-                for suffix in ("", "_spectrogram")
-                for axis in ("time", "space")
-            )
-        ),
+        *tables("posembed_input", "posembed_input_spectrogram"),
     )
 )
 
@@ -92,27 +87,21 @@ def _modalities(shapes: ParameterShapes, *, first: str) -> tuple[str, ...]:
 def _mbt(shapes: ParameterShapes, name: str, fields: dict[str, Any]) -> Description:
     suffixed = [x for x in SUFFIXES if shapes.has(rf"{ENCODER}/encoderblock_\d+{x}/")]
     plain = shapes.has(rf"{ENCODER}/encoderblock_\d+/")
-    sizes = shapes.encoder(suffix="" if plain or not suffixed else suffixed[0])
-    token = "cls" in shapes
-    bottlenecks = shapes.of("bottleneck", 3)[1] - token if "bottleneck" in shapes else 0
-    tubelet = _tubelet(shapes)
-    layer, note = _fusion_layer(shapes, sizes["num_layers"])
-    fields |= sizes
+    token, tubelet = "cls" in shapes, _tubelet(shapes)
+    fields |= shapes.encoder(suffix="" if plain or not suffixed else suffixed[0])
+    layer, note = _fusion_layer(shapes, fields["num_layers"])
     fields |= {
         "classifier": "token" if token else "gap",
         "fusion_layer": layer,
-        "num_bottlenecks": bottlenecks,
+        "num_bottlenecks": shapes.of("bottleneck", 3)[1] - token if "bottleneck" in shapes else 0,
         "share_encoder": _shares(shapes, name, suffixed),
         "tubelet_size": tubelet,
+        **shapes.representation("pre_logits" if name == "MBT" else f"{PROJECTION_HEAD}/pre_logits"),
     }
-    head = f"{PROJECTION_HEAD}/pre_logits/kernel" if name != "MBT" else "pre_logits/kernel"
-    if head in shapes:
-        fields["representation_size"] = shapes.of(head, 2)[1]
     model = {"target": f"projects.avmae.model:{name}", **fields}
     notes = (note,) if len(fields["modalities"]) > 1 else ()
-    if "embedding/kernel" not in shapes:
-        return Description(model=model, notes=notes)
-    places = shapes.of(POSITIONS, 3)[1] - token if POSITIONS in shapes else 0
+    has_places = "embedding/kernel" in shapes and POSITIONS in shapes
+    places = shapes.of(POSITIONS, 3)[1] - token if has_places else 0
     return describe_clips(model, clip_size(places, tubelet), notes)
 
 

@@ -88,23 +88,26 @@ def _describe(shapes: ParameterShapes) -> Description:
 
 
 def _view(shapes: ParameterShapes, view: int) -> View:
-    kernel = f"embedding_view{view}/kernel"
-    *patch, channels, width = shapes.of(kernel, max(len(shapes[kernel]), 4))
+    *patch, channels, width = shapes.kernel(f"embedding_view{view}")
     if channels not in MODALITY:
-        raise UserError(f"{kernel} is for inputs of {channels} channels; wanted {[*MODALITY]}.")
-    own = (
-        rf"{VIEWS}/(?:encoderblock_(\d+)_view{view}/|cross_view_encoderblock_(\d+)/msa_view{view}/)"
-    )
-    blocks = {int(m[1] or m[2]) for path in shapes if (m := re.match(own, path))}
-    if blocks != set(range(len(blocks))) or not blocks:
-        raise UserError(f"View {view} of this checkpoint lacks blocks: it has {sorted(blocks)}.")
-    plain = f"{VIEWS}/encoderblock_0_view{view}"
+        raise UserError(f"View {view} has an input of {channels} channels; wanted {[*MODALITY]}.")
+    plain, fused = f"{VIEWS}/encoderblock_0_view{view}", f"{FUSED}0"
     names = (f"{plain}/{SELF_ATTENTION}", f"{plain}/MlpBlock_0")
     if f"{names[0]}/query/kernel" not in shapes:
-        names = (f"{FUSED}0/msa_view{view}", f"{FUSED}0/mlp_view{view}")
+        names = (f"{fused}/msa_view{view}", f"{fused}/mlp_view{view}")
     sizes: dict[str, Any] = shapes.block(*names) | {"hidden_size": width}
+    sizes["num_layers"] = _number_of_blocks(shapes, view)
     modality: Any = MODALITY[channels]
-    return View(num_layers=len(blocks), tubelet_size=tuple(patch), modality=modality, **sizes)
+    return View(tubelet_size=tuple(patch), modality=modality, **sizes)
+
+
+def _number_of_blocks(shapes: ParameterShapes, view: int) -> int:
+    """With those in which views exchange information."""
+    own = rf"{VIEWS}/encoderblock_(\d+)_view{view}/|{FUSED}(\d+)/msa_view{view}/"
+    blocks = {int(m[1] or m[2]) for path in shapes if (m := re.match(own, path))}
+    if blocks != set(range(len(blocks))):
+        raise UserError(f"View {view} of this checkpoint lacks blocks: it has {sorted(blocks)}.")
+    return len(blocks)
 
 
 def _fusion(

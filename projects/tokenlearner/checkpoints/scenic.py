@@ -44,15 +44,13 @@ def _fits(shapes: ParameterShapes) -> bool:
 
 def _describe(shapes: ParameterShapes) -> Description:
     patch = shapes.patch("embedding")
-    fields: dict[str, Any] = shapes.encoder() | _learner(shapes)
+    fields: dict[str, Any] = shapes.encoder() | shapes.representation() | _learner(shapes)
     notes = ()
     if not shapes.has(f"{ENCODER}/TokenFuser_"):
         notes = (
             "its parameters do not show before which block tokens are learned; "
             f"{fields['token_learner_at']} is assumed (model.token_learner_at)",
         )
-    if "pre_logits/kernel" in shapes:
-        fields["representation_size"] = shapes.of("pre_logits/kernel", 2)[1]
     places = shapes.of(POSITIONS, 3)[1]
     if len(patch) == 3:
         model = _model("TokenLearnerViViT", fields, tubelet_size=patch)

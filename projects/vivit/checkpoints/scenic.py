@@ -25,6 +25,7 @@ from scenic_video.weights.families.scenic import (
 from scenic_video.weights.families.token_grids import clip_size, frames_of_patches, image_size
 
 MODELS = "projects.vivit.model"
+DOT_PRODUCT = f"{MODELS}:FactorisedDotProduct"
 SPACE, TIME = "SpatialTransformer", "TemporalTransformer"
 OTHERS = (
     r"mask_token|bottleneck$|embedding_|encoder_norm/|posembed_input|Encoder_modality_token_"
@@ -93,9 +94,7 @@ def _fits_factorised_encoder(shapes: ParameterShapes) -> bool:
 
 
 def _model(name: str, fields: dict[str, Any], shapes: ParameterShapes) -> dict[str, Any]:
-    if "pre_logits/kernel" in shapes:
-        fields["representation_size"] = shapes.of("pre_logits/kernel", 2)[1]
-    return {"target": f"{MODELS}:{name}", **fields}
+    return {"target": f"{MODELS}:{name}", **fields, **shapes.representation()}
 
 
 def _image(shapes: ParameterShapes) -> Description:
@@ -127,7 +126,7 @@ def _joint(shapes: ParameterShapes) -> Description:
     if classifier == "gap":
         notes = (
             "a model with factorised dot-product attention has the same parameters; it is taken as "
-            f"one with joint attention (else set model.target to {MODELS}:FactorisedDotProduct)",
+            f"one with joint attention (else set model.target to {DOT_PRODUCT})",
         )
     model = _model("SpatioTemporalAttention", fields, shapes)
     return describe_clips(model, clip_size(_places(shapes, POSITIONS, "cls"), tubelet), notes)
@@ -149,9 +148,8 @@ def _factorised_encoder(shapes: ParameterShapes) -> Description:
     classifier = "token" if f"cls_{SPACE}" in shapes else "gap"
     fields: dict[str, Any] = {**shapes.encoder(SPACE), "classifier": classifier}
     fields["tubelet_size"] = tubelet
-    images = image_size(
-        _places(shapes, table_of(f"{SPACE}/posembed_input"), f"cls_{SPACE}"), tubelet[1:]
-    )
+    places = _places(shapes, table_of(f"{SPACE}/posembed_input"), f"cls_{SPACE}")
+    images = image_size(places, tubelet[1:])
     if not shapes.has(f"{TIME}/"):
         return Description(model=_model("FrameAverage", fields, shapes))
     temporal = shapes.encoder(TIME)
@@ -180,7 +178,11 @@ SCENIC = (
         name="ViT of Scenic", fits=_fits_image, describe=_image, table=lambda shapes: JOINT
     ),
     ScenicFamily(
-        name="ViViT of Scenic", fits=_fits_joint, describe=_joint, table=lambda shapes: JOINT
+        name="ViViT of Scenic",
+        fits=_fits_joint,
+        describe=_joint,
+        table=lambda shapes: JOINT,
+        alike=(DOT_PRODUCT,),
     ),
     ScenicFamily(
         name="ViViT of Scenic with factorised self-attention",

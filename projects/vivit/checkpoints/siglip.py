@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from einops import rearrange
 
-from projects.vivit.checkpoints.towers import IMAGES
+from projects.vivit.checkpoints.towers import HUGGING_FACE, IMAGES
 from scenic_video.errors import UserError
+from scenic_video.weights.families import hub_files
 from scenic_video.weights.families.family import Weights
 from scenic_video.weights.families.layouts import PATCHES, Arrays, Layout
 from scenic_video.weights.families.names import Leaves
@@ -74,6 +75,7 @@ FLAT_PATCHES = Layout(
 def _siglip(prefix: str, *, flat: bool) -> SigLIP:
     """With the model's `prefix`; `flat` is NaFlex."""
     kind, name = (NaFlex, "SigLIP 2 (NaFlex)") if flat else (SigLIP, "SigLIP")
+    written = (prefix, flat) == ("vision_model.", False)
     return kind(
         name=f"{name}'s image tower of Hugging Face",
         table=siglip(prefix, layout=FLAT_PATCHES if flat else PATCHES),
@@ -81,6 +83,7 @@ def _siglip(prefix: str, *, flat: bool) -> SigLIP:
         signs=(f"{prefix}encoder.layers.0.self_attn.q_proj.weight", f"{prefix}head.probe"),
         patch_kernel=f"{prefix}embeddings.patch_embedding.weight",
         fixed=(rf"{prefix}embeddings\.position_ids", r"text_model\..*", "logit_(scale|bias)"),
+        **({"hub": hub_files.SIGLIP, "formats": (HUGGING_FACE,)} if written else {}),
     )
 
 

@@ -21,8 +21,8 @@ from scenic_video.errors import UserError
 from scenic_video.weights.built_model import module_of
 from scenic_video.weights.families.blocks import SELF_ATTENTION
 from scenic_video.weights.families.family import Family, Unsupported, Weights, number_of_heads
-from scenic_video.weights.families.hub_files import class_names
-from scenic_video.weights.families.hugging_face import input_sizes, labels_of
+from scenic_video.weights.families.hub_files import class_names, processor_config
+from scenic_video.weights.families.hugging_face import input_sizes, labels_of, preprocessing_of
 from scenic_video.weights.families.names import Leaves, NameTable
 
 MODEL = "projects.vivit.videoprism.model:VideoPrism"
@@ -78,7 +78,7 @@ class VideoPrismFiles(Family):
         leaves = self.prepare(leaves)
         heads = 0 if self.has_axis_of_heads else _number_of_heads(leaves, config)
         params, unread = self.table.read(leaves, heads=heads)
-        preprocessing = _preprocessing(params)
+        preprocessing = _preprocessing(params, metadata)
         return Weights(
             family=self.name,
             params=params,
@@ -101,9 +101,7 @@ class VideoPrismFiles(Family):
         leaves = self.finish(leaves)
         if not self.matches(leaves):
             raise UserError(f"{self.name} has arrays that these weights lack.")
-        if not self.architecture:
-            return leaves, {}
-        return leaves, {"config": {"architectures": [self.architecture], **hub_config(weights)}}
+        return leaves, hub_files(self.architecture, weights) if self.architecture else {}
 
 
 def _number_of_heads(leaves: Leaves, config: Mapping[str, Any]) -> int:
@@ -135,20 +133,34 @@ def _number_of_layers(encoder: str, params: Leaves) -> int:
     return len({m[1] for x in params if (m := re.match(rf"{encoder}/encoderblock_(\d+)/", x))})
 
 
-def _preprocessing(params: Leaves) -> dict[str, Any]:
-    """Frames and pixels by the tables of positions; the pixels of the public code are in [0, 1].
+def _preprocessing(params: Leaves, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Frames and pixels by the tables of positions, and what a preprocessor_config.json states.
 
-    The public code resizes frames to a square; here their centre is cropped."""
+    Public models take pixels in [0, 1], of frames that are resized to a square; here their centre
+    is cropped."""
     places, times = (
         params[f"{x}/posembed_input/pos_embedding"].shape[1] for x in (SPATIAL, TEMPORAL)
     )
     side = math.isqrt(places) * params["embedding/kernel"].shape[0]
     scale = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
-    return {"num_frames": times, "crop": side, "resize": side, "rgb": scale}
+    fields = {"crop": side, "resize": side, "rgb": scale}
+    if (metadata.get("preprocessor_config") or {}).get("do_normalize"):
+        fields |= preprocessing_of(metadata, side)
+    return fields | {"num_frames": times}
 
 
-def hub_config(weights: Weights) -> dict[str, Any]:
-    """config.json of transformers. Errors: UserError if the inputs are not square and known."""
+def hub_files(architecture: str, weights: Weights) -> dict[str, Any]:
+    """The JSON files beside weights for this class of transformers, by their names without .json.
+
+    Its own processor only scales pixels to [0, 1]; ViViT's can normalise them."""
+    config = {"architectures": [architecture], **_hub_config(weights)}
+    processor = processor_config(weights.preprocessing or {}, "VivitImageProcessor")
+    files = {"config": config, "preprocessor_config": {**processor, "offset": False}}
+    return files if processor else {"config": config}
+
+
+def _hub_config(weights: Weights) -> dict[str, Any]:
+    """Errors: UserError if the inputs are not square and known."""
     module, (frames, rows, columns) = module_of(weights), weights.inputs.get("rgb") or (0, 0, 0)
     if not rows or rows != columns:
         raise UserError(

@@ -39,6 +39,7 @@ class VideoPrism(VisionTransformer, kw_only=True):
     exact_gelu: bool = True
     logit_cap: Positive | None = 50.0
 
+    starts_by = "projects.vivit.videoprism.pretrained:from_videoprism"
     layer_norm = OffsetLayerNorm
     starts_by = "projects.vivit.videoprism.pretrained:start"
     after_layers = rf"^attention_pooler/|{VisionTransformer.after_layers}"

@@ -10,7 +10,7 @@ from scenic_video.weights.image_models import HEAD, TABLE, by_times, present
 from scenic_video.weights.initialize import Take, initialize
 from scenic_video.weights.load_report import LoadReport
 from scenic_video.weights.model_weights import ModelWeights
-from scenic_video.weights.starts import Start, has_same_paths, start_by
+from scenic_video.weights.starts import Start, has_same_parameters, start_by
 
 POOLER = "attention_pooler/.*"
 
@@ -23,7 +23,7 @@ def start(
     allow_unused: Sequence[str] = (),
 ) -> Start:
     """By `from_same_model` if the source has the same parameters, else by `from_videoprism`."""
-    same = has_same_paths(target, source)
+    same = has_same_parameters(target, source)
     why = "the source has the same parameters" if same else "the source has others"
     fields = {"target": target, "source": source}
     fields |= {"allow_random": allow_random, "allow_unused": allow_unused}

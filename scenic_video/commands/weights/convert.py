@@ -6,7 +6,9 @@ from typing import Any
 from scenic_video.commands import flags
 from scenic_video.commands.console import Terminal
 from scenic_video.commands.weights.progress import counting, downloading
+from scenic_video.config import ConfigError
 
+PUSHED = "hf-safetensors"
 FORMATS = ("scenic", "npz", "hf-safetensors", "videomae-pth", "orbax")
 
 EXAMPLES = """\
@@ -14,6 +16,7 @@ examples:
   scenic-video weights convert runs/mine --to npz mine.npz
   scenic-video weights convert hf:google/vivit-b-16x2-kinetics400 --to scenic vivit_b16x2
   scenic-video weights convert runs/mine --to hf-safetensors mine/
+  scenic-video weights convert runs/mine --to hf-safetensors mine/ --push hf:org/mine
 
   scenic          Flax msgpack {"params": ...}, in Scenic's names
   npz             plain ViTs, in the names of AugReg or big_vision
@@ -39,17 +42,23 @@ def add_parser(commands: Any) -> None:
         help="of a run, take the parameters themselves, not their average (EMA)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what is at OUT")
+    parser.add_argument(
+        "--push",
+        metavar="hf:ORG/NAME",
+        help="also upload the folder of hf-safetensors; a new repository is private",
+    )
     flags.add_trust(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the file or folder, and prints what it holds."""
-    from scenic_video.weights.writing import conversion
+    from scenic_video.weights.writing import conversion, hub
     from scenic_video.weights.writing.output import check_free
 
     out, overwrite = arguments.out, arguments.overwrite
     check_free(out, overwrite=overwrite)
+    _check_push(arguments)
     with downloading(arguments.location) as progress:
         weights = conversion.read_whole(
             arguments.location,
@@ -68,4 +77,17 @@ def run(arguments: argparse.Namespace) -> int:
         f"{written.path}: {written.num_arrays} arrays, {written.num_bytes:,} bytes, in the names "
         f"of {written.family}; read again, and equal bit for bit."
     )
+    if arguments.push:
+        terminal.line(f"Uploaded: {hub.upload(out, arguments.push)}")
     return 0
+
+
+def _check_push(arguments: argparse.Namespace) -> None:
+    """Refuses, before anything is written, what could not be uploaded."""
+    if not arguments.push:
+        return
+    if arguments.to != PUSHED:
+        raise ConfigError(f"--push uploads a folder of {PUSHED}; use it with --to {PUSHED}.")
+    from scenic_video.weights.writing.hub import check_upload
+
+    check_upload(arguments.push)

@@ -53,15 +53,16 @@ def public_model(
     *,
     name: str,
     class_names: Sequence[str] | None = None,
+    multilabel: bool = False,
 ) -> TrainedModel:
     """The model of `weights` as the `config` of `config_of` describes it.
 
-    `class_names` are those of a checkpoint, called `name`, that does not state them. Errors:
-    UserError for weights that are not those of the model, and for what is not known, with the flags
-    that state it.
+    `class_names` are those of a checkpoint, called `name`, that does not state them; with
+    `multilabel` a clip may have several. Errors: UserError for weights that are not those of the
+    model, and for what is not known, with the flags that state it.
     """
     _require_stated(config, name)
-    labels = _labels(weights, name, class_names)
+    labels = LabelSpace(_classes(weights, name, class_names), multilabel)
     preprocessing = build(config["preprocessing"])
     described = dataclasses.replace(
         weights, model=config["model"], inputs=preprocessing.input_sizes
@@ -87,16 +88,17 @@ def load_public(
     *,
     labels: str | Path | None = None,
     preprocessing: Mapping[str, Any] | None = None,
+    multilabel: bool = False,
     trust: bool = False,
 ) -> TrainedModel:
     """The model of the checkpoint at `location`, with the class names of the file `labels` and
-    fields of `preprocessing` that it does not state."""
+    fields of `preprocessing` that it does not state. See `public_model`."""
     weights, name = read_weights(location, trust=trust), str(location)
     config = config_of(weights, name=name)
     fields = {**config["preprocessing"], **(preprocessing or {})}
     config = complete({**config, "preprocessing": fields})
     class_names = None if labels is None else read_class_names(labels)
-    return public_model(weights, config, name=name, class_names=class_names)
+    return public_model(weights, config, name=name, class_names=class_names, multilabel=multilabel)
 
 
 def described(model: TrainedModel) -> dict[str, str]:
@@ -132,7 +134,9 @@ def _require_stated(config: Mapping[str, Any], name: str) -> None:
         )
 
 
-def _labels(weights: Weights, name: str, class_names: Sequence[str] | None) -> LabelSpace:
+def _classes(
+    weights: Weights, name: str, class_names: Sequence[str] | None
+) -> dict[str, tuple[str, ...]]:
     """Errors: ConfigError if the classes have no names, or others than the file says."""
     number = num_classes(weights)
     if number is None:
@@ -147,14 +151,15 @@ def _labels(weights: Weights, name: str, class_names: Sequence[str] | None) -> L
                 f"{name} does not name its {number} classes. Give --labels=FILE with one name per "
                 "line, in the order of the logits (or a .csv of id,name)."
             )
-        return LabelSpace({head: tuple(names) for head, names in stated.items()})
+        return {head: tuple(names) for head, names in stated.items()}
     if len(class_names) != number:
         raise ConfigError(f"{name} has {number} classes, but --labels has {len(class_names)}.")
     if stated is not None and [x for names in stated.values() for x in names] != [*class_names]:
         raise ConfigError(
             f"{name} names its classes itself, and not as --labels does. Leave --labels out."
         )
-    return LabelSpace(dict(stated) if stated else {HEAD: tuple(class_names)})  # pyright: ignore
+    heads = stated or {HEAD: class_names}
+    return {head: tuple(names) for head, names in heads.items()}
 
 
 def _float32(array: Any) -> np.ndarray:

@@ -47,6 +47,8 @@ class FirstBatch:
     @property
     def words(self) -> str:
         """The statistic and what it cost, in one sentence."""
+        if not len(self.loaded):
+            return "no clip of the batch can be read"
         return (
             f"a batch of {len(self.loaded)} in {format_seconds(self.seconds)}: the "
             f"{self.statistic} differ by {self.change:.0%} from those with random weights, and "
@@ -59,6 +61,7 @@ class FirstBatch:
             "statistic": self.statistic,
             "change": self.change,
             "spread": {"random": _spread(self.random), "loaded": _spread(self.loaded)},
+            "num_clips": len(self.loaded),
             "seconds": self.seconds,
             "warnings": self.warnings(report),
         }
@@ -130,5 +133,7 @@ def _run(experiment: Experiment) -> Run:
 
 def _spread(outputs: Outputs) -> float:
     """The distance of clips from their mean, relative to the norm of all."""
+    if not len(outputs):
+        return 0.0
     centred = outputs - outputs.mean(axis=0, keepdims=True)
     return float(np.linalg.norm(centred) / max(np.linalg.norm(outputs), 1e-12))

@@ -12,8 +12,7 @@ from scenic_video.data.examples import LabelSpace
 from scenic_video.data.sources.class_names import with_head_of
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import Experiment
-from scenic_video.runs.initialization.absent_sources import absent_sources
-from scenic_video.runs.initialization.sources import Source, read_sources
+from scenic_video.runs.initialization.sources import Source, absent_sources, read_sources
 from scenic_video.runs.options import InitOptions
 from scenic_video.runs.parts import build_task
 from scenic_video.weights.heads import head_paths, keep_classes
@@ -152,6 +151,8 @@ def _with_old_head(
     except ValueError as error:
         if differing:
             error.add_note(f"The classes differ: {differing[0]}. {ADVICE}")
+        elif any(path in str(error) for path in _paths_of_head(experiment, target.params)):
+            error.add_note(f"The head may be one of other classes. {ADVICE}")
         raise
     unnamed = [source.weights.name for source in sources if source.labels is None]
     if not (differing or unnamed):

@@ -51,6 +51,9 @@ class Family(abc.ABC):
 
     formats: tuple[str, ...] = ()
     """The formats of `weights.writing` whose files have these names."""
+    alike: tuple[str, ...] = ()
+    """Targets of models that files of this family may be of, besides the one that `read` gives; no
+    array shows the difference."""
 
     @abc.abstractmethod
     def matches(self, leaves: Mapping[str, Any]) -> bool:

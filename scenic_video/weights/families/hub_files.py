@@ -28,6 +28,7 @@ class HubModel:
     patches: Callable[[Any, tuple[int, int, int]], dict[str, Any]]
     processor: str
     processor_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    has_head: bool = True
 
     def files(self, weights: Weights) -> dict[str, Any]:
         """The JSON files beside the weights, by their names without .json.
@@ -39,15 +40,15 @@ class HubModel:
             own = getattr(module, name, None)
             if own != value:
                 raise UserError(f"{self.architecture} has {name}={value!r}, this model {own!r}.")
-        if num_classes(weights) is None:
-            raise UserError(f"{self.architecture} has a head, which these weights lack.")
+        if (num_classes(weights) is not None) != self.has_head:
+            words = "a head, which these weights lack" if self.has_head else "no head"
+            raise UserError(f"{self.architecture} has {words}.")
         files = {"config": self._config(weights, module)}
-        if processor := self._processor(weights.preprocessing or {}):
-            files["preprocessor_config"] = processor
+        if processor := processor_config(weights.preprocessing or {}, self.processor):
+            files["preprocessor_config"] = {**processor, **self.processor_fields}
         return files
 
     def _config(self, weights: Weights, module: Any) -> dict[str, Any]:
-        names = class_names(weights)
         return {
             "architectures": [self.architecture],
             "model_type": self.model_type,
@@ -62,8 +63,7 @@ class HubModel:
             "qkv_bias": True,
             "num_channels": 3,
             **self._sizes(weights, module),
-            "id2label": {str(i): name for i, name in enumerate(names)},
-            "label2id": {name: i for i, name in enumerate(names)},
+            **(_labels(class_names(weights)) if self.has_head else {}),
         }
 
     def _sizes(self, weights: Weights, module: Any) -> dict[str, Any]:
@@ -75,25 +75,26 @@ class HubModel:
             )
         return {"image_size": rows, **self.patches(module, (frames, rows, columns))}
 
-    def _processor(self, preprocessing: Mapping[str, Any]) -> dict[str, Any]:
-        """Empty if the checkpoint does not state how pixels are normalised."""
-        pixels, crop = preprocessing.get(DEFAULT[0]) or {}, preprocessing.get("crop")
-        if not (crop and "mean" in pixels and "std" in pixels):
-            return {}
-        height, width = crop if isinstance(crop, Sequence) else (crop, crop)
-        return {
-            "image_processor_type": self.processor,
-            "do_resize": True,
-            "size": {"shortest_edge": preprocessing.get("resize", min(height, width))},
-            "do_center_crop": True,
-            "crop_size": {"height": height, "width": width},
-            "do_rescale": True,
-            "rescale_factor": 1 / 255,
-            "do_normalize": True,
-            "image_mean": list(pixels["mean"]),
-            "image_std": list(pixels["std"]),
-            **self.processor_fields,
-        }
+
+def processor_config(preprocessing: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The fields of preprocessor_config.json for the processor class `kind`; none if the checkpoint
+    does not state how pixels are normalised."""
+    pixels, crop = preprocessing.get(DEFAULT[0]) or {}, preprocessing.get("crop")
+    if not (crop and "mean" in pixels and "std" in pixels):
+        return {}
+    height, width = crop if isinstance(crop, Sequence) else (crop, crop)
+    return {
+        "image_processor_type": kind,
+        "do_resize": True,
+        "size": {"shortest_edge": preprocessing.get("resize", min(height, width))},
+        "do_center_crop": True,
+        "crop_size": {"height": height, "width": width},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(pixels["mean"]),
+        "image_std": list(pixels["std"]),
+    }
 
 
 def class_names(weights: Weights) -> list[str]:
@@ -106,6 +107,13 @@ def class_names(weights: Weights) -> list[str]:
         for name in classes
     ]
     return names or [f"LABEL_{i}" for i in range(num_classes(weights) or 0)]
+
+
+def _labels(names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "id2label": {str(i): name for i, name in enumerate(names)},
+        "label2id": {name: i for i, name in enumerate(names)},
+    }
 
 
 def square_patch(patch: Sequence[int]) -> int:
@@ -137,6 +145,14 @@ DEIT = HubModel(
     {**_TOKEN, "distillation_token": True},
     _patch,
     "CLIPImageProcessor",
+)
+SIGLIP = HubModel(
+    "SiglipVisionModel",
+    "siglip_vision_model",
+    {"classifier": "map", "positions": "learned"},
+    _patch,
+    "SiglipImageProcessor",
+    has_head=False,
 )
 VIVIT = HubModel(
     "VivitForVideoClassification",

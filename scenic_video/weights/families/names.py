@@ -124,16 +124,23 @@ def with_zero_biases(params: Leaves, kernels: Iterable[str]) -> tuple[dict[str, 
     """`params` with zeros for biases that the layers of `kernels` lack, and how many.
 
     `kernels` are regular expressions of whole paths; the axes of a bias are the last of its kernel,
-    all but the first, or the last one for an attention's output.
+    all but the first, or the last one for an attention's output. A bias that other blocks have is
+    not added: the checkpoint is not whole then.
     """
     added = {}
+    present = {_in_any_block(path) for path in params}
     for path, kernel in params.items():
         layer, _, leaf = path.rpartition("/")
         bias = f"{layer}/bias"
-        if leaf == "kernel" and bias not in params and any(re.fullmatch(p, path) for p in kernels):
+        lacks = leaf == "kernel" and _in_any_block(bias) not in present
+        if lacks and any(re.fullmatch(p, path) for p in kernels):
             axes = kernel.shape[-1:] if layer.endswith("/out") else kernel.shape[1:]
             added[bias] = np.zeros(axes, kernel.dtype)
     return {**params, **added}, len(added)
+
+
+def _in_any_block(path: str) -> str:
+    return re.sub(r"(?<=block_)\d+", "*", path)
 
 
 def carries_nothing(path: str, array: np.ndarray) -> bool:

@@ -41,17 +41,24 @@ class ParameterShapes(Mapping[str, tuple[int, ...]]):
         of the start of a path, is their number. Errors: UserError if numbers are left out."""
         found = {int(match[1]) for path in self if (match := re.match(pattern, path))}
         if missing := set(range(len(found))) - found:
+            first = pattern.replace(r"(\d+)", str(min(missing)))
             known = ", ".join(map(str, sorted(found)[:20]))
-            raise UserError(
-                f"The checkpoint has parameters {pattern!r} with the numbers {known}, but not "
-                f"{min(missing)}."
-            )
+            raise UserError(f"The checkpoint has no {first!r}, but has the numbers {known}.")
         return len(found)
 
+    def kernel(self, embedding: str) -> tuple[int, ...]:
+        """The shape (t,) h, w, channels, width of the kernel of a patch embedding."""
+        path = f"{embedding}/kernel"
+        return self.of(path, 5 if len(self.get(path, ())) == 5 else 4)
+
     def patch(self, embedding: str) -> tuple[int, ...]:
-        """The extents of a patch or tubelet, by the kernel of the module `embedding`."""
-        axes = len(self.get(f"{embedding}/kernel", ()))
-        return self.of(f"{embedding}/kernel", max(axes, 4))[:-2]
+        """The extents of a patch (h, w) or tubelet (t, h, w)."""
+        return self.kernel(embedding)[:-2]
+
+    def representation(self, layer: str = "pre_logits") -> dict[str, int]:
+        """The field representation_size, if there is a `layer` before the head."""
+        path = f"{layer}/kernel"
+        return {"representation_size": self.of(path, 2)[1]} if path in self else {}
 
     def encoder(
         self,

@@ -49,6 +49,7 @@ class ScenicFamily(Family):
     aliases: tuple[tuple[str, str], ...] = ()
     may_lack_bias: tuple[str, ...] = ()
     formats: tuple[str, ...] = ("scenic",)
+    alike: tuple[str, ...] = ()
 
     def matches(self, leaves: Mapping[str, Any]) -> bool:
         return self.fits(ParameterShapes(self._renamed(leaves)))

@@ -54,11 +54,12 @@ class Tower(Family):
 
     def matches(self, leaves: Mapping[str, Any]) -> bool:
         kernel = leaves.get(self.patch_kernel)
-        names = {first_layer(name) for name in leaves}
-        if kernel is None or not names.issuperset(self.signs) or not names.isdisjoint(self.absent):
+        if kernel is None or len(kernel.shape) != self.patch_axes + 2:
             return False
-        channels = kernel.shape[-2 if self.has_axis_of_heads else 1]
-        return len(kernel.shape) == self.patch_axes + 2 and channels == 3  # not a spectrogram's 1
+        if kernel.shape[-2 if self.has_axis_of_heads else 1] != 3:  # a spectrogram has 1
+            return False
+        names = {first_layer(name) for name in leaves}
+        return names.issuperset(self.signs) and names.isdisjoint(self.absent)
 
     def read(self, leaves: Leaves, metadata: Mapping[str, Any]) -> Weights:
         leaves, notes = self.prepare(leaves)

@@ -1,8 +1,9 @@
 """Reads the registry of public checkpoints: a file per publisher, in this folder.
 
 Such a file has the `publisher`, its places `at` (the first is the address, the others are mirrors),
-what is `shared` by its checkpoints, and a table for each, whose `file` completes the places. Facts
-that are not stated anywhere are left out, and are then "not known".
+what is `shared` by its checkpoints, and a table for each, whose `file` completes the places.
+`pixels` are the mean and std of all its models of frames. Facts that are not stated anywhere are
+left out, and are then "not known".
 """
 
 import functools
@@ -15,6 +16,7 @@ from typing import Any
 
 from scenic_video.config import near
 from scenic_video.errors import UserError
+from scenic_video.modalities.names import DEFAULT
 from scenic_video.weights.registry.public_checkpoint import PublicCheckpoint, Reference
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
@@ -47,12 +49,32 @@ def find(name: str) -> PublicCheckpoint:
     return known[name]
 
 
+def at(location: str) -> PublicCheckpoint | None:
+    """The public checkpoint at a location: its name, its address or a mirror, or the repository of
+    the Hub that has no other; None if there is none."""
+    known = checkpoints()
+    if location in known:
+        return known[location]
+    found = [
+        x
+        for x in known.values()
+        if any(location in (place, repository_of(place)) for place in (x.address, *x.mirrors))
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def repository_of(address: str) -> str:
+    """ "hf:org/name" of an address on the Hub, without revision and file; else the address."""
+    match = re.match(r"hf:[^:@]+", address)
+    return match[0] if match else address
+
+
 def _in_file(content: Mapping[str, Any]) -> Iterator[PublicCheckpoint]:
     places, shared = content["at"], content.get("shared", {})
     for name, own in content["checkpoints"].items():
         fields = {**shared, **own}
         fields["model_fields"] = _tuples({**shared.get("model", {}), **own.get("model", {})})
-        fields["preprocessing"] = _tuples(fields.get("preprocessing"))
+        fields["preprocessing"] = _tuples(_preprocessing(fields.get("preprocessing"), content))
         if "reference" in fields:
             fields["reference"] = Reference(**_tuples(fields["reference"]))
         fields |= _bytes(fields)
@@ -67,6 +89,16 @@ def _in_file(content: Mapping[str, Any]) -> Iterator[PublicCheckpoint]:
             mirrors=tuple(mirrors),
             **fields,
         )
+
+
+def _preprocessing(
+    stated: Mapping[str, Any] | None, content: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """The fields of a checkpoint with the `pixels` of its file, if it reads frames."""
+    pixels, name = content.get("pixels"), DEFAULT[0]
+    if stated is None or pixels is None or name not in stated.get("modalities", DEFAULT):
+        return stated
+    return {name: pixels, **stated}
 
 
 def _bytes(fields: Mapping[str, Any]) -> dict[str, Any]:

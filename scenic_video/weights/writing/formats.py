@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from scenic_video.config import resolve
 from scenic_video.errors import UserError
 from scenic_video.weights.built_model import module_of
 from scenic_video.weights.containers import msgpack_writer, npz, orbax
@@ -109,7 +108,7 @@ def _named(format: Format, family: Family, weights: Weights) -> Named:
     if not family.matches(leaves):
         raise UserError(f"{family.name} has arrays that this model lacks.")
     found = family.read(leaves, metadata)
-    unstated = _differing_fields(weights, found)
+    unstated = _differing_fields(family, weights, found)
     if unstated and format.states_model:
         raise UserError(f"{family.name} has no {' and no '.join(unstated)}.")
     notes = _check_params(family, weights.params, found.params)
@@ -130,20 +129,23 @@ def _check_params(family: Family, params: Leaves, found: Leaves) -> tuple[str, .
     return (f"{len(changed)} biases such as {changed[0]}, which change no output, were left out.",)
 
 
-def _differing_fields(weights: Weights, found: Weights) -> tuple[str, ...]:
+def _differing_fields(family: Family, weights: Weights, found: Weights) -> tuple[str, ...]:
     """Fields "name=value" of a model that are others when it is read back, and matter.
 
     Errors: UserError if it is another model that is read back.
     """
     if weights.model is None or found.model is None:
         return ()
-    kinds = [resolve(x.model["target"]) for x in (weights, found)]  # pyright: ignore
-    if kinds[0] is not kinds[1]:
-        raise UserError(f"{found.family} is read as {kinds[1].__name__}.")
     modules = [module_of(x) for x in (weights, found)]
-    fields = {x.name for x in dataclasses.fields(modules[0])} - NOT_IN_EVALUATION
-    values = {name: [getattr(module, name) for module in modules] for name in sorted(fields)}
-    return tuple(f"{name}={old!r}" for name, (old, new) in values.items() if not _same(old, new))
+    target = weights.model["target"]
+    other = type(modules[0]) is not type(modules[1])
+    if other and target not in family.alike:
+        raise UserError(f"{found.family} is read as {type(modules[1]).__name__}.")
+    names = [{x.name for x in dataclasses.fields(module)} for module in modules]
+    fields = sorted(names[0] & names[1] - NOT_IN_EVALUATION)
+    values = {name: [getattr(module, name) for module in modules] for name in fields}
+    differing = [f"{name}={old!r}" for name, (old, new) in values.items() if not _same(old, new)]
+    return (*((f"target={target!r}",) if other else ()), *differing)
 
 
 def _same(old: Any, new: Any) -> bool:

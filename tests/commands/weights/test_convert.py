@@ -99,3 +99,12 @@ def test_a_folder_of_hugging_face_has_what_the_run_states(weights, averaged, tmp
         assert words in card
     assert card.endswith("## Licence\n\nNot stated by the checkpoint.\n")
     assert str(averaged.parent) not in card
+
+
+def test_an_upload_that_cannot_be_is_refused_before_anything_is_written(weights, augreg, tmp_path):
+    out = tmp_path / "out"
+    code, _, error = weights("convert", augreg, "--to", "npz", out, "--push", "hf:org/name")
+    assert code == 2 and "use it with --to hf-safetensors" in error
+    code, _, error = weights("convert", augreg, "--to", "hf-safetensors", out, "--push", "name")
+    assert code == 2 and "is named hf:org/name" in error
+    assert not out.exists()

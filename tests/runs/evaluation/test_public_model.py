@@ -16,7 +16,8 @@ from scenic_video.cli import main
 from scenic_video.data.examples import Example
 from scenic_video.errors import UserError
 from scenic_video.weights.containers import safetensors
-from scenic_video.weights.families.family import Weights, installed_families
+from scenic_video.weights.families.layouts import TUBELETS
+from scenic_video.weights.families.vision_transformers import hugging_face
 from tests.helpers.drawn import parameters
 from tests.helpers.errors import message
 
@@ -48,8 +49,7 @@ def vivit(tmp_path_factory) -> Path:
 def save(folder: Path, **config: Any) -> Path:
     rgb = jax.ShapeDtypeStruct((1, 4, 16, 16, 3), np.float32)
     params: Any = flatten_dict(parameters(MODEL, rgb=rgb), sep="/")
-    (family,) = [x for x in installed_families() if x.name == "ViViT of Hugging Face"]
-    leaves, _ = family.write(Weights(family=family.name, params=params))
+    leaves, _ = hugging_face("vivit.", layout=TUBELETS).write(params)
     safetensors.write(folder / "model.safetensors", leaves)
     stated = {"model_type": "vivit", "hidden_act": "gelu_fast", "num_attention_heads": 2}
     stated |= {"num_frames": 4, "image_size": 16, "id2label": dict(enumerate(NAMES)), **config}
@@ -80,6 +80,13 @@ def test_its_predictions_are_those_of_the_model_itself(vivit, run, video):
     rgb = jnp.asarray(pixels.astype(np.float32) / 127.5 - 1)
     expected = MODEL.apply(model.variables, rgb=rgb, train=False)
     np.testing.assert_allclose(found, np.asarray(expected)[0], atol=1e-4)
+
+
+def test_several_classes_have_probabilities_of_their_own(vivit, run, video):
+    model = scenic_video.load(weights=vivit, preprocessing={"stride": 2}, multilabel=True)
+    (logits,) = model.logits(video, views="1x1").values()
+    (found,) = model.probabilities(video, views="1x1").values()
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-logits)), rtol=1e-5)
 
 
 def test_what_it_does_not_state_is_an_error_with_the_flags(vivit, video, tmp_path, capsys):

@@ -87,6 +87,10 @@ def test_a_head_without_class_names_is_not_loaded(tmp_path):
     with pytest.raises(ConfigError, match="does not name its classes.* Set --config.init.head=new"):
         start(tmp_path, **nodes, init=init)
     start(tmp_path, **nodes, init=init | {"head": "new"})
+    save_image_model(tmp_path / "weights", num_classes=7)
+    with pytest.raises(UserError, match="is .16, 10.* gives .16, 7") as error:
+        start(tmp_path, **nodes, init=init)
+    assert "Set --config.init.head=new" in error.value.__notes__[0]
     with pytest.raises(ConfigError, match="by_name needs one run .* or file .*init.labels=FILE"):
         start(tmp_path, **nodes, init=init | {"head": "by_name"})
 

@@ -1,8 +1,13 @@
 """What a model computes for a batch shows whether its weights were loaded."""
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 
-from scenic_video.runs.initialization.first_batch import FirstBatch
+from scenic_video.checkpoints import Checkpoints
+from scenic_video.runs.experiment import build_experiment
+from scenic_video.runs.initialization.first_batch import FirstBatch, first_batch
 from scenic_video.weights.load_report import LoadReport, Origin
 
 REPORT = LoadReport(
@@ -34,5 +39,37 @@ def test_features_that_do_not_depend_on_the_clip_or_are_not_finite_are_a_warning
 
 
 def test_a_batch_that_cannot_be_read_is_a_warning():
-    (words,) = compared(np.zeros((0, 2)), np.zeros((0, 2))).warnings(REPORT)
-    assert "none of the clips can be read" in words
+    batch = compared(np.zeros((0, 2)), np.zeros((0, 2)))
+    assert "none of the clips can be read" in batch.warnings(REPORT)[0]
+    assert batch.words == "no clip of the batch can be read"
+    assert batch.to_json(REPORT)["spread"] == {"random": 0, "loaded": 0}
+
+
+@dataclasses.dataclass(frozen=True)
+class WithoutFeatures:
+    """A task with predictions alone or, without classes, with a loss alone."""
+
+    task: Any
+    has_predictions: bool = True
+
+    def init(self, rng, batch):
+        return self.task.init(rng, batch)
+
+    def __call__(self, variables, batch, *, rng, train):
+        output = self.task(variables, batch, rng=rng, train=train)
+        return output if self.has_predictions else output._replace(predictions={})
+
+
+def test_tasks_without_features_are_compared_by_predictions_or_by_their_loss(save_run, tmp_path):
+    workdir = save_run(tmp_path / "run")
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        experiment = build_experiment(checkpoints.read_meta()["config"])
+        steps = experiment.compile()
+        loaded, _ = checkpoints.restore(None, steps.abstract_state)
+    for has_predictions, statistic in ((True, "predictions"), (False, "loss")):
+        task = WithoutFeatures(experiment.task, has_predictions)
+        changed = dataclasses.replace(experiment, task=task)
+        found = first_batch(changed, random=steps.init(), loaded=loaded)
+        assert found.statistic == statistic
+        assert found.loaded.shape == ((8, 10) if has_predictions else (1, 1))
+        assert found.change > 0.01 and not found.warnings(REPORT)

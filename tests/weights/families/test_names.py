@@ -67,9 +67,17 @@ def test_an_array_with_other_axes_is_an_error(leaves):
 
 
 def test_biases_that_a_checkpoint_lacks_are_zeros(leaves):
-    del leaves["blocks.4.attn.qkv.bias"]
+    for layer in range(11):
+        del leaves[f"blocks.{layer}.attn.qkv.bias"]
     params, _ = TIMM.read(leaves, heads=HEADS)
     params, added = with_zero_biases(params, [r".*/(query|key|value|out)/kernel"])
-    assert added == 3 + 11  # of layer 4, and of the outputs, whose biases are not in the fixture
+    assert added == 4 * 11  # those of the outputs are not in the fixture
     bias = params["Transformer/encoderblock_4/MultiHeadDotProductAttention_0/query/bias"]
     assert bias.shape == (2, 4) and not bias.any()
+
+
+def test_a_bias_that_only_one_block_lacks_is_missing(leaves):
+    del leaves["blocks.4.attn.qkv.bias"]
+    params, _ = TIMM.read(leaves, heads=HEADS)
+    _, added = with_zero_biases(params, [r".*/(query|key|value)/kernel"])
+    assert added == 0

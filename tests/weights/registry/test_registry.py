@@ -9,7 +9,7 @@ from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.errors import UserError
 from scenic_video.weights.locations.reading import split
 from scenic_video.weights.registry.public_checkpoint import UNKNOWN, PublicCheckpoint
-from scenic_video.weights.registry.registry import checkpoints, find
+from scenic_video.weights.registry.registry import at, checkpoints, find
 
 ALL = checkpoints().values()
 EXAMPLE: dict[str, Any] = {"name": "a-b", "publisher": "us", "address": "https://x.org/a%20b.npz"}
@@ -34,6 +34,19 @@ def test_facts_are_of_the_right_form():
             Preprocessing.from_dict(x.preprocessing)
         if x.reference is not None:
             assert len(x.reference.logits) > 4 and x.reference.source
+
+
+def test_a_checkpoint_is_found_by_its_name_address_or_repository():
+    vivit = find("hf-vivit-b-kinetics400")
+    for location in (vivit.name, vivit.address, "hf:google/vivit-b-16x2-kinetics400"):
+        assert at(location) is vivit
+    assert at("vit.npz") is None and at("hf:google/other") is None
+
+
+def test_the_pixels_of_a_publisher_are_those_of_its_models_of_frames():
+    preprocessing = find("vivit-b-kinetics400").preprocessing or {}
+    assert preprocessing["rgb"] == {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+    assert preprocessing["stride"] == 2
 
 
 def test_a_misspelt_name_gets_the_nearest_ones():
