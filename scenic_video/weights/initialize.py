@@ -80,7 +80,7 @@ def _random(path: str, leaf: Any) -> tuple[Any, Origin]:
     """The target's own values; a leaf that has only a shape must be loaded."""
     if isinstance(leaf, jax.ShapeDtypeStruct):
         raise UserError(f"{path} is in allow_random, but the target has only its shape")
-    norm = _norm(leaf)
+    norm = norm_of(leaf)
     return leaf, Origin(path, None, "", tuple(leaf.shape), norm=norm, initial_norm=norm)
 
 
@@ -95,13 +95,13 @@ def _loaded(path: str, leaf: Any, take: Take, array: Any) -> tuple[np.ndarray, O
         raise UserError(f"{path} is {list(shape)}, but {take.path}{how} gives {list(value.shape)}")
     with np.errstate(over="ignore"):
         value = value.astype(leaf.dtype)
-    source_norm, norm = _norm(array), _norm(value)
+    source_norm, norm = norm_of(array), norm_of(value)
     if not np.isfinite((source_norm, norm)).all():
         raise UserError(f"{path}: {take.path}{how} has values that are not finite")
     initial, unchanged, constant = None, False, False
     if not isinstance(leaf, jax.ShapeDtypeStruct):
         random = np.asarray(leaf)
-        initial = _norm(random)
+        initial = norm_of(random)
         unchanged = np.array_equal(value, random)
         constant = bool((random == random.flat[:1]).all())
     row = Origin(
@@ -119,7 +119,7 @@ def _loaded(path: str, leaf: Any, take: Take, array: Any) -> tuple[np.ndarray, O
     return value, row
 
 
-def _norm(array: Any) -> float:
+def norm_of(array: Any) -> float:
     """The L2 norm; it is finite if all values are."""
     flat = np.asarray(array).ravel()
     with np.errstate(all="ignore"):

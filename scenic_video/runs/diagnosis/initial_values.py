@@ -17,10 +17,9 @@ from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.diagnosis.finding import Finding
 from scenic_video.runs.evaluation.trained_model import TrainedModel
 from scenic_video.runs.initialization.state import ORIGINS
+from scenic_video.weights.initialize import norm_of
 
 CHECK = "trained weights"
-SAME_NORM = 1e-7
-"""The largest relative difference of norms of arrays that are taken to be equal."""
 
 
 def initial_values(model: TrainedModel, mesh: Mesh, workdir: Path) -> Finding:
@@ -70,8 +69,7 @@ def _norms_of_loaded(workdir: Path) -> dict[str, float]:
 def _is_equal(now: np.ndarray, first: np.ndarray, loaded: float | None) -> bool:
     if loaded is None:
         return np.array_equal(now, first)
-    norm = float(np.linalg.norm(now.astype(np.float32).ravel()))
-    return abs(norm - loaded) <= SAME_NORM * max(loaded, 1e-12)
+    return norm_of(now) == loaded
 
 
 def _flat(params: Any) -> dict[str, np.ndarray]:

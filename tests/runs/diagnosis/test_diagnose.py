@@ -79,6 +79,17 @@ def test_a_learning_rate_of_0_and_a_wrong_range_are_found(image_run, images, tmp
     assert "mean=[127.5, 127.5, 127.5]" in findings["values of rgb"].finding
 
 
+def test_loaded_weights_that_never_changed_are_found(image_run, tmp_path):
+    config = image_run.parent / "config.py"
+    flags = ["--config.learning_rate.peak=0.0", "--config.learning_rate.warmup_steps=0"]
+    flags += ["--config.trainer.num_steps=1", f"--config.init.workdir={image_run}"]
+    assert main(["train", f"--config={config}", f"--workdir={tmp_path / 'run'}", *flags]) == 0
+    findings = found(tmp_path / "run")
+    assert faults(findings) == {"trained weights"}
+    assert "4 of 4 parts have their first values" in findings["trained weights"].finding
+    assert findings["preprocessing of the initial weights"].finding == "no difference is known"
+
+
 def test_files_that_splits_share_are_found(image_run, images, data):
     folder = data(COLORS, count=2)
     shutil.copy(images / "train" / "red" / "train_3.jpg", folder / "test" / "red" / "other.jpg")
