@@ -112,3 +112,12 @@ def test_of_a_video_text_model_the_video_encoder_is_read_alone(tmp_path):
     np.testing.assert_array_equal(
         weights.params["TemporalTransformer/posembed_input/pos_embedding"], table
     )
+
+
+@pytest.mark.slow
+def test_the_base_size_gives_the_same_mean_token(check):
+    config = transformers.VideoPrismVisionConfig(num_frames=2)
+    torch.manual_seed(0)
+    theirs = transformers.VideoPrismVisionModel(config).eval()
+    rgb = clips(2, 288)[:1]
+    check(theirs, {"rgb": rgb}, outputs(theirs, rgb, "last_hidden_state").mean(axis=1))

@@ -111,8 +111,8 @@ def test_a_public_file_states_the_model_and_its_inputs(weights: Weights):
         "hidden_size": 32,
         "mlp_dim": 64,
         "num_layers": 2,
-        "temporal_num_layers": 2,
         "num_heads": 4,
+        "temporal_num_layers": 2,
         "patch_size": (6, 6),
         "classifier": "gap",
         "logit_cap": 50.0,
@@ -182,3 +182,23 @@ def test_pixels_are_normalised_as_a_preprocessor_config_states(weights: Weights,
     trained = dataclasses.replace(weights, preprocessing=preprocessing)
     conversion.write(trained, tmp_path / "hub", "hf-safetensors")
     assert read_weights(tmp_path / "hub").preprocessing == preprocessing
+
+
+LAYER = "temporal_encoder/transformers_stack/x_layers"
+
+
+@pytest.mark.parametrize(
+    "name, array, words",
+    [
+        ("patch_projection/linear/kernel", np.zeros((100, 32)), "square patches in RGB"),
+        (f"{LAYER}/ff_layer/ffn_layer1/linear/kernel", None, "lacks '.*Dense_0/kernel'"),
+        (f"{LAYER}/layer_norm/scale", np.zeros(()), "wanted an array with an axis of layers"),
+        ("spatial_pos_emb/emb_var", np.zeros((8, 32)), "8 places of a frame are not .* square"),
+        ("temporal_pos_emb/emb_var", None, "lacks 'TemporalTransformer/posembed_input"),
+    ],
+)
+def test_damaged_files_are_refused_in_a_sentence(name, array, words, family: Family):
+    leaves: dict[str, Any] = {**leaves_of(read_case("videoprism")), name: array}
+    kept = {name: x for name, x in leaves.items() if x is not None}
+    with pytest.raises(UserError, match=words):
+        family.read(kept, {})

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,11 +18,12 @@ from projects.vivit.checkpoints.videoprism_names import (
 )
 from scenic_video.errors import UserError
 from scenic_video.weights.built_model import module_of
-from scenic_video.weights.families.blocks import SELF_ATTENTION
 from scenic_video.weights.families.family import Family, Unsupported, Weights, number_of_heads
 from scenic_video.weights.families.hub_files import class_names, processor_config
 from scenic_video.weights.families.hugging_face import input_sizes, labels_of, preprocessing_of
 from scenic_video.weights.families.names import Leaves, NameTable
+from scenic_video.weights.families.parameter_shapes import ParameterShapes
+from scenic_video.weights.families.token_grids import square_side
 
 MODEL = "projects.vivit.videoprism.model:VideoPrism"
 LOGIT_CAP = 50.0
@@ -34,12 +34,15 @@ SEPARATE = re.compile(r"(.*/x_layers)_(\d+)/(.*)")
 def separate_layers(leaves: Leaves) -> Leaves:
     """Leaves with one path per layer: the layers of a scanned encoder share theirs, and their
     first axis counts them."""
-    found: dict[str, np.ndarray] = {}
+    found = {path: x for path, x in leaves.items() if not SCANNED.fullmatch(path)}
     for path, array in leaves.items():
         if match := SCANNED.fullmatch(path):
-            found |= {f"{match[1]}_{i}/{match[2]}": x for i, x in enumerate(array)}
-        else:
-            found[path] = array
+            if not array.ndim:
+                raise UserError(f"{path} is one number; wanted an array with an axis of layers.")
+            layers = {f"{match[1]}_{i}/{match[2]}": x for i, x in enumerate(array)}
+            if twice := found.keys() & layers.keys():
+                raise UserError(f"The checkpoint has {min(twice)} twice: it is also in {path}.")
+            found |= layers
     return found
 
 
@@ -113,15 +116,12 @@ def _model(params: Leaves, config: Mapping[str, Any]) -> dict[str, Any]:
     """The config node of the model. Errors: UserError for an activation that it does not have."""
     if config.get("hidden_act", "gelu") not in ("gelu", "gelu_python"):
         raise UserError(f"VideoPrism here has exact GELU, not {config['hidden_act']!r}.")
-    kernel, first = params["embedding/kernel"], f"{SPATIAL}/encoderblock_0"
+    shapes = ParameterShapes(params)
     return {
         "target": MODEL,
-        "hidden_size": kernel.shape[-1],
-        "mlp_dim": params[f"{first}/MlpBlock_0/Dense_0/kernel"].shape[-1],
-        "num_layers": _number_of_layers(SPATIAL, params),
-        "temporal_num_layers": _number_of_layers(TEMPORAL, params),
-        "num_heads": params[f"{first}/{SELF_ATTENTION}/query/kernel"].shape[1],
-        "patch_size": tuple(kernel.shape[:2]),
+        **shapes.encoder(SPATIAL),
+        "temporal_num_layers": shapes.encoder(TEMPORAL)["num_layers"],
+        "patch_size": shapes.patch("embedding"),
         "classifier": "attention" if f"{POOLER}/query" in params else "gap",
         "logit_cap": float(config.get("attn_logit_softcapping", LOGIT_CAP)),
         "exact_gelu": True,
@@ -129,19 +129,18 @@ def _model(params: Leaves, config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _number_of_layers(encoder: str, params: Leaves) -> int:
-    return len({m[1] for x in params if (m := re.match(rf"{encoder}/encoderblock_(\d+)/", x))})
-
-
 def _preprocessing(params: Leaves, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Frames and pixels by the tables of positions, and what a preprocessor_config.json states.
 
     Public models take pixels in [0, 1], of frames that are resized to a square; here their centre
     is cropped."""
+    shapes = ParameterShapes(params)
     places, times = (
-        params[f"{x}/posembed_input/pos_embedding"].shape[1] for x in (SPATIAL, TEMPORAL)
+        shapes.of(f"{x}/posembed_input/pos_embedding", 3)[1] for x in (SPATIAL, TEMPORAL)
     )
-    side = math.isqrt(places) * params["embedding/kernel"].shape[0]
+    if (tokens := square_side(places)) is None:
+        raise UserError(f"The positions of {places} places of a frame are not those of a square.")
+    side = tokens * shapes.patch("embedding")[0]
     scale = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
     fields = {"crop": side, "resize": side, "rgb": scale}
     if (metadata.get("preprocessor_config") or {}).get("do_normalize"):
