@@ -140,6 +140,18 @@ def test_a_node_can_be_given_as_a_whole(config_file, name, node):
     assert found.to_dict() == node
 
 
+def test_the_function_that_loads_other_weights_is_that_of_the_model(config_file):
+    """And its fields may be set, also where the config names no function."""
+    own = load(config_file, "--config.init.kernel=filter_inflation").init
+    assert own.target == "projects.vivit.pretrained:start" and own.kernel == "filter_inflation"
+    model = "--config.model={'target': 'projects.mtv.model:MTV', 'views': 'B/2'}"
+    assert load(config_file, model).init.target == "projects.mtv.pretrained:start"
+    stated = "projects.vivit.pretrained:from_image_model"
+    assert load(config_file, model, f"--config.init.target={stated}").init.target == stated
+    with pytest.raises(ConfigError, match="no field 'kernle'. Did you mean 'kernel'"):
+        load(config_file, "--config.init.kernle=central_frame")
+
+
 def test_a_node_inside_another_gets_its_target(config_file):
     config = load(config_file, "--config.preprocessing.audio={'seconds': 2.0}")
     assert config.preprocessing.audio.target == "scenic_video.modalities.audio:Audio"

@@ -10,12 +10,15 @@ from scenic_video.layers.embeddings import flat_patches
 from scenic_video.weights.image_models import (
     change_channels,
     grid_of_positions,
+    is_image_model,
     present,
     take_kernel,
     take_positions,
     take_resampled_positions,
 )
 from scenic_video.weights.model_weights import ModelWeights, token_grid
+from scenic_video.weights.patch_resampling import resample_patches
+from scenic_video.weights.resampling import Resampling
 
 NUMBERS = np.random.default_rng(0)
 KERNEL = NUMBERS.normal(size=(4, 4, 3, 6)).astype(np.float32)
@@ -44,6 +47,33 @@ def test_a_static_clip_gives_the_tokens_of_its_frame():
     image = NUMBERS.normal(size=(2, 8, 8, 3)).astype(np.float32)
     clip = np.stack([image, image], axis=1)
     np.testing.assert_allclose(tokens(clip, take(KERNEL)), tokens(image, KERNEL), atol=1e-5)
+
+
+def test_every_change_of_a_kernel_is_stated():
+    resampling = Resampling(patches="resample")
+    take = take_kernel("k", (2, 2, 8, 1, 6), kernel=KERNEL, resampling=resampling)
+    assert take.name == "central_frame of 2, patches of 4 x 4, pseudo-inverse, 3 to 1 channels"
+    middle = resample_patches(change_channels(KERNEL, 1), (2, 8))
+    np.testing.assert_allclose(take(KERNEL)[1], middle, atol=1e-6)
+    assert take_kernel("k", KERNEL.shape, kernel=KERNEL).transform is None
+    refused = take_kernel("k", (2, 8, 3, 6), kernel=KERNEL)
+    with pytest.raises(ValueError, match="4 x 4 in the source and 2 x 8 here. Set init.patches="):
+        refused(KERNEL)
+
+
+def test_a_model_that_embeds_frames_one_by_one_is_no_image_model():
+    def model(kernel, places, table="Transformer"):
+        params = {
+            "embedding": {"kernel": np.zeros((*kernel, 3, 4))},
+            table: {"posembed_input": {"pos_embedding": np.zeros((1, places, 4))}},
+        }
+        return ModelWeights(params, {"rgb": (4, 16, 32)})
+
+    assert is_image_model(model((8, 8), 8), "rgb")
+    assert not is_image_model(model((8, 8), 32), "rgb")
+    assert not is_image_model(model((2, 8, 8), 8), "rgb")
+    assert not is_image_model(model((8, 8), 8, table="Encoder"), "rgb")
+    assert not is_image_model(ModelWeights({}), "rgb")
 
 
 TABLE = NUMBERS.normal(size=(1, 10, 6)).astype(np.float32)
@@ -129,6 +159,18 @@ def test_positions_of_the_same_grid_are_taken_as_they_are():
     np.testing.assert_allclose(new[0, :, 0], [0, 1, 2, 3, 2.5, 3.5, 4.5, 4, 5, 6])
     with pytest.raises(ValueError, match="9 positions does not match a grid of 2 x 3"):
         take(np.zeros((1, 9, 1), np.float32))
+
+
+def test_class_tokens_are_dropped_or_have_zeros_and_times_are_averaged():
+    table = np.arange(9, dtype=np.float32).reshape(1, 9, 1)
+    take = take_resampled_positions("p", old=(2, 2, 2), new=(2, 2), tokens=(2, 1))
+    assert take.name == "mean over 2 times, zeros for the class token"
+    assert take(table)[0, :, 0].tolist() == [0, 0, 3, 4, 5, 6]
+    take = take_resampled_positions("p", old=(2, 2, 2), new=(2, 2, 2), tokens=(0, 1))
+    assert take.name == "2 x 2 x 2 unchanged"
+    assert take(table)[0, :, 0].tolist() == [*range(1, 9)]
+    with pytest.raises(ValueError, match="9 positions does not match a grid of 3 x 3"):
+        take_resampled_positions("p", old=(3, 3), new=(3, 3), tokens=(0, 1))(table)
 
 
 def test_patterns_that_match_nothing_are_left_out():
