@@ -15,6 +15,7 @@ from scenic_video.modalities.names import BUILT_IN
 from scenic_video.weights.families.blocks import HEAD
 from scenic_video.weights.families.family import Weights
 from scenic_video.weights.families.names import Leaves
+from scenic_video.weights.image_models import change_channels
 from scenic_video.weights.model_weights import Inputs
 
 
@@ -55,6 +56,7 @@ class BuiltModel:
 def build_model(weights: Weights, *, name: str, inputs: Inputs | None = None) -> BuiltModel:
     """The model of `weights`, whose parameters must be exactly those that they hold.
 
+    Kernels for an input of one channel that was repeated are summed over the channels.
     `inputs` are the sizes of its inputs where the checkpoint does not state them. Errors: UserError
     if model or sizes are unknown, or a parameter is missing or left over.
     """
@@ -67,6 +69,7 @@ def build_model(weights: Weights, *, name: str, inputs: Inputs | None = None) ->
     module = module_of(weights)
     params = dict(weights.params)
     wanted = _shapes(module, inputs)
+    params |= _for_one_channel(params, wanted)
     if classes is None:
         heads = {path: leaf for path, leaf in wanted.items() if f"/{HEAD}/" in f"/{path}"}
         if params.keys().isdisjoint(heads):  # else a part of the head is missing
@@ -101,6 +104,19 @@ def _shapes(module: Any, inputs: Inputs) -> dict[str, Any]:
     init = functools.partial(module.init, jax.random.key(0))
     tree: Any = jax.eval_shape(init, **arrays)["params"]
     return dict(flatten_dict(tree, sep="/"))
+
+
+def _for_one_channel(params: Leaves, wanted: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The patch kernels [*patch, c, d] of `params` that are for other channels than the one of the
+    input, such as the three equal ones of spectrograms in the public audiovisual models."""
+    return {
+        path: change_channels(np.asarray(params[path]), 1)
+        for path, leaf in wanted.items()
+        if len(leaf.shape) > 3
+        and path in params
+        and leaf.shape[-2] == 1 < params[path].shape[-2]
+        and leaf.shape[:-2] == params[path].shape[:-2]
+    }
 
 
 def _channels(modality: str) -> int:

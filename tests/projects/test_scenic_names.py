@@ -3,14 +3,17 @@
 import dataclasses
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import unflatten_dict
 
 from scenic_video.errors import UserError
+from scenic_video.weights.built_model import build_model
 from scenic_video.weights.families.family import Weights, installed_families, recognise
 from scenic_video.weights.reading import read_weights
 from scenic_video.weights.writing.formats import FORMATS, named_for
-from tests.helpers.golden import parameter, read_case
+from tests.helpers.golden import assert_close, parameter, read_case
 from tests.helpers.scenic_files import old_layout
 
 Arrays = dict[str, np.ndarray]
@@ -194,3 +197,17 @@ def test_square_grids_show_the_size_of_the_inputs(name, size):
         assert not weights.inputs and not weights.preprocessing
     else:
         assert weights.inputs == {"rgb": size} == {"rgb": (1, *rgb.shape[1:-1])[-3:]}
+
+
+def test_a_model_of_three_equal_channels_of_audio_reads_one():
+    case, weights = read_case("mbt_spec_only"), read(arrays_of("mbt_spec_only"))
+    (shape,) = [x.shape for x in case.inputs.values()]
+    built = build_model(weights, name="MBT", inputs={"audio": shape[1:-1]})
+    assert built.params["embedding_spectrogram/kernel"].shape == (8, 8, 1, 32)
+    audio = built.random_inputs(2, seed=0)["audio"]
+    params = unflatten_dict(dict(weights.params), sep="/")
+    logits = built.module.apply(
+        {"params": params}, audio=jnp.repeat(jnp.asarray(audio), 3, axis=-1)
+    )
+    assert_close(built({"audio": audio}), np.asarray(logits))
+    assert weights.preprocessing == {"modalities": ("audio",)}

@@ -104,7 +104,8 @@ def _two(shapes: ParameterShapes) -> Description:
     }
     places = number_of(shapes, f"{ENCODED}_rgb")
     model = {"target": f"{TARGET}:AudiovisualMaskedAutoencoder", **fields}
-    return describe_clips(model, clip_size(places, fields["tubelet_size"]), notes)
+    size = clip_size(places, fields["tubelet_size"])
+    return describe_clips(model, size, notes, modalities=modalities)
 
 
 def _sizes(shapes: ParameterShapes, one: str, decoder: str) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _describe(shapes: ParameterShapes) -> Description:
         size = image_size(places, patch)
         return describe_clips(model, None if size is None else (1, *size), notes)
     size = clip_size(places, patch) if len(patch) == 3 else None
-    return describe_clips(model, size, notes)
+    return describe_clips(model, size, notes, modalities=(modality,))
 
 
 def _modality(shapes: ParameterShapes, patch: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:

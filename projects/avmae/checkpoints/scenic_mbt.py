@@ -15,7 +15,8 @@ from scenic_video.weights.families.scenic import (
     same,
     table_of,
 )
-from scenic_video.weights.families.token_grids import clip_size
+from scenic_video.weights.families.token_grids import clip_size, spectrogram_size
+from scenic_video.weights.model_weights import Inputs
 
 PROJECTION_HEAD = "ProjectionHeadAndClassifier_0"
 AUDIO = "embedding_spectrogram"
@@ -100,9 +101,20 @@ def _mbt(shapes: ParameterShapes, name: str, fields: dict[str, Any]) -> Descript
     }
     model = {"target": f"projects.avmae.model:{name}", **fields}
     notes = (note,) if len(fields["modalities"]) > 1 else ()
-    has_places = "embedding/kernel" in shapes and POSITIONS in shapes
-    places = shapes.of(POSITIONS, 3)[1] - token if has_places else 0
-    return describe_clips(model, clip_size(places, tubelet), notes)
+    clips, others = _sizes(shapes, tubelet, token)
+    return describe_clips(model, clips, notes, modalities=fields["modalities"], others=others)
+
+
+def _sizes(
+    shapes: ParameterShapes, tubelet: tuple[int, ...], token: bool
+) -> tuple[tuple[int, int, int] | None, Inputs]:
+    """Those of clips, and of audio, as far as learned positions show them."""
+    video, audio = (
+        shapes.of(path, 3)[1] - token if path in shapes else 0
+        for path in (POSITIONS, AUDIO_POSITIONS)
+    )
+    audio = spectrogram_size(audio, tubelet[1:])
+    return clip_size(video, tubelet), {} if audio is None else {"audio": audio}
 
 
 def _tubelet(shapes: ParameterShapes) -> tuple[int, ...]:

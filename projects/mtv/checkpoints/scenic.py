@@ -84,7 +84,8 @@ def _describe(shapes: ParameterShapes) -> Description:
     if shapes.has(f"{CLIP}_linear_view0/"):
         model |= {"merge": "time", "global_hidden_size": clip["hidden_size"]}
     model |= {f"global_{x}": clip[x] for x in ("mlp_dim", "num_layers", "num_heads")}
-    return describe_clips(model, _clip_size(shapes, views), notes)
+    modalities = tuple(dict.fromkeys(view.modality for view in reversed(views)))
+    return describe_clips(model, _clip_size(shapes, views), notes, modalities=modalities)
 
 
 def _view(shapes: ParameterShapes, view: int) -> View:

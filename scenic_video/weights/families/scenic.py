@@ -98,14 +98,23 @@ class ScenicFamily(Family):
 
 
 def describe_clips(
-    model: Mapping[str, Any], size: tuple[int, int, int] | None, notes: tuple[str, ...] = ()
+    model: Mapping[str, Any],
+    size: tuple[int, int, int] | None,
+    notes: tuple[str, ...] = (),
+    *,
+    modalities: tuple[str, ...] = DEFAULT,
+    others: Inputs | None = None,
 ) -> Description:
-    """A model of clips of this size, (frames, rows, columns), if it is known."""
-    if size is None:
-        return Description(model=model, notes=notes)
-    frames, rows, columns = size
-    fields = {"num_frames": frames, "crop": rows if rows == columns else (rows, columns)}
-    return Description(model=model, inputs={DEFAULT[0]: size}, preprocessing=fields, notes=notes)
+    """A model with these inputs, of clips of this size, (frames, rows, columns), and of `others`;
+    inputs are described if all of them are known."""
+    fields: dict[str, Any] = {} if modalities == DEFAULT else {"modalities": modalities}
+    inputs: dict[str, Any] = dict(others or {})
+    if size is not None:
+        frames, rows, columns = size
+        fields |= {"num_frames": frames, "crop": rows if rows == columns else (rows, columns)}
+        inputs[DEFAULT[0]] = size
+    known = inputs if inputs.keys() == set(modalities) else {}
+    return Description(model=model, inputs=known, preprocessing=fields or None, notes=notes)
 
 
 def same(*paths: str) -> tuple[Rule, ...]:

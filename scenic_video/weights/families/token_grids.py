@@ -10,6 +10,8 @@ from collections.abc import Sequence
 PUBLIC_SIDE = 224
 PUBLIC_PATCHES = (14, 16, 32)
 """Pixels of the inputs of public models, and of their patches."""
+PUBLIC_BINS = 128
+"""Mel bins of the spectrograms of public models."""
 
 
 def square_side(places: int) -> int | None:
@@ -32,6 +34,15 @@ def clip_size(places: int, tubelet: Sequence[int]) -> tuple[int, int, int] | Non
         return None
     steps, left = divmod(places, (PUBLIC_SIDE // patch[0]) ** 2)
     return None if left or not steps else (steps * time, PUBLIC_SIDE, PUBLIC_SIDE)
+
+
+def spectrogram_size(places: int, patch: Sequence[int]) -> tuple[int, int] | None:
+    """(columns, mel bins) of a spectrogram of `places` patches (t, f), if these are of a public
+    size and fill columns of 128 bins; None if they do not."""
+    if patch[1] not in PUBLIC_PATCHES:
+        return None
+    steps, left = divmod(places, PUBLIC_BINS // patch[1])
+    return None if left or not steps else (steps * patch[0], PUBLIC_BINS)
 
 
 def frames_of_patches(places: int, patch: Sequence[int]) -> int | None:
