@@ -11,6 +11,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from scenic_video.config import build, near, resolve
 from scenic_video.errors import UserError
+from scenic_video.layers.autoencoder import Autoencoder
 from scenic_video.modalities.names import BUILT_IN
 from scenic_video.weights.families.blocks import HEAD
 from scenic_video.weights.families.family import Weights
@@ -21,7 +22,8 @@ from scenic_video.weights.model_weights import Inputs
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BuiltModel:
-    """A model with its parameters. Without a head its outputs are features, which a head reads."""
+    """A model with its parameters. Without a head its outputs are features, which a head reads, or
+    those of an autoencoder: the mean of its encoded tokens, none of them hidden."""
 
     name: str
     module: Any
@@ -33,14 +35,20 @@ class BuiltModel:
         """Logits [b, c], or features [b, d]; of a model with logits by modality, side by side."""
         params = unflatten_dict(dict(self.params), sep="/")
         logits, state = self._apply({"params": params}, inputs)
+        if isinstance(self.module, Autoencoder):
+            means = [np.asarray(tokens).mean(axis=1) for tokens in logits.values()]
+            return np.concatenate(means, axis=-1)
         if not self.has_head:
             return np.asarray(state["intermediates"]["features"][0])
         return np.concatenate([np.asarray(x) for x in jax.tree.leaves(logits)], axis=-1)
 
     @functools.cached_property
     def _apply(self) -> Any:
+        encoded = {"encode_only": True} if isinstance(self.module, Autoencoder) else {}
+
         def apply(variables: Any, inputs: Any) -> Any:
-            return self.module.apply(variables, **inputs, train=False, mutable="intermediates")
+            fields = {**inputs, **encoded, "train": False}
+            return self.module.apply(variables, **fields, mutable="intermediates")
 
         return jax.jit(apply)
 
@@ -82,17 +90,26 @@ def module_of(weights: Weights) -> Any:
     """The model of `weights`, which state one, without parameters; it has one class if they have
     no head."""
     assert weights.model is not None
-    return build({**weights.model, "num_classes": num_classes(weights) or 1})
+    classes = {"num_classes": num_classes(weights) or 1} if _is_classifier(weights.model) else {}
+    return build({**weights.model, **classes})
 
 
 def num_classes(weights: Weights) -> int | None:
-    """The width of the head; None without one."""
+    """The width of the head; None without one, also of an autoencoder, which predicts pixels."""
+    if weights.model is not None and not _is_classifier(weights.model):
+        return None
     heads = [
         kernel.shape[-1]
         for path, kernel in weights.params.items()
         if path.endswith("/kernel") and path.split("/")[-2] == HEAD
     ]
     return heads[0] if len(heads) == 1 else None
+
+
+def _is_classifier(model: Mapping[str, Any]) -> bool:
+    """Whether it has classes; a function that makes a model is taken to make a classifier."""
+    fields = getattr(resolve(model["target"]), "__dataclass_fields__", None)
+    return fields is None or "num_classes" in fields
 
 
 def _shapes(module: Any, inputs: Inputs) -> dict[str, Any]:

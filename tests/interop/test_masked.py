@@ -15,10 +15,12 @@ from scenic_video.config import build
 from scenic_video.errors import UserError
 from scenic_video.layers.masking import Mask, Reconstruction
 from scenic_video.layers.positions import sinusoidal_positions
+from scenic_video.weights.built_model import build_model
 from scenic_video.weights.families.family import Weights, installed_families, recognise
 from scenic_video.weights.locations.reading import read
 from scenic_video.weights.model_weights import ModelWeights
 from scenic_video.weights.reading import read_weights, to_model_weights
+from scenic_video.weights.writing.conversion import write
 from tests.interop.conftest import randomize, run
 
 transformers = pytest.importorskip("transformers")
@@ -282,6 +284,34 @@ def own_names_of_mae(state: dict[str, Any]) -> dict[str, Any]:
         parts = [found.pop(query.replace("query", x)) for x in ("query", "key", "value")]
         found[query.replace("query", "qkv")] = torch.cat(parts)
     return found
+
+
+def check_written_folder(theirs: Any, inputs: np.ndarray, folder: Path, **mask: Any) -> Weights:
+    """The library opens what is written of its model as a folder, which gives equal outputs."""
+    theirs.save_pretrained(folder / "theirs")
+    weights = read_weights(folder / "theirs")
+    write(weights, folder / "ours", "hf-safetensors")
+    opened, report = type(theirs).from_pretrained(folder / "ours", output_loading_info=True)
+    assert not any(report.values())
+    found, expected = (outputs(model, inputs, **mask) for model in (opened.eval(), theirs))
+    np.testing.assert_array_equal(found.logits, expected.logits)
+    np.testing.assert_array_equal(found.loss, expected.loss)
+    return weights
+
+
+def test_video_mae_with_its_decoder_is_written_as_a_folder(tmp_path: Path):
+    config = transformers.VideoMAEConfig(**CLIPS, **DECODER, use_mean_pooling=False)
+    theirs = randomize(transformers.VideoMAEForPreTraining(config))
+    mask = is_hidden(half_hidden(32), 32)
+    weights = check_written_folder(theirs, clips(), tmp_path, bool_masked_pos=mask)
+    features = build_model(weights, name="ours")({"rgb": clips()})
+    expected = outputs(theirs.videomae, clips()).last_hidden_state.mean(1)
+    np.testing.assert_allclose(features, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_mae_with_its_decoder_is_written_as_a_folder(tmp_path: Path):
+    noise = is_hidden(half_hidden(16), 16).float()
+    check_written_folder(mae(norm_pix_loss=True), images(), tmp_path, noise=noise)
 
 
 def test_mae_after_fine_tuning_and_its_encoder_by_the_names_of_timm(tmp_path: Path):

@@ -79,7 +79,8 @@ class AutoencoderTower(Tower):
         for path in set(encoder[1]) & set(decoder[1]):
             if not carries_nothing(path, weights.params[path]):
                 raise UserError(f"{self.name} has no name for {path}; write another format.")
-        return {**encoder[0], **decoder[0], **self._positions(weights)}, {}
+        leaves = {**encoder[0], **decoder[0], **self._positions(weights)}
+        return leaves, {} if self.hub is None else self.hub.files(weights)
 
     def _model(self, params: Leaves, config: Mapping[str, Any]) -> dict[str, Any]:
         model = super()._model(params, config)
@@ -146,6 +147,17 @@ def sizes_of_decoder(params: Leaves) -> dict[str, int]:
         "decoder_mlp_dim": shape_of(params, f"{first}/MlpBlock_0/Dense_0/kernel")[-1],
         "decoder_num_layers": len(layers),
         "decoder_num_heads": shape_of(params, f"{first}/{SELF_ATTENTION}/query/kernel")[1],
+    }
+
+
+def decoder_fields(module: Any) -> dict[str, Any]:
+    """Those of a config.json of Hugging Face, of a `MaskedAutoencoder`."""
+    return {
+        "decoder_hidden_size": module.decoder_hidden_size,
+        "decoder_num_hidden_layers": module.decoder_num_layers,
+        "decoder_num_attention_heads": module.decoder_num_heads,
+        "decoder_intermediate_size": module.decoder_mlp_dim,
+        "norm_pix_loss": module.standardize != "none",
     }
 
 

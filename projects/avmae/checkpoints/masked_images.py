@@ -7,6 +7,7 @@ from typing import Any
 from projects.avmae.checkpoints.autoencoders import (
     DECODER_BLOCK,
     AutoencoderTower,
+    decoder_fields,
     decoder_table,
     positions,
 )
@@ -18,6 +19,7 @@ from scenic_video.weights.families.blocks import (
     timm_block,
     transformers_block,
 )
+from scenic_video.weights.families.hub_files import HubModel, square_patch
 from scenic_video.weights.families.names import NameTable, Rule, dense, norm
 
 DECODER_PARTS = ("mask_token", "decoder_norm", "decoder_pred")
@@ -32,6 +34,24 @@ def _fields(config: Mapping[str, Any]) -> dict[str, Any]:
         "masking_rate": config.get("mask_ratio", 0.75),
         "standardize": "patch" if config.get("norm_pix_loss", True) else "none",
     }
+
+
+def _sizes_on_the_hub(module: Any, size: tuple[int, int, int]) -> dict[str, Any]:
+    return {
+        "patch_size": square_patch(module.patch_size),
+        "mask_ratio": float(module.masking_rate),
+        **decoder_fields(module),
+    }
+
+
+HUB = HubModel(
+    "ViTMAEForPreTraining",
+    "vit_mae",
+    {"class_token": True, "normalize": True},
+    _sizes_on_the_hub,
+    "ViTImageProcessor",
+    has_head=False,
+)
 
 
 def _hugging_face(words: str, layers: str, decoder_layers: str, block: Any) -> AutoencoderTower:
@@ -53,6 +73,7 @@ def _hugging_face(words: str, layers: str, decoder_layers: str, block: Any) -> A
         patch_kernel=f"{embedding}.weight",
         table=f"{embeddings}.position_embeddings",
         norm_epsilon=1e-12,
+        **({} if words else {"hub": HUB, "formats": ("hf-safetensors",)}),
     )
 
 
@@ -103,10 +124,10 @@ def _family(
     )
 
 
-HUB, OLD, NEW = "vit.encoder.layer", "decoder.decoder_layers", "decoder.decoder_encoder.layer"
+LAYERS, OLD, NEW = "vit.encoder.layer", "decoder.decoder_layers", "decoder.decoder_encoder.layer"
 MASKED_IMAGES = (
-    _hugging_face("", HUB, OLD, hub_block),
-    _hugging_face(", as transformers 5 saves it", HUB, NEW, hub_block),
+    _hugging_face("", LAYERS, OLD, hub_block),
+    _hugging_face(", as transformers 5 saves it", LAYERS, NEW, hub_block),
     _hugging_face(", names of transformers 5", "vit.layers", OLD, transformers_block),
     _own(),
 )

@@ -7,10 +7,12 @@ from typing import Any
 from projects.avmae.checkpoints.autoencoders import (
     DECODER_BLOCK,
     AutoencoderTower,
+    decoder_fields,
     decoder_table,
 )
 from projects.avmae.checkpoints.video_mae_names import BIASES, hub_block, own_block
 from scenic_video.weights.families.blocks import BLOCK, ENCODER, patches
+from scenic_video.weights.families.hub_files import HubModel, square_patch
 from scenic_video.weights.families.layouts import LINEAR, TUBELETS
 from scenic_video.weights.families.names import NameTable, Rule, norm
 
@@ -27,6 +29,26 @@ def _fields(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _sizes_on_the_hub(module: Any, size: tuple[int, int, int]) -> dict[str, Any]:
+    return {
+        "num_frames": size[0],
+        "tubelet_size": int(module.patch_size[0]),
+        "patch_size": square_patch(module.patch_size),
+        "use_mean_pooling": module.normalize == "decoder",
+        **decoder_fields(module),
+    }
+
+
+HUB = HubModel(
+    "VideoMAEForPreTraining",
+    "videomae",
+    {"positions": "sinusoidal_1d", "decoder_positions": "sinusoidal_1d", "class_token": False},
+    _sizes_on_the_hub,
+    "VideoMAEImageProcessor",
+    has_head=False,
+)
+
+
 def _hugging_face(biases: tuple[str, str]) -> AutoencoderTower:
     embedding = "videomae.embeddings.patch_embeddings.projection"
     layers = "videomae.encoder.layer"
@@ -35,7 +57,8 @@ def _hugging_face(biases: tuple[str, str]) -> AutoencoderTower:
         *hub_block(f"{layers}.{{i}}", BLOCK, biases),
         *norm("videomae.layernorm", f"{ENCODER}/encoder_norm"),
     )
-    words = "" if biases == BIASES[0] else ", names of transformers 5"
+    on_hub = biases == BIASES[0]
+    words = "" if on_hub else ", names of transformers 5"
     return _family(
         name=f"VideoMAE of Hugging Face, with its decoder{words}",
         encoder=encoder,
@@ -43,6 +66,7 @@ def _hugging_face(biases: tuple[str, str]) -> AutoencoderTower:
         signs=(f"{layers}.0.attention.attention.{biases[0]}", "encoder_to_decoder.weight"),
         patch_kernel=f"{embedding}.weight",
         norm_epsilon=1e-12,
+        **({"hub": HUB, "formats": ("hf-safetensors",)} if on_hub else {}),
     )
 
 
@@ -58,6 +82,7 @@ def _own() -> AutoencoderTower:
         block=own_block("decoder.blocks.{i}", DECODER_BLOCK),
         signs=("encoder.blocks.0.attn.q_bias", "encoder_to_decoder.weight"),
         patch_kernel="encoder.patch_embed.proj.weight",
+        formats=("videomae-pth",),
     )
 
 

@@ -18,7 +18,7 @@ from scenic_video.weights.writing import augreg, hugging_face
 NOT_IN_EVALUATION = frozenset(
     "parent name num_classes dropout_rate attention_dropout_rate stochastic_depth_rate "
     "rescale_kept_branches head_bias_init attention_implementation dtype remat tubelet_start "
-    "time_attention_start".split()
+    "time_attention_start masking masking_rate".split()
 )
 """Fields of models that do not change what trained parameters compute, but for rounding."""
 
