@@ -7,21 +7,36 @@ from jaxtyping import Array, Float, Float32
 
 from scenic_video.data.input.audio import AudioSettings
 
+KALDI_EMPHASIS = 0.97
+KALDI_FLOOR = float(np.finfo(np.float32).eps)
+"""The least energy of a mel bin, whose logarithm is -15.9."""
+
 
 def log_mel(
     waveform: Float[Array, "*batch samples"], audio: AudioSettings
 ) -> Float[Array, "*batch columns bins"]:
-    """log(mel + offset) of magnitudes, see `AudioSettings`; `waveform` is in [-1, 1]."""
+    """log(mel + offset) of magnitudes, or as Kaldi has it, see `AudioSettings`; `waveform` is in
+    [-1, 1]."""
     num_columns = 1 + (waveform.shape[-1] - audio.window) // audio.hop
     at = np.arange(num_columns)[:, None] * audio.hop + np.arange(audio.window)
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(audio.window) / audio.window)
-    frames = waveform[..., at] * jnp.asarray(hann, waveform.dtype).reshape(
-        (1,) * waveform.ndim + (-1,)
-    )
-    magnitudes = jnp.abs(jnp.fft.rfft(frames, audio.fft_size))
+    frames, kaldi = waveform[..., at], audio.spectrogram == "kaldi"
+    if kaldi:
+        frames = _emphasised(frames)
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(audio.window) / (audio.window - kaldi))
+    frames *= jnp.asarray(hann, waveform.dtype).reshape((1,) * waveform.ndim + (-1,))
+    spectrum = jnp.abs(jnp.fft.rfft(frames, audio.fft_size))
+    if kaldi:
+        spectrum = jnp.square(spectrum)
     # By default GPUs and TPUs round the factors to mantissas of 10 or 7 bits.
-    mel = jnp.matmul(magnitudes, mel_matrix(audio), precision=jax.lax.Precision.HIGHEST)
-    return jnp.log(mel + audio.log_offset)
+    mel = jnp.matmul(spectrum, mel_matrix(audio), precision=jax.lax.Precision.HIGHEST)
+    return jnp.log(jnp.maximum(mel, KALDI_FLOOR) if kaldi else mel + audio.log_offset)
+
+
+def _emphasised(frames: Float[Array, "*batch samples"]) -> Float[Array, "*batch samples"]:
+    """Each frame without its mean, minus `KALDI_EMPHASIS` of the sample before."""
+    frames = frames - frames.mean(axis=-1, keepdims=True)
+    before = jnp.concatenate([frames[..., :1], frames[..., :-1]], axis=-1)
+    return frames - KALDI_EMPHASIS * before
 
 
 def mel_matrix(audio: AudioSettings) -> Float32[np.ndarray, "frequencies bins"]:

@@ -4,10 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from projects.avmae.checkpoints.spectrograms import fixed_positions
+from scenic_video.data.input.preprocessing import Preprocessing
+from scenic_video.transforms.spectrograms import log_mel
 from scenic_video.weights.families.family import installed_families, recognise
 from scenic_video.weights.locations.reading import read
 from scenic_video.weights.reading import read_weights
@@ -50,6 +53,21 @@ def test_ast_without_a_head(check):
     with torch.no_grad():
         expected = theirs(torch.tensor(spectrograms())).pooler_output.numpy()
     check(theirs, {"audio": spectrograms()[..., None]}, expected)
+
+
+@pytest.mark.filterwarnings("ignore:At least one mel filter has all zero values")
+def test_spectrograms_are_those_of_ast(tmp_path: Path):
+    extractor = transformers.ASTFeatureExtractor(max_length=98)
+    extractor.save_pretrained(tmp_path)
+    config = transformers.ASTConfig(**TINY | {"max_length": 98, "num_mel_bins": 128})
+    transformers.ASTModel(config).save_pretrained(tmp_path)
+    weights = read_weights(tmp_path)
+    assert weights.preprocessing is not None
+    audio = Preprocessing(**weights.preprocessing).modalities["audio"]
+    waveform = np.random.default_rng(0).normal(0, 0.05, audio.num_samples).astype(np.float32)
+    theirs = extractor(waveform, sampling_rate=16_000, return_tensors="np").input_values[0]
+    ours = (log_mel(jnp.asarray(waveform), audio) - audio.mean) / audio.std
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 def in_the_names_of_its_authors(theirs: Any) -> dict[str, Any]:

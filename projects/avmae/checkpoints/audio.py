@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,8 +68,17 @@ class SpectrogramFamily(Family):
             grid=patches.grid,
             rest={name: kept[name] for name in unread},
             dropped=dropped,
-            notes=(f"{self.left_words} ({len(dropped)} arrays) is not read",) if dropped else (),
+            notes=self._notes(dropped, metadata),
         )
+
+    def _notes(self, dropped: Sequence[str], metadata: Mapping[str, Any]) -> tuple[str, ...]:
+        notes = [f"{self.left_words} ({len(dropped)} arrays) is not read"] if dropped else []
+        if "mean" not in (metadata.get("preprocessor_config") or {}):
+            notes.append(
+                "no preprocessor_config.json says how its spectrograms are normalised: the mean and"
+                " deviation are those of AudioSet"
+            )
+        return tuple(notes)
 
     def write(self, weights: Weights) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         if weights.grid is None:

@@ -15,6 +15,9 @@ MEL_BINS = 128
 AST_COLUMNS, AST_STRIDES = (1024, 128), (10, 12, 14, 16)
 """The columns of the public AST models (AudioSet, Speech Commands), and their strides."""
 
+AUDIOSET = (-4.2677393, 4.5689974)
+"""Mean and deviation of AudioSet's spectrograms, by which AST and AudioMAE normalise."""
+
 Pair = tuple[int, int]
 
 
@@ -90,9 +93,26 @@ def fixed_positions(grid: Pair, width: int) -> np.ndarray:
 
 
 def preprocessing_of(metadata: Mapping[str, Any], size: Pair) -> dict[str, Any]:
-    """Fields of a `Preprocessing`: one frame, and the audio around it."""
+    """Fields of a `Preprocessing`: one frame, and the audio around it, as Kaldi's spectrogram.
+
+    Mean and deviation are those that the checkpoint states, or else of AudioSet. AST and AudioMAE
+    divide by twice the deviation.
+    """
     processor = metadata.get("preprocessor_config") or {}
     rate = processor.get("sampling_rate", 16_000)
-    audio = {"seconds": size[0] / 100, "sample_rate": rate, "num_mel_bins": size[1]}
-    audio |= {"hop_seconds": 0.01, "window_seconds": 0.025}
+    mean, std = processor.get("mean", AUDIOSET[0]), 2 * processor.get("std", AUDIOSET[1])
+    if not processor.get("do_normalize", True):
+        mean, std = 0.0, 1.0
+    audio = {
+        "seconds": size[0] / 100,
+        "sample_rate": rate,
+        "num_mel_bins": size[1],
+        "window_seconds": 0.025,
+        "hop_seconds": 0.01,
+        "lowest_frequency": 20.0,
+        "highest_frequency": rate / 2,
+        "spectrogram": "kaldi",
+        "mean": mean,
+        "std": std,
+    }
     return {"num_frames": 1, "modalities": ("audio",), "audio": audio}

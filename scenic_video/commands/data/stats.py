@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from scenic_video.atomic_files import require_writable
 from scenic_video.commands import flags
@@ -53,7 +53,8 @@ def add_parser(commands: Any) -> None:
         flag = "--" + field.name.replace("_", "-")
         spectrogram.add_argument(
             flag,
-            type=flags.number(field.type),
+            type=str if isinstance(field.default, str) else flags.number(field.type),
+            choices=get_args(field.type) if isinstance(field.default, str) else None,
             default=field.default,
             help=f"default: {field.default}",
         )

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Int16
@@ -33,7 +33,8 @@ class AudioSettings:
     each file, since the waveforms of a batch have equal lengths. It gives exactly seconds /
     `hop_seconds` columns (8 s: 800) of `num_mel_bins`: log(mel + `log_offset`) of magnitudes with a
     periodic Hann window of `window_seconds`, on the HTK mel scale from `lowest_frequency` to
-    `highest_frequency` (Hz).
+    `highest_frequency` (Hz). `spectrogram` "kaldi" is that of Kaldi, as of AST: of powers, floored
+    instead of offset, with a symmetric window over samples without mean and with pre-emphasis.
 
     `mean` and `std` normalise the spectrogram; None means those that `scenic-video data stats`
     computed for the dataset and saved beside it, or in the folder `statistics`, its --out.
@@ -50,6 +51,7 @@ class AudioSettings:
     lowest_frequency: NonNegative = 125.0
     highest_frequency: Positive = 7500.0
     log_offset: Positive = 0.01
+    spectrogram: Literal["magnitude", "kaldi"] = "magnitude"
     mean: Number | None = None
     std: Positive | None = None
     statistics: str | None = None
