@@ -16,7 +16,7 @@ from scenic_video.runs import best_metric, flops
 from scenic_video.runs.absent_data import absent, outline_where_absent
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import Experiment, build_experiment, check_config
-from scenic_video.runs.initialization.sources import absent_sources
+from scenic_video.runs.initialization.absent_sources import absent_sources
 from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.sharding import bytes_per_device
 from scenic_video.tasks.task import Batch

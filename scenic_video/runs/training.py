@@ -19,6 +19,7 @@ from scenic_video.runs.evaluation import report
 from scenic_video.runs.evaluation.result_files import write
 from scenic_video.runs.evaluators import Results, run_evaluators
 from scenic_video.runs.experiment import Experiment, build_experiment
+from scenic_video.runs.initialization.absent_sources import refuse_absent_sources
 from scenic_video.runs.initialization.state import banner, start_state
 from scenic_video.runs.reporter import SILENT, Reporter
 from scenic_video.runs.training_batches import clips_of, open_batches
@@ -58,7 +59,9 @@ def train(
     with in_use(workdir) as left_over:
         if left_over:
             reporter.line(left_over)
-        experiment = build_experiment(complete(config), reporter)
+        config = complete(config)
+        refuse_absent_sources(config, workdir)
+        experiment = build_experiment(config, reporter)
         best_metric.check(experiment)
         return Training(experiment, experiment.compile(), workdir, reporter).run()
 

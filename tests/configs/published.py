@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import jax
+import pytest
 
 from scenic_video.commands.recipes import Recipe, find_recipes
 from scenic_video.config import build
@@ -27,6 +28,20 @@ THOUSANDS = {name: data.train for name, data in PUBLISHED.items()}
 """How many thousand examples there are to train on."""
 
 RECIPES = list(find_recipes())
+
+
+def each(recipes, fast):
+    """Test parameters; all but those called `fast` are slow."""
+    return [
+        pytest.param(r, id=r.name, marks=() if r.name in fast else pytest.mark.slow)
+        for r in recipes
+    ]
+
+
+def of_each_file(recipes):
+    """Test parameters: the recipes of a file, for tests that take no time of their own."""
+    files = dict.fromkeys(r.file for r in recipes)
+    return [pytest.param([r for r in recipes if r.file == file], id=file) for file in files]
 
 
 def labels_of(data: str) -> LabelSpace:

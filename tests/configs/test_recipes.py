@@ -1,67 +1,32 @@
-"""What recipes say of themselves is so: their fields, their variants, their costs, their starts."""
+"""What recipes say of themselves is so: their fields, their variants, their costs."""
 
 import ast
-import functools
 import inspect
 import re
-from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
 
-from projects.mtv.views import read_views
 from scenic_video.commands.configs import load_config
-from scenic_video.commands.recipes import CONFIGS, Recipe, find_recipes
+from scenic_video.commands.recipes import CONFIGS, find_recipes
 from scenic_video.config import ConfigError, build, resolve
-from scenic_video.layers import sizes
 from scenic_video.runs.config_nodes import NO_INIT
-from scenic_video.runs.device_batches import example_batch
-from scenic_video.runs.initialization.weights import check_positions, transferred
-from scenic_video.weights.model_weights import ModelWeights
-from scenic_video.weights.registry.registry import find
-from tests.configs.published import HEADS, MULTILABEL, RECIPES, THOUSANDS, costs, labels_of, task_of
+from tests.configs.published import (
+    HEADS,
+    MULTILABEL,
+    RECIPES,
+    THOUSANDS,
+    costs,
+    each,
+    of_each_file,
+)
 
 PUBLISHED = [recipe for recipe in RECIPES if recipe.data in THOUSANDS]
 BY_WORKDIR = {recipe.workdir: recipe for recipe in RECIPES}
 FILES = sorted({recipe.file for recipe in RECIPES})
-TRAINED_BY = {
-    "vivit-b-kinetics400": "runs/vivit/kinetics400_joint_base",
-    "vivit-b-fe-kinetics400": "runs/vivit/kinetics400_factorised_encoder_base_printed",
-    "mtv-b-kinetics400": "runs/mtv/kinetics400_base",
-    "mtv-b-kinetics700": "runs/mtv/kinetics700_base",
-    "mtv-l-kinetics600": "runs/mtv/kinetics600_large",
-    "av-mae-l-vggsound": "runs/avmae/pretraining_vggsound_800",
-    "av-mae-l-audioset": "runs/avmae/pretraining_audioset_120",
-    "av-mae-l-audioset-audio": "runs/avmae/pretraining_audioset_audio",
-    "videoprism-b": "runs/vivit/kinetics400_videoprism_base",
-    "videoprism-l": "runs/vivit/kinetics400_videoprism_large",
-}
-"""Public checkpoints of the models of recipes; those of others are image models."""
 FAST_COSTS = (
     "vivit/kinetics400_factorised_encoder_base.py:printed",
     "mtv/kinetics400_fusion.py:b4",
 )
-FAST_STARTS = (
-    "vivit/kinetics400_input_encoding_base.py:random",
-    "mtv/kinetics400_depth.py:b4_14_layers",
-    "tokenlearner/imagenet_fuser.py:b16_16_at_6_fuser",
-)
-
-
-def each(recipes, fast):
-    """Test parameters; all but those called `fast` are slow."""
-    return [
-        pytest.param(r, id=r.name, marks=() if r.name in fast else pytest.mark.slow)
-        for r in recipes
-    ]
-
-
-def of_each_file(recipes):
-    """Test parameters: the recipes of a file, for tests that take no time of their own."""
-    files = dict.fromkeys(r.file for r in recipes)
-    return [pytest.param([r for r in recipes if r.file == file], id=file) for file in files]
 
 
 def docstring_of(file):
@@ -179,109 +144,6 @@ def test_results_with_private_data_are_marked_as_not_reproducible():
         columns = " ".join(c for r in RECIPES if r.file == file for c in r.row)
         if re.search("JFT|WTS|X\\(2", columns):
             assert "NOT REPRODUCIBLE" in docstring_of(file)
-
-
-@pytest.mark.parametrize("recipes", of_each_file(RECIPES))
-def test_a_run_starts_where_a_recipe_ends_or_from_a_public_checkpoint(recipes):
-    for recipe in recipes:
-        workdirs, names = starts(recipe)
-        assert {*workdirs} <= {*BY_WORKDIR}, recipe.name
-        assert all(find(name) for name in names), recipe.name
-
-
-def test_a_recipe_of_public_weights_has_their_sizes_and_their_inputs():
-    for name, workdir in TRAINED_BY.items():
-        config, checkpoint = BY_WORKDIR[workdir].config.to_dict(), find(name)
-        model = {"views": None} | config["model"]
-        for field, value in checkpoint.model.items():
-            assert model[field] == value, f"{name}: {field}"
-        for field, value in (checkpoint.preprocessing or {}).items():
-            if field not in ("resize", "audio", "rgb"):
-                assert config["preprocessing"].get(field, 224) == value, f"{name}: {field}"
-
-
-def test_an_image_model_fits_the_model_that_starts_from_it():
-    for recipe in RECIPES:
-        model = recipe.config.model.to_dict()
-        views = read_views(model["views"]) if "views" in model else ()
-        for name in set(starts(recipe)[1]) - {*TRAINED_BY}:
-            own = find(name).model
-            if views:
-                assert own["hidden_size"] in {view.hidden_size for view in views}, recipe.name
-                continue
-            same = ("hidden_size", "mlp_dim", "num_heads")
-            assert [model[x] for x in same] == [own[x] for x in same], recipe.name
-            patch = model.get("patch_size", model.get("tubelet_size", (16, 16)))[-2:]
-            is_new = "embedding/.*" in recipe.config.init.get("allow_random", ())
-            assert is_new or tuple(patch) == own["patch_size"], recipe.name
-
-
-def starts(recipe) -> tuple[list[str], list[str]]:
-    """The workdirs and the public checkpoints that a recipe starts from."""
-    return _listed(recipe.config.init.workdir), _listed(recipe.config.init.path)
-
-
-def _listed(named) -> list[str]:
-    return [named] if isinstance(named, str) and named else list(named)
-
-
-@pytest.fixture
-def narrow(monkeypatch):
-    """All sizes narrow, but as deep and with as many heads."""
-    for fields in sizes.SIZES.values():
-        width = 8 * fields["num_heads"]
-        monkeypatch.setitem(fields, "hidden_size", width)
-        monkeypatch.setitem(fields, "mlp_dim", width)
-
-
-@pytest.mark.parametrize("recipe", each([r for r in RECIPES if any(starts(r))], fast=FAST_STARTS))
-def test_a_run_starts_from_the_weights_it_names(recipe, narrow):
-    """The weights fit, at full depth and of all clip sizes; only widths are others."""
-    workdirs, names = starts(recipe)
-    sources = [weights_in(start) for start in workdirs + names]
-    config = reread(recipe)
-    target = weights_of(config)
-    params, report = transferred(config.config.init.to_dict(), target=target, sources=sources)
-    assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, target.params)
-    assert any(row.source for row in report.rows)
-    for workdir in workdirs:
-        trained: Any = task_of(reread(BY_WORKDIR[workdir]))
-        tuned: Any = task_of(config)
-        check_positions(workdir, trained.model, tuned.model)
-
-
-def reread(recipe) -> Recipe:
-    """The recipe as it is with the sizes of now."""
-    variant = f":{recipe.variant}" if recipe.variant else ""
-    return Recipe(
-        recipe.file, recipe.row, load_config([f"--config={CONFIGS / recipe.file}{variant}"])
-    )
-
-
-@functools.cache
-def weights_in(start) -> ModelWeights:
-    """Those of a run, or of a public checkpoint; as narrow as the model that starts from them."""
-    workdir = TRAINED_BY.get(start, start)
-    if workdir in BY_WORKDIR:
-        return weights_of(reread(BY_WORKDIR[workdir]))
-    public = find(start)
-    node = {"target": "projects.vivit.model:ViT"} | public.model
-    model = build(node, num_classes=7)
-    inputs = {"rgb": (1, 224, 224)}
-    example = jnp.zeros((*inputs["rgb"], 3))
-    return ModelWeights(zeros(lambda: model.init(jax.random.key(0), rgb=example)), inputs)
-
-
-def weights_of(recipe) -> ModelWeights:
-    preprocessing: Any = build(recipe.config.preprocessing.to_dict())
-    example = example_batch(preprocessing, labels_of(recipe.data))
-    params = zeros(lambda: task_of(recipe).init(jax.random.key(0), example))
-    return ModelWeights(params, preprocessing.input_sizes)
-
-
-def zeros(init) -> Any:
-    params = jax.eval_shape(init)["params"]
-    return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), params)
 
 
 @pytest.mark.parametrize("recipes", of_each_file(RECIPES))

@@ -14,8 +14,6 @@ from scenic_video.runs.metadata import labels_from_json
 from scenic_video.runs.options import InitOptions
 from scenic_video.runs.parts import build_model
 from scenic_video.trust import check_run
-from scenic_video.weights.locations.public import absent_words, is_public
-from scenic_video.weights.locations.reading import split
 from scenic_video.weights.model_weights import ModelWeights
 from scenic_video.weights.reading import read_weights, to_model_weights
 
@@ -66,40 +64,12 @@ def differences(
 def read_sources(options: InitOptions) -> list[Source]:
     """The sources that `init.path` or `init.workdir` names. Errors: UserError."""
     if options.path:
-        return [_read_checkpoint(location, options.labels) for location in _listed(options.path)]
-    return [_read_run(Path(workdir), trust=options.trust) for workdir in _listed(options.workdir)]
+        return [_read_checkpoint(location, options.labels) for location in listed(options.path)]
+    return [_read_run(Path(workdir), trust=options.trust) for workdir in listed(options.workdir)]
 
 
-def absent_sources(init: Mapping[str, Any]) -> list[str]:
-    """A sentence for each local run or file that `init` names and that does not exist, and for each
-    public checkpoint that was not pulled."""
-    workdirs, paths = _listed(init.get("workdir")), _listed(init.get("path"))
-    runs = [
-        f"There is no trained run {workdir!r}, which init.workdir names. Train it first, name "
-        "another by --config.init.workdir=RUN or a checkpoint by --config.init.path=FILE, or start "
-        "at random by --config.init.workdir=''."
-        for workdir in workdirs
-        if "://" not in workdir and not (Path(workdir) / "checkpoints").is_dir()
-    ]
-    return runs + [problem for path in paths if (problem := _absent_file(path))]
-
-
-def _absent_file(location: str) -> str:
-    """What to do about a file that `init.path` names; "" if it is there, or is remote."""
-    path, _ = split(location)
-    if is_public(path):
-        words = absent_words(path)
-    elif ":" in path or Path(path).expanduser().exists():
-        words = ""
-    else:
-        words = f"There is no file {path!r}, which init.path names."
-    return words and (
-        f"{words} Or name another by --config.init.path=FILE, or start at random by "
-        "--config.init.path=''."
-    )
-
-
-def _listed(names: Any) -> list[str]:
+def listed(names: Any) -> list[str]:
+    """The names of a field of `init`, which may be one, several or empty."""
     return [] if not names else [names] if isinstance(names, str) else list(names)
 
 

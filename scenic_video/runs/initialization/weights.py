@@ -12,7 +12,8 @@ from scenic_video.data.examples import LabelSpace
 from scenic_video.data.sources.class_names import with_head_of
 from scenic_video.runs.device_batches import example_batch
 from scenic_video.runs.experiment import Experiment
-from scenic_video.runs.initialization.sources import Source, absent_sources, read_sources
+from scenic_video.runs.initialization.absent_sources import absent_sources
+from scenic_video.runs.initialization.sources import Source, read_sources
 from scenic_video.runs.options import InitOptions
 from scenic_video.runs.parts import build_task
 from scenic_video.weights.heads import head_paths, keep_classes
