@@ -35,13 +35,18 @@ def start(
     allow_unused: Sequence[str] = (),
 ) -> Start:
     """By `from_same_model` if the source has the same parameters, by `from_multiview_model` if it
-    is another MTV, else by `from_image_models`, whose fields these are."""
-    common = {"target": target, "source": source}
+    is another MTV, else by `from_image_models`, whose fields these are. Image models of different
+    widths may be in any order."""
+    common: dict[str, Any] = {"target": target, "source": source}
     common |= {"allow_random": allow_random, "allow_unused": allow_unused}
     if not isinstance(source, ModelWeights) or not present(["MultiviewEncoder/.*"], source.flat):
-        fields = {"views": views, "sources": sources, "kernel": kernel}
+        common |= {"views": views, "sources": sources, "kernel": kernel}
         why = "the source is no multiview transformer"
-        return start_by(from_image_models, because=why, **fields, **common)
+        if not isinstance(source, ModelWeights) and sources is None:
+            common["source"] = _in_order_of_views(target, source)
+            names = ", ".join(image.name for image in common["source"])
+            why = f"the sources are no multiview transformers; they are of the views 0 up: {names}"
+        return start_by(from_image_models, because=why, **common)
     if has_same_parameters(target, source):
         why = "the source has the same parameters"
         return start_by(from_same_model, because=why, **common)
@@ -145,6 +150,23 @@ def from_same_model(
         allow_random=allow_random,
         allow_unused=allow_unused,
     )
+
+
+def _in_order_of_views(
+    target: ModelWeights, images: Sequence[ModelWeights]
+) -> Sequence[ModelWeights]:
+    """The image models from the coarsest view to the finest, by their widths; as they are if these
+    do not say which is which."""
+    widths = [_width(target, f"embedding_view{view}") for view in range(len(images))]
+    by_width = {_width(image, "embedding"): image for image in images}
+    if len(by_width) < len(images) or set(widths) != set(by_width):
+        return images
+    return [by_width[width] for width in widths]
+
+
+def _width(weights: ModelWeights, embedding: str) -> int | None:
+    bias = weights.flat.get(f"{embedding}/bias")
+    return None if bias is None else bias.shape[-1]
 
 
 def _joint(parts: Mapping[int, ImageView]) -> ModelWeights:

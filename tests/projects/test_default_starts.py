@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from projects.avmae.finetuning.model import PretrainedViT
@@ -26,8 +27,9 @@ from scenic_video.weights.model_weights import ModelWeights
 from tests.helpers.drawn import parameters
 
 SIZE: dict[str, Any] = {"hidden_size": 24, "mlp_dim": 24, "num_layers": 2, "num_heads": 2}
-FRAME, CLIP = {"rgb": jnp.zeros((1, 16, 16, 3))}, {"rgb": jnp.zeros((1, 4, 16, 16, 3))}
-AUDIO = {"audio": jnp.zeros((1, 16, 16, 1))}
+FRAME: dict[str, Any] = {"rgb": jnp.zeros((1, 16, 16, 3))}
+CLIP: dict[str, Any] = {"rgb": jnp.zeros((1, 4, 16, 16, 3))}
+AUDIO: dict[str, Any] = {"audio": jnp.zeros((1, 16, 16, 1))}
 BOTH = CLIP | AUDIO
 HEAD: dict[str, Any] = SIZE | {"num_classes": 3}
 CLIPS: dict[str, Any] = HEAD | {"tubelet_size": (2, 8, 8)}
@@ -155,6 +157,24 @@ def test_several_sources_are_one_per_view_or_one_per_modality():
     sources = [weights("spectrograms"), weights("vit")]
     _, report = build(start, target=weights("mbt"), source=sources)
     assert ":from_audio_model, as" in report.chosen
+
+
+def test_image_models_of_different_widths_may_be_in_any_order():
+    finer = View(16, 24, num_layers=1, num_heads=2, tubelet_size=(2, 4, 4))
+    model = MTV(num_classes=3, views=(VIEW, finer), **GLOBAL)
+    target = ModelWeights(parameters(model, **CLIP), {"rgb": (4, 16, 16)})
+    narrow = ViT(
+        num_classes=3, patch_size=(4, 4), hidden_size=16, mlp_dim=24, num_layers=1, num_heads=2
+    )
+    images = [weights("vit"), ModelWeights(parameters(narrow, **FRAME), name="narrow")]
+    start = {"target": MTV.starts_by}
+    for source in (images, images[::-1]):
+        params, report = build(start, target=target, source=source)
+        assert report.chosen.endswith("they are of the views 0 up: vit, narrow")
+        kernel = source[source is not images].params["embedding"]["kernel"]
+        np.testing.assert_array_equal(params["embedding_view0"]["kernel"][1], kernel)
+    with pytest.raises(ValueError, match="2 views start from image models, but .* has 3"):
+        build(start, target=target, source=[*images, images[0]])
 
 
 def test_a_vivit_from_an_autoencoder_is_an_error_that_names_the_function():
