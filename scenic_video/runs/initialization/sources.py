@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from scenic_video.checkpoints import restore_params
-from scenic_video.config import build
 from scenic_video.data.examples import LabelSpace
 from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.data.sources.class_names import read_class_names
 from scenic_video.runs.metadata import labels_from_json
 from scenic_video.runs.options import InitOptions
-from scenic_video.runs.parts import build_model
+from scenic_video.runs.parts import build_model, build_taking
 from scenic_video.trust import check_run
 from scenic_video.weights.model_weights import ModelWeights
 from scenic_video.weights.reading import read_weights, to_model_weights
@@ -95,7 +94,7 @@ def _read_checkpoint(location: str, names: str) -> Source:
         labels = LabelSpace({head: tuple(names) for head, names in found.labels.items()})
     elif names:
         labels = LabelSpace({"label": read_class_names(names)})
-    model = None if found.model is None else build(found.model, num_classes=1)
+    model = None if found.model is None else build_taking(found.model, num_classes=1)
     weights = to_model_weights(found, name=f"{location} ({found.family})")
     return Source(weights, model, labels, found.preprocessing, found.notes)
 
