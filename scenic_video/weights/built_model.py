@@ -72,9 +72,15 @@ def build_model(weights: Weights, *, name: str, inputs: Inputs | None = None) ->
         raise UserError(f"{name} does not state which model its weights are of.")
     inputs = weights.inputs or inputs
     if not inputs:
-        raise UserError(f"{name} does not state the size of its inputs.")
+        raise UserError(
+            f"{name} does not state the size of its inputs. Give it, such as --size rgb=32x224x224."
+        )
     classes = num_classes(weights)
     module = module_of(weights)
+    if not hasattr(module, "num_classes"):
+        raise UserError(
+            f"{name} is a {type(module).__name__}, which has neither logits nor features."
+        )
     params = dict(weights.params)
     wanted = _shapes(module, inputs)
     params |= _for_one_channel(params, wanted)
@@ -92,6 +98,11 @@ def module_of(weights: Weights) -> Any:
     assert weights.model is not None
     classes = {"num_classes": num_classes(weights) or 1} if _is_classifier(weights.model) else {}
     return build({**weights.model, **classes})
+
+
+def with_inputs(weights: Weights, sizes: Inputs) -> Weights:
+    """`weights` of a model with inputs of these sizes, where they are given."""
+    return dataclasses.replace(weights, inputs={**weights.inputs, **sizes})
 
 
 def num_classes(weights: Weights) -> int | None:

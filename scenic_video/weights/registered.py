@@ -31,7 +31,20 @@ def completed(weights: Weights, checkpoint: PublicCheckpoint) -> Weights:
         inputs=weights.inputs or _inputs(preprocessing),
         labels=weights.labels or _labels(checkpoint),
         notes=(*weights.notes, *notes),
+        published=_published(checkpoint),
     )
+
+
+def _published(checkpoint: PublicCheckpoint) -> dict[str, str]:
+    """What a model card says of it."""
+    stated = {
+        "name": checkpoint.name,
+        "address": checkpoint.web_address,
+        "licence": checkpoint.licence,
+        "results": checkpoint.results,
+        "paper": checkpoint.paper,
+    }
+    return {field: words for field, words in stated.items() if words}
 
 
 def _check_model(weights: Weights, checkpoint: PublicCheckpoint) -> None:

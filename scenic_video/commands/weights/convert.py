@@ -6,6 +6,7 @@ from typing import Any
 from scenic_video.commands import flags
 from scenic_video.commands.console import Terminal
 from scenic_video.commands.weights.progress import counting, downloading
+from scenic_video.commands.weights.sizes import add_sizes
 from scenic_video.config import ConfigError
 
 PUSHED = "hf-safetensors"
@@ -47,12 +48,14 @@ def add_parser(commands: Any) -> None:
         metavar="hf:ORG/NAME",
         help="also upload the folder of hf-safetensors; a new repository is private",
     )
+    add_sizes(parser)
     flags.add_trust(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the file or folder, and prints what it holds."""
+    from scenic_video.weights.built_model import with_inputs
     from scenic_video.weights.writing import conversion, hub
     from scenic_video.weights.writing.output import check_free
 
@@ -66,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             trust=arguments.trust,
             progress=progress,
         )
+    weights = with_inputs(weights, dict(arguments.size))
     with counting("arrays checked") as checking:
         written = conversion.write(
             weights, out, arguments.to, overwrite=overwrite, checking=checking

@@ -7,6 +7,7 @@ from typing import Any
 from scenic_video.commands import flags
 from scenic_video.commands.console import Terminal
 from scenic_video.commands.weights.progress import downloading
+from scenic_video.commands.weights.sizes import add_sizes
 from scenic_video.config import ConfigError
 from scenic_video.field_types import NonNegative, PositiveInt, Seed
 
@@ -49,6 +50,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--frames", help="the clip of the reference logits, .npy (default: downloaded)"
     )
+    add_sizes(parser)
     flags.add_trust(parser)
     parser.set_defaults(run=run)
 
@@ -88,10 +90,12 @@ def _with_reference(arguments: argparse.Namespace) -> int:
 
 
 def _read(name: str, arguments: argparse.Namespace) -> Any:
+    from scenic_video.weights.built_model import with_inputs
     from scenic_video.weights.reading import read_weights
 
     with downloading(name) as progress:
-        return read_weights(name, trust=arguments.trust, progress=progress)
+        weights = read_weights(name, trust=arguments.trust, progress=progress)
+    return with_inputs(weights, dict(arguments.size))
 
 
 def _verdict(terminal: Terminal, outputs: str, largest: float, tolerance: float | int) -> int:

@@ -27,7 +27,8 @@ class Weights:
     that of its tokens, if it does not follow from them and the patch kernel. `rest` are
     arrays that no rule covers, which a strict load refuses; `dropped` names those known to carry
     nothing, such as counters. `notes` state what was filled in, one sentence each. `run` is the
-    metadata of a run of this package: its config, data and results.
+    metadata of a run of this package: its config, data and results; `published` is what the
+    registry says of a public checkpoint in words, such as its licence.
     """
 
     family: str
@@ -41,6 +42,7 @@ class Weights:
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     run: Mapping[str, Any] | None = None
+    published: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Family(abc.ABC):

@@ -71,7 +71,7 @@ class HubModel:
         if not rows or rows != columns:
             raise UserError(
                 f"{self.architecture} takes square images of a known size; the inputs here are "
-                f"{dict(weights.inputs) or 'unknown'}."
+                f"{dict(weights.inputs) or 'unknown (give --size)'}."
             )
         return {"image_size": rows, **self.patches(module, (frames, rows, columns))}
 

@@ -22,6 +22,10 @@ Leaves = Mapping[str, np.ndarray]
 """Arrays by name or path, not nested."""
 
 
+class NoNames(UserError):
+    """A family has no names for the parameters of a model."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Rule:
     """One foreign array and its counterparts here; "{i}" in a name is the number of a layer."""
@@ -66,7 +70,7 @@ class NameTable:
     def write(self, params: Leaves) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
         """The arrays by their foreign names, and the paths of parameters that no rule covers.
 
-        Errors: UserError where a parameter does not have the axes of its rule.
+        Errors: NoNames where a parameter does not have the axes of its rule.
         """
         leaves, written = {}, set()
         layers = _layers(params)
@@ -161,7 +165,7 @@ def _written(rule: Rule, paths: list[str], arrays: tuple[np.ndarray, ...]) -> np
         return np.ascontiguousarray(rule.layout.write(arrays))
     except Exception as error:  # einops has its own type of error
         shapes = ", ".join(str(list(x.shape)) for x in arrays)
-        raise UserError(
+        raise NoNames(
             f"{' and '.join(paths)} of {shapes} cannot be written as {rule.layout.name} backwards."
         ) from error
 

@@ -11,7 +11,13 @@ from scenic_video.errors import UserError
 from scenic_video.modalities.names import DEFAULT
 from scenic_video.weights.families.blocks import ENCODER, flax_block, flax_layer
 from scenic_video.weights.families.family import Family, Weights
-from scenic_video.weights.families.names import Leaves, NameTable, Rule, with_zero_biases
+from scenic_video.weights.families.names import (
+    Leaves,
+    NameTable,
+    NoNames,
+    Rule,
+    with_zero_biases,
+)
 from scenic_video.weights.families.parameter_shapes import ParameterShapes
 from scenic_video.weights.model_weights import Inputs
 
@@ -81,7 +87,7 @@ class ScenicFamily(Family):
                 )
         leaves, unwritten = self.table(ParameterShapes(weights.params)).write(weights.params)
         if unwritten:
-            raise UserError(
+            raise NoNames(
                 f"{self.name} has no parameters {', '.join(unwritten[:5])}; write another format."
             )
         return leaves, {}

@@ -17,6 +17,7 @@ from scenic_video.weights.families.hugging_face import input_sizes, labels_of, p
 from scenic_video.weights.families.names import (
     Leaves,
     NameTable,
+    NoNames,
     carries_nothing,
     with_zero_biases,
 )
@@ -88,7 +89,7 @@ class Tower(Family):
         leaves, paths = self.table.write(weights.params)
         unwritten = [path for path in paths if not carries_nothing(path, weights.params[path])]
         if unwritten:
-            raise UserError(
+            raise NoNames(
                 f"{self.name} has no names for {', '.join(unwritten[:5])}; write another format."
             )
         return leaves, {} if self.hub is None else self.hub.files(weights)

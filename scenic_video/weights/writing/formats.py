@@ -12,7 +12,7 @@ from scenic_video.weights.built_model import module_of
 from scenic_video.weights.containers import msgpack_writer, npz, orbax
 from scenic_video.weights.containers.pytorch import zipped
 from scenic_video.weights.families.family import Family, Weights
-from scenic_video.weights.families.names import Leaves, carries_nothing
+from scenic_video.weights.families.names import Leaves, NoNames, carries_nothing
 from scenic_video.weights.writing import augreg, hugging_face
 
 NOT_IN_EVALUATION = frozenset(
@@ -91,19 +91,23 @@ def named_for(format: Format, weights: Weights, families: Iterable[Family]) -> N
 
     Errors: UserError if no family can hold the model, with the reasons.
     """
-    reasons = []
+    unnamed, reasons = [], []
     for family in families:
-        if format.names in family.formats:
-            try:
-                return _named(format, family, weights)
-            except UserError as error:
-                reasons.append(str(error))
+        if format.names not in family.formats:
+            continue
+        try:
+            return _named(format, family, weights)
+        except NoNames as error:
+            unnamed.append(str(error))
+        except UserError as error:
+            reasons.append(str(error))
     target = str((weights.model or {}).get("target", "an unknown model")).rpartition(":")[2]
-    known = " ".join(dict.fromkeys(reasons)) or "No installed family has such names."
-    raise UserError(f"{format.title} cannot hold this {target}: {known}")
+    known = reasons or unnamed[:2] or ["No installed family has such names."]
+    raise UserError(f"{format.title} cannot hold this {target}: {' '.join(dict.fromkeys(known))}")
 
 
 def _named(format: Format, family: Family, weights: Weights) -> Named:
+    """Errors: UserError if another model, or not all of this one, is read back."""
     leaves, metadata = family.write(weights)
     if not family.matches(leaves):
         raise UserError(f"{family.name} has arrays that this model lacks.")

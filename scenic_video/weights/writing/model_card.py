@@ -39,8 +39,8 @@ def model_card(weights: Weights, config: Mapping[str, Any]) -> str:
         "Data": _data(run.get("dataset")),
         "Preprocessing": _fields(weights.preprocessing),
         "Recipe": _recipe(run.get("config")),
-        "Results": _results(run),
-        "Licence": NOT_STATED,
+        "Results": weights.published.get("results") or _results(run),
+        "Licence": weights.published.get("licence", NOT_STATED),
     }
     title = (config.get("architectures") or ["Model"])[0]
     body = "\n\n".join(f"## {name}\n\n{text}" for name, text in sections.items())
@@ -50,7 +50,9 @@ def model_card(weights: Weights, config: Mapping[str, Any]) -> str:
 def _weights(weights: Weights) -> str:
     count = sum(x.size for x in weights.params.values())
     words = f"{count:,} parameters, converted by scenic_video from {weights.family}."
-    return "\n".join([words, "", *(f"- {note}" for note in weights.notes)]).rstrip()
+    origin = (f"{name}: {weights.published.get(name, '')}" for name in ("name", "address", "paper"))
+    lines = [line for line in origin if not line.endswith(": ")]
+    return "\n".join([words, "", *(f"- {x}" for x in (*lines, *weights.notes))]).rstrip()
 
 
 def _classes(weights: Weights) -> str:

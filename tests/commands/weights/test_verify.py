@@ -54,5 +54,12 @@ def test_models_that_cannot_be_compared_are_one_error(
     assert code == 2 and words in error
 
 
+def test_the_size_of_inputs_can_be_given(weights, averaged, tmp_path):
+    weights("convert", averaged, "--to", "scenic", tmp_path / "a")
+    code, _, error = weights("verify", tmp_path / "a", tmp_path / "a")
+    assert code == 2 and "Give it, such as --size rgb=32x224x224" in error
+    assert weights("verify", tmp_path / "a", tmp_path / "a", "--size", "rgb=4x16x16")[0] == 0
+
+
 def test_a_run_agrees_with_itself(weights, averaged):
     assert weights("verify", averaged, averaged)[0] == 0
