@@ -3,6 +3,7 @@
 from typing import Any
 
 from projects.avmae.checkpoints.scenic_positions import tables
+from projects.avmae.modalities import MODALITIES
 from scenic_video.weights.families.blocks import ENCODER, HEAD, POSITIONS
 from scenic_video.weights.families.names import NameTable
 from scenic_video.weights.families.parameter_shapes import ParameterShapes
@@ -28,7 +29,8 @@ AUTOENCODER = "mask_token"
 FUSION_LAYERS = {(12, False): 8, (24, False): 16, (12, True): 8, (24, True): 18}
 """The first layer of fusion of the papers' models, by number of layers and whether it is
 fine-tuned from an autoencoder."""
-CLASSES_OF_VGGSOUND = 309
+OF_LAYER_16 = ((309,), (397,))
+"""Classes of VGGSound and Epic-Kitchens-100, whose fine-tuned models of 24 layers fuse earlier."""
 
 EVERYTHING = (
     *same("cls", "clsspectrogram", "bottleneck", POSITIONS, AUDIO_POSITIONS),
@@ -102,7 +104,8 @@ def _mbt(shapes: ParameterShapes, name: str, fields: dict[str, Any]) -> Descript
     model = {"target": f"projects.avmae.model:{name}", **fields}
     notes = (note,) if len(fields["modalities"]) > 1 else ()
     clips, others = _sizes(shapes, tubelet, token)
-    return describe_clips(model, clips, notes, modalities=fields["modalities"], others=others)
+    inputs = tuple(x for x in MODALITIES if x in fields["modalities"])
+    return describe_clips(model, clips, notes, modalities=inputs, others=others)
 
 
 def _sizes(
@@ -136,7 +139,7 @@ def _fusion_layer(shapes: ParameterShapes, num_layers: int) -> tuple[int, str]:
     fine_tuned = shapes.has(PROJECTION_HEAD)
     layer = FUSION_LAYERS.get((num_layers, fine_tuned), num_layers * 2 // 3)
     head = shapes.get(f"{PROJECTION_HEAD}/{HEAD}/kernel", ())
-    if num_layers == 24 and head[-1:] == (CLASSES_OF_VGGSOUND,):
+    if num_layers == 24 and head[-1:] in OF_LAYER_16:
         layer = 16
     return layer, (
         f"its parameters do not show in which layers video and audio are fused; from layer {layer} "
