@@ -49,10 +49,12 @@ def _describe(shapes: ParameterShapes) -> Description:
     modality, notes = _modality(shapes, patch)
     fields: dict[str, Any] = {**shapes.encoder(), "modality": modality, "patch_size": patch}
     of_image = len(patch) == 2 and modality == "rgb"
+    token, pooled = "cls" in shapes, "encoder_norm/scale" in shapes
     fixed = "sinusoidal" if of_image else "sinusoidal_1d"
     fields |= shapes.representation() | {
-        "classifier": "token" if "cls" in shapes else "gap",
-        "normalize": "pooled" if "encoder_norm/scale" in shapes else "tokens",
+        "classifier": "token" if token and not pooled else "gap",
+        "class_token": token and pooled,
+        "normalize": "pooled" if pooled else "tokens",
         "positions": kind_of(shapes, POSITIONS, fixed=fixed),
         "use_modality_tokens": shapes.has("Encoder_modality_token_"),
     }
