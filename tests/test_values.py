@@ -56,6 +56,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "projects.vivit.model:FactorisedEncoder": MODEL,
     "projects.vivit.model:FactorisedSelfAttention": MODEL,
     "projects.vivit.model:FactorisedDotProduct": MODEL,
+    "projects.vivit.videoprism.model:VideoPrism": MODEL,
     "projects.tokenlearner.model:TokenLearnerViT": MODEL | {"token_learner_at": 1},
     "projects.tokenlearner.model:TokenLearnerViViT": MODEL | {"token_learner_at": 1},
     "projects.tokenlearner.model:PoolingViT": MODEL | {"pool_at": [1], "pool_windows": [2]},
@@ -64,6 +65,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "projects.avmae.model:MBT": MODEL | {"fusion_layer": 1},
     "projects.avmae.model:PretrainedMBT": MODEL | {"fusion_layer": 1},
     "projects.avmae.finetuning.model:PretrainedViT": MODEL,
+    "projects.avmae.spectrograms.model:SpectrogramTransformer": MODEL,
     "projects.avmae.pretraining.model:MaskedAutoencoder": VIT | DECODER,
     "projects.avmae.pretraining.model:AudiovisualMaskedAutoencoder": VIT
     | DECODER

@@ -1,15 +1,19 @@
 """Pools tokens to one feature vector per example, and computes logits."""
 
-from typing import Literal, get_args
+import functools
+import math
+from typing import Any, Literal, get_args
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float
 
 from scenic_video.errors import UserError
-from scenic_video.layers.attention import MultiHeadDotProductAttention
+from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
+from scenic_video.layers.norms import OffsetLayerNorm
 from scenic_video.layers.transformer import MlpBlock
 
 TokenPooling = Literal["gap", "gmp", "gsp"]
@@ -77,6 +81,44 @@ class MAPHead(nn.Module):
             self.mlp_dim, exact_gelu=self.exact_gelu, dtype=self.dtype, name="MlpBlock_0"
         )(branch)
         return (pooled + branch)[:, 0].astype(jnp.float32)
+
+
+class AttentionPooler(nn.Module):
+    """One learned `query` [1, 1, d] attends over the tokens, and a LayerNorm follows.
+
+    Query, key and value have `qkv_features` in all heads. The query is multiplied by
+    softplus(`per_dim_scale`) / softplus(0) before the usual 1 / sqrt(depth), as in VideoPrism.
+    """
+
+    qkv_features: int
+    num_heads: int
+    norm_epsilon: float = 1e-6
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, tokens: Float[Array, "b n d"]) -> Float[Array, "b d"]:
+        batch, _, width = tokens.shape
+        query = self.param("query", nn.initializers.lecun_normal(), (1, 1, width))
+        depth = self.qkv_features // self.num_heads
+        scale = self.param("per_dim_scale", nn.initializers.zeros, (depth,))
+        attend = MultiHeadDotProductAttention(
+            self.num_heads,
+            qkv_features=self.qkv_features,
+            attention=functools.partial(_attention_of_scaled, jax.nn.softplus(scale) / math.log(2)),
+            dtype=self.dtype,
+            name="MultiHeadDotProductAttention_0",
+        )
+        pooled = attend(jnp.broadcast_to(query, (batch, 1, width)), tokens)[:, 0]
+        return OffsetLayerNorm(self.norm_epsilon, name="LayerNorm_0")(pooled)
+
+
+def _attention_of_scaled(
+    scale: Float[Array, " depth"], query: Float[Array, "..."], *args: Any, **fields: Any
+) -> Float[Array, "..."]:
+    """Attention with a query that is multiplied by `scale`."""
+    return attention(
+        query * jnp.broadcast_to(scale.astype(query.dtype), query.shape), *args, **fields
+    )
 
 
 def classify(

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from projects.vivit.videoprism.model import AttentionPooler, VideoPrism
+from projects.vivit.videoprism.model import VideoPrism
 from projects.vivit.videoprism.pretrained import from_videoprism
 from scenic_video.config import build
 from scenic_video.errors import UserError
+from scenic_video.layers.pooling import AttentionPooler
 from scenic_video.weights.containers import npz
 from scenic_video.weights.families.family import Family, Weights, installed_families, recognise
 from scenic_video.weights.model_weights import ModelWeights

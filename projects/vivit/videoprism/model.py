@@ -4,23 +4,19 @@ Axes: b examples, t time, h rows, w columns, n places of a frame, d width, c cla
 """
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, Literal
 
 import flax.linen as nn
-import jax
-import jax.numpy as jnp
 from einops import rearrange
-from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from scenic_video.field_types import Pair, Positive, PositiveInt
-from scenic_video.layers.attention import MultiHeadDotProductAttention, attention
+from scenic_video.layers.attention import attention
 from scenic_video.layers.embeddings import PatchEmbedding, check_clip
 from scenic_video.layers.layer_order import EncoderLayers
 from scenic_video.layers.norms import OffsetLayerNorm
-from scenic_video.layers.pooling import pool
+from scenic_video.layers.pooling import AttentionPooler, pool
 from scenic_video.layers.vision_transformer import VisionTransformer
 
 
@@ -95,41 +91,3 @@ class VideoPrism(VisionTransformer, kw_only=True):
             name="attention_pooler",
         )
         return pooler(tokens)
-
-
-class AttentionPooler(nn.Module):
-    """One learned `query` [1, 1, d] attends over the tokens, and a LayerNorm follows.
-
-    Query, key and value have `qkv_features` in all heads. The query is multiplied by
-    softplus(`per_dim_scale`) / softplus(0) before the usual 1 / sqrt(depth).
-    """
-
-    qkv_features: int
-    num_heads: int
-    norm_epsilon: float = 1e-6
-    dtype: DTypeLike = jnp.float32
-
-    @nn.compact
-    def __call__(self, tokens: Float[Array, "b n d"]) -> Float[Array, "b d"]:
-        batch, _, width = tokens.shape
-        query = self.param("query", nn.initializers.lecun_normal(), (1, 1, width))
-        depth = self.qkv_features // self.num_heads
-        scale = self.param("per_dim_scale", nn.initializers.zeros, (depth,))
-        attend = MultiHeadDotProductAttention(
-            self.num_heads,
-            qkv_features=self.qkv_features,
-            attention=functools.partial(_attention, jax.nn.softplus(scale) / math.log(2)),
-            dtype=self.dtype,
-            name="MultiHeadDotProductAttention_0",
-        )
-        pooled = attend(jnp.broadcast_to(query, (batch, 1, width)), tokens)[:, 0]
-        return OffsetLayerNorm(self.norm_epsilon, name="LayerNorm_0")(pooled)
-
-
-def _attention(
-    scale: Float[Array, " depth"], query: Float[Array, "..."], *args: Any, **fields: Any
-) -> Float[Array, "..."]:
-    """Attention with a query that is multiplied by `scale`."""
-    return attention(
-        query * jnp.broadcast_to(scale.astype(query.dtype), query.shape), *args, **fields
-    )
