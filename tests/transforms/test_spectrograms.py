@@ -61,6 +61,20 @@ def test_the_spectrogram_follows_the_formula():
     )
 
 
+def test_kaldis_spectrogram_follows_its_formula():
+    audio = Audio(seconds=0.02, spectrogram="kaldi", fft_size=2048)
+    samples = np.random.default_rng(1).normal(0.3, 0.1, audio.num_samples)
+    window = 0.5 * (1 - np.cos(2 * np.pi * np.arange(400) / 399))
+    for column, found in enumerate(log_mel(jnp.asarray(samples, jnp.float32), audio)):
+        frame = samples[160 * column : 160 * column + 400]
+        frame = frame - frame.mean()
+        frame = (frame - 0.97 * np.insert(frame[:-1], 0, frame[0])) * window
+        power = np.abs(np.fft.rfft(frame, 2048)) ** 2
+        np.testing.assert_allclose(found, np.log(power @ mel_matrix(audio)), atol=1e-3)
+    silence = log_mel(jnp.zeros(audio.num_samples), audio)
+    np.testing.assert_allclose(silence, np.log(2.0**-23), rtol=1e-6)
+
+
 def test_a_tone_is_in_the_bin_of_its_pitch():
     audio = Audio(seconds=0.3, fft_size=2048)
     centres = np.linspace(1127 * np.log1p(125 / 700), 1127 * np.log1p(7500 / 700), 130)[1:-1]
