@@ -11,6 +11,7 @@ from flax.traverse_util import unflatten_dict
 from scenic_video.config import ConfigError, build
 from scenic_video.data.examples import LabelSpace
 from scenic_video.data.sources.class_names import read_class_names
+from scenic_video.modalities.audio import NAME as AUDIO
 from scenic_video.modalities.names import DEFAULT
 from scenic_video.runs.config_nodes import REQUIRED, complete
 from scenic_video.runs.evaluation.trained_model import TrainedModel
@@ -116,7 +117,9 @@ def described(model: TrainedModel) -> dict[str, str]:
 def _require_stated(config: Mapping[str, Any], name: str) -> None:
     """Refuses to guess what changes the inputs of the model."""
     fields = config["preprocessing"]
-    missing = [x for x in ("num_frames", "resize", "crop") if x not in fields]
+    of_frames = set(fields.get("modalities", DEFAULT)) != {AUDIO}
+    wanted = ("num_frames", "resize", "crop") if of_frames else ("num_frames",)
+    missing = [x for x in wanted if x not in fields]
     has_time = fields.get("num_frames", 2) > 1
     if has_time and not any(fields.get(x) is not None for x in ("stride", "frame_rate")):
         missing.append("stride")

@@ -11,11 +11,14 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 import scenic_video
+from projects.avmae.checkpoints.audio import SPECTROGRAMS
+from projects.avmae.spectrograms.model import SpectrogramTransformer
 from projects.vivit.model import SpatioTemporalAttention
 from scenic_video.cli import main
 from scenic_video.data.examples import Example
 from scenic_video.errors import UserError
 from scenic_video.weights.containers import safetensors
+from scenic_video.weights.families.family import Weights
 from scenic_video.weights.families.layouts import TUBELETS
 from scenic_video.weights.families.vision_transformers import hugging_face
 from tests.helpers.drawn import parameters
@@ -159,3 +162,20 @@ def test_flags_of_checkpoints_and_of_runs_are_not_mixed(run, video, capsys):
     assert "--config.preprocessing.stride belongs to --weights" in capsys.readouterr().err
     with pytest.raises(UserError, match="the folder of a run, or weights="):
         scenic_video.load()
+
+
+def test_a_model_of_audio_needs_no_size_of_frames(video, tmp_path, capsys):
+    sizes: dict[str, Any] = {"hidden_size": 16, "mlp_dim": 16, "num_layers": 1}
+    sizes |= {"num_heads": 2, "num_classes": 2}
+    model: Any = SpectrogramTransformer(**sizes, patch_stride=(16, 16), distillation_token=True)
+    audio = jax.ShapeDtypeStruct((1, 48, 32, 1), np.float32)
+    params: Any = flatten_dict(parameters(model, audio=audio), sep="/")
+    leaves, _ = SPECTROGRAMS[0].write(Weights(family="AST", params=params, grid=(3, 2)))
+    safetensors.write(tmp_path / "model.safetensors", leaves)
+    stated = {"model_type": "audio-spectrogram-transformer", "num_attention_heads": 2}
+    stated |= {"max_length": 48, "num_mel_bins": 32, "time_stride": 16, "frequency_stride": 16}
+    stated |= {"id2label": {"0": "speech", "1": "music"}}
+    (tmp_path / "config.json").write_text(json.dumps(stated))
+    assert main(["predict", f"--weights={tmp_path}", video]) == 0
+    printed = capsys.readouterr().out
+    assert "spectrogram=kaldi" in printed and "speech" in printed
