@@ -1,7 +1,7 @@
 """Whether two checkpoints are the same model: outputs on the same random inputs."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,8 +47,10 @@ def compare(
     names: tuple[str, str],
     num_inputs: int = 2,
     seed: int = 0,
+    done: Callable[[int, int], None] = lambda done, total: None,
 ) -> Agreement:
-    """Both models on the same `num_inputs` random inputs.
+    """Both models on the same `num_inputs` random inputs; `done` is called with the number of
+    models that ran, and that of all.
 
     Where one checkpoint does not state the size of its inputs, that of the other is used. Errors:
     UserError if a model cannot be built, or if inputs, or the numbers of classes, differ.
@@ -64,7 +66,10 @@ def compare(
             "outputs cannot be compared."
         )
     inputs = models[0].random_inputs(num_inputs, seed=seed)
-    outputs = [model(inputs) for model in models]
+    outputs = []
+    for model in models:
+        outputs.append(model(inputs))
+        done(len(outputs), len(models))
     if outputs[0].shape != outputs[1].shape:
         kinds = ["classes" if model.has_head else "features (no head)" for model in models]
         raise UserError(

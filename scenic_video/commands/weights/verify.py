@@ -6,7 +6,7 @@ from typing import Any
 
 from scenic_video.commands import flags
 from scenic_video.commands.console import Terminal
-from scenic_video.commands.weights.progress import downloading
+from scenic_video.commands.weights.progress import counting, downloading
 from scenic_video.commands.weights.sizes import add_sizes
 from scenic_video.config import ConfigError
 from scenic_video.field_types import NonNegative, PositiveInt, Seed
@@ -65,7 +65,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     names = (arguments.first, arguments.second)
     first, second = (_read(name, arguments) for name in names)
-    found = compare(first, second, names=names, num_inputs=arguments.inputs, seed=arguments.seed)
+    with counting("models run") as done:
+        found = compare(
+            first,
+            second,
+            names=names,
+            num_inputs=arguments.inputs,
+            seed=arguments.seed,
+            done=done,
+        )
     terminal = Terminal()
     terminal.table(f"{names[0]} and {names[1]}", ("what", "value"), found.rows())
     for difference in found.differences:
