@@ -111,7 +111,7 @@ def test_a_file_names_the_classes_of_a_head_without_names(tmp_path, capsys):
 
 def test_one_source_is_named(tmp_path):
     init = {**IMAGE_MODEL, "path": str(tmp_path / "absent")}
-    with pytest.raises(ConfigError, match="There is no file .*absent.*--config.init.path=FILE"):
+    with pytest.raises(ConfigError, match="(?s)There is no file .*absent.*--config.init.path=FILE"):
         start(tmp_path, num_frames=4, model=VIDEO_MODEL, init=init)
     with pytest.raises(ConfigError, match="not from both. Leave one out"):
         start(tmp_path, num_frames=4, model=VIDEO_MODEL, init=init | {"workdir": "runs/other"})
