@@ -77,7 +77,7 @@ def build_model(weights: Weights, *, name: str, inputs: Inputs | None = None) ->
         )
     classes = num_classes(weights)
     module = module_of(weights)
-    if not hasattr(module, "num_classes"):
+    if not (hasattr(module, "num_classes") or isinstance(module, Autoencoder)):
         raise UserError(
             f"{name} is a {type(module).__name__}, which has neither logits nor features."
         )
