@@ -130,3 +130,17 @@ def test_mae_after_fine_tuning_and_its_encoder_by_the_names_of_timm(tmp_path: Pa
         ours = run(weights, {"rgb": images()}, num_classes=classes or None)
         np.testing.assert_allclose(ours, outputs(theirs, images()), atol=1e-4, rtol=1e-4)
         check_written(tmp_path / "w.pth", weights)
+
+
+@pytest.mark.slow
+def test_mae_of_base_size(tmp_path: Path):
+    theirs = transformers.ViTMAEForPreTraining(transformers.ViTMAEConfig()).eval()
+    theirs.save_pretrained(tmp_path)
+    weights = read_weights(tmp_path)
+    inputs = np.random.default_rng(0).normal(size=(2, 224, 224, 3)).astype(np.float32)
+    shuffled = np.random.default_rng(1).permuted(np.tile(np.arange(196), (2, 1)), axis=1)
+    mask = Mask(hidden=shuffled[:, 49:], visible=shuffled[:, :49])
+    expected = outputs(theirs, inputs, noise=is_hidden(mask, 196).float()).logits
+    ours = reconstruct(weights, inputs, mask)
+    np.testing.assert_allclose(ours.prediction, expected, atol=1e-4, rtol=1e-4)
+    check_written(tmp_path, weights)

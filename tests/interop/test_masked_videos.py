@@ -171,6 +171,17 @@ def test_fine_tuning_starts_from_the_encoder_of_video_mae(fine_tuned: bool, tmp_
     assert sorted(left) == ["output_projection/bias", "output_projection/kernel"]
 
 
+@pytest.mark.slow
+def test_video_mae_of_base_size(check):
+    theirs = randomize(transformers.VideoMAEForVideoClassification(transformers.VideoMAEConfig()))
+    inputs = np.random.default_rng(0).normal(size=(1, 16, 224, 224, 3)).astype(np.float32)
+    with torch.no_grad():  # with larger values, 768 channels lose too many digits in float32
+        for parameter in theirs.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(0.1)
+    check(theirs, {"rgb": inputs}, outputs(theirs, inputs).logits.numpy(), num_classes=2)
+
+
 @pytest.mark.parametrize(
     "kind, words",
     [
