@@ -150,3 +150,17 @@ def check_written(weights: Any, saved: dict[str, Any], folder: Path) -> None:
     assert written.keys() == kept.keys()
     for name, array in kept.items():
         np.testing.assert_array_equal(written[name], array.numpy())
+
+
+@pytest.mark.slow
+def test_ast_of_base_size(check):
+    theirs = randomize(transformers.ASTForAudioClassification(transformers.ASTConfig(num_labels=7)))
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            if parameter.ndim > 1:  # 12 layers of larger values would amplify rounding
+                parameter.mul_(0.1)
+    inputs = np.random.default_rng(0).normal(size=(1, 1024, 128)).astype(np.float32)
+    with torch.no_grad():
+        expected = theirs(torch.tensor(inputs)).logits.numpy()
+    weights = check(theirs, {"audio": inputs[..., None]}, expected, num_classes=7)
+    assert weights.grid == (101, 12)
