@@ -13,8 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from scenic_video.data.examples import Dataset, Example, LabelSpace
-from scenic_video.data.synthetic.generation import CLASSES, columns_of_heads
-from scenic_video.data.synthetic_settings import Settings
+from scenic_video.data.synthetic.labels import (
+    CLASSES,
+    columns_of_heads,
+    examples_per_clip,
+    is_multilabel,
+    manifests_exist,
+)
+from scenic_video.data.synthetic_settings import SPLITS, Settings
 
 SYNTHETIC = "scenic_video.data.synthetic:dataset"
 READERS = ("scenic_video.data.published.", "scenic_video.data.sources.datasets:class_folders")
@@ -87,14 +93,17 @@ def outline_of(node: Any) -> Dataset | None:
 
 def _synthetic(fields: dict[str, Any]) -> Dataset | None:
     """An outline of the clips that are not generated yet; None if they exist."""
-    if (Path(fields["directory"]).expanduser() / "shapes" / "test.csv").exists():
-        return None
     columns = columns_of_heads(fields.get("heads", ("action",)))
+    directory = Path(fields["directory"]).expanduser()
+    if all(manifests_exist(directory, split) for split in SPLITS):
+        return None
     known = {field.name for field in dataclasses.fields(Settings)}
     settings = Settings.of({name: value for name, value in fields.items() if name in known})
     classes = {head: CLASSES[column] for head, column in columns.items()}
-    labels = LabelSpace(classes, multilabel="shapes" in columns.values())
-    return _outline("synthetic", settings.split_sizes, labels, flip_safe=False)
+    labels = LabelSpace(classes, multilabel=is_multilabel(columns))
+    number = examples_per_clip(columns, settings)
+    sizes = {split: size * number for split, size in settings.split_sizes.items()}
+    return _outline("synthetic", sizes, labels, flip_safe=False)
 
 
 def _outline(

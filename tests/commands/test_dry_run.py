@@ -8,7 +8,7 @@ import pytest
 from scenic_video import cli
 from scenic_video.config import ConfigError, build
 from scenic_video.data.examples import random_subset
-from scenic_video.data.synthetic.generation import columns_of_heads
+from scenic_video.data.synthetic.labels import columns_of_heads
 from scenic_video.runs import absent_data
 from scenic_video.runs.outlines import PUBLISHED, outline_of
 from scenic_video.runs.plan import in_order, peak_rate

@@ -8,17 +8,17 @@ audio. One directory serves several tasks, selected by `heads`:
     audio                 4 classes, which only the audio shows
     event                 20 classes, motion x audio: 4 have the same motion, 5 the same audio
     shapes                multi-label: all visible shapes, of the object and the distractors
+    place and size        of the object in single frames, each an example; also brightness
 
-The single labels are columns of train.csv and test.csv, the multi-label ones of
-shapes/train.csv and shapes/test.csv.
+The labels of clips are columns of train.csv and test.csv; shapes/ and frames/ contain manifests of
+the others.
 """
 
-import csv
 import dataclasses
 import functools
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,34 +26,25 @@ from typing import Any
 import numpy as np
 
 from scenic_video.atomic_files import replacing
-from scenic_video.config import near
 from scenic_video.data.examples import Dataset
 from scenic_video.data.provenance.notes import Note, claim
 from scenic_video.data.sources import datasets
-from scenic_video.data.sources.manifest import Heads, columns_of
+from scenic_video.data.sources.manifest import Heads
 from scenic_video.data.synthetic.audio import render_audio
 from scenic_video.data.synthetic.frames import render_frames
-from scenic_video.data.synthetic.scenes import (
-    ACTIONS,
-    AUDIO_CLASSES,
-    MOTIONS,
-    SHAPES,
-    Scene,
-    sample_scene,
+from scenic_video.data.synthetic.labels import (
+    CLASSES,
+    FOLDERS,
+    columns_of_heads,
+    is_multilabel,
+    manifests_exist,
+    manifests_of,
+    write_manifests,
 )
+from scenic_video.data.synthetic.scenes import ACTIONS, Scene, sample_scene
 from scenic_video.data.synthetic.video import write_video
 from scenic_video.data.synthetic_settings import GENERATOR, SETTINGS_FILE, SPLITS, Settings
-from scenic_video.errors import UserError
 from scenic_video.field_types import Count, InnerShare, NonNegative, PositiveInt, Seconds, Seed
-
-CLASSES = {
-    "action": ACTIONS,
-    "shape": SHAPES,
-    "audio": AUDIO_CLASSES,
-    "event": tuple(f"{motion}+{audio}" for motion in MOTIONS for audio in AUDIO_CLASSES),
-    "shapes": SHAPES,
-}
-"""Head -> class names in the order of class ids."""
 
 
 def synthesize(
@@ -74,10 +65,10 @@ def synthesize(
     directory = Path(directory).expanduser()
     chosen = Settings.of(settings)
     note = Note(dataclasses.asdict(chosen) | {"generator": GENERATOR})
-    folders, manifests = (*SPLITS, "shapes"), (f"{split}.csv" for split in SPLITS)
-    claim(directory, SETTINGS_FILE, note, contents=(*folders, *manifests))
-    for folder in folders:
-        (directory / folder).mkdir(exist_ok=True)
+    manifests = (f"{split}.csv" for split in SPLITS)
+    claim(directory, SETTINGS_FILE, note, contents=(*SPLITS, *filter(None, FOLDERS), *manifests))
+    for split in SPLITS:
+        (directory / split).mkdir(exist_ok=True)
     clips = [(split, index) for split, size in chosen.split_sizes.items() for index in range(size)]
     missing = [clip for clip in clips if not clip_path(directory, *clip).exists()]
     written = _map(functools.partial(_write_clip, directory, chosen), missing, num_workers)
@@ -85,9 +76,12 @@ def synthesize(
         if progress is not None:
             progress(done, len(clips))
     for split, size in chosen.split_sizes.items():
-        if not (directory / "shapes" / f"{split}.csv").exists():  # written last
-            scenes = [sample_scene_of(chosen, split, index)[0] for index in range(size)]
-            _write_manifests(directory, split, scenes)
+        if not manifests_exist(directory, split):
+            scenes = {
+                clip_path(Path(), split, index).as_posix(): sample_scene_of(chosen, split, index)[0]
+                for index in range(size)
+            }
+            write_manifests(directory, chosen, split, scenes)
     return directory
 
 
@@ -111,8 +105,8 @@ def dataset(
     More than seven parameters: they are the fields of a `dataset` node, whose schema this is.
 
     See `Settings` for their properties, and `synthesize` for `num_workers` and `progress`. `heads`
-    selects from `CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. The head
-    `shapes` is multi-label and cannot be combined with others.
+    selects from `labels.CLASSES`; a mapping renames: {"verb": "action", "noun": "shape"}. Labels of
+    clips, of frames, and the multi-label `shapes` cannot be combined.
     """
     folder = synthesize(
         directory,
@@ -134,30 +128,14 @@ def read(directory: str, *, heads: Heads = ("action",)) -> Dataset:
     """The clips of a directory that `synthesize` wrote; see `dataset` for `heads`."""
     folder = Path(directory).expanduser()
     columns = columns_of_heads(heads)
-    multilabel = "shapes" in columns.values()
-    manifests = folder / "shapes" if multilabel else folder
     return datasets.manifest(
-        {split: str(manifests / f"{split}.csv") for split in SPLITS},
+        {split: str(path) for split, path in manifests_of(folder, columns).items()},
         heads=columns,
-        multilabel=multilabel,
+        multilabel=is_multilabel(columns),
         classes={head: CLASSES[column] for head, column in columns.items()},
         flip_safe=False,
         name="synthetic",
     )
-
-
-def columns_of_heads(heads: Heads) -> dict[str, str]:
-    """Head -> name in `CLASSES`. Errors: UserError if there are no such labels."""
-    columns = columns_of(heads)
-    for column in columns.values():
-        if column not in CLASSES:
-            raise UserError(
-                f"Synthetic clips have no label {column!r}, only {', '.join(CLASSES)}"
-                f"{near(column, list(CLASSES))}"
-            )
-    if "shapes" in columns.values() and len(columns) > 1:
-        raise UserError("The head 'shapes' is multi-label; it cannot be combined with others.")
-    return dict(columns)
 
 
 def sample_scene_of(
@@ -185,43 +163,6 @@ def _write_clip(directory: Path, settings: Settings, clip: tuple[str, int]) -> N
     path = clip_path(directory, *clip)
     with replacing(path) as scratch:
         write_video(scratch, frames, audio, frame_rate=settings.frame_rate)
-
-
-def _write_manifests(directory: Path, split: str, scenes: Sequence[Scene]) -> None:
-    paths = [clip_path(Path(), split, index).as_posix() for index in range(len(scenes))]
-    labels = [_labels(scene) for scene in scenes]
-    _write_table(
-        directory / f"{split}.csv",
-        [{"path": path, **heads} for path, heads in zip(paths, labels, strict=True)],
-    )
-    _write_table(
-        directory / "shapes" / f"{split}.csv",
-        [
-            {"path": f"../{path}", "id": path, "shapes": _shapes(scene)}
-            for path, scene in zip(paths, scenes, strict=True)
-        ],
-    )
-
-
-def _write_table(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    with replacing(path) as scratch, scratch.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _labels(scene: Scene) -> dict[str, str]:
-    audio = AUDIO_CLASSES[scene.audio]
-    return {
-        "action": ACTIONS[scene.action],
-        "shape": SHAPES[scene.actor.shape],
-        "audio": audio,
-        "event": f"{MOTIONS[scene.action // 2]}+{audio}",
-    }
-
-
-def _shapes(scene: Scene) -> str:
-    return "|".join(SHAPES[shape] for shape in scene.shapes)
 
 
 def _map(function: Callable, items: Sequence, num_workers: int) -> Iterator:

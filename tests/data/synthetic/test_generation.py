@@ -371,8 +371,21 @@ def test_a_clip_may_have_several_labels(directory):
 
 
 def test_single_labels_and_multi_labels_cannot_be_combined(directory):
-    with pytest.raises(ValueError, match="cannot be combined with others"):
+    with pytest.raises(ValueError, match="shapes, action cannot be combined"):
         synthetic.dataset(str(directory), heads=["shapes", "action"], **SMALL)
+
+
+def test_every_frame_is_a_labelled_image(directory):
+    dataset = synthetic.dataset(str(directory), heads=["place", "size"], **SMALL)
+    clips = synthetic.dataset(str(directory), heads="action", **SMALL).splits["test"]
+    settings = Settings.of(SMALL)
+    frames = dataset.splits["test"]
+    assert len(frames) == len(clips) * settings.num_frames
+    first = synthetic.sample_scene_of(settings, "test", 0)[0]
+    for example, x in zip(frames, poses(first).x, strict=False):
+        place = dataset.labels.classes["place"][example.labels["place"][0]]
+        assert place.endswith("left" if x < -0.12 else "right" if x > 0.12 else "centre")
+        assert os.path.samefile(example.video, clips[0].video)
 
 
 def test_the_audiovisual_label_needs_frames_and_audio(directory):
