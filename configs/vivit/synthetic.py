@@ -10,7 +10,7 @@ the paper in small.
 
 `images` pre-trains a ViT on single frames, whose labels are the place of the object, its size and
 its brightness, and say nothing about the action. The other variants train the model of
-configs/quickstart.py on 200 of the 1,000 clips, with the same steps.
+configs/quickstart.py on 100 of the 1,000 clips, with the same steps.
 """
 
 from typing import Any
@@ -59,6 +59,6 @@ def _clips(start: dict[str, Any]) -> ConfigDict:
         ),
         init=start,
         crop=64,
-        num_steps=240,
-        input={"num_examples": 200},
+        num_steps=150,
+        input={"num_examples": 100},
     )

@@ -30,14 +30,14 @@ def load_config(arguments: Sequence[str]) -> Any:
     if len(names) != 1:
         raise ConfigError("Give one config: --config=FILE, such as configs/quickstart.py.")
     named = run_config(names[0])
-    config: Any = _completed(named)
+    config: Any = completed(named)
     implied = None if (named.get("init") or {}).get("target") else config.init.target
     for name, value in pairs:
         if name != "--config":
             _override(config, name, value)
     if config.init.get("target") == implied:
         config.init.target = ""  # that of the model, which may be another one now
-    return _completed(config).lock()
+    return completed(config).lock()
 
 
 def load_overrides(config: Mapping[str, Any], arguments: Sequence[str]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def load_overrides(config: Mapping[str, Any], arguments: Sequence[str]) -> dict[
     for name, value in _pairs(arguments):
         if name != "--config":
             _override(changed, name, value)
-    return _completed(changed).to_dict()
+    return completed(changed).to_dict()
 
 
 def load_file(arguments: Sequence[str]) -> dict[str, Any] | None:
@@ -55,7 +55,8 @@ def load_file(arguments: Sequence[str]) -> dict[str, Any] | None:
     return load_config(named).to_dict() if named else None
 
 
-def _completed(config: ConfigDict) -> ConfigDict:
+def completed(config: ConfigDict) -> ConfigDict:
+    """`config` with all nodes, their targets and defaults of what is left out."""
     return ConfigDict(complete(config.to_dict()))
 
 

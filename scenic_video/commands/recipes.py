@@ -15,17 +15,19 @@ with several is called "top1, top5", and its cells are written "84.9, 95.8".
 import argparse
 import ast
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from scenic_video.commands.config_files import CONFIGS
-from scenic_video.commands.configs import load_config
+from scenic_video.commands.config_files import CONFIGS, run_config
+from scenic_video.commands.configs import completed
 from scenic_video.commands.console import Terminal
 from scenic_video.config import ConfigError
 from scenic_video.data.input.views import Views
 from scenic_video.layers.sizes import SIZES
+from scenic_video.runs.options import EvaluationOptions
 
 COSTS = ("variant", "GFLOPs", "M params", "EFLOP")
 OURS = "ours "
@@ -42,11 +44,17 @@ The docstring of a config names its paper, its command and its initial weights.
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """One row of a config's table. `name` is the value of --config."""
+    """One row of a config's table. `name` is the value of --config, and `named` the config itself,
+    without defaults."""
 
     file: str
     row: Mapping[str, str]
-    config: Any
+    named: Any
+
+    @functools.cached_property
+    def config(self) -> Any:
+        """The config with its defaults, for which its model is imported."""
+        return completed(self.named).lock()
 
     @property
     def variant(self) -> str:
@@ -68,7 +76,7 @@ class Recipe:
 
     @property
     def data(self) -> str:
-        dataset = self.config.dataset
+        dataset = self.named.dataset
         if isinstance(dataset, str):
             return dataset
         return dataset.get("name") or dataset.target.rpartition(".")[-1].partition(":")[0]
@@ -76,7 +84,7 @@ class Recipe:
     @property
     def model(self) -> str:
         """The class and its size, such as "MTV B/2+S/4+Ti/8" or "FactorisedEncoder B"."""
-        model = self.config.model.to_dict()
+        model = self.named.model.to_dict()
         name = model["target"].partition(":")[-1]
         if "views" in model:
             return f"{name} {model['views']}" if isinstance(model["views"], str) else name
@@ -86,7 +94,7 @@ class Recipe:
     @property
     def cost(self) -> str:
         """GFLOPs per view x number of views."""
-        views = Views.parse(self.config.evaluation.views)
+        views = Views.parse(EvaluationOptions(**self.named.get("evaluation", {})).views)
         return f"{self.row['GFLOPs']} x {views.num_clips * views.num_crops}"
 
     def results(self, *, ours: bool) -> str:
@@ -141,7 +149,7 @@ def find_recipes(folder: Path = CONFIGS) -> Iterator[Recipe]:
         docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
         for row in read_table(docstring):
             variant = f":{row['variant']}" if "variant" in row else ""
-            config = load_config([f"--config={path}{variant}"])
+            config = run_config(f"{path}{variant}")
             yield Recipe(path.relative_to(folder).as_posix(), row, config)
 
 
