@@ -68,6 +68,17 @@ def test_a_config_of_timm_states_gelu_pixels_and_labels(tmp_path: Path):
     }  # fmt: skip
 
 
+def test_a_mean_beside_a_class_token_is_refused_where_the_config_states_it(tmp_path: Path):
+    safetensors = pytest.importorskip("safetensors.torch")
+    name = "vit_tiny_patch16_224"
+    theirs = timm.create_model(name, **TINY, num_heads=3, global_pool="avg", fc_norm=False)
+    safetensors.save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+    config = {"architecture": name, "global_pool": "avg", "pretrained_cfg": {}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="global_pool='avg'"):
+        read_weights(tmp_path)
+
+
 def test_dino_gives_the_same_features(tmp_path: Path):
     """DINO v1 is a ViT without a head."""
     theirs = randomize(timm.create_model("vit_tiny_patch16_224", **TINY | {"num_classes": 0}))

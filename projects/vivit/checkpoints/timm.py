@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from projects.vivit.checkpoints.towers import IMAGES
+from scenic_video.errors import UserError
 from scenic_video.weights.families.blocks import latent_pooling
 from scenic_video.weights.families.family import Weights
 from scenic_video.weights.families.names import Leaves, NameTable
@@ -12,7 +13,7 @@ from scenic_video.weights.families.towers import Tower
 from scenic_video.weights.families.vision_transformers import TIMM
 
 SIGNS = ("pos_embed", "blocks.0.attn.qkv.weight", "blocks.0.norm1.weight")
-CLASS_TOKEN, LATENT = "cls_token", "attn_pool.latent"
+CLASS_TOKEN, LATENT, HEAD = "cls_token", "attn_pool.latent", "head.weight"
 DECODER, POOLED_NORM = "decoder_embed.weight", "fc_norm.weight"
 """Of MAE, with its decoder or after fine-tuning."""
 
@@ -21,6 +22,12 @@ class TimmTower(Tower):
     """A tower that may have a config.json of timm beside it."""
 
     def read(self, leaves: Leaves, metadata: Mapping[str, Any]) -> Weights:
+        pooling = (metadata.get("config") or {}).get("global_pool", "token")
+        if pooling != "token" and {CLASS_TOKEN, HEAD} <= leaves.keys():
+            raise UserError(
+                f"The config.json of this ViT of timm states global_pool={pooling!r}, a head that "
+                "does not take the class token although there is one, which no model here has."
+            )
         return super().read(leaves, with_words_of_hugging_face(metadata))
 
 
