@@ -6,7 +6,7 @@ Arnab et al., ICCV 2021, table 2, and table 7 for the recipe. The variant is the
         --workdir=runs/vivit/epic_kitchens100_models_base_factorised_encoder
 
 Starts from the same model on Kinetics 400: from its public weights (`joint` and
-`factorised_encoder`), or from the run runs/vivit/kinetics400_<model>_base.
+`factorised_encoder`), or from the run runs/vivit/kinetics400_models_base_<model>.
 
     variant                    GFLOPs  M params  EFLOP  action top1
     joint                      455.2   89.0      9.1    43.1
@@ -40,7 +40,9 @@ def get_config(variant: str = "factorised_encoder") -> ConfigDict:
     return fine_tuning(
         data="epic_kitchens",
         model=common.vivit(architecture, "B", stochastic_depth_rate=0.2, **fields),
-        start=common.from_same(PUBLIC.get(variant, f"runs/vivit/kinetics400_{variant}_base")),
+        start=common.from_same(
+            PUBLIC.get(variant, f"runs/vivit/kinetics400_models_base_{variant}")
+        ),
         peak=0.5,
         num_epochs=50,
         preprocessing={"stride": 1},

@@ -104,7 +104,10 @@ def test_another_mbt_starts_one_of_longer_and_larger_inputs():
     model = MBT(**HEAD, tubelet_size=(2, 8, 8), fusion_layer=1, num_bottlenecks=2)
     source = parameters(model, seed=1, rgb=CLIP, audio=AUDIO)
     larger = {"rgb": (4, 24, 24), "audio": (40, 16)}
-    inputs: dict[str, Any] = {"rgb": jnp.zeros((1, 4, 24, 24, 3)), "audio": jnp.zeros((1, 40, 16, 1))}
+    inputs: dict[str, Any] = {
+        "rgb": jnp.zeros((1, 4, 24, 24, 3)),
+        "audio": jnp.zeros((1, 40, 16, 1)),
+    }
     params, report = from_same_model(
         target=ModelWeights(parameters(model, **inputs), larger, resampling=Resampling("bicubic")),
         source=ModelWeights(source, SIZES | {"audio": (24, 16)}),
