@@ -20,6 +20,7 @@ from scenic_video.tasks.task import Task
 OURS = {
     "synthetic": {"action": 10},
     "synthetic_events": {"event": 20},
+    "synthetic_frames": {"place": 9, "size": 3, "brightness": 2},
     "videos": {"label": 10},
 }
 HEADS = {name: dict(data.heads) for name, data in PUBLISHED.items()} | OURS
@@ -52,7 +53,8 @@ def labels_of(data: str) -> LabelSpace:
 def data_of(recipe: Recipe) -> str:
     """Which of `HEADS` a recipe predicts."""
     heads = () if isinstance(recipe.config.dataset, str) else recipe.config.dataset.get("heads", ())
-    return "synthetic_events" if tuple(heads) == ("event",) else recipe.data
+    ours = {tuple(classes): name for name, classes in OURS.items()}
+    return ours.get(tuple(heads), recipe.data)
 
 
 def task_of(recipe: Recipe) -> Task:

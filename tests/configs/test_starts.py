@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Any
@@ -24,7 +25,7 @@ from scenic_video.weights.containers import npz
 from scenic_video.weights.locations.public import place_of
 from scenic_video.weights.model_weights import ModelWeights
 from scenic_video.weights.registry.registry import find
-from tests.configs.published import RECIPES, each, labels_of, of_each_file, task_of
+from tests.configs.published import RECIPES, data_of, each, labels_of, of_each_file, task_of
 from tests.helpers.drawn import leaves, parameters
 
 BY_WORKDIR = {recipe.workdir: recipe for recipe in RECIPES}
@@ -92,8 +93,12 @@ def test_an_image_model_fits_the_model_that_starts_from_it():
 
 
 def starts(recipe) -> tuple[list[str], list[str]]:
-    """The workdirs and the public checkpoints that a recipe starts from."""
-    return _listed(recipe.config.init.workdir), _listed(recipe.config.init.path)
+    """The workdirs, also of weights converted from them, and the public checkpoints that a recipe
+    starts from."""
+    workdirs, names = _listed(recipe.config.init.workdir), _listed(recipe.config.init.path)
+    converted = [name for name in names if name.removesuffix(".npz") in BY_WORKDIR]
+    workdirs += [name.removesuffix(".npz") for name in converted]
+    return workdirs, [name for name in names if name not in converted]
 
 
 def _listed(named) -> list[str]:
@@ -149,7 +154,7 @@ def weights_in(start) -> ModelWeights:
 
 def weights_of(recipe) -> ModelWeights:
     preprocessing: Any = build(recipe.config.preprocessing.to_dict())
-    example = example_batch(preprocessing, labels_of(recipe.data))
+    example = example_batch(preprocessing, labels_of(data_of(recipe)))
     params = zeros(lambda: task_of(recipe).init(jax.random.key(0), example))
     return ModelWeights(params, preprocessing.input_sizes)
 
@@ -168,7 +173,9 @@ def test_every_start_that_is_not_there_is_named_with_what_to_do(tmp_path, monkey
         for name in names:
             assert f"weights pull {name}`" in said and find(name).web_address in said
             assert str(place_of(find(name))) in said, recipe.name
-        assert all(f"no trained run {workdir!r}" in said for workdir in workdirs), recipe.name
+        assert all(re.search(f"no (trained run|file) '{run}", said) for run in workdirs), (
+            recipe.name
+        )
 
 
 @pytest.mark.slow
