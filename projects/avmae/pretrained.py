@@ -23,6 +23,9 @@ NEW_PARTS = [f"(ProjectionHeadAndClassifier_0/)?{HEAD}"]
 NEW_PARTS += ["(ProjectionHeadAndClassifier_0/)?pre_logits/.*", "bottleneck"]
 """The parts that neither an autoencoder nor an image model has."""
 
+HEADS_OF_CLASSIFIERS = (HEAD, "pre_logits/.*", "MAPHead_0/.*", "cls_distillation")
+"""The parts of a supervised ViT or ViViT that no model here takes."""
+
 BOTTLENECKS = ("random", "positions")
 
 
@@ -97,8 +100,7 @@ def from_image_model(
     image = Image(target, source, kernel=kernel, class_tokens=int(has_token))
     random = NEW_PARTS[:-1] if bottlenecks == "positions" else NEW_PARTS
     random = random if "cls" in source.flat else [*random, CLASS_TOKENS]
-    unused = [HEAD, "pre_logits/.*", "MAPHead_0/.*", "cls_distillation"]
-    unused += [] if has_token else ["cls"]
+    unused = [*HEADS_OF_CLASSIFIERS, *([] if has_token else ["cls"])]
     return initialize(
         target=target,
         source=source,
@@ -125,8 +127,7 @@ def from_classifier(
     head is randomly initialised, and so is a class token that the source lacks.
     """
     random = [*NEW_PARTS, *([] if "cls" in source.flat else ["cls"])]
-    unused = [HEAD, "pre_logits/.*", "MAPHead_0/.*", "cls_distillation"]
-    unused += [] if "cls" in target.flat else ["cls"]
+    unused = [*HEADS_OF_CLASSIFIERS, *([] if "cls" in target.flat else ["cls"])]
     return initialize(
         target=target,
         source=source,

@@ -1,7 +1,7 @@
 """Whether two checkpoints are the same model: outputs on the same random inputs."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from scenic_video.errors import UserError
 from scenic_video.weights.built_model import build_model
 from scenic_video.weights.families.family import Weights
 from scenic_video.weights.families.names import Leaves
+from scenic_video.weights.stated_fields import differences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,25 +111,14 @@ def _stated_differently(first: Weights, second: Weights) -> tuple[str, ...]:
     """Fields of model and preprocessing that both state with different values."""
     found = []
     for part in ("model", "preprocessing"):
-        old, new = _flat(getattr(first, part)), _flat(getattr(second, part))
+        stated = differences(getattr(first, part) or {}, getattr(second, part) or {})
         found += [
-            f"{part}.{name} is {old[name]!r} in the first and {new[name]!r} in the second"
-            for name in old
-            if name in new and old[name] != new[name]
+            f"{part}.{name} is {old!r} in the first and {new!r} in the second"
+            for name, old, new in stated
         ]
     if first.labels and second.labels and dict(first.labels) != dict(second.labels):
         found.append("the class names differ")
     return tuple(found)
-
-
-def _flat(node: Mapping[str, Any] | None, prefix: str = "") -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for name, value in (node or {}).items():
-        if isinstance(value, Mapping):
-            fields |= _flat(value, f"{prefix}{name}.")
-        else:
-            fields[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
-    return fields
 
 
 def _unequal(first: Leaves, second: Leaves) -> tuple[str, ...]:

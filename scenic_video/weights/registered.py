@@ -9,6 +9,7 @@ from scenic_video.data.input.preprocessing import Preprocessing
 from scenic_video.errors import UserError
 from scenic_video.weights.families.family import Weights
 from scenic_video.weights.registry.public_checkpoint import PublicCheckpoint
+from scenic_video.weights.stated_fields import differences
 
 
 def completed(weights: Weights, checkpoint: PublicCheckpoint) -> Weights:
@@ -21,9 +22,8 @@ def completed(weights: Weights, checkpoint: PublicCheckpoint) -> Weights:
     stated, known = weights.preprocessing or {}, checkpoint.preprocessing or {}
     preprocessing = {**known, **stated}
     notes = [
-        f"its file states preprocessing.{field} = {stated[field]!r}, the registry {known[field]!r}"
-        for field in stated
-        if field in known and _plain(stated[field]) != _plain(known[field])
+        f"its file states preprocessing.{field} = {old!r}, the registry {new!r}"
+        for field, old, new in differences(stated, known)
     ]
     return dataclasses.replace(
         weights,
@@ -48,11 +48,10 @@ def _published(checkpoint: PublicCheckpoint) -> dict[str, str]:
 
 
 def _check_model(weights: Weights, checkpoint: PublicCheckpoint) -> None:
-    found = weights.model or {}
+    known = {name: x for name, x in checkpoint.model.items() if not isinstance(x, str)}
     others = [
-        f"{field} {found[field]!r} instead of {value!r}"
-        for field, value in checkpoint.model.items()
-        if field in found and not isinstance(value, str) and _plain(found[field]) != value
+        f"{field} {found!r} instead of {value!r}"
+        for field, found, value in differences(weights.model or {}, known)
     ]
     if others:
         raise UserError(
@@ -73,7 +72,3 @@ def _labels(checkpoint: PublicCheckpoint) -> dict[str, tuple[str, ...]] | None:
         return None
     text = (files("scenic_video.weights.registry") / checkpoint.labels).read_text(encoding="utf-8")
     return {"label": tuple(text.splitlines())}
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

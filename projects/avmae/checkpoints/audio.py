@@ -1,5 +1,6 @@
 """AST and AudioMAE, by the names of their authors, of Hugging Face and of timm."""
 
+import abc
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
@@ -92,14 +93,17 @@ class SpectrogramFamily(Family):
             )
         return leaves, {}
 
+    @abc.abstractmethod
     def _patches(self, params: Leaves, config: Mapping[str, Any]) -> Patches:
-        raise NotImplementedError
+        """The grid, size and stride of the patches."""
 
+    @abc.abstractmethod
     def _read_positions(self, params: Leaves, patches: Patches) -> Leaves:
-        raise NotImplementedError
+        """`params` with positions in the order of the model, time first, or without fixed ones."""
 
+    @abc.abstractmethod
     def _written_positions(self, params: Leaves, grid: tuple[int, int]) -> Leaves:
-        raise NotImplementedError
+        """The inverse of `_read_positions`."""
 
     def _model(self, params: Leaves, config: Mapping[str, Any], patches: Patches) -> dict[str, Any]:
         pooled = f"{POOLED_NORM}/scale" in params

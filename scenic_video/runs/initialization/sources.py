@@ -1,7 +1,7 @@
 """What a run starts from: another run, or a public checkpoint, with what is known about either."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from scenic_video.runs.parts import build_model, build_taking
 from scenic_video.trust import check_run
 from scenic_video.weights.model_weights import ModelWeights
 from scenic_video.weights.reading import read_weights, to_model_weights
+from scenic_video.weights.stated_fields import differences
 
 NOT_IN_SHAPES = ("exact_gelu", "norm_epsilon", "logit_cap")
 """Fields of a model that change its outputs and that no parameter shows."""
@@ -47,17 +48,6 @@ class Source:
             f"{name} was trained with {field} = {old!r}; here it is {new!r}"
             for field, old, new in fields
         ]
-
-
-def differences(
-    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
-) -> Iterator[tuple[str, Any, Any]]:
-    """(field, old value, new value) of all fields that both have with different values."""
-    for name in (name for name in old if name in new):
-        if isinstance(old[name], Mapping) and isinstance(new[name], Mapping):
-            yield from differences(old[name], new[name], f"{prefix}{name}.")
-        elif _plain(old[name]) != _plain(new[name]):
-            yield f"{prefix}{name}", old[name], new[name]
 
 
 def read_sources(options: InitOptions) -> list[Source]:
@@ -97,7 +87,3 @@ def _read_checkpoint(location: str, names: str) -> Source:
     model = None if found.model is None else build_taking(found.model, num_classes=1)
     weights = to_model_weights(found, name=f"{location} ({found.family})")
     return Source(weights, model, labels, found.preprocessing, found.notes)
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | tuple) else value
